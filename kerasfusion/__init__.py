@@ -1,0 +1,53 @@
+"""kerasfusion: a Keras 3 model zoo that joins text and images.
+
+Everything is reached from here and loaded when first used, so that `import kerasfusion` (and the command line's
+`--help`) does not wait for TensorFlow.
+
+    import kerasfusion as kf
+    data = kf.data.load("pets.csv", image="photo", text="description", label="species")
+    run = kf.train(data, model="classifier_gated", out="runs/pets")
+    kf.export(run, "saved_models/pets")
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_PACKAGES = (
+    "data",
+    "encoders",
+    "evaluation",
+    "fusion",
+    "heads",
+    "losses",
+    "models",
+    "preprocessing",
+    "recipes",
+    "serving",
+    "training",
+    "zoo",
+)
+_FUNCTIONS = {
+    "create_model": "kerasfusion.zoo",
+    "list_models": "kerasfusion.zoo",
+    "register_model": "kerasfusion.zoo",
+    "train": "kerasfusion.recipes",
+    "evaluate": "kerasfusion.recipes",
+    "load": "kerasfusion.training",
+    "export": "kerasfusion.serving",
+    "verify": "kerasfusion.serving",
+}
+
+__all__ = ["__version__", *_PACKAGES, *_FUNCTIONS]
+
+
+def __getattr__(name):
+    if name in _PACKAGES:
+        return importlib.import_module(f"kerasfusion.{name}")
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(_FUNCTIONS[name]), name)
+    raise AttributeError(f"module 'kerasfusion' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

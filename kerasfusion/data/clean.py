@@ -1,0 +1,154 @@
+"""Rows that cannot be used: dropped, counted, and shown."""
+
+import dataclasses
+
+import pandas as pd
+
+from kerasfusion.data.errors import DataError, short, source_of
+from kerasfusion.data.labels import value_name
+from kerasfusion.data.table import is_missing
+
+EXAMPLES = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Skipped:
+    """What was left out of a table, and why.
+
+    Args:
+        counts: Reason -> number of rows.
+        examples: Reason -> the first three `(row, column, value)`; rows count from 1 as in the table.
+
+    Example:
+    ```python
+    frame, skipped = clean_rows(frame, columns)
+    print(skipped + Skipped({"not a picture": 1}, {"not a picture": [(7, "photo", "cat.png")]}))
+    # 3 rows:
+    #   2 x label missing: row 4, column 'species' (nan); row 9, column 'species' ('')
+    #   1 x not a picture: row 7, column 'photo' ('cat.png')
+    ```
+    """
+
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    examples: dict[str, list[tuple]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def total(self):
+        """Number of rows, over all reasons."""
+        return sum(self.counts.values())
+
+    def __bool__(self):
+        return self.total > 0
+
+    def __add__(self, other):
+        reasons = [*self.counts, *(r for r in other.counts if r not in self.counts)]
+        return Skipped(
+            {r: self.counts.get(r, 0) + other.counts.get(r, 0) for r in reasons},
+            {r: [*self.examples.get(r, []), *other.examples.get(r, [])][:EXAMPLES] for r in reasons},
+        )
+
+    def __str__(self):
+        lines = [f"{self.total:,} row{'' if self.total == 1 else 's'}{':' if self else ''}"]
+        for reason, count in self.counts.items():
+            examples = self.examples.get(reason, [])
+            shown = [f"row {row}, column {column!r} ({short(value)})" for row, column, value in examples]
+            lines.append(f"  {count:,} x {reason}{': ' if shown else ''}{'; '.join(shown)}")
+        return "\n".join(lines)
+
+
+def clean_rows(frame, columns):
+    """Strip strings, turn blanks into missing cells, and drop the rows that nothing can be learnt from.
+
+    A row is dropped if a label is missing, or all of its features are. A row with a text and no picture
+    stays, and so does one with an empty list of tags, which says that it has none.
+
+    Args:
+        frame: A frame from `read_table`.
+        columns: Its `Columns`.
+
+    Returns:
+        `(frame, skipped)`: the rows that stay, under their index of before, with text cells as strings and
+        numbers as float64, and a `Skipped`.
+
+    Raises:
+        DataError: More than half of the rows would be dropped.
+    """
+    raw = frame
+    frame = frame.copy(deep=False)
+    labels = list(columns.labels)
+    for column in [*columns.features, *labels, columns.split, columns.group, columns.type]:
+        if column is not None:
+            frame[column] = _stripped(frame[column])
+    for column in columns.text:
+        frame[column] = frame[column].map(value_name, na_action="ignore")
+    for column in columns.numbers:
+        frame[column] = pd.to_numeric(frame[column]).astype("float64")
+
+    no_label = frame[labels].isna()
+    no_feature = frame[list(columns.features)].isna().all(axis=1) & ~no_label.any(axis=1)
+    skipped = Skipped()
+    for column in labels:
+        # A row without two of its labels is one row.
+        rows = no_label[column] & ~no_label.loc[:, :column].iloc[:, :-1].any(axis=1)
+        skipped += _skipped("label missing", raw[rows], column)
+    skipped += _skipped("no text, picture or number", raw[no_feature], columns.features[0])
+    if skipped.total * 2 > len(frame):
+        raise DataError(
+            f"{source_of(frame)}: {skipped.total:,} of {len(frame):,} rows cannot be used, so something "
+            f"is wrong with the table or with the choice of its columns.\n{skipped}"
+        )
+    return (frame[~(no_label.any(axis=1) | no_feature)] if skipped else frame), skipped
+
+
+def duplicates_across_splits(frame, columns, splits):
+    """Say how many rows outside of train have all pictures and texts of a training row.
+
+    Args:
+        frame: A frame from `clean_rows`.
+        columns: Its `Columns`.
+        splits: Split name -> row positions, from `make_splits`.
+
+    Returns:
+        A list of sentences, one for each split that has such rows; rows count from 1 as in the table.
+    """
+    names = list(columns.image + columns.text)
+    if not names:
+        return []
+    cells = pd.DataFrame({name: _hashable(frame[name]) for name in names})
+    keys = cells.groupby(names, dropna=False, sort=False).ngroup()
+    rows = pd.Series(frame.index + 1, index=keys.to_numpy())
+    in_train = rows.iloc[splits["train"]]
+    in_train = in_train[~in_train.index.duplicated()]
+    notes = []
+    for split, positions in splits.items():
+        twins = rows.iloc[positions]
+        twins = twins[twins.index.isin(in_train.index)]
+        if split != "train" and len(twins):
+            what = " and ".join(map(repr, names))
+            notes.append(
+                f"{split}: {len(twins):,} row(s) have the same {what} as a training row "
+                f"(row {twins.iloc[0]} and row {in_train[twins.index[0]]}). Scores may be too good."
+            )
+    return notes
+
+
+def _stripped(series):
+    if isinstance(series.dtype, pd.StringDtype):
+        series = series.str.strip()
+    elif series.dtype == object:
+        series = series.map(lambda v: v.strip() if isinstance(v, str) else v, na_action="ignore")
+    return series.mask(is_missing(series))
+
+
+def _skipped(reason, rows, column):
+    if not len(rows):
+        return Skipped()
+    first = rows[column].head(EXAMPLES)
+    return Skipped({reason: len(rows)}, {reason: [(int(i) + 1, column, value) for i, value in first.items()]})
+
+
+def _hashable(series):
+    def content(cell):
+        return cell.get("bytes") or cell.get("path") if isinstance(cell, dict) else cell
+
+    return series.map(content, na_action="ignore")

@@ -1,0 +1,92 @@
+"""Rows made ready for a model: token ids, picture numbers, numbers and labels, as arrays over rows."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from kerasfusion.data.labels import encode_labels, read_numbers
+from kerasfusion.data.schema import Schema
+from kerasfusion.preprocessing.text import text_vectorizer
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Examples:
+    """Some rows of a table in the form that models take, except that pictures are still numbers of an `ImageBank`.
+
+    Args:
+        schema: What the arrays follow.
+        frame: The raw rows, for reports, lookups and pictures of examples.
+        text: Text feature -> int32 `(n, L)` token ids.
+        numbers: Numbers feature -> float32 `(n, d)`, missing cells filled with the training mean.
+        numbers_present: Numbers feature -> bool `(n,)`, False where all cells of the row are missing.
+        images: Image feature -> int32 `(n,)`, places in its bank, -1 for a missing picture.
+        banks: Image feature -> `ImageBank`.
+        labels: Task -> labels as the contract has them; empty where the table has no labels.
+        weights: Task -> float32 `(n,)`, 0 where the label is missing.
+    """
+
+    schema: Schema
+    frame: pd.DataFrame
+    text: dict
+    numbers: dict
+    numbers_present: dict
+    images: dict
+    banks: dict
+    labels: dict
+    weights: dict
+
+    def __len__(self):
+        return len(self.frame)
+
+    def take(self, rows):
+        """The same with these row positions alone, in this order."""
+        cut = {
+            name: {key: array[rows] for key, array in getattr(self, name).items()}
+            for name in ("text", "numbers", "numbers_present", "images", "labels", "weights")
+        }
+        return dataclasses.replace(self, frame=self.frame.iloc[rows], **cut)
+
+    def with_features(self, schema):
+        """The same for a schema with fewer features or tasks."""
+        return dataclasses.replace(self, schema=schema)
+
+    def raw(self, feature):
+        """The strings of a text feature, "" where there is none."""
+        return self.frame[feature.columns[0]].fillna("").astype(str).to_numpy(object)
+
+
+def encode_rows(frame, schema, pictures, banks, with_labels=True):
+    """Encode rows by a schema that is complete.
+
+    Args:
+        frame: A clean table with the schema's columns.
+        schema: A `Schema` with vocabularies, classes and statistics.
+        pictures: Image feature -> int32 `(n,)` places in its bank, -1 for none.
+        banks: Image feature -> `ImageBank`.
+        with_labels: Encode the tasks' columns as well.
+
+    Returns:
+        Examples
+    """
+    text, numbers, numbers_present, labels, weights = {}, {}, {}, {}, {}
+    for feature in schema.of_kind("text"):
+        # Every distinct text is tokenised once: questions repeat by the thousand.
+        codes, distinct = pd.factorize(frame[feature.columns[0]].fillna("").astype(str))
+        ids = text_vectorizer(feature)(np.asarray(distinct, object)).numpy().astype("int32")
+        text[feature.name] = ids[codes]
+    for feature in schema.of_kind("numbers"):
+        values = np.stack([read_numbers(frame, column) for column in feature.columns], axis=1)
+        numbers_present[feature.name] = ~np.isnan(values).all(axis=1)
+        filled = np.where(np.isnan(values), np.asarray(feature.mean)[None], values)
+        numbers[feature.name] = filled.astype("float32")
+    if with_labels:
+        for task in schema.tasks:
+            values, _ = encode_labels(frame, task.column, task.kind, task.classes)
+            missing = values < 0 if task.kind == "classes" else np.isnan(values).reshape(len(values), -1).any(axis=1)
+            weights[task.name] = np.where(missing, 0.0, 1.0).astype("float32")
+            labels[task.name] = np.where(missing.reshape(-1, *(1,) * (values.ndim - 1)), 0, values).astype(
+                values.dtype
+            )
+    images = {name: np.asarray(index, "int32") for name, index in pictures.items()}
+    return Examples(schema, frame, text, numbers, numbers_present, images, dict(banks), labels, weights)

@@ -1,0 +1,317 @@
+"""From a table, a TFDS name or the shapes world to splits that are ready to train on."""
+
+import dataclasses
+
+import numpy as np
+
+from kerasfusion.data.clean import Skipped, clean_rows, duplicates_across_splits
+from kerasfusion.data.errors import DataError
+from kerasfusion.data.examples import Examples, encode_rows
+from kerasfusion.data.image_bank import ImageBank
+from kerasfusion.data.images import resolve_images
+from kerasfusion.data.infer import Columns, infer_columns
+from kerasfusion.data.labels import encode_labels, read_numbers
+from kerasfusion.data.schema import Feature, Schema, Task
+from kerasfusion.data.split import make_splits
+from kerasfusion.data.table import read_table
+from kerasfusion.data.tfds_source import is_tfds, read_tfds
+from kerasfusion.preprocessing.text import learn_vocabulary
+
+# Pictures are not made larger than this side unless asked: time grows with the area.
+LARGEST_INFERRED_SIDE = 128
+# Texts longer than this many words are cut unless asked.
+LONGEST_INFERRED_TEXT = 128
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Data:
+    """A data set: what it holds, and its rows by split.
+
+    Args:
+        schema: Features and tasks, with all that was learned from the training split.
+        splits: `{"train": Examples, "validation": Examples, "test": Examples}`.
+        columns: The role of each column and how it was found.
+        skipped: Rows that could not be used.
+        notes: Sentences that a reader of the results should know.
+        source: Name of the table.
+        settings: Lines for people, `(what, value, why, flag)`: everything that was inferred or set.
+    """
+
+    schema: Schema
+    splits: dict[str, Examples]
+    columns: Columns
+    skipped: Skipped
+    notes: list[str]
+    source: str
+    settings: list[tuple[str, str, str, str]]
+
+    @property
+    def texts_per_image(self):
+        """Mean number of training rows that show the same picture; 0 when there is no single picture column."""
+        index = list(self.splits["train"].images.values())
+        if len(index) != 1 or not (index[0] >= 0).any():
+            return 0.0
+        shown = index[0][index[0] >= 0]
+        return len(shown) / len(np.unique(shown))
+
+
+def load(
+    source,
+    *,
+    image=None,
+    text=None,
+    numbers=None,
+    label=None,
+    label_kind=None,
+    split=None,
+    group=None,
+    type=None,
+    image_size=None,
+    text_length=None,
+    max_words=10_000,
+    image_dir=None,
+    allow_outside=False,
+    seed=0,
+):
+    """Read a data set and learn what can be learned from its training split without a model.
+
+    Args:
+        source: A `.csv`, `.tsv`, `.jsonl`, `.json` or `.parquet` file, a DataFrame, `"shapes"` (the procedural
+            world that ships with the package), or a TFDS set, `"tfds:clevr"`.
+        image: Column(s) with pictures; looked for when None. For TFDS, paths into its features, `"a/b"`.
+        text: Column(s) with text.
+        numbers: Column(s) of plain numbers that go in as one vector.
+        label: Column(s) to predict.
+        label_kind: `"binary"`, `"classes"`, `"tags"`, `"number"`, or dict label -> kind.
+        split: Column that says train, validation or test.
+        group: Column whose equal values must not straddle splits (a patient, a product).
+        type: Column by which reports are broken down (question type).
+        image_size: `(height, width)` or one side in pixels.
+        text_length: Words kept of a text.
+        max_words: Size limit of the vocabulary.
+        image_dir: Folder that relative image paths start from, instead of the table's own.
+        allow_outside: Allow image paths that leave that folder.
+        seed: Seed of the splits.
+
+    Returns:
+        Data
+
+    Raises:
+        DataError: The table cannot be read or used; the message names file, row and column and what to do.
+
+    Example:
+
+    ```python
+    data = kf.data.load("pets.csv", image="photo", text="description", label="species")
+    data.schema.tasks[0].classes
+    ```
+    """
+    roles = {"image": image, "text": text, "numbers": numbers, "label": label, "split": split, "type": type}
+    if is_tfds(source):
+        frame, roles = read_tfds(source, roles)
+    else:
+        frame = read_table(source)
+    columns = infer_columns(frame, **roles, group=group, label_kind=label_kind)
+    frame, skipped = clean_rows(frame, columns)
+
+    sources = {column: resolve_images(frame, column, image_dir, allow_outside) for column in columns.image}
+    checks = {column: found.check() for column, found in sources.items()}
+    size, size_reason = _image_size(checks, image_size)
+    banks = {column: ImageBank(found.keys, size) for column, found in sources.items()}
+    pictures = {column: found.row_index for column, found in sources.items()}
+    frame, pictures, dropped = _drop_bad_pictures(frame, columns, sources, checks, banks)
+    skipped = skipped + dropped
+
+    labels, tasks = {}, []
+    for column, kind in columns.labels.items():
+        labels[column], classes = encode_labels(frame, column, kind)
+        name = "label" if len(columns.labels) == 1 else column
+        tasks.append(Task(name, kind, column, classes))
+    splits, notes = make_splits(frame, columns, groups=list(pictures.values()), labels=labels, seed=seed)
+    notes = [*notes, *duplicates_across_splits(frame, columns, splits)]
+    train = splits["train"]
+    tasks = [_with_statistics(task, labels[task.column][train]) for task in tasks]
+
+    settings = _role_settings(columns)
+    features = []
+    for column in columns.image:
+        features.append(Feature(_name("image", column, columns.image), "image", (column,), size=size))
+    if columns.image:
+        settings.append(("image size", f"{size[0]} x {size[1]}", size_reason, "--image-size"))
+    for column in columns.text:
+        feature, reason = _learn_text(frame[column].iloc[train], column, columns.text, text_length, max_words)
+        features.append(feature)
+        flags = (("vocabulary", f"{len(feature.vocabulary):,} words", "--max-words"),)
+        flags += (("text length", f"{feature.length} words", "--text-length"),)
+        settings += [(f"{what} ({column})", value, reason[what], flag) for what, value, flag in flags]
+    if columns.numbers:
+        features.append(_learn_numbers(frame.iloc[train], columns.numbers))
+    names = {feature.columns[0]: feature.name for feature in features}
+    schema = Schema(tuple(features), tuple(tasks))
+    examples = encode_rows(
+        frame,
+        schema,
+        {names[column]: index for column, index in pictures.items()},
+        {names[column]: bank for column, bank in banks.items()},
+    )
+    settings.append(
+        ("rows", " / ".join(f"{len(splits[n]):,}" for n in splits), "train / validation / test", "--split, --group")
+    )
+    return Data(
+        schema,
+        {name: examples.take(rows) for name, rows in splits.items()},
+        columns,
+        skipped,
+        notes,
+        str(frame.attrs.get("source", "table")),
+        settings,
+    )
+
+
+def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_labels=True, columns=None):
+    """Read another table for a schema that was learned before: to evaluate or to predict.
+
+    Every row is kept: a picture that cannot be read counts as missing, and is reported.
+
+    Args:
+        source: A table as for `load`, with the schema's columns.
+        schema: The `Schema` of a run.
+        image_dir: As for `load`.
+        allow_outside: As for `load`.
+        with_labels: The table has the label columns; rows without a label are dropped and counted.
+        columns: The `Columns` of the data the schema came from, to keep its `type` column; optional.
+
+    Returns:
+        tuple: `(Examples, Skipped)`.
+
+    Raises:
+        DataError: A column is missing, or a label has a class the schema does not know.
+    """
+    frame = read_table(source)
+    kinds = {kind: [c for f in schema.of_kind(kind) for c in f.columns] for kind in ("image", "text", "numbers")}
+    labels = {task.column: task.kind for task in schema.tasks} if with_labels else {}
+    type_column = columns.type if columns is not None and columns.type in frame.columns else None
+    needed = [*kinds["image"], *kinds["text"], *kinds["numbers"], *labels]
+    lacking = [column for column in needed if column not in frame.columns]
+    if lacking:
+        raise DataError(
+            f"{frame.attrs.get('source', 'table')}: the model needs the column(s) {', '.join(map(repr, lacking))}; "
+            f"the table has {', '.join(map(repr, frame.columns))}."
+        )
+    roles = Columns(tuple(kinds["image"]), tuple(kinds["text"]), tuple(kinds["numbers"]), labels, type=type_column)
+    skipped = Skipped()
+    if with_labels:
+        frame, skipped = clean_rows(frame, roles)
+    pictures, banks = {}, {}
+    for feature in schema.of_kind("image"):
+        found = resolve_images(frame, feature.columns[0], image_dir, allow_outside)
+        check = found.check()
+        bank = ImageBank(found.keys, feature.size)
+        bad = check.bad | bank.failed
+        index = found.row_index.copy()
+        index[(index >= 0) & bad[index]] = -1
+        skipped = skipped + _as_missing(check.problems + _undecodable(found, bank.failed & ~check.bad))
+        pictures[feature.name], banks[feature.name] = index, bank
+    return encode_rows(frame, schema, pictures, banks, with_labels), skipped
+
+
+def _name(kind, column, columns):
+    return kind if len(columns) == 1 else column
+
+
+def _image_size(checks, wanted):
+    if wanted is not None:
+        side = (wanted, wanted) if isinstance(wanted, int) else tuple(wanted)
+        if len(side) != 2 or min(side) < 8:
+            raise DataError(f"The image size {wanted} is not one or two numbers of at least 8 pixels.")
+        return side, "given"
+    sizes = [check.sizes[~check.bad & (check.sizes[:, 0] > 0)] for check in checks.values()]
+    sizes = np.concatenate(sizes) if sizes else np.zeros((0, 2), int)
+    if not len(sizes):
+        return (64, 64), "default"
+    # Multiples of 8 keep the grids of strided encoders even.
+    side = int(np.clip(round(float(np.median(sizes)) / 8) * 8, 16, LARGEST_INFERRED_SIDE))
+    low, high = sizes.min(axis=0), sizes.max(axis=0)
+    seen = f"{low[0]} x {low[1]}" if (low == high).all() else f"{low[0]} x {low[1]} to {high[0]} x {high[1]}"
+    return (side, side), f"pictures are {seen}; at most {LARGEST_INFERRED_SIDE} unless given"
+
+
+def _drop_bad_pictures(frame, columns, sources, checks, banks):
+    """Rows with a picture that cannot be read: dropped and counted; more than half of them is an error."""
+    bad_rows = np.zeros(len(frame), bool)
+    dropped = Skipped()
+    for column, found in sources.items():
+        bad = checks[column].bad | banks[column].failed
+        bad_rows |= (found.row_index >= 0) & bad[found.row_index]
+        unusable_rows = np.isin(found.rows, [row for e in found.unusable.examples.values() for row, *_ in e])
+        bad_rows |= unusable_rows & (found.row_index < 0)
+        dropped = dropped + checks[column].problems + _undecodable(found, banks[column].failed & ~checks[column].bad)
+    if bad_rows.sum() * 2 > len(frame):
+        raise DataError(
+            f"{frame.attrs.get('source', 'table')}: {bad_rows.sum():,} of {len(frame):,} rows have a picture that "
+            f"cannot be read.\n{dropped}"
+        )
+    pictures = {column: found.row_index[~bad_rows] for column, found in sources.items()}
+    attrs = frame.attrs
+    frame = frame[~bad_rows]
+    frame.attrs = attrs
+    return frame, pictures, dropped
+
+
+def _undecodable(found, failed):
+    """The rows whose picture has a sound header and broken contents."""
+    rows = np.flatnonzero((found.row_index >= 0) & failed[found.row_index])
+    if not len(rows):
+        return Skipped()
+    reason = "picture cannot be decoded (cut off or damaged)"
+    examples = [(int(found.rows[r]), found.column, _shown(found.keys[found.row_index[r]])) for r in rows[:3]]
+    return Skipped({reason: len(rows)}, {reason: examples})
+
+
+def _as_missing(skipped):
+    return Skipped(
+        {f"{reason}; taken as missing": count for reason, count in skipped.counts.items()},
+        {f"{reason}; taken as missing": rows for reason, rows in skipped.examples.items()},
+    )
+
+
+def _shown(key):
+    return key if isinstance(key, str) else f"{len(key):,} bytes"
+
+
+def _with_statistics(task, values):
+    if task.kind != "number":
+        return task
+    values = values[~np.isnan(values)]
+    return dataclasses.replace(task, mean=float(values.mean()), std=float(values.std()) or 1.0)
+
+
+def _learn_text(texts, column, columns, length, max_words):
+    vocabulary, lengths = learn_vocabulary(texts.fillna("").astype(str), max_words)
+    longest = int(lengths.max(initial=1))
+    cut = min(max(longest, 1), LONGEST_INFERRED_TEXT)
+    why = "given" if length else f"the longest training text has {longest}"
+    if not length and longest > cut:
+        why += f"; {float((lengths > cut).mean()):.1%} of texts are cut"
+    feature = Feature(_name("text", column, columns), "text", (column,), length=length or cut, vocabulary=vocabulary)
+    return feature, {"vocabulary": f"seen in training, at most {max_words:,}", "text length": why}
+
+
+def _learn_numbers(frame, columns):
+    values = np.stack([read_numbers(frame, column) for column in columns], axis=1)
+    mean, std = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+    return Feature("numbers", "numbers", columns, length=len(columns), mean=tuple(mean), std=tuple(std))
+
+
+def _role_settings(columns):
+    lines = []
+    for role in ("image", "text", "numbers", "label", "split", "group", "type"):
+        value = {"label": ", ".join(f"{c} ({k})" for c, k in columns.labels.items())}.get(role)
+        if value is None:
+            value = getattr(columns, role)
+            value = ", ".join(value) if isinstance(value, tuple) else value
+        reason = columns.reasons.get(role, "")
+        if value or reason:
+            flag = "--label, --label-kind" if role == "label" else f"--{role}"
+            lines.append((role, value or "none", reason, flag))
+    return lines

@@ -1,0 +1,133 @@
+"""Examples to batches: a `tf.data.Dataset` of `(x, y, w)` that gathers whole batches at a time."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+# A picture with more texts than this is entered several times.
+MOST_TEXTS = 16
+# Batches whose pictures have like numbers of texts need little padding: entries are sorted by that number within
+# windows of so many batches, then the batches are shuffled.
+SORT_WINDOW = 32
+
+
+class Batches:
+    """How rows are put into batches, epoch by epoch, reproducibly.
+
+    The order of an epoch depends on `(seed, epoch)` alone, so that training can start again at any of them: set
+    `epoch` before iterating.
+
+    Args:
+        examples: An `Examples`.
+        batch_size: Rows per batch; image-major, about so many texts per batch.
+        image_major: Keep the texts of a picture together: `x["image"]` `(B, H, W, 3)`, everything else
+            `(B, K, …)`, weight 0 on padding.
+        shuffle: Another order in every epoch.
+        seed: Seed of the order.
+
+    Raises:
+        ValueError: image-major without exactly one image feature, or no rows.
+    """
+
+    def __init__(self, examples, batch_size=64, image_major=False, shuffle=False, seed=0):
+        if not len(examples):
+            raise ValueError("There are no rows to make batches of.")
+        self.examples = examples
+        self.shuffle = shuffle
+        self.seed = seed
+        self.epoch = 0
+        self.image_major = image_major
+        if image_major:
+            if len(examples.schema.of_kind("image")) != 1:
+                raise ValueError("Image-major batches need exactly one image feature.")
+            self.entries = _group_by_picture(next(iter(examples.images.values())))
+            self.counts = (self.entries >= 0).sum(axis=1)
+            self.batch_size = max(1, round(batch_size / self.counts.mean()))
+        else:
+            self.entries = np.arange(len(examples), dtype="int32")[:, None]
+            self.counts = np.ones(len(examples), int)
+            self.batch_size = batch_size
+        self.steps = math.ceil(len(self.entries) / self.batch_size)
+
+    def order(self, epoch):
+        """Which entries make up each batch of an epoch: int32 `(steps, batch_size)`, -1 where a batch is short."""
+        order = np.arange(len(self.entries), dtype="int32")
+        random = np.random.default_rng([self.seed, epoch])
+        if self.shuffle:
+            random.shuffle(order)
+            window = np.arange(len(order)) // (SORT_WINDOW * self.batch_size)
+            order = order[np.lexsort((self.counts[order], window))]
+        padded = np.full(self.steps * self.batch_size, -1, "int32")
+        padded[: len(order)] = order
+        batches = padded.reshape(self.steps, self.batch_size)
+        return random.permutation(batches) if self.shuffle else batches
+
+    def dataset(self):
+        """One epoch of batches, that of `self.epoch` at the moment when iteration starts.
+
+        Returns:
+            tf.data.Dataset of `(x, y, w)`, or of `x` alone where the examples have no labels.
+        """
+
+        def current_order(_):
+            (order,) = tf.numpy_function(lambda: [self.order(self.epoch)], [], [tf.int32])
+            return tf.data.Dataset.from_tensor_slices(tf.ensure_shape(order, (self.steps, self.batch_size)))
+
+        batches = tf.data.Dataset.range(1).flat_map(current_order)
+        batches = batches.map(self._gather(), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        return batches.apply(tf.data.experimental.assert_cardinality(self.steps))
+
+    def _gather(self):
+        examples, schema = self.examples, self.examples.schema
+        entries, counts = tf.constant(self.entries), tf.constant(self.counts, tf.int32)
+        arrays = {
+            name: {key: tf.constant(array) for key, array in getattr(examples, name).items()}
+            for name in ("text", "numbers", "numbers_present", "images", "labels", "weights")
+        }
+
+        def gather(batch):
+            batch = batch[batch >= 0]
+            rows = tf.gather(entries, batch)
+            if self.image_major:
+                rows = rows[:, : tf.reduce_max(tf.gather(counts, batch))]
+            else:
+                rows = rows[:, 0]
+            real, rows = rows >= 0, tf.maximum(rows, 0)
+            pictures = rows[:, 0] if self.image_major else rows
+            x = {}
+            for feature in schema.features:
+                name = feature.name
+                if feature.kind == "image":
+                    index = tf.gather(arrays["images"][name], pictures)
+                    x[name], x[f"{name}_present"] = examples.banks[name].fetch(index)
+                elif feature.kind == "text":
+                    x[name] = tf.gather(arrays["text"][name], rows)
+                    x[f"{name}_present"] = tf.reduce_any(x[name] != 0, axis=-1) & real
+                else:
+                    x[name] = tf.gather(arrays["numbers"][name], rows)
+                    x[f"{name}_present"] = tf.gather(arrays["numbers_present"][name], rows) & real
+            if not arrays["labels"]:
+                return x
+            y = {task.name: tf.gather(arrays["labels"][task.name], rows) for task in schema.tasks}
+            w = {
+                task.name: tf.gather(arrays["weights"][task.name], rows) * tf.cast(real, tf.float32)
+                for task in schema.tasks
+            }
+            return x, y, w
+
+        return gather
+
+
+def _group_by_picture(index):
+    """Rows of the same picture side by side: int32 `(entries, K)`, -1 as padding. Rows without one stand alone."""
+    order = np.argsort(index, kind="stable")
+    sorted_index = index[order]
+    starts = np.flatnonzero(np.r_[True, (np.diff(sorted_index) != 0) | (sorted_index[1:] < 0)])
+    lengths = np.diff(np.r_[starts, len(order)])
+    within = np.arange(len(order)) - np.repeat(starts, lengths)
+    parts = -(-lengths // MOST_TEXTS)  # entries per picture
+    entry = np.repeat(np.r_[0, np.cumsum(parts)[:-1]], lengths) + within // MOST_TEXTS
+    grouped = np.full((parts.sum(), min(MOST_TEXTS, lengths.max())), -1, "int32")
+    grouped[entry, within % MOST_TEXTS] = order
+    return grouped

@@ -1,0 +1,146 @@
+"""What a data set holds: its features, its tasks, and what was learned from the training split."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+FEATURE_KINDS = ("text", "image", "numbers")
+TASK_KINDS = ("binary", "classes", "tags", "number")
+
+# The first ids of every vocabulary. A word's id is its place in `Feature.vocabulary` plus `len(SPECIAL_TOKENS)`.
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[START]", "[END]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Feature:
+    """One model input.
+
+    Args:
+        name: The input's name: the kind for the only feature of that kind, else its column's name.
+        kind: `"text"`, `"image"` or `"numbers"`.
+        columns: Where it comes from in a table: one column for text and image, one or more for numbers.
+        size: Image only. `(height, width)` in pixels.
+        length: Text: token ids per example. Numbers: width of the vector.
+        vocabulary: Text only. The words of ids 4, 5, …, most frequent first.
+        mean: Numbers only. Per-column mean over the training split.
+        std: Numbers only. Per-column standard deviation over the training split.
+    """
+
+    name: str
+    kind: str
+    columns: tuple[str, ...]
+    size: tuple[int, int] | None = None
+    length: int | None = None
+    vocabulary: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        if self.kind not in FEATURE_KINDS:
+            raise ValueError(f"Feature {self.name!r}: kind must be one of {FEATURE_KINDS}, not {self.kind!r}.")
+        for field in ("columns", "vocabulary", "mean", "std"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+        if self.size is not None:
+            object.__setattr__(self, "size", tuple(self.size))
+
+    @property
+    def vocabulary_size(self):
+        """Number of token ids, the four special ones included."""
+        return len(self.vocabulary) + len(SPECIAL_TOKENS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One thing to predict.
+
+    Args:
+        name: `"label"` for the only task, else its column's name.
+        kind: `"binary"`, `"classes"`, `"tags"` or `"number"`.
+        column: The column of the table that holds it.
+        classes: Class names in the order of the logits. Binary: `(negative, positive)`. Number: empty.
+        mean: Number only. Mean over the training split.
+        std: Number only. Standard deviation over the training split.
+        weight: Weight of this task's loss in the sum.
+    """
+
+    name: str
+    kind: str
+    column: str
+    classes: tuple[str, ...] = ()
+    mean: float = 0.0
+    std: float = 1.0
+    weight: float = 1.0
+
+    def __post_init__(self):
+        if self.kind not in TASK_KINDS:
+            raise ValueError(f"Task {self.name!r}: kind must be one of {TASK_KINDS}, not {self.kind!r}.")
+        object.__setattr__(self, "classes", tuple(self.classes))
+
+    @property
+    def outputs(self):
+        """Width of the task's logits."""
+        return 1 if self.kind in ("binary", "number") else len(self.classes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Schema:
+    """Features, tasks and everything that was learned from the training split. A model holds none of it.
+
+    Example:
+
+    ```python
+    schema = kf.data.Schema(
+        features=(
+            kf.data.Feature("text", "text", ("description",), length=8, vocabulary=("cat", "dog")),
+            kf.data.Feature("image", "image", ("photo",), size=(64, 64)),
+        ),
+        tasks=(kf.data.Task("label", "classes", "species", classes=("cat", "dog")),),
+    )
+    model = kf.create_model("classifier_gated", schema)
+    ```
+    """
+
+    features: tuple[Feature, ...]
+    tasks: tuple[Task, ...]
+
+    def __post_init__(self):
+        object.__setattr__(self, "features", tuple(self.features))
+        object.__setattr__(self, "tasks", tuple(self.tasks))
+        names = [f.name for f in self.features] + [t.name for t in self.tasks]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"Schema: the name(s) {twice} are used more than once.")
+
+    def of_kind(self, kind):
+        """The features of one kind, in order."""
+        return tuple(f for f in self.features if f.kind == kind)
+
+    def only(self, *kinds):
+        """The same schema with the features of these kinds alone (what a single-modality baseline sees)."""
+        return dataclasses.replace(self, features=tuple(f for f in self.features if f.kind in kinds))
+
+    def __getitem__(self, name):
+        """The feature or task of that name."""
+        for item in self.features + self.tasks:
+            if item.name == name:
+                return item
+        raise KeyError(f"Schema has no {name!r}; it has {[i.name for i in self.features + self.tasks]}.")
+
+    def to_dict(self):
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, config):
+        return cls(
+            features=tuple(Feature(**f) for f in config["features"]),
+            tasks=tuple(Task(**t) for t in config["tasks"]),
+        )
+
+    def save(self, path):
+        """Write the schema as JSON."""
+        Path(path).write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path):
+        """Read a schema written by `save`."""
+        return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))

@@ -1,0 +1,187 @@
+"""The shapes world as a TensorFlow data set, made on the spot."""
+
+import contextlib
+import dataclasses
+import functools
+import io
+from typing import ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core.utils import tqdm_utils
+
+from kerasfusion.data.shapes_world.draw import PICTURE_SIZE, draw, encode_png
+from kerasfusion.data.shapes_world.questions import ask
+from kerasfusion.data.shapes_world.scene import ATTRIBUTES, sample_scene
+
+QUESTIONS_PER_TYPE = 3
+
+# What chance is used for: see `ShapesWorld._rng`.
+_SCENE, _QUESTIONS_AND_PICTURE = 0, 1
+
+_DESCRIPTION = """
+Small pictures of colored shapes, each with what it shows and 12 questions about it: whether something is
+there, how many there are, what color, shape or size something has, and how two things lie to each other.
+
+Everything is made by a program from a seed: nothing is downloaded. The words of a question tell next to
+nothing about its answer, and no scene appears in two splits.
+"""
+
+
+@dataclasses.dataclass(kw_only=True)
+class ShapesWorldConfig(tfds.core.BuilderConfig):
+    """How much to make.
+
+    Args:
+        train: Number of training scenes.
+        validation: Number of validation scenes.
+        test: Number of test scenes.
+        seed: Where all chance comes from.
+    """
+
+    train: int
+    validation: int
+    test: int
+    seed: int = 0
+
+    def __post_init__(self):
+        for split, size in self.sizes.items():
+            if size < 1:
+                raise ValueError(f"ShapesWorldConfig {self.name!r}: {split} must be at least 1, not {size}.")
+
+    @property
+    def sizes(self):
+        """Dict split -> number of scenes."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+class ShapesWorld(tfds.core.GeneratorBasedBuilder):
+    """Scenes of colored shapes with questions, as splits `train`, `validation` and `test`.
+
+    Configs: `default` (4,000 / 500 / 500 scenes) and `quick` (300 / 60 / 60). An example is a dict of
+
+    - `image`: uint8 (64, 64, 3).
+    - `scene`: class numbers `shape`, `color`, `size` and float32 `x`, `y`, one entry per object each.
+    - `questions`: strings `question`, `answer`, `type`, one entry per question each.
+    - `index`: its number in the split.
+
+    Example:
+    ```python
+    builder = ShapesWorld(config="quick")
+    builder.download_and_prepare()
+    for example in builder.as_dataset(split="test"):
+        print(example["questions"]["question"])
+    ```
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    BUILDER_CONFIGS: ClassVar = [
+        ShapesWorldConfig(
+            name="default", description="4,000 training scenes.", train=4000, validation=500, test=500
+        ),
+        ShapesWorldConfig(
+            name="quick", description="300 training scenes, for trials.", train=300, validation=60, test=60
+        ),
+    ]
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=_DESCRIPTION,
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(
+                        shape=(PICTURE_SIZE, PICTURE_SIZE, 3), encoding_format="png"
+                    ),
+                    "scene": tfds.features.Sequence(
+                        {name: tfds.features.ClassLabel(names=values) for name, values in ATTRIBUTES.items()}
+                        | {"x": np.float32, "y": np.float32}
+                    ),
+                    "questions": tfds.features.Sequence(
+                        {name: tfds.features.Text() for name in ("question", "answer", "type")}
+                    ),
+                    "index": np.int64,
+                }
+            ),
+        )
+
+    def _split_generators(self, dl_manager):
+        return {split: self._generate_examples(split) for split in self.builder_config.sizes}
+
+    def _generate_examples(self, split):
+        for index, scene in enumerate(self._scenes[split]):
+            rng = self._rng(split, index, _QUESTIONS_AND_PICTURE)
+            yield (
+                index,
+                {
+                    "image": encode_png(draw(scene, rng)),
+                    "scene": [dataclasses.asdict(item) for item in scene.objects],
+                    "questions": [question._asdict() for question in ask(scene, rng, QUESTIONS_PER_TYPE)],
+                    "index": index,
+                },
+            )
+
+    @functools.cached_property
+    def _scenes(self):
+        """Split -> its scenes, made together: none may repeat another's, whichever split is written first."""
+        seen = set()
+        scenes = {}
+        for split, size in self.builder_config.sizes.items():
+            scenes[split] = []
+            for index in range(size):
+                rng = self._rng(split, index, _SCENE)
+                scene = sample_scene(rng)
+                while scene.key() in seen:
+                    scene = sample_scene(rng)
+                seen.add(scene.key())
+                scenes[split].append(scene)
+        return scenes
+
+    def _rng(self, split, index, purpose):
+        """Chance of its own for each example and purpose, whatever else is made before or after."""
+        config = self.builder_config
+        return np.random.default_rng([config.seed, list(config.sizes).index(split), index, purpose])
+
+
+def prepare(config="default", data_dir=None, progress=False):
+    """Makes the data set where it is not yet there. Needs no network.
+
+    Args:
+        config: `"default"`, `"quick"`, or a `ShapesWorldConfig` of your own.
+        data_dir: Folder for data sets. None is that of TensorFlow Datasets: `TFDS_DATA_DIR`, or a folder in
+            the home directory.
+        progress: Whether to show progress bars.
+
+    Returns:
+        The `ShapesWorld` builder, ready for `as_dataset`.
+
+    Raises:
+        ValueError: No such config.
+
+    Example:
+    ```python
+    train = prepare("quick").as_dataset(split="train")
+    ```
+    """
+    names = list(ShapesWorld.builder_configs)
+    if isinstance(config, str) and config not in names:
+        raise ValueError(
+            f"shapes_world has no config {config!r}. Choose one of {names} or pass a ShapesWorldConfig."
+        )
+    builder = ShapesWorld(config=config, data_dir=data_dir)
+    with contextlib.nullcontext() if progress else _quiet():
+        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+    return builder
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without progress bars and without "Downloading and preparing", which tfds prints for any data set."""
+    before = tqdm_utils._active  # tfds has a setter for it, but no getter
+    tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        tfds.display_progress_bar(before)

@@ -1,0 +1,246 @@
+"""Read a user's table, with nothing of it lost or guessed on the way."""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from kerasfusion.data.errors import DataError, nearest
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+
+
+def read_table(source, columns_hint=None):
+    """Read a table of examples.
+
+    An empty cell is a missing one; the words `NA`, `None` and `null` stay words. A CSV column becomes numeric
+    when every filled cell is a number, except that codes like `007` stay as written.
+
+    Args:
+        source: Path of a `.csv`, `.tsv`, `.jsonl` / `.ndjson`, `.json` (a list of records) or `.parquet` file
+            (UTF-8, with or without a byte order mark), or a `pandas.DataFrame`.
+        columns_hint: CSV and TSV: names of columns to keep as written even where every cell is a number (the
+            text and image columns; in other formats `clean_rows` makes strings of numeric text cells). Names
+            that the table lacks are ignored here.
+
+    Returns:
+        A `pandas.DataFrame` whose index counts the table's rows from 0 and whose `attrs` hold `"source"` (the
+        file's name or `"DataFrame"`), `"folder"` (what relative image paths start from) and `"line_offset"`
+        (line in the file minus row from 1, or None where these do not run in step).
+
+    Raises:
+        DataError: The file is missing, empty, not UTF-8, of an unknown ending, or broken at a line that is
+            named.
+
+    Example:
+    ```python
+    frame = read_table("pets.csv", columns_hint=["description"])
+    frame.attrs["source"]  # "pets.csv"
+    ```
+    """
+    if isinstance(source, pd.DataFrame):
+        frame, name, offset = source.copy(deep=False), "DataFrame", None
+        folder = source.attrs.get("folder", os.getcwd())
+    elif isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        keep = [columns_hint] if isinstance(columns_hint, str) else columns_hint or ()
+        frame, offset = _read_file(path, keep)
+        name, folder = path.name, str(path.absolute().parent)
+    else:
+        raise DataError(f"A table is a path or a pandas.DataFrame, not {type(source).__name__}.")
+    frame.columns = _column_names(frame.columns, name)
+    if not len(frame):
+        raise DataError(f"{name} has no rows, only the columns {list(frame.columns)}.")
+    frame = frame.reset_index(drop=True)
+    for column in frame.columns:
+        if isinstance(frame[column].dtype, pd.api.extensions.ExtensionDtype):
+            frame[column] = _plain(frame[column])
+    frame.attrs = {"source": name, "folder": folder, "line_offset": offset}
+    return frame
+
+
+def is_missing(series):
+    """Which cells hold nothing: NaN or None, blank strings, empty bytes, pictures without bytes or path.
+
+    Args:
+        series: A column.
+
+    Returns:
+        A bool `pandas.Series` with the same index.
+    """
+    missing = series.isna()
+    if isinstance(series.dtype, pd.StringDtype):
+        return missing | (series.str.strip() == "").fillna(False).astype(bool)
+    if series.dtype == object:
+        return missing | pd.Series([_is_blank(v) for v in series.tolist()], index=series.index, dtype=bool)
+    return missing
+
+
+def _is_blank(value):
+    if isinstance(value, str):
+        return not value.strip()
+    if isinstance(value, (bytes, bytearray)):
+        return not value
+    if isinstance(value, dict) and ("bytes" in value or "path" in value):
+        return not (value.get("bytes") or value.get("path"))
+    return False
+
+
+def _read_file(path, keep):
+    """The file's cells, and the line of a row minus its number from 1 (None where that varies)."""
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        inside = sorted(p.name for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        raise DataError(
+            f"{path} is a folder. Give the table in it{': ' + ', '.join(inside) if inside else ''}."
+        )
+    if not path.exists():
+        raise DataError(f"{path} does not exist.{_near_files(path)}")
+    if suffix not in SUFFIXES:
+        raise DataError(f"{path.name}: unknown table ending {suffix!r}. Supported: {', '.join(SUFFIXES)}.")
+    if not path.stat().st_size:
+        raise DataError(f"{path.name} is empty (0 bytes).")
+    if suffix == ".parquet":
+        return _read_parquet(path), None
+    text = _decode(path)
+    if not text.strip():
+        raise DataError(f"{path.name} is empty: blank lines only.")
+    if suffix in (".csv", ".tsv"):
+        return _parse_csv(text, path.name, "\t" if suffix == ".tsv" else None, keep)
+    if suffix == ".json":
+        return _parse_json(text, path.name), None
+    return _parse_jsonl(text, path.name)
+
+
+def _near_files(path):
+    if not path.parent.is_dir():
+        return f" Nor does its folder {path.parent.absolute()}."
+    near = nearest(path.name, os.listdir(path.parent))
+    if near:
+        return f" Did you mean {' or '.join(near)}?"
+    return f" Its folder {path.parent.absolute()} has nothing of a similar name."
+
+
+def _decode(path):
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise DataError(f"{path.name}, line {line}: not UTF-8 text. Save the table as UTF-8.") from None
+
+
+def _parse_csv(text, name, delimiter, keep):
+    first = text.lstrip("\r\n").splitlines()[0]
+    # A spreadsheet set to a country with decimal commas writes semicolons into its .csv files.
+    delimiter = delimiter or max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    # Python limits a cell to 128 KiB, which a picture in base64 exceeds.
+    limit = csv.field_size_limit(2**31 - 1)
+    header, rows, start = None, [], 1
+    try:
+        for cells in reader:
+            if not cells or (len(cells) == 1 and not cells[0].strip()):
+                pass  # a blank line is no row
+            elif header is None:
+                header = cells
+            elif len(cells) == len(header):
+                rows.append(cells)
+            else:
+                raise DataError(
+                    f"{name}, row {len(rows) + 1} (line {start}): {len(cells)} cells where the header has "
+                    f"{len(header)}. Put a cell that holds {delimiter!r} or a line break into double quotes."
+                )
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"{name}, row {len(rows) + 1} (line {start}): a quoted cell is not closed, or goes on after its "
+            f'closing quote ({error}). Write a double quote inside a quoted cell twice: "".'
+        ) from None
+    finally:
+        csv.field_size_limit(limit)
+    names = _column_names(header or [], name)
+    if not rows:
+        raise DataError(f"{name} has a header ({', '.join(names)}) but no rows.")
+    frame = pd.DataFrame(rows, columns=names)
+    frame = frame.mask(frame.apply(lambda cells: cells.str.strip()) == "")
+    for column in names:
+        if column not in keep:
+            frame[column] = _numbers_or_strings(frame[column])
+    return frame, 1 if reader.line_num == len(rows) + 1 else None
+
+
+def _numbers_or_strings(series):
+    if series.isna().all():
+        return series
+    try:
+        numbers = pd.to_numeric(series)
+    except (ValueError, TypeError):
+        return series
+    # Integers past 64 bits come back as objects or lose digits: they are names, as is 007.
+    is_code = numbers.dtype == object or series.str.fullmatch(r"\s*(0\d+|\d{19,})\s*").any()
+    return series if is_code else numbers
+
+
+def _parse_jsonl(text, name):
+    records, blank = [], False
+    # Not splitlines(): a JSON string may hold U+2028 and its kind, which end no line of the file.
+    for number, line in enumerate(text.rstrip().split("\n"), start=1):
+        if not line.strip():
+            blank = True
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f"{name}, line {number}: not JSON ({error.msg} at character {error.colno})."
+            ) from None
+        if not isinstance(record, dict):
+            raise DataError(f"{name}, line {number}: not a JSON object but {type(record).__name__}.")
+        records.append(record)
+    return pd.DataFrame(records), None if blank else 0
+
+
+def _parse_json(text, name):
+    try:
+        records = json.loads(text)
+    except json.JSONDecodeError as error:
+        hint = " It looks like one object a line: name it .jsonl." if error.msg == "Extra data" else ""
+        raise DataError(f"{name}, line {error.lineno}: not JSON ({error.msg}).{hint}") from None
+    if not isinstance(records, list):
+        raise DataError(f"{name} must hold a list of objects, one a row: [{{…}}, {{…}}].")
+    for row, record in enumerate(records, start=1):
+        if not isinstance(record, dict):
+            raise DataError(f"{name}, row {row}: not a JSON object but {type(record).__name__}.")
+    return pd.DataFrame(records)
+
+
+def _read_parquet(path):
+    try:
+        return pd.read_parquet(path)
+    except ImportError:
+        raise DataError(f"{path.name}: reading Parquet needs pyarrow: pip install pyarrow.") from None
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path.name} cannot be read as Parquet: {error}") from None
+
+
+def _column_names(columns, name):
+    # pandas' own to_csv() writes its index under an empty name.
+    names = [str(c).strip() or f"Unnamed: {place}" for place, c in enumerate(columns)]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise DataError(
+            f"{name}: the column name(s) {twice} appear more than once. Give each column its own name."
+        )
+    return names
+
+
+def _plain(series):
+    """Strings, numbers and objects out of categories and pandas' nullable types."""
+    if isinstance(series.dtype, pd.StringDtype):
+        return series
+    cells = series.astype(object)
+    return pd.Series(cells.where(cells.notna(), None).tolist(), index=series.index)

@@ -1,0 +1,60 @@
+"""What every image encoder shares: pixel scaling, the shape of the output."""
+
+import keras
+from keras import ops
+
+
+class ImageEncoder(keras.layers.Layer):
+    """Base class: pixels to a feature grid, the same grid as a sequence, and one pooled vector.
+
+    A subclass builds its layers in `build_encoder` and computes `(grid, pooled)` in `encode`.
+
+    Args:
+        units: Width `d` of the output.
+        dropout: Dropout rate on the pooled vector.
+
+    Call arguments:
+        pixels: uint8 `(B, H, W, 3)` in 0..255. Scaling to 0..1 is this layer's first step.
+
+    Returns:
+        dict: `grid` float `(B, h, w, d)`, `sequence` float `(B, h·w, d)`, `pooled` float `(B, d)`. There is no
+        `mask` entry: every cell of a picture counts.
+    """
+
+    def __init__(self, units, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.dropout = dropout
+        self.rescaling = keras.layers.Rescaling(1.0 / 255.0)
+        self.pooled_dropout = keras.layers.Dropout(dropout)
+
+    def build(self, pixels_shape):
+        self.build_encoder(pixels_shape)
+
+    def build_encoder(self, pixels_shape):
+        """Create the layers; `pixels_shape` is `(B, H, W, 3)`."""
+        raise NotImplementedError
+
+    def encode(self, pixels, training):
+        """Return `(grid, pooled)` for float pixels `(B, H, W, 3)` in 0..1."""
+        raise NotImplementedError
+
+    def call(self, pixels, training=None):
+        grid, pooled = self.encode(self.rescaling(ops.cast(pixels, self.compute_dtype)), training)
+        _, height, width, channels = grid.shape
+        return {
+            "grid": grid,
+            "sequence": ops.reshape(grid, (-1, height * width, channels)),
+            "pooled": self.pooled_dropout(pooled, training=training),
+        }
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "dropout": self.dropout}
+
+
+def build_chain(layers, shape):
+    """Build each layer on the output shape of the one before; returns the last output shape."""
+    for layer in layers:
+        layer.build(shape)
+        shape = layer.compute_output_shape(shape)
+    return shape

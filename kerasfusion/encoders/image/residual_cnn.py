@@ -1,0 +1,95 @@
+import keras
+from keras import ops
+
+from kerasfusion.encoders.image.base import ImageEncoder
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class ConvNormRelu(keras.layers.Layer):
+    """`relu(BatchNorm(Conv2D(x)))`, the step that residual networks repeat."""
+
+    def __init__(self, filters, kernel_size=3, strides=1, activation=True, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.activation = activation
+        self.conv = keras.layers.Conv2D(filters, kernel_size, strides, padding="same", use_bias=False, name="conv")
+        self.norm = keras.layers.BatchNormalization(momentum=0.9, name="norm")
+
+    def build(self, x_shape):
+        self.conv.build(x_shape)
+        self.norm.build(self.conv.compute_output_shape(x_shape))
+
+    def compute_output_shape(self, x_shape):
+        return self.conv.compute_output_shape(x_shape)
+
+    def call(self, x, training=None):
+        x = self.norm(self.conv(x), training=training)
+        return ops.relu(x) if self.activation else x
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "activation": self.activation,
+        }
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class ResidualCNN(ImageEncoder):
+    """A small residual network (arXiv 1512.03385): a strided stem, then stages that each halve the picture.
+
+    Args:
+        units: Width of the output.
+        filters: Channels of the stem and of each following stage; every entry halves height and width.
+        blocks: Residual blocks in each stage after the stem; 0 leaves one strided convolution a stage.
+        dropout: Dropout rate on the pooled vector.
+
+    Example:
+
+    ```python
+    image = ResidualCNN(units=64, filters=(16, 32, 64))(pixels)
+    image["grid"]  # (B, ceil(H / 8), ceil(W / 8), 64)
+    ```
+    """
+
+    def __init__(self, units, filters=(32, 64, 128), blocks=1, dropout=0.0, **kwargs):
+        super().__init__(units, dropout=dropout, **kwargs)
+        self.filters = tuple(filters)
+        self.blocks = blocks
+
+    def build_encoder(self, pixels_shape):
+        self.down, self.residual = [], []
+        shape = pixels_shape
+        for i, width in enumerate(self.filters):
+            down = ConvNormRelu(width, strides=2, name=f"stage_{i}_down")
+            down.build(shape)
+            shape = down.compute_output_shape(shape)
+            pairs = []
+            for j in range(self.blocks if i else 0):
+                pair = [
+                    ConvNormRelu(width, name=f"stage_{i}_block_{j}_a"),
+                    ConvNormRelu(width, activation=False, name=f"stage_{i}_block_{j}_b"),
+                ]
+                for layer in pair:
+                    layer.build(shape)
+                pairs.append(pair)
+            self.down.append(down)
+            self.residual.append(pairs)
+        self.projection = keras.layers.Dense(self.units, activation="relu", name="projection")
+        self.projection.build(shape)
+
+    def encode(self, pixels, training):
+        x = pixels
+        for down, pairs in zip(self.down, self.residual, strict=True):
+            x = down(x, training=training)
+            for first, second in pairs:
+                x = ops.relu(x + second(first(x, training=training), training=training))
+        grid = self.projection(x)
+        return grid, ops.mean(grid, axis=(1, 2))
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters, "blocks": self.blocks}

@@ -1,0 +1,59 @@
+import keras
+from keras import ops
+
+from kerasfusion.encoders.image.base import ImageEncoder, build_chain
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class SmallCNN(ImageEncoder):
+    """The tutorial articles' image branch: convolution, pooling, and so on, then a dense layer.
+
+    Args:
+        units: Width of the output.
+        filters: Output channels of each `Conv2D(3x3, relu)` + `MaxPooling2D(2)` pair.
+        flatten: If True, `pooled` is a dense layer on the flattened grid, as in the articles: it knows places, and
+            its weights grow with the picture's area; the grid then has `filters[-1]` channels. If False, a dense
+            layer acts on every cell and `pooled` is the mean over cells.
+        dropout: Dropout rate on the pooled vector.
+
+    Example:
+
+    ```python
+    image = SmallCNN(units=128, filters=(32, 64))(pixels)
+    image["pooled"]  # (B, 128)
+    image["grid"]  # (B, H // 4, W // 4, 128)
+    ```
+    """
+
+    def __init__(self, units, filters=(32, 64, 128), flatten=False, dropout=0.0, **kwargs):
+        super().__init__(units, dropout=dropout, **kwargs)
+        self.filters = tuple(filters)
+        self.flatten = flatten
+
+    def build_encoder(self, pixels_shape):
+        self.stages = [
+            layer
+            for i, width in enumerate(self.filters)
+            for layer in (
+                keras.layers.Conv2D(width, 3, padding="same", activation="relu", name=f"conv_{i}"),
+                keras.layers.MaxPooling2D(2, name=f"pool_{i}"),
+            )
+        ]
+        batch, height, width, channels = build_chain(self.stages, pixels_shape)
+        self.projection = keras.layers.Dense(self.units, activation="relu", name="projection")
+        self.projection.build(
+            (batch, height * width * channels) if self.flatten else (batch, height, width, channels)
+        )
+
+    def encode(self, pixels, training):
+        grid = pixels
+        for layer in self.stages:
+            grid = layer(grid)
+        if self.flatten:
+            _, height, width, channels = grid.shape
+            return grid, self.projection(ops.reshape(grid, (-1, height * width * channels)))
+        grid = self.projection(grid)
+        return grid, ops.mean(grid, axis=(1, 2))
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters, "flatten": self.flatten}

@@ -1,0 +1,85 @@
+"""What every fusion layer shares: the signature, missing modalities, the output's width."""
+
+import keras
+from keras import ops
+
+
+class Fusion(keras.layers.Layer):
+    """Base class: several modalities to one representation.
+
+    `layer({"text": ..., "image": ...}, present={"text": ..., "image": ...})`. Each value is an encoder's output
+    dict or, for pooled kinds, its vector `(B, d)`. Modalities are always taken in alphabetical order of their
+    names, so that the order of a dict never matters.
+
+    A subclass says in `parts` which entry of each encoder output it reads, builds its layers in `build_fusion` and
+    computes in `fuse`. What is missing is replaced by a learned vector of its own before `fuse` sees it, so that
+    the content of a missing input can never matter.
+
+    Args:
+        units: Width of the fused representation.
+        dropout: Dropout rate on the fused representation.
+
+    Call arguments:
+        inputs: dict name -> encoder output, or `(B, d)`.
+        present: Optional dict name -> bool `(B,)`. A name that is left out is always present.
+
+    Returns:
+        float `(B, units)`.
+
+    Raises:
+        ValueError: at build time, when a modality lacks the entry this fusion reads.
+    """
+
+    def __init__(self, units, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.dropout = dropout
+        self.output_dropout = keras.layers.Dropout(dropout)
+
+    def parts(self, inputs):
+        """Which entry of each encoder output is read: dict name -> `"pooled"`, `"sequence"` or `"grid"`."""
+        return dict.fromkeys(inputs, "pooled")
+
+    def build_fusion(self, shapes):
+        """Create the layers; `shapes` is dict name -> shape of the part read."""
+        raise NotImplementedError
+
+    def fuse(self, values, training):
+        """Return `(B, units)` for dict name -> the part read, what is missing replaced."""
+        raise NotImplementedError
+
+    def build(self, inputs_shape, present_shape=None):
+        self.read = self.parts(inputs_shape)
+        shapes = {name: _part(self.name, name, inputs_shape[name], part) for name, part in self.read.items()}
+        self.missing = {
+            name: self.add_weight(
+                shape=(shapes[name][-1],), initializer="random_normal", name=f"missing_{name}"
+            )
+            for name in sorted(present_shape or {})
+        }
+        self.build_fusion(shapes)
+
+    def call(self, inputs, present=None, training=None):
+        values = {}
+        for name in sorted(self.read):
+            value = _part(self.name, name, inputs[name], self.read[name])
+            if present is not None and name in present:
+                if name not in self.missing:
+                    raise ValueError(f"{self.name} was built without `present` for {name!r} and cannot take it now.")
+                there = ops.reshape(present[name], (-1,) + (1,) * (len(value.shape) - 1))
+                value = ops.where(there, value, ops.cast(self.missing[name], value.dtype))
+            values[name] = value
+        return self.output_dropout(self.fuse(values, training), training=training)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "dropout": self.dropout}
+
+
+def _part(layer, name, value, part):
+    if not isinstance(value, dict):
+        if part == "pooled":
+            return value
+        raise ValueError(f"{layer} reads the {part} of {name!r} and needs its encoder's whole output, a dict.")
+    if part not in value:
+        raise ValueError(f"{layer} reads the {part} of {name!r}, which has only {sorted(value)}.")
+    return value[part]

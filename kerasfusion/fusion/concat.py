@@ -1,0 +1,31 @@
+import keras
+from keras import ops
+
+from kerasfusion.fusion.base import Fusion
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class ConcatFusion(Fusion):
+    """`relu(W [x_1; x_2; …] + b)`: the tutorial articles' fusion, for any number of modalities.
+
+    Args:
+        units: Width of the fused representation; `None` gives the bare concatenation, without a layer.
+        dropout: Dropout rate on it.
+
+    Example:
+
+    ```python
+    fused = ConcatFusion(128)({"text": text_vector, "image": image_vector})  # (B, 128)
+    ```
+    """
+
+    def build_fusion(self, shapes):
+        self.projection = None
+        self.joined = sum(shape[-1] for shape in shapes.values())
+        if self.units is not None:
+            self.projection = keras.layers.Dense(self.units, activation="relu", name="projection")
+            self.projection.build((None, self.joined))
+
+    def fuse(self, values, training):
+        joined = ops.concatenate(list(values.values()), axis=-1)
+        return joined if self.projection is None else self.projection(joined)

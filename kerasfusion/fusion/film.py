@@ -1,0 +1,112 @@
+import keras
+from keras import ops
+
+from kerasfusion.fusion.base import Fusion
+from kerasfusion.fusion.coordinates import append_coordinates
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class FiLMBlock(keras.layers.Layer):
+    """One residual block: `x + relu((1 + γ) ⊙ norm(conv3x3(r)) + β)` with `r = relu(conv1x1([x; place]))`.
+
+    Call arguments:
+        grid: float `(B, h, w, filters)`.
+        condition: float `(B, d)`, from which the block makes its own γ and β, `filters` of each.
+    """
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.reduce = keras.layers.Conv2D(filters, 1, activation="relu", name="reduce")
+        self.conv = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name="conv")
+        # γ and β do the scaling and shifting, so the normalisation has none of its own.
+        self.norm = keras.layers.BatchNormalization(center=False, scale=False, momentum=0.9, name="norm")
+        self.film = keras.layers.Dense(2 * filters, name="film")
+
+    def build(self, grid_shape, condition_shape):
+        self.reduce.build(grid_shape)
+        inner = (*grid_shape[:-1], self.filters)
+        self.conv.build(inner)
+        self.norm.build(inner)
+        self.film.build(condition_shape)
+
+    def call(self, grid, condition, training=None):
+        reduced = self.reduce(grid)
+        gamma, beta = ops.split(self.film(condition)[:, None, None, :], 2, axis=-1)
+        steered = (1.0 + gamma) * self.norm(self.conv(reduced), training=training) + beta
+        return reduced + ops.relu(steered)
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters}
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class FiLMFusion(Fusion):
+    """Feature-wise linear modulation (FiLM, arXiv 1709.07871): the text steers how the picture is read.
+
+    Residual blocks on the image grid, each scaled and shifted, channel by channel, by γ and β computed from the
+    other modalities' pooled vectors; then the maximum over cells and a dense layer. Unlike the pooled fusions, the
+    text acts while places still exist, so "left of", "how many" and "the red one" can be answered.
+
+    Args:
+        units: Width of the fused representation.
+        blocks: Number of residual blocks.
+        filters: Channels inside the blocks.
+        coordinates: Append each cell's row and column to the grid first.
+        image: Name of the modality whose grid is steered; `None` means the only one that has a grid.
+        dropout: Dropout rate on the fused representation.
+
+    Example:
+
+    ```python
+    fused = FiLMFusion(64)({"text": text_encoder(ids), "image": image_encoder(pixels)})  # (B, 64)
+    ```
+    """
+
+    def __init__(self, units, blocks=2, filters=64, coordinates=True, image=None, dropout=0.0, **kwargs):
+        super().__init__(units, dropout=dropout, **kwargs)
+        self.blocks = blocks
+        self.filters = filters
+        self.coordinates = coordinates
+        self.image = image
+
+    def parts(self, inputs):
+        grids = [name for name, value in inputs.items() if isinstance(value, dict) and "grid" in value]
+        steered = self.image or (grids[0] if len(grids) == 1 else None)
+        if steered not in grids:
+            raise ValueError(
+                f"{self.name} steers one image grid: {steered or 'none'} was asked for and {grids} have one. "
+                "Pass the image encoder's whole output, and `image=` its name when there are several."
+            )
+        if len(inputs) < 2:
+            raise ValueError(f"{self.name} needs another modality beside {steered!r} to steer it.")
+        return {name: "grid" if name == steered else "pooled" for name in inputs}
+
+    def build_fusion(self, shapes):
+        (steered,) = (name for name, part in self.read.items() if part == "grid")
+        batch, height, width, channels = shapes[steered]
+        condition = (batch, sum(shape[-1] for name, shape in shapes.items() if name != steered))
+        self.film_blocks = [FiLMBlock(self.filters, name=f"block_{i}") for i in range(self.blocks)]
+        for i, block in enumerate(self.film_blocks):
+            width_in = channels + 2 * self.coordinates if i == 0 else self.filters
+            block.build((batch, height, width, width_in), condition)
+        self.projection = keras.layers.Dense(self.units, activation="relu", name="projection")
+        self.projection.build((batch, self.filters))
+
+    def fuse(self, values, training):
+        (grid,) = (value for name, value in values.items() if self.read[name] == "grid")
+        condition = ops.concatenate([v for name, v in values.items() if self.read[name] == "pooled"], axis=-1)
+        if self.coordinates:
+            grid = append_coordinates(grid)
+        for block in self.film_blocks:
+            grid = block(grid, condition, training=training)
+        return self.projection(ops.max(grid, axis=(1, 2)))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "blocks": self.blocks,
+            "filters": self.filters,
+            "coordinates": self.coordinates,
+            "image": self.image,
+        }

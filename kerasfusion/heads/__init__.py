@@ -1,0 +1,18 @@
+"""Heads: a representation to logits; each owns its loss, its metrics and its predictions."""
+
+from kerasfusion.heads.base import Head
+from kerasfusion.heads.binary import BinaryHead
+from kerasfusion.heads.classes import ClassesHead
+from kerasfusion.heads.number import NumberHead
+from kerasfusion.heads.tags import TagsHead
+
+
+def head_for(task):
+    """The head that fits a `Task` of a schema, named `head_<task>`."""
+    name = f"head_{task.name}"
+    if task.kind == "number":
+        return NumberHead(mean=task.mean, std=task.std, name=name)
+    return {"binary": BinaryHead, "classes": ClassesHead, "tags": TagsHead}[task.kind](task.outputs, name=name)
+
+
+__all__ = ["BinaryHead", "ClassesHead", "Head", "NumberHead", "TagsHead", "head_for"]

@@ -1,0 +1,37 @@
+import keras
+from keras import ops
+
+from kerasfusion.heads.base import MEAN, Head, average_sigmoid
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class BinaryHead(Head):
+    """Yes or no: sigmoid cross-entropy on float32 `(B,)` labels 0 and 1; one logit.
+
+    Example:
+
+    ```python
+    head = BinaryHead()
+    logits = head(fused)  # (B, 1)
+    head.predictions(logits)["probabilities"]  # (B, 2): of the negative and of the positive class
+    ```
+    """
+
+    def __init__(self, outputs=1, **kwargs):
+        super().__init__(outputs, **kwargs)
+
+    def loss(self):
+        return keras.losses.BinaryCrossentropy(from_logits=True, reduction=MEAN)
+
+    def metrics_for(self):
+        return [
+            keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0),
+            keras.metrics.AUC(name="auc", from_logits=True),
+        ]
+
+    def average(self, logits, weights):
+        return average_sigmoid(logits, weights)
+
+    def predictions(self, logits):
+        positive = ops.sigmoid(logits)
+        return {"probabilities": ops.concatenate([1.0 - positive, positive], axis=-1)}

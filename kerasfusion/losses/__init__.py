@@ -1,0 +1,5 @@
+"""Losses in neutral ops, each usable alone."""
+
+from kerasfusion.losses.scaled_squared_error import ScaledSquaredError
+
+__all__ = ["ScaledSquaredError"]

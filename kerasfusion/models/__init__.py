@@ -1,0 +1,9 @@
+"""Functional-API builders: encoders + fusion + heads -> `keras.Model`, dict in, dict out."""
+
+from kerasfusion.models.fused import fused
+from kerasfusion.models.heads_of import heads_of
+from kerasfusion.models.image_major import ImageMajor, image_major
+from kerasfusion.models.inputs import model_inputs
+from kerasfusion.models.late import LateAverage, late_average
+
+__all__ = ["ImageMajor", "LateAverage", "fused", "heads_of", "image_major", "late_average", "model_inputs"]

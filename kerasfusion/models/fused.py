@@ -1,0 +1,42 @@
+import keras
+
+from kerasfusion.fusion import FUSIONS
+from kerasfusion.heads import head_for
+from kerasfusion.models.inputs import encode, make, model_inputs
+
+
+def fused(schema, text_encoder="lstm", image_encoder="small_cnn", fusion="concat", units=128, dropout=0.0, name=None):
+    """Encoders, one fusion and a head per task, as a functional `keras.Model`.
+
+    The shape of the tutorial articles' networks: each modality has a branch, the branches meet in a fusion layer,
+    heads stand on what it gives.
+
+    Args:
+        schema: A `kf.data.Schema`; it may hold one modality alone, which makes a single-modality model.
+        text_encoder: A name in `kf.encoders.TEXT_ENCODERS`, or `{"name": ..., **arguments}`.
+        image_encoder: A name in `kf.encoders.IMAGE_ENCODERS`, or `{"name": ..., **arguments}`.
+        fusion: A name in `kf.fusion.FUSIONS`, or `{"name": ..., **arguments}`.
+        units: Width of every branch and of the fused representation.
+        dropout: Dropout rate on the fused representation.
+        name: Name of the model.
+
+    Returns:
+        keras.Model: dict of inputs (see `model_inputs`) -> dict task -> float32 logits.
+
+    Raises:
+        ValueError: an unknown name, or a fusion that cannot join what the schema holds.
+
+    Example:
+
+    ```python
+    model = kf.models.fused(schema, text_encoder="gru", image_encoder="residual_cnn", fusion="film", units=64)
+    logits = model(batch)["label"]  # (B, C)
+    ```
+    """
+    inputs = model_inputs(schema)
+    encoded = encode(schema, inputs, text_encoder, image_encoder, units)
+    present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}
+    layer = make(FUSIONS, fusion, units=units, dropout=dropout, name="fusion")
+    representation = layer(encoded, present=present)
+    outputs = {task.name: head_for(task)(representation) for task in schema.tasks}
+    return keras.Model(inputs, outputs, name=name)

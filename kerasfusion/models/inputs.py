@@ -1,0 +1,66 @@
+"""The inputs that a schema asks for, and the encoder each of them enters."""
+
+import keras
+
+from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS, NumbersEncoder
+
+
+def model_inputs(schema):
+    """Symbolic inputs for a schema, named and typed as the pipeline feeds them.
+
+    Args:
+        schema: A `kf.data.Schema`.
+
+    Returns:
+        dict: for each feature `<name>` (text int32 `(B, L)`, image uint8 `(B, H, W, 3)`, numbers float32 `(B, n)`)
+        and `<name>_present` bool `(B,)`.
+    """
+    inputs = {}
+    for feature in schema.features:
+        shape, dtype = {
+            "text": lambda f: ((f.length,), "int32"),
+            "image": lambda f: ((*f.size, 3), "uint8"),
+            "numbers": lambda f: ((f.length,), "float32"),
+        }[feature.kind](feature)
+        present = f"{feature.name}_present"
+        inputs[feature.name] = keras.Input(shape, dtype=dtype, name=feature.name)
+        inputs[present] = keras.Input((), dtype="bool", name=present)
+    return inputs
+
+
+def encode(schema, inputs, text_encoder, image_encoder, units):
+    """Each feature through an encoder of its own.
+
+    Args:
+        schema: A `kf.data.Schema`.
+        inputs: What `model_inputs(schema)` gave.
+        text_encoder: `{"name": one of TEXT_ENCODERS, **its arguments}`, a name, or None where there is no text.
+        image_encoder: The same for pictures.
+        units: Width of every encoder's output unless its own arguments say otherwise.
+
+    Returns:
+        dict name -> encoder output.
+
+    Raises:
+        ValueError: an unknown encoder name.
+    """
+    encoded = {}
+    for feature in schema.features:
+        name = f"encode_{feature.name}"
+        if feature.kind == "text":
+            layer = make(TEXT_ENCODERS, text_encoder, units=units, vocabulary_size=feature.vocabulary_size, name=name)
+        elif feature.kind == "image":
+            layer = make(IMAGE_ENCODERS, image_encoder, units=units, name=name)
+        else:
+            layer = NumbersEncoder(units, mean=feature.mean, std=feature.std, name=name)
+        encoded[feature.name] = layer(inputs[feature.name])
+    return encoded
+
+
+def make(family, wanted, *, name, **defaults):
+    """Make the layer that `wanted` names in `family`: a registered name, or `{"name": ..., **arguments}`."""
+    wanted = {"name": wanted} if isinstance(wanted, str) else dict(wanted)
+    kind = wanted.pop("name")
+    if kind not in family:
+        raise ValueError(f"{name}: there is no {kind!r}; choose one of {sorted(family)}.")
+    return family[kind](**{**defaults, **wanted}, name=name)

@@ -1,0 +1,95 @@
+import keras
+from keras import ops
+
+from kerasfusion.heads import head_for
+from kerasfusion.models.fused import fused
+from kerasfusion.models.inputs import model_inputs
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class LateAverage(keras.layers.Layer):
+    """The average of several models' predictions for one task, weights renormalised over what is present.
+
+    It stands where a head stands and answers the same questions (`loss`, `metrics_for`, `predictions`) by asking a
+    head of the task's kind.
+
+    Args:
+        head: A `Head` of the task's kind; only its formulas are used, it gets no weights.
+
+    Call arguments:
+        logits: dict modality -> float32 `(B, C)`.
+        present: dict modality -> bool `(B,)`. Where nothing is present all count alike.
+
+    Returns:
+        float32 `(B, C)`: logits of `Σ_m w_m p_m`.
+    """
+
+    def __init__(self, head, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.head = head
+        self.loss = head.loss
+        self.metrics_for = head.metrics_for
+        self.predictions = head.predictions
+
+    def build(self, logits_shape, present_shape=None):
+        """Nothing to build: the head stays without weights."""
+
+    def call(self, logits, present):
+        names = sorted(logits)
+        weights = ops.stack([ops.cast(present[name], "float32") for name in names])
+        total = ops.sum(weights, axis=0, keepdims=True)
+        weights = ops.where(total > 0, weights / ops.maximum(total, 1.0), 1.0 / len(names))
+        return self.head.average(ops.stack([logits[name] for name in names]), weights[..., None])
+
+    def compute_output_shape(self, logits_shape, present_shape):
+        return next(iter(logits_shape.values()))
+
+    def get_config(self):
+        return {**super().get_config(), "head": keras.saving.serialize_keras_object(self.head)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config.pop("head")), **config)
+
+
+def late_average(schema, members=None, name="late_average", **settings):
+    """One model per modality, their predictions averaged: the fusion that every other must beat.
+
+    Args:
+        schema: A `kf.data.Schema` with two modalities or more.
+        members: dict feature name -> model on that feature alone. Trained ones give the classic late average;
+            `None` makes new ones with `fused`, and the whole trains jointly.
+        name: Name of the model.
+        **settings: Passed to `fused` for new members.
+
+    Returns:
+        keras.Model: the same inputs and outputs as `fused`.
+
+    Example:
+
+    ```python
+    model = kf.models.late_average(schema, {"text": text_only, "image": image_only})
+    ```
+    """
+    inputs = model_inputs(schema)
+    members = members or {
+        feature.name: fused(single_feature(schema, feature), name=f"{feature.name}_only", **settings)
+        for feature in schema.features
+    }
+    logits = {
+        feature: model({key: inputs[key] for key in (feature, f"{feature}_present")})
+        for feature, model in members.items()
+    }
+    present = {feature: inputs[f"{feature}_present"] for feature in members}
+    outputs = {
+        task.name: LateAverage(head_for(task), name=f"average_{task.name}")(
+            {feature: out[task.name] for feature, out in logits.items()}, present=present
+        )
+        for task in schema.tasks
+    }
+    return keras.Model(inputs, outputs, name=name)
+
+
+def single_feature(schema, feature):
+    """The schema with this one feature."""
+    return type(schema)(features=(feature,), tasks=schema.tasks)

@@ -1,0 +1,87 @@
+"""Raw strings to token ids, by the same TensorFlow code in training and inside a SavedModel."""
+
+import collections
+
+import keras
+import tensorflow as tf
+
+from kerasfusion.data.schema import SPECIAL_TOKENS
+
+# Scripts written without spaces, and pictographs: each character is a word of its own.
+_SINGLE_CHARACTERS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{So}])"
+_APOSTROPHES = r"['’]"
+# What separates words: punctuation, control characters, and the joiners and variation selectors inside emoji.
+_SEPARATORS = r"[\p{P}\p{C}\x{FE00}-\x{FE0F}]+"
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+def standardize(text):
+    """Lower-case, drop punctuation, and put spaces around every Chinese or Japanese character and emoji.
+
+    Args:
+        text: tf.string of any shape, UTF-8. Bytes that are not UTF-8 count as separators.
+
+    Returns:
+        tf.string of the same shape, words separated by white space.
+
+    Example:
+
+    >>> standardize(tf.constant("What's the RED shape? 红色"))
+    'whats the red shape  红  色 '
+    """
+    text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace", replacement_char=ord(" "))
+    text = tf.strings.lower(text, encoding="utf-8")
+    text = tf.strings.regex_replace(text, _APOSTROPHES, "")
+    text = tf.strings.regex_replace(text, _SEPARATORS, " ")
+    return tf.strings.regex_replace(text, _SINGLE_CHARACTERS, r" \1 ")
+
+
+def text_vectorizer(feature, name=None):
+    """The layer that turns strings into a text feature's ids: 0 padding, 1 unknown, then special tokens and words.
+
+    It stays outside the trained model (which takes ids) and is put inside the export.
+
+    Args:
+        feature: A text `Feature` with its vocabulary and length.
+        name: Name of the layer.
+
+    Returns:
+        keras.layers.TextVectorization: tf.string `(B,)` -> int64 `(B, length)`.
+    """
+    return keras.layers.TextVectorization(
+        standardize=standardize,
+        split="whitespace",
+        vocabulary=[*SPECIAL_TOKENS[2:], *feature.vocabulary],
+        output_sequence_length=feature.length,
+        name=name or f"vectorize_{feature.name}",
+    )
+
+
+def tokenize(texts):
+    """Split strings into words exactly as the vectorizer does.
+
+    Args:
+        texts: Sequence of str.
+
+    Returns:
+        tf.RaggedTensor of tf.string, one row per text.
+    """
+    return tf.strings.split(standardize(tf.constant(list(texts), tf.string)))
+
+
+def learn_vocabulary(texts, max_words=10_000, min_count=1):
+    """The most frequent words of the training texts and how long the texts are.
+
+    Args:
+        texts: Sequence of str.
+        max_words: Keep at most so many words.
+        min_count: Leave out words seen less often.
+
+    Returns:
+        tuple: `(vocabulary, lengths)`, a tuple of words (most frequent first, ties alphabetical) and an int64
+        array with the number of words of each text.
+    """
+    words = tokenize(texts)
+    counts = collections.Counter(words.flat_values.numpy().tolist())
+    ranked = sorted((word for word, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word))
+    return tuple(word.decode("utf-8") for word in ranked[:max_words]), words.row_lengths().numpy()

@@ -1,0 +1,79 @@
+"""What happens at the end of an epoch: a line for people, the best weights, the history."""
+
+import csv
+import os
+import time
+from pathlib import Path
+
+import keras
+
+
+class SaveBest(keras.callbacks.Callback):
+    """Write the plain model whenever the validation loss is the best so far, and stop when it no longer falls.
+
+    The model trained may be an image-major twin, which shares the plain model's weights and cannot be saved.
+
+    Args:
+        model: The plain `keras.Model`.
+        path: Where to write it, a `.keras` file.
+        patience: Stop after so many epochs without a better loss; None never stops early.
+    """
+
+    def __init__(self, model, path, patience=None):
+        super().__init__()
+        self.plain = model
+        self.path = Path(path)
+        self.patience = patience
+        self.best = float("inf")
+        self.best_epoch = -1
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs["val_loss"] < self.best:
+            self.best, self.best_epoch = logs["val_loss"], epoch
+            save_whole(self.plain, self.path)
+        elif self.patience is not None and epoch - self.best_epoch >= self.patience:
+            self.model.stop_training = True
+
+
+class History(keras.callbacks.Callback):
+    """Write `history.csv` after every epoch and say one line about it.
+
+    Args:
+        path: The CSV file; columns are `epoch`, `seconds` and everything Keras logs.
+        epochs: Number of epochs, for the line.
+        say: Called with the line; None says nothing.
+    """
+
+    def __init__(self, path, epochs, say=None):
+        super().__init__()
+        self.path = Path(path)
+        self.epochs = epochs
+        self.say = say
+        self.rows = []
+
+    def on_train_begin(self, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = time.perf_counter() - self.started
+        self.rows.append({"epoch": epoch + 1, "seconds": round(seconds, 3), **{k: float(v) for k, v in logs.items()}})
+        with open(self.path, "w", newline="") as file:
+            writer = csv.DictWriter(file, self.rows[0])
+            writer.writeheader()
+            writer.writerows(self.rows)
+        if self.say:
+            shown = [k for k in logs if "loss" in k or "accuracy" in k or k.endswith("mae")]
+            # One task logs its loss twice, as its own and as the total.
+            shown = [k for k in shown if not (k.endswith("_loss") and k not in ("val_loss",) and "loss" in logs)]
+            figures = "  ".join(f"{k} {float(logs[k]):.4f}" for k in shown)
+            self.say(f"  epoch {epoch + 1}/{self.epochs}  {seconds:6.1f} s  {figures}")
+
+
+def save_whole(model, path):
+    """Write a `.keras` file under a temporary name, then rename it: half a model is never taken for a whole one."""
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}.keras")
+    try:
+        model.save(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,36 @@
+"""Optimizer, losses and metrics, as the recipe and the model's own heads say."""
+
+import keras
+
+from kerasfusion.training.strategy import on_gpu
+
+
+def compile_model(model, heads, schema, recipe, total_steps, steps_per_execution=1):
+    """Compile a model, or its image-major twin, for a schema's tasks.
+
+    Args:
+        model: The `keras.Model` to compile.
+        heads: `heads_of(plain_model)`: task -> head.
+        schema: The `Schema`, for the weights of the tasks.
+        recipe: A `Recipe`.
+        total_steps: Optimizer steps of the whole training, for the schedule.
+        steps_per_execution: Batches per call into TensorFlow.
+    """
+    warmup = int(recipe.warmup * total_steps)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else recipe.learning_rate,
+        warmup_target=recipe.learning_rate if warmup else None,
+        warmup_steps=warmup,
+        decay_steps=max(total_steps - warmup, 1),
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "missing"])
+    model.compile(
+        optimizer=optimizer,
+        loss={task: head.loss() for task, head in heads.items()},
+        loss_weights={task.name: task.weight for task in schema.tasks},
+        weighted_metrics={task: head.metrics_for() for task, head in heads.items()},
+        steps_per_execution=steps_per_execution,
+        # On a CPU, XLA makes these models about 1.8 times slower; on a GPU it makes them faster.
+        jit_compile=on_gpu(),
+    )

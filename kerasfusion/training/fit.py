@@ -1,0 +1,116 @@
+"""The fit recipe: the same for a fused model and for the baselines it is measured against."""
+
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerasfusion.data.pipeline import Batches
+from kerasfusion.models import heads_of, image_major
+from kerasfusion.training.callbacks import History, SaveBest
+from kerasfusion.training.compile import compile_model
+
+# Batches per call into TensorFlow: fewer returns to Python, still several updates of the figures per epoch.
+STEPS_PER_EXECUTION = 8
+
+
+def fit(model, train, validation, recipe, out, say=None, tensorboard=False):
+    """Train a model and leave it with its best weights.
+
+    Args:
+        model: A plain model from `kf.create_model`.
+        train: Training `Examples`.
+        validation: Validation `Examples`; the best weights are those with the lowest loss here.
+        recipe: A `Recipe`.
+        out: Folder for `model.keras` (the best so far, at any time) and `history.csv`.
+        say: Called with a line per epoch; None says nothing.
+        tensorboard: Write TensorBoard logs to `out/logs`.
+
+    Returns:
+        dict: `seconds` of training, `epochs` run, `best_epoch`, `parameters`, `history` (list of dicts per epoch).
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    features = {name for name in model.input if not name.endswith("_present")}
+    schema = train.schema
+    train, validation = (
+        balanced(examples, recipe.class_weight).with_features(_only(schema, features))
+        for examples in (train, validation)
+    )
+    together = recipe.image_major if recipe.image_major is not None else shares_pictures(train)
+    batches = {
+        "train": Batches(train, recipe.batch_size, together, shuffle=True, seed=recipe.seed),
+        "validation": Batches(validation, 4 * recipe.batch_size, together),
+    }
+    trained = image_major(model, train.schema.of_kind("image")[0].name) if together else model
+    steps = batches["train"].steps
+    compile_model(
+        trained,
+        heads_of(model),
+        schema,
+        recipe,
+        total_steps=steps * recipe.epochs,
+        steps_per_execution=min(STEPS_PER_EXECUTION, steps),
+    )
+    best = SaveBest(model, out / "model.keras", recipe.patience)
+    history = History(out / "history.csv", recipe.epochs, say)
+    callbacks = [
+        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(batches["train"], "epoch", epoch)),
+        keras.callbacks.TerminateOnNaN(),
+        best,
+        history,
+    ]
+    if tensorboard:
+        callbacks.append(keras.callbacks.TensorBoard(out / "logs"))
+    started = time.perf_counter()
+    trained.fit(
+        batches["train"].dataset(),
+        epochs=recipe.epochs,
+        shuffle=False,
+        validation_data=batches["validation"].dataset(),
+        callbacks=callbacks,
+        verbose=0,
+    )
+    seconds = time.perf_counter() - started
+    if best.best_epoch < 0:
+        raise ValueError(
+            "Training diverged: the loss was not a number in the first epoch. Lower the learning rate "
+            f"(it is {recipe.learning_rate}) or look for extreme values in the data."
+        )
+    model.set_weights(keras.saving.load_model(out / "model.keras").get_weights())
+    return {
+        "seconds": seconds,
+        "epochs": len(history.rows),
+        "best_epoch": best.best_epoch + 1,
+        "parameters": model.count_params(),
+        "history": history.rows,
+    }
+
+
+def shares_pictures(examples):
+    """Whether rows share pictures so often (twice each or more) that image-major batches save work."""
+    pictures = list(examples.images.values())
+    if len(examples.schema.of_kind("image")) != 1 or not (pictures[0] >= 0).any():
+        return False
+    shown = pictures[0][pictures[0] >= 0]
+    return len(shown) >= 2 * len(np.unique(shown))
+
+
+def balanced(examples, class_weight):
+    """The examples with weights that make every class count alike, for tasks that have classes."""
+    if class_weight is None:
+        return examples
+    weights = {}
+    for task in examples.schema.tasks:
+        weight = examples.weights[task.name]
+        if task.kind in ("binary", "classes"):
+            codes = examples.labels[task.name].astype(int)
+            counts = np.bincount(codes[weight > 0], minlength=2)
+            weight = weight * ((weight > 0).sum() / np.maximum(counts, 1) / (counts > 0).sum())[codes]
+        weights[task.name] = weight.astype("float32")
+    return type(examples)(**{**vars(examples), "weights": weights})
+
+
+def _only(schema, names):
+    return type(schema)(tuple(f for f in schema.features if f.name in names), schema.tasks)

@@ -1,0 +1,38 @@
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a model is trained.
+
+    Args:
+        epochs: Most passes over the training rows.
+        batch_size: Rows per batch (image-major: about so many texts).
+        learning_rate: Highest learning rate of AdamW.
+        weight_decay: Decoupled weight decay (arXiv 1711.05101); not on biases and normalisation.
+        warmup: Share of all steps during which the rate climbs from 0; then it follows a cosine to 0.
+        clip: Bound on the global norm of the gradients.
+        patience: Stop after so many epochs without a better validation loss; None never stops early.
+        class_weight: `"balanced"` weighs every class alike; None every row alike.
+        image_major: Keep the texts of a picture together; None decides by the data.
+        seed: Seed of initial weights, order and dropout.
+    """
+
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    warmup: float = 0.05
+    clip: float = 1.0
+    patience: int | None = 5
+    class_weight: str | None = None
+    image_major: bool | None = None
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ValueError(f"epochs and batch_size must be at least 1, not {self.epochs} and {self.batch_size}.")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup is a share of all steps in [0, 1), not {self.warmup}.")
+        if self.class_weight not in (None, "balanced"):
+            raise ValueError(f"class_weight must be None or 'balanced', not {self.class_weight!r}.")

@@ -1,0 +1,28 @@
+"""What a fused model has to beat: one modality alone, and the average of such models."""
+
+import kerasfusion as kf
+from kerasfusion.zoo.registry import register_model
+
+
+def _single(schema, kind, changes, **settings):
+    settings = {"fusion": "concat", "units": 128, "dropout": 0.2, "name": f"{kind}_only", **settings}
+    return kf.models.fused(schema.only(kind), **{**settings, **changes})
+
+
+@register_model(inputs=("text",), source="baseline")
+def text_only(schema, **changes):
+    """Word vectors alone."""
+    return _single(schema, "text", changes, text_encoder="average")
+
+
+@register_model(inputs=("image",), source="baseline")
+def image_only(schema, **changes):
+    """A residual CNN alone."""
+    return _single(schema, "image", changes, image_encoder="residual_cnn")
+
+
+@register_model(source="baseline")
+def late_average(schema, **changes):
+    """One model per modality, predictions averaged over what is present."""
+    settings = {"text_encoder": "average", "image_encoder": "residual_cnn", "units": 128, "dropout": 0.2}
+    return kf.models.late_average(schema, **{**settings, **changes})

@@ -1,0 +1,121 @@
+"""Names of models: what is registered, what each needs, and how one is made."""
+
+import dataclasses
+import difflib
+import fnmatch
+from collections.abc import Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One registered model.
+
+    Args:
+        name: The name given to `create_model`.
+        builder: `builder(schema, **changes) -> keras.Model`.
+        summary: One line for lists and tables.
+        inputs: Feature kinds that a schema must hold.
+        source: The article section or paper it comes from.
+    """
+
+    name: str
+    builder: Callable
+    summary: str
+    inputs: tuple[str, ...]
+    source: str
+
+
+_ENTRIES = {}
+
+
+def register_model(name=None, *, inputs=("text", "image"), source=""):
+    """Decorate a builder function, `builder(schema, **changes) -> keras.Model`, to give it a name in the zoo.
+
+    Args:
+        name: The name; `None` means the function's own.
+        inputs: Feature kinds that a schema must hold for this model.
+        source: The article section or paper it comes from.
+
+    Raises:
+        ValueError: the name is taken, or the function has no docstring (its first line is the list's summary).
+
+    Example:
+
+    ```python
+    @kf.register_model(source="1702.01992")
+    def my_gated(schema, **changes):
+        "Bag of words and a small CNN, gated."
+        return kf.models.fused(schema, **{"text_encoder": "bag_of_words", "fusion": "gated", **changes})
+    ```
+    """
+
+    def register(builder):
+        key = name or builder.__name__
+        if key in _ENTRIES:
+            raise ValueError(f"register_model: the name {key!r} is taken.")
+        if not builder.__doc__:
+            raise ValueError(f"register_model: {key!r} needs a docstring; its first line says what it is.")
+        summary = builder.__doc__.strip().splitlines()[0]
+        _ENTRIES[key] = Entry(key, builder, summary, tuple(inputs), source)
+        return builder
+
+    return register
+
+
+def list_models(pattern="*"):
+    """Names of registered models that match a shell pattern, sorted.
+
+    Example:
+
+    >>> kf.list_models("*film*")
+    ['classifier_film', 'vqa_film']
+    """
+    return sorted(fnmatch.filter(_ENTRIES, pattern))
+
+
+def get_entry(name):
+    """The `Entry` of a registered name.
+
+    Raises:
+        ValueError: there is no such name; the message has the nearest ones.
+    """
+    if name not in _ENTRIES:
+        near = difflib.get_close_matches(name, _ENTRIES, n=3, cutoff=0.4)
+        hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else "`kerasfusion list` shows all."
+        raise ValueError(f"There is no model {name!r}. {hint}")
+    return _ENTRIES[name]
+
+
+def create_model(name, schema, **changes):
+    """Make a model by its registered name, untrained.
+
+    Args:
+        name: A name from `list_models()`.
+        schema: A `kf.data.Schema`: the inputs, vocabularies and classes the model is made for.
+        **changes: Settings of the builder to change, such as `units=256` or `fusion="gated"`.
+
+    Returns:
+        keras.Model: dict of named inputs -> dict task -> float32 logits.
+
+    Raises:
+        ValueError: an unknown name or setting, or a schema without a modality that the model needs.
+
+    Example:
+
+    ```python
+    model = kf.create_model("classifier_gated", data.schema, units=256)
+    ```
+    """
+    entry = get_entry(name)
+    lacking = [kind for kind in entry.inputs if not schema.of_kind(kind)]
+    if lacking:
+        raise ValueError(
+            f"{name} needs {' and '.join(lacking)}, which the data lacks; it has "
+            f"{[f'{f.name} ({f.kind})' for f in schema.features]}."
+        )
+    try:
+        return entry.builder(schema, **changes)
+    except TypeError as error:
+        if "unexpected keyword" in str(error):
+            raise ValueError(f"{name}: {error}. Passed: {sorted(changes)}.") from error
+        raise

@@ -1,0 +1,130 @@
+import pytest
+import tensorflow_datasets as tfds
+
+from kerasfusion.data.shapes_world import PICTURE_SIZE, TYPES, Scene, ShapesWorld, ShapesWorldConfig, prepare
+
+SIZES = {"train": 300, "validation": 60, "test": 60}
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("quick")
+
+
+@pytest.fixture(scope="module")
+def builder(data_dir):
+    return prepare("quick", data_dir)
+
+
+@pytest.fixture(scope="module")
+def splits(builder):
+    return {split: list(tfds.as_numpy(builder.as_dataset(split=split))) for split in SIZES}
+
+
+def files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_sizes(builder, splits):
+    assert {split: len(examples) for split, examples in splits.items()} == SIZES
+    assert {split: info.num_examples for split, info in builder.info.splits.items()} == SIZES
+    default = ShapesWorld.builder_configs["default"]
+    assert default.sizes == {"train": 4000, "validation": 500, "test": 500}
+
+
+def test_an_example(splits):
+    for examples in splits.values():
+        assert sorted(example["index"] for example in examples) == list(range(len(examples)))
+    example = splits["test"][0]
+    assert example["image"].shape == (PICTURE_SIZE, PICTURE_SIZE, 3)
+    assert [kind.decode() for kind in example["questions"]["type"]] == [
+        kind for kind in TYPES for _ in range(3)
+    ]
+    assert all(text.endswith(b"?") for text in example["questions"]["question"])
+    assert len(example["questions"]["answer"]) == 12
+
+
+def test_stored_scenes_equal_the_sampled_ones(builder, splits):
+    for split, examples in splits.items():
+        for example in examples:
+            assert Scene.from_example(example) == builder._scenes[split][example["index"]]
+
+
+def test_answers_belong_to_their_picture(splits):
+    for example in splits["train"]:
+        shapes = {item.shape for item in Scene.from_example(example).objects}
+        for question, answer in zip(
+            example["questions"]["question"], example["questions"]["answer"], strict=True
+        ):
+            if question in (b"is there a star?", b"do you see a star?"):
+                assert answer == (b"yes" if "star" in shapes else b"no")
+
+
+def test_no_scene_is_in_two_splits(splits):
+    keys = [Scene.from_example(example).key() for examples in splits.values() for example in examples]
+    assert len(set(keys)) == len(keys) == 420
+
+
+def test_all_pictures_differ(splits):
+    pictures = {example["image"].tobytes() for examples in splits.values() for example in examples}
+    assert len(pictures) == 420
+
+
+def test_a_repeated_scene_is_drawn_again(monkeypatch, tmp_path):
+    """Sampling from few scenes: the splits must share none all the same."""
+    from kerasfusion.data.shapes_world import builder as module
+
+    def sample_few(rng, sample=module.sample_scene, few={}):  # noqa: B006
+        number = int(rng.integers(40))
+        if number not in few:
+            few[number] = sample(rng)
+        return few[number]
+
+    monkeypatch.setattr(module, "sample_scene", sample_few)
+    config = ShapesWorldConfig(name="tiny", train=20, validation=5, test=5)
+    scenes = ShapesWorld(config=config, data_dir=tmp_path)._scenes
+    assert len({scene.key() for split in scenes.values() for scene in split}) == 30
+
+
+def test_prepared_again_gives_the_same_bytes(builder, data_dir, tmp_path):
+    prepare("quick", tmp_path)
+    assert files(tmp_path) == files(data_dir)
+
+
+def test_another_seed_gives_other_scenes(builder, tmp_path):
+    config = ShapesWorldConfig(name="other", train=2, validation=1, test=1, seed=1)
+    other = prepare(config, tmp_path)
+    assert other.info.splits["train"].num_examples == 2
+    assert other._scenes["train"][0] != builder._scenes["train"][0]
+
+
+def test_a_prepared_set_is_used_as_it_is(builder, data_dir):
+    before = files(data_dir)
+    times = {path: path.stat().st_mtime_ns for path in data_dir.rglob("*.tfrecord*")}
+    assert prepare("quick", data_dir).info.splits["test"].num_examples == 60
+    assert {path: path.stat().st_mtime_ns for path in data_dir.rglob("*.tfrecord*")} == times
+    assert files(data_dir) == before
+
+
+def test_prepare_is_quiet_unless_asked(tmp_path, capfd):
+    config = ShapesWorldConfig(name="tiny", train=2, validation=1, test=1)
+    prepare(config, tmp_path / "quiet")
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "examples" not in captured.err
+    prepare(config, tmp_path / "loud", progress=True)
+    captured = capfd.readouterr()
+    assert "preparing dataset" in captured.out
+    assert "examples" in captured.err
+
+
+def test_tfds_finds_it_by_name(builder, data_dir):
+    dataset = tfds.load("shapes_world/quick", split="validation", data_dir=data_dir)
+    assert len(dataset) == 60
+
+
+def test_odd_configs_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"no config 'qick'. Choose one of \['default', 'quick'\]"):
+        prepare("qick", tmp_path)
+    with pytest.raises(ValueError, match="'none': test must be at least 1, not 0"):
+        ShapesWorldConfig(name="none", train=1, validation=1, test=0)

@@ -1,0 +1,93 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerasfusion.data.shapes_world.draw import RGB, draw, encode_png
+from kerasfusion.data.shapes_world.scene import COLORS, SHAPES, SIZES, Object, Scene, sample_scene
+
+
+def picture_of(*objects, seed=0):
+    return draw(Scene(objects), np.random.default_rng(seed))
+
+
+def covered(picture, color="blue"):
+    """Pixels nearer to a color than to the light background."""
+    distance = np.linalg.norm(picture.astype(float) - RGB[color], axis=-1)
+    return distance < np.linalg.norm(picture.astype(float) - 240, axis=-1)
+
+
+def nearest_color(pixel):
+    return min(COLORS, key=lambda color: np.linalg.norm(pixel.astype(float) - RGB[color]))
+
+
+def test_every_object_has_its_color_at_its_center():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        scene = sample_scene(rng)
+        picture = draw(scene, rng)
+        assert picture.shape == (64, 64, 3)
+        assert picture.dtype == np.uint8
+        for item in scene.objects:
+            pixel = picture[int(item.y * 64), int(item.x * 64)]
+            assert nearest_color(pixel) == item.color
+            assert np.abs(pixel.astype(int) - RGB[item.color]).max() < 12
+
+
+def test_background_is_light_and_differs_slightly():
+    empty = [picture_of(seed=seed) for seed in range(5)]
+    assert min(picture.min() for picture in empty) > 205
+    assert len({tuple(picture.mean((0, 1))) for picture in empty}) == 5
+    assert all(0 < picture.std((0, 1)).max() < 3 for picture in empty)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_large_covers_far_more_than_small(shape):
+    small, large = (covered(picture_of(Object(shape, "blue", size, 0.5, 0.5))).sum() for size in SIZES)
+    assert 35 < small < 90
+    assert large > 2.2 * small
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_shapes_have_their_outlines(size):
+    masks = {shape: covered(picture_of(Object(shape, "blue", size, 0.5, 0.5))) for shape in SHAPES}
+    # Share of its bounding box that a shape covers, give or take a pixel at the edge.
+    shares = {}
+    for shape, mask in masks.items():
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        shares[shape] = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean()
+    assert shares["square"] == 1
+    assert shares["circle"] == pytest.approx(np.pi / 4, abs=0.05)
+    assert shares["triangle"] == pytest.approx(0.5, abs=0.09)
+    assert shares["star"] < 0.9 * shares["triangle"]
+    # The triangle stands on its base.
+    rows = np.flatnonzero(masks["triangle"].any(1))
+    assert masks["triangle"][rows[0]].sum() < 4 < masks["triangle"][rows[-1]].sum()
+
+
+def test_edges_are_smooth():
+    picture = picture_of(Object("circle", "blue", "large", 0.5, 0.5)).astype(float)
+    red = picture[..., 0]
+    between = (red > RGB["blue"][0] + 30) & (red < 190)
+    assert 15 < between.sum() < 80
+
+
+def test_an_object_at_the_border_is_cut_off():
+    mask = covered(picture_of(Object("circle", "blue", "large", 0.0, 1.0)))
+    assert mask[63, 0]
+    assert not mask[:40].any()
+    assert not mask[:, 24:].any()
+
+
+def test_the_seed_decides():
+    circle = Object("circle", "red", "small", 0.5, 0.5)
+    assert np.array_equal(picture_of(circle, seed=1), picture_of(circle, seed=1))
+    assert not np.array_equal(picture_of(circle, seed=1), picture_of(circle, seed=2))
+
+
+def test_png_keeps_every_pixel():
+    picture = picture_of(Object("star", "purple", "large", 0.4, 0.6))
+    file = encode_png(picture)
+    assert file.startswith(b"\x89PNG")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(file))), picture)

@@ -1,0 +1,136 @@
+"""Labels become the arrays that losses take."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kerasfusion.data.errors import DataError
+from kerasfusion.data.labels import encode_labels, value_name
+from kerasfusion.data.table import read_table
+
+
+def table(cells):
+    return read_table(pd.DataFrame({"label": cells}))
+
+
+@pytest.mark.parametrize(
+    ("cells", "classes"),
+    [
+        (["yes", "no", "yes"], ("no", "yes")),
+        (["Y", "N", "Y"], ("N", "Y")),
+        ([1, 0, 1], ("0", "1")),
+        ([1.0, -1.0, 1.0], ("-1", "1")),
+        ([True, False, True], ("False", "True")),
+        (["positive", "negative", "positive"], ("negative", "positive")),
+        (["malignant", "benign", "malignant"], ("benign", "malignant")),
+        ([10, 9, 10], ("9", "10")),
+        (["dog", "cat", "dog"], ("cat", "dog")),
+    ],
+)
+def test_binary(cells, classes):
+    values, found = encode_labels(table(cells), "label", "binary")
+    assert found == classes
+    assert values.dtype == np.float32
+    assert values.tolist() == [1.0, 0.0, 1.0]
+
+
+def test_binary_missing_is_nan():
+    values, _ = encode_labels(table(["yes", None, " ", "no"]), "label", "binary")
+    np.testing.assert_array_equal(values, np.float32([1, np.nan, np.nan, 0]))
+
+
+def test_classes_are_sorted_and_stripped():
+    values, classes = encode_labels(table(["owl", "cat ", "dog", None, "cat"]), "label", "classes")
+    assert classes == ("cat", "dog", "owl")
+    assert values.dtype == np.int32
+    assert values.tolist() == [2, 0, 1, -1, 0]
+
+
+@pytest.mark.parametrize("cells", [["10", "9", "1"], [10, 9, 1], [10.0, 9.0, 1.0]])
+def test_classes_of_numbers_are_sorted_as_numbers(cells):
+    values, classes = encode_labels(table(cells), "label", "classes")
+    assert classes == ("1", "9", "10")
+    assert values.tolist() == [2, 1, 0]
+
+
+def test_given_classes_keep_their_places():
+    values, classes = encode_labels(table([9.0, 10.0]), "label", "classes", classes=("1", "9", "10"))
+    assert values.tolist() == [1, 2]
+    assert classes == ("1", "9", "10")
+    values, _ = encode_labels(table(["no", "no"]), "label", "binary", classes=("no", "yes"))
+    assert values.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("kind", ["binary", "classes"])
+def test_unknown_class_names_row_value_and_the_known(tmp_path, kind):
+    path = tmp_path / "new.csv"
+    path.write_text("label\nno\nmaybe\nmaybe\n", encoding="utf-8")
+    message = (
+        r"new\.csv, row 2 \(line 3\), column 'label': unknown class 'maybe' \(2 row\(s\).* Known: no, yes"
+    )
+    with pytest.raises(DataError, match=message):
+        encode_labels(read_table(path), "label", kind, classes=("no", "yes"))
+
+
+@pytest.mark.parametrize("kind", ["binary", "classes"])
+def test_one_class_only(kind):
+    with pytest.raises(
+        DataError, match=r"DataFrame: only one class, 'cat', in column 'label': nothing to learn"
+    ):
+        encode_labels(table(["cat", "cat", None]), "label", kind)
+
+
+def test_binary_of_three():
+    with pytest.raises(DataError, match=r"column 'label' has 3 values \(a, b, c\), so it is not binary"):
+        encode_labels(table(["a", "b", "c"]), "label", "binary")
+
+
+@pytest.mark.parametrize(
+    "cells", [[["b", "a"], ["c"], [], None], [np.array(["a", "b"]), ("c",), [None], None]]
+)
+def test_tags_in_lists(cells):
+    values, classes = encode_labels(table(cells), "label", "tags")
+    assert classes == ("a", "b", "c")
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, np.float32([[1, 1, 0], [0, 0, 1], [0, 0, 0], [np.nan] * 3]))
+
+
+def test_tags_in_strings():
+    values, classes = encode_labels(table(["b | a", "c;a;", None, "c"]), "label", "tags")
+    assert classes == ("a", "b", "c")
+    np.testing.assert_array_equal(values, np.float32([[1, 1, 0], [1, 0, 1], [np.nan] * 3, [0, 0, 1]]))
+
+
+def test_tags_with_given_classes():
+    values, _ = encode_labels(table(["x;y", "z"]), "label", "tags", classes=("x;y", "z"))
+    np.testing.assert_array_equal(values, np.float32([[1, 0], [0, 1]]))
+    with pytest.raises(
+        DataError, match=r"DataFrame, row 2, column 'label': unknown class 'd' .* Known: a, b"
+    ):
+        encode_labels(table(["a", "a|d"]), "label", "tags", classes=("a", "b"))
+
+
+def test_tags_without_difference():
+    with pytest.raises(DataError, match=r"every row of column 'label' has the same tags, \['a', 'b'\]"):
+        encode_labels(table([["a", "b"], ["b", "a"]]), "label", "tags")
+
+
+def test_numbers():
+    values, classes = encode_labels(table([1, 2.5, None]), "label", "number")
+    assert classes == ()
+    np.testing.assert_array_equal(values, np.float32([1, 2.5, np.nan]))
+    assert encode_labels(table(["1", "2.5"]), "label", "number")[0].tolist() == [1.0, 2.5]
+    assert encode_labels(table([3, 3]), "label", "number", classes=())[0].tolist() == [3.0, 3.0]
+
+
+def test_bad_numbers():
+    with pytest.raises(
+        DataError, match=r"DataFrame, row 2, column 'label': 'tall' is not a finite number \(1 such"
+    ):
+        encode_labels(table(["1", "tall"]), "label", "number")
+    with pytest.raises(DataError, match=r"only one value in column 'label': nothing to learn"):
+        encode_labels(table([3, 3, None]), "label", "number")
+
+
+def test_value_name():
+    assert [value_name(v) for v in (3, 3.0, 2.5, True, " a ")] == ["3", "3", "2.5", "True", "a"]
