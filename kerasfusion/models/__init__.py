@@ -5,5 +5,6 @@ from kerasfusion.models.heads_of import heads_of
 from kerasfusion.models.image_major import ImageMajor, image_major
 from kerasfusion.models.inputs import model_inputs
 from kerasfusion.models.late import LateAverage, late_average
+from kerasfusion.models.unimodal import unimodal
 
-__all__ = ["ImageMajor", "LateAverage", "fused", "heads_of", "image_major", "late_average", "model_inputs"]
+__all__ = ["ImageMajor", "LateAverage", "fused", "heads_of", "image_major", "late_average", "model_inputs", "unimodal"]

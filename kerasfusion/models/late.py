@@ -57,8 +57,8 @@ def late_average(schema, members=None, name="late_average", **settings):
 
     Args:
         schema: A `kf.data.Schema` with two modalities or more.
-        members: dict feature name -> model on that feature alone. Trained ones give the classic late average;
-            `None` makes new ones with `fused`, and the whole trains jointly.
+        members: dict kind (`"text"`, `"image"`, `"numbers"`) -> model on the features of that kind alone. Trained
+            ones give the classic late average; `None` makes new ones with `fused`, and the whole trains jointly.
         name: Name of the model.
         **settings: Passed to `fused` for new members.
 
@@ -72,24 +72,17 @@ def late_average(schema, members=None, name="late_average", **settings):
     ```
     """
     inputs = model_inputs(schema)
-    members = members or {
-        feature.name: fused(single_feature(schema, feature), name=f"{feature.name}_only", **settings)
-        for feature in schema.features
+    kinds = dict.fromkeys(feature.kind for feature in schema.features)
+    members = members or {kind: fused(schema.only(kind), name=f"{kind}_only", **settings) for kind in kinds}
+    logits = {kind: model({key: inputs[key] for key in model.input}) for kind, model in members.items()}
+    present = {
+        kind: ops.any(ops.stack([inputs[f"{f.name}_present"] for f in schema.of_kind(kind)]), axis=0)
+        for kind in members
     }
-    logits = {
-        feature: model({key: inputs[key] for key in (feature, f"{feature}_present")})
-        for feature, model in members.items()
-    }
-    present = {feature: inputs[f"{feature}_present"] for feature in members}
     outputs = {
         task.name: LateAverage(head_for(task), name=f"average_{task.name}")(
-            {feature: out[task.name] for feature, out in logits.items()}, present=present
+            {kind: out[task.name] for kind, out in logits.items()}, present=present
         )
         for task in schema.tasks
     }
     return keras.Model(inputs, outputs, name=name)
-
-
-def single_feature(schema, feature):
-    """The schema with this one feature."""
-    return type(schema)(features=(feature,), tasks=schema.tasks)

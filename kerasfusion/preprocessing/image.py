@@ -49,10 +49,16 @@ def decode_images(encoded, size, paths=None):
             encoded = tf.cond(tf.strings.length(path) > 0, lambda: tf.io.read_file(path), lambda: encoded)
         return index, decode_image(encoded, size)
 
-    rows = rows.map(decode, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors()
-    # One batch holds all that is left. `reduce` starts from a batch of none, because `batch` makes no empty one.
-    none = (tf.zeros((0,), tf.int32), tf.zeros((0, *size, 3), tf.uint8))
-    batches = rows.batch(tf.cast(tf.maximum(count, 1), tf.int64))
-    index, pixels = batches.reduce(none, lambda _, batch: batch)
-    image_ok = tf.scatter_nd(index[:, None], tf.ones_like(index), (count,)) > 0
-    return tf.scatter_nd(index[:, None], pixels, (count, *size, 3)), image_ok
+    rows = rows.map(decode, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors(log_warning=False)
+    # One batch holds all that is left; the batch of none behind it is taken where nothing is left.
+    none = tf.data.Dataset.from_tensors((tf.zeros((0,), tf.int32), tf.zeros((0, *size, 3), tf.uint8)))
+    batch = rows.batch(tf.cast(tf.maximum(count, 1), tf.int64)).concatenate(none).take(1)
+    index, pixels = batch.get_single_element()
+    image_ok = tf.scatter_nd(index[:, None], tf.ones_like(index), [count]) > 0
+
+    def spread():
+        return tf.scatter_nd(index[:, None], pixels, tf.stack([count, *size, 3]))
+
+    # Scattering uint8 is slow, and needed only where a row failed.
+    pixels = tf.cond(tf.reduce_all(image_ok), lambda: pixels, spread)
+    return tf.ensure_shape(pixels, (None, *size, 3)), image_ok

@@ -298,7 +298,13 @@ def check_export(report, folder, tolerance):
     sessions = []
 
     def load():
-        session = CApiSession(folder)
+        try:
+            session = CApiSession(folder)
+        except ServingError as error:
+            if error.status in ("OUT_OF_RANGE", "DATA_LOSS"):
+                # TensorFlow names the operation that read it, not the file.
+                raise Failure(f"{error}. A file in variables/ is damaged or cut short") from None
+            raise
         sessions.append(session)
         return f"signatures: {', '.join(session.signatures)}"
 

@@ -154,12 +154,22 @@ def test_one_tensor_under_two_names(session):
         ("score", {"y": []}, "INVALID_ARGUMENT", "missing `x`; unknown `y`"),
         ("score", {"x": np.zeros((1, 3))}, "INVALID_ARGUMENT", "input `x` is float32, received float64"),
         ("score", {"x": [["a", "b", "c"]]}, "INVALID_ARGUMENT", "input `x` is float32, received str"),
-        ("score", {"x": np.zeros(3, "float32")}, "INVALID_ARGUMENT", r"has shape \(None, 3\), received \(3,\)"),
+        (
+            "score",
+            {"x": np.zeros(3, "float32")},
+            "INVALID_ARGUMENT",
+            r"has shape \(None, 3\), received \(3,\)",
+        ),
         ("score", {"x": np.zeros((1, 4), "float32")}, "INVALID_ARGUMENT", r"received \(1, 4\)"),
         ("words", {"text": np.array([1, 2])}, "INVALID_ARGUMENT", "Expected bytes or str, received int"),
         ("words", {"text": "a"}, "INVALID_ARGUMENT", r"has shape \(None,\), received \(\)"),
         ("image", {"image_bytes": [b"no image"]}, "INVALID_ARGUMENT", "DecodePng"),
-        ("brain", {"x": np.zeros(1, "float32")}, "UNIMPLEMENTED", "Output `x` is bfloat16.*cast it to float32"),
+        (
+            "brain",
+            {"x": np.zeros(1, "float32")},
+            "UNIMPLEMENTED",
+            "Output `x` is bfloat16.*cast it to float32",
+        ),
     ],
 )
 def test_refused_requests(session, signature, inputs, status, message):
@@ -186,7 +196,9 @@ def test_many_threads(session):
         rows = np.full((4, 3), number, "float32")
         text = [f"{number} {'x' * number}".encode()]
         score = session.run("score", {"x": rows})["score"]
-        return score[0, 0] == 10 + 9 * number and session.run("words", {"text": text})["again"].tolist() == text
+        return (
+            score[0, 0] == 10 + 9 * number and session.run("words", {"text": text})["again"].tolist() == text
+        )
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(ask, range(400)))

@@ -16,7 +16,10 @@ def test_round_trip_of_every_kind(tmp_path):
     records = {
         "serving_default": (
             {"text": object_array(STRINGS, (6,)), "image_bytes": object_array([b"x" * 70_000] * 6, (6,))},
-            {"probabilities": np.linspace(0, 1, 12, dtype="float32").reshape(6, 2), "image_ok": np.ones(6, bool)},
+            {
+                "probabilities": np.linspace(0, 1, 12, dtype="float32").reshape(6, 2),
+                "image_ok": np.ones(6, bool),
+            },
         ),
         "tensors/odd name": (
             {"ids": np.arange(4, dtype="int32").reshape(2, 2), "pixels": np.zeros((0, 2, 3), "uint8")},
@@ -89,8 +92,18 @@ def floats(*values):
         ("embedding", floats(-np.inf, np.inf), floats(-np.inf, np.inf), ""),
         ("embedding", floats(np.inf), floats(1.0), "differ"),
         ("embedding", floats(1.0), floats(-np.inf), "differ"),
-        ("label", np.array([1, 2, 3]), np.array([1, 5, 4]), "2 of 3 values differ, first at (1,): expected 2"),
-        ("label", np.array([b"a", b""], object), np.array([b"a", b"\xff"], object), "expected b'', received b'\\xff'"),
+        (
+            "label",
+            np.array([1, 2, 3]),
+            np.array([1, 5, 4]),
+            "2 of 3 values differ, first at (1,): expected 2",
+        ),
+        (
+            "label",
+            np.array([b"a", b""], object),
+            np.array([b"a", b"\xff"], object),
+            "expected b'', received b'\\xff'",
+        ),
         ("label", np.array([b"a"], object), np.array([b"a"], object), ""),
         ("image_ok", np.array([True]), np.array([False]), "differ"),
         ("label", np.array([1], "int32"), np.array([1], "int64"), "expected type int32, received int64"),

@@ -1,0 +1,17 @@
+"""Scores with intervals, baselines, pictures."""
+
+from kerasfusion.evaluation.predict import decide, names, predict_logits, predict_rows, predictions
+from kerasfusion.evaluation.report import TaskReport, report
+from kerasfusion.evaluation.scores import Score, score
+
+__all__ = [
+    "Score",
+    "TaskReport",
+    "decide",
+    "names",
+    "predict_logits",
+    "predict_rows",
+    "predictions",
+    "report",
+    "score",
+]

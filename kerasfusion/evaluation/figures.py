@@ -1,0 +1,80 @@
+"""Pictures of a run: learning curves, the comparison with baselines, the confusion matrix, examples."""
+
+import textwrap
+
+import numpy as np
+from matplotlib.figure import Figure
+from sklearn.metrics import confusion_matrix
+
+ACCENT, QUIET = "#1f6feb", "#9aa4b2"
+MOST_CLASSES = 30
+
+
+def learning_curves(history, path):
+    """Training and validation loss, and the main metric, over epochs."""
+    names = [name for name in history[0] if not name.startswith("val_") and f"val_{name}" in history[0]]
+    shown = [name for name in ("loss", *sorted(names)) if name in names]
+    shown = list(dict.fromkeys(["loss", *[n for n in shown if "accuracy" in n or n.endswith("mae")][:1]]))
+    figure = Figure(figsize=(5 * len(shown), 3.6), layout="constrained")
+    epochs = [row["epoch"] for row in history]
+    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
+        axes.plot(epochs, [row[name] for row in history], "o-", ms=3, color=QUIET, label="training")
+        axes.plot(epochs, [row[f"val_{name}"] for row in history], "o-", ms=3, color=ACCENT, label="validation")
+        axes.set(xlabel="epoch", title=name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)
+
+
+def comparison(scores, path):
+    """The model beside everything it has to beat, with intervals: dict name -> Score, the model first."""
+    figure = Figure(figsize=(7, 0.55 * len(scores) + 1.1), layout="constrained")
+    axes = figure.subplots()
+    names = list(scores)[::-1]
+    values = np.array([scores[name].value for name in names])
+    errors = np.abs(np.array([[scores[n].low, scores[n].high] for n in names]).T - values)
+    model = next(iter(scores))
+    axes.barh(names, values, xerr=errors, color=[ACCENT if n == model else QUIET for n in names], capsize=3)
+    for place, name in enumerate(names):
+        text = f"{scores[name].value:.3g}" if scores[name].name == "mae" else f"{scores[name].value:.1%}"
+        axes.text(scores[name].high, place, f"  {text}", va="center", fontsize=9)
+    axes.set(xlabel=f"{scores[model].name} on the test split, 95 % interval")
+    axes.set_xlim(0, max(score.high for score in scores.values()) * 1.15)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)
+
+
+def confusion(task, labels, decided, path):
+    """How often each class (rows) was taken for each other (columns); the most frequent classes where many."""
+    frequent = np.argsort(-np.bincount(labels.astype(int), minlength=len(task.classes)), kind="stable")
+    kept = np.sort(frequent[:MOST_CLASSES])
+    matrix = confusion_matrix(labels.astype(int), decided.astype(int), labels=kept)
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    side = max(3.5, 0.38 * len(kept) + 1.8)
+    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    axes = figure.subplots()
+    picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    names = [task.classes[k] for k in kept]
+    axes.set_xticks(range(len(kept)), names, rotation=90, fontsize=8)
+    axes.set_yticks(range(len(kept)), names, fontsize=8)
+    for row, column in zip(*np.nonzero(matrix), strict=True):
+        color = "white" if share[row, column] > 0.5 else "black"
+        axes.text(column, row, matrix[row, column], ha="center", va="center", fontsize=6, color=color)
+    more = f" ({len(kept)} most frequent of {len(task.classes)})" if len(kept) < len(task.classes) else ""
+    axes.set(xlabel="decided", ylabel="label", title=f"{task.name}{more}")
+    figure.colorbar(picture, ax=axes, fraction=0.046, label="share of the row")
+    figure.savefig(path, dpi=120)
+
+
+def example_grid(pictures, captions, colors, path, columns=4):
+    """Pictures with a few lines below each: uint8 arrays, strings, a color per caption."""
+    rows = -(-len(pictures) // columns)
+    figure = Figure(figsize=(2.6 * columns, 3.1 * rows), layout="constrained")
+    for axes in figure.subplots(rows, columns, squeeze=False).flat:
+        axes.axis("off")
+    for axes, picture, caption, color in zip(figure.axes, pictures, captions, colors, strict=False):
+        axes.imshow(picture, interpolation="nearest")
+        lines = "\n".join(textwrap.fill(line, 30) for line in caption.split("\n"))
+        axes.set_title(lines, fontsize=8, color=color, y=-0.02, va="top")
+    figure.savefig(path, dpi=110)

@@ -1,0 +1,88 @@
+"""From a model and rows to logits, and from logits to answers."""
+
+import numpy as np
+import pandas as pd
+
+from kerasfusion.data.loading import load_rows
+from kerasfusion.data.pipeline import Batches
+from kerasfusion.models import heads_of
+
+BATCH_SIZE = 256
+
+
+def predict_logits(model, examples):
+    """Run the plain model over all rows, in order.
+
+    Args:
+        model: A plain model.
+        examples: `Examples`; features the model does not take are left out.
+
+    Returns:
+        dict task -> float32 array `(n, C)`.
+    """
+    features = tuple(f for f in examples.schema.features if f.name in model.input)
+    schema = type(examples.schema)(features, examples.schema.tasks)
+    batches = Batches(examples.with_features(schema), BATCH_SIZE).dataset()
+    return model.predict(batches.map(lambda x, *_: x), verbose=0)
+
+
+def predictions(model, logits):
+    """What the heads make of logits: dict task -> dict with `probabilities` `(n, C)` or `value` `(n,)`."""
+    return {
+        task: {key: np.asarray(value) for key, value in head.predictions(logits[task]).items()}
+        for task, head in heads_of(model).items()
+    }
+
+
+def decide(task, prediction):
+    """The answer that a prediction gives, in the form of the label.
+
+    Args:
+        task: A `Task`.
+        prediction: `probabilities` `(n, C)` or `value` `(n,)`.
+
+    Returns:
+        Array like the task's labels: int32 class numbers, float32 0/1, float32 multi-hot, or float32 values.
+    """
+    if task.kind == "number":
+        return prediction["value"]
+    probabilities = prediction["probabilities"]
+    if task.kind == "tags":
+        return (probabilities > 0.5).astype("float32")
+    return probabilities.argmax(axis=1).astype("float32" if task.kind == "binary" else "int32")
+
+
+def names(task, decided):
+    """Decisions as people read them: class names, tags divided by `|`, or the numbers themselves."""
+    if task.kind == "number":
+        return decided
+    classes = np.array(task.classes, object)
+    if task.kind == "tags":
+        return np.array(["|".join(classes[row > 0]) for row in decided], object)
+    return classes[decided.astype(int)]
+
+
+def predict_rows(model, schema, rows, image_dir=None):
+    """Predictions for raw rows.
+
+    Args:
+        model: A plain model.
+        schema: Its schema.
+        rows: A table file, a DataFrame or a list of dicts with the feature columns; labels are not needed.
+        image_dir: Folder that relative image paths start from.
+
+    Returns:
+        pandas.DataFrame: one row per row given, with `<task>`, `<task>_probability` (of the class decided for;
+        not for tags and numbers), and `<image>_ok`.
+    """
+    rows = pd.DataFrame(rows) if isinstance(rows, list) else rows
+    examples, _ = load_rows(rows, schema, image_dir=image_dir, with_labels=False)
+    found = predictions(model, predict_logits(model, examples))
+    answer = {}
+    for task in schema.tasks:
+        answer[task.name] = names(task, decide(task, found[task.name]))
+        if task.kind in ("binary", "classes"):
+            answer[f"{task.name}_probability"] = found[task.name]["probabilities"].max(axis=1)
+    for feature in schema.of_kind("image"):
+        answer[f"{feature.name}_ok"] = examples.images[feature.name] >= 0
+    return pd.DataFrame(answer)

@@ -1,0 +1,116 @@
+"""What a model does on a split, beside everything it has to beat."""
+
+import dataclasses
+
+import numpy as np
+
+from kerasfusion.evaluation import lookups
+from kerasfusion.evaluation.predict import decide, predict_logits, predictions
+from kerasfusion.evaluation.scores import further_scores, score, score_by
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TaskReport:
+    """One task on one split.
+
+    Args:
+        task: The `Task`.
+        scores: Name -> `Score`, the model first, then its baselines.
+        by_kind: Model and baseline name -> question type or class -> `Score`.
+        further: Other figures of the model.
+        labels: Labels of the rows scored.
+        decided: The model's decisions.
+        prediction: The model's probabilities or values.
+        rows: Positions of these rows in the examples (those with a label).
+    """
+
+    task: object
+    scores: dict
+    by_kind: dict
+    further: dict
+    labels: np.ndarray
+    decided: np.ndarray
+    prediction: dict
+    rows: np.ndarray
+
+    @property
+    def verdict(self):
+        """One sentence: whether the model beats the best of its baselines."""
+        (name, own), *others = self.scores.items()
+        others = [(n, s) for n, s in others if not n.startswith("ceiling")]
+        if not others:
+            return f"{self.task.name}: {name} {own}."
+        best_name, best = max(others, key=lambda item: item[1].value * (1 if own.higher_is_better else -1))
+        gain = own.better_by(best)
+        unit = f"{abs(gain) * 100:.1f} points" if own.name != "mae" else f"{abs(gain):.4g}"
+        apart = "the 95 % intervals are apart" if own.apart_from(best) else "the 95 % intervals overlap"
+        if gain > 0:
+            return f"{self.task.name}: {name} {own} beats the best baseline, {best_name} {best}, by {unit}; {apart}."
+        return f"{self.task.name}: {name} {own} does NOT beat {best_name} {best}: worse by {unit}; {apart}."
+
+    def to_dict(self):
+        plain = {name: dataclasses.asdict(found) for name, found in self.scores.items()}
+        by_kind = {
+            name: {kind: dataclasses.asdict(found) for kind, found in kinds.items()}
+            for name, kinds in self.by_kind.items()
+        }
+        return {"verdict": self.verdict, "scores": plain, "by_kind": by_kind, "further": self.further}
+
+
+def report(models, examples, train=None, type_column=None):
+    """Score a model and its baselines on a split.
+
+    Args:
+        models: dict name -> plain model, the one reported on first.
+        examples: The split's `Examples`, with labels.
+        train: Training `Examples`, for the lookups; None leaves these out.
+        type_column: Column by which scores are broken down; None breaks down by class, where there are classes.
+
+    Returns:
+        dict task name -> TaskReport
+    """
+    found = {name: predictions(model, predict_logits(model, examples)) for name, model in models.items()}
+    images = list(examples.images.values())
+    groups = None
+    if len(images) == 1:
+        # A missing picture is nobody's twin.
+        groups = np.where(images[0] >= 0, images[0], -1 - np.arange(len(examples)))
+    return {
+        task.name: _task_report(task, found, examples, train, type_column, groups)
+        for task in examples.schema.tasks
+    }
+
+
+def _task_report(task, found, examples, train, type_column, groups):
+    rows = np.flatnonzero(examples.weights[task.name] > 0)
+    labels = examples.labels[task.name][rows]
+    groups = None if groups is None else groups[rows]
+    decided = {name: decide(task, prediction[task.name])[rows] for name, prediction in found.items()}
+    if train is not None:
+        decided.update(_lookups(task, train, examples.take(rows), groups))
+    scores = {name: score(task, labels, answers, groups) for name, answers in decided.items()}
+    kinds = None
+    if type_column is not None:
+        kinds = examples.frame[type_column].to_numpy(object)[rows]
+    elif task.kind in ("binary", "classes"):
+        kinds = np.array(task.classes, object)[labels.astype(int)]
+    by_kind = {}
+    if kinds is not None:
+        by_kind = {name: score_by(task, labels, answers, kinds, groups) for name, answers in decided.items()}
+    model = next(iter(found))
+    prediction = {key: value[rows] for key, value in found[model][task.name].items()}
+    further = further_scores(task, labels, decided[model], prediction)
+    return TaskReport(task, scores, by_kind, further, labels, decided[model], prediction, rows)
+
+
+def _lookups(task, train, test, groups):
+    seen = np.flatnonzero(train.weights[task.name] > 0)
+    labels = train.labels[task.name][seen]
+    answers = {"majority": lookups.majority(task, labels, len(test))}
+    texts = train.schema.of_kind("text")
+    if texts:
+        keys = [list(zip(*(part.raw(f) for f in texts), strict=True)) for part in (train.take(seen), test)]
+        answers["text lookup"] = lookups.by_key(task, keys[0], labels, keys[1])
+    if groups is not None and len(np.unique(groups)) * 2 <= len(groups):
+        answers["ceiling of image alone"] = lookups.ceiling_by_key(task, groups.tolist(), test.labels[task.name])
+    return answers

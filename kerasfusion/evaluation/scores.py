@@ -1,0 +1,126 @@
+"""Scores with intervals. Every main score is a ratio of sums over rows, so one bootstrap serves them all."""
+
+import dataclasses
+
+import numpy as np
+from sklearn import metrics
+
+RESAMPLES = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """A figure and its 95 % interval.
+
+    Args:
+        name: `"accuracy"`, `"f1_micro"` or `"mae"`.
+        value: The figure.
+        low: Lower end of the interval.
+        high: Upper end.
+        n: Rows it was computed on.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def higher_is_better(self):
+        return self.name != "mae"
+
+    def better_by(self, other):
+        """How much better this is than another score of the same name, in its own unit."""
+        return (self.value - other.value) * (1 if self.higher_is_better else -1)
+
+    def apart_from(self, other):
+        """Whether the two intervals do not touch."""
+        return self.low > other.high or self.high < other.low
+
+    def __str__(self):
+        if self.name == "mae":
+            return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+        return f"{self.value:.1%} [{self.low:.1%}, {self.high:.1%}]"
+
+
+def row_terms(task, labels, decided):
+    """Per-row numerator and denominator of the task's main score: name, `(n,)`, `(n,)`."""
+    if task.kind == "number":
+        return "mae", np.abs(labels - decided), np.ones(len(labels))
+    if task.kind == "tags":
+        hits = (labels * decided).sum(axis=1)
+        return "f1_micro", 2 * hits, labels.sum(axis=1) + decided.sum(axis=1)
+    return "accuracy", (labels == decided).astype(float), np.ones(len(labels))
+
+
+def score(task, labels, decided, groups=None, rows=None, seed=0):
+    """The main score of decisions, with a bootstrap interval.
+
+    Args:
+        task: A `Task`: accuracy for binary and classes, micro F1 for tags, mean absolute error for numbers.
+        labels: Labels as in `Examples`.
+        decided: Decisions in the same form.
+        groups: int `(n,)`: rows of one group (the same picture) are resampled together; None, each row alone.
+        rows: bool or positions: score these rows alone.
+        seed: Seed of the resampling.
+
+    Returns:
+        Score
+    """
+    name, top, bottom = row_terms(task, labels, decided)
+    groups = np.arange(len(top)) if groups is None else groups
+    if rows is not None:
+        top, bottom, groups = top[rows], bottom[rows], groups[rows]
+    _, groups = np.unique(groups, return_inverse=True)
+    top, bottom = (np.bincount(groups, weights=part) for part in (top, bottom))
+    random = np.random.default_rng(seed)
+    count = len(top)
+    draws = random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+    resampled = (draws @ top) / np.maximum(draws @ bottom, 1e-12)
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    value = top.sum() / max(bottom.sum(), 1e-12)
+    return Score(name, float(value), float(low), float(high), len(groups))
+
+
+def further_scores(task, labels, decided, prediction):
+    """Other figures people ask for: dict name -> float."""
+    if task.kind == "number":
+        return {
+            "rmse": float(np.sqrt(metrics.mean_squared_error(labels, decided))),
+            "r2": float(metrics.r2_score(labels, decided)) if len(labels) > 1 else float("nan"),
+        }
+    if task.kind == "tags":
+        return {
+            f"f1_{average}": float(metrics.f1_score(labels, decided, average=average, zero_division=0))
+            for average in ("macro", "samples", "weighted")
+        }
+    found = {
+        "f1_macro": float(metrics.f1_score(labels, decided, average="macro", zero_division=0)),
+        "balanced_accuracy": float(_balanced_accuracy(labels, decided)),
+    }
+    if task.kind == "binary" and len(np.unique(labels)) == 2:
+        found["auroc"] = float(metrics.roc_auc_score(labels, prediction["probabilities"][:, 1]))
+    return found
+
+
+def _balanced_accuracy(labels, decided):
+    # scikit-learn's own warns where a class is decided for that no label has.
+    return np.mean([(decided[labels == c] == c).mean() for c in np.unique(labels)])
+
+
+def score_by(task, labels, decided, kinds, groups=None):
+    """The main score within each kind of row.
+
+    Args:
+        task: A `Task`.
+        labels: Labels.
+        decided: Decisions.
+        kinds: `(n,)` name of each row's kind (question type, or class).
+        groups: As in `score`.
+
+    Returns:
+        dict kind -> Score, in alphabetical order.
+    """
+    kinds = np.asarray(kinds, object).astype(str)
+    return {str(k): score(task, labels, decided, groups, rows=kinds == k) for k in np.unique(kinds)}

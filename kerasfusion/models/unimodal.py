@@ -1,0 +1,36 @@
+import keras
+
+from kerasfusion.fusion import ConcatFusion
+from kerasfusion.heads import head_for
+from kerasfusion.models.inputs import model_inputs
+
+
+def unimodal(model, schema, kind):
+    """A fresh model on one modality, with the very branch that a fused model has for it: the fair baseline.
+
+    Args:
+        model: A model made by `fused`.
+        schema: The schema it was made for.
+        kind: `"text"`, `"image"` or `"numbers"`.
+
+    Returns:
+        keras.Model: named `<kind>_only`, untrained, on the features of that kind alone.
+
+    Example:
+
+    ```python
+    text_only = kf.models.unimodal(model, data.schema, "text")
+    ```
+    """
+    schema = schema.only(kind)
+    inputs = model_inputs(schema)
+    encoded = {}
+    for feature in schema.features:
+        branch = model.get_layer(f"encode_{feature.name}")
+        encoded[feature.name] = type(branch).from_config(branch.get_config())(inputs[feature.name])
+    fusion = model.get_layer("fusion")
+    units = fusion.units or 128  # a bare concatenation has no width of its own
+    present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}
+    representation = ConcatFusion(units, dropout=fusion.dropout, name="fusion")(encoded, present=present)
+    outputs = {task.name: head_for(task)(representation) for task in schema.tasks}
+    return keras.Model(inputs, outputs, name=f"{kind}_only")

@@ -1,0 +1,36 @@
+"""The demo's settings, and a few questions put to what it exported."""
+
+from kerasfusion.data.shapes_world import TYPES
+from kerasfusion.serving import CApiSession
+from kerasfusion.training import Recipe
+
+
+def demo_recipe(quick=False, seed=0):
+    """How the demo trains: a few minutes on two cores, or seconds when quick."""
+    return Recipe(epochs=2 if quick else 14, batch_size=128, learning_rate=4e-3, patience=4, seed=seed)
+
+
+def ask_export(version, data, count=4):
+    """Ask an exported model about test pictures: PNG bytes and raw strings through TensorFlow's C API.
+
+    Args:
+        version: Folder of the exported version.
+        data: The `Data` it was trained on.
+        count: Number of questions.
+
+    Yields:
+        str: a line for each question, with the answer and the label.
+    """
+    test = data.splits["test"]
+    rows = [int((test.frame["type"] == kind).to_numpy().nonzero()[0][0]) for kind in TYPES][:count]
+    questions = [test.frame["question"].iloc[row] for row in rows]
+    pictures = [test.banks["image"].encoded(test.images["image"][row]) for row in rows]
+    with CApiSession(version) as session:
+        answers = session.run(
+            "serving_default",
+            {"text": [question.encode() for question in questions], "image_bytes": pictures},
+        )
+    yield "\nAsked of the export, PNG bytes and raw strings through TensorFlow's C API:"
+    for row, question, answer in zip(rows, questions, answers["label"], strict=True):
+        label = test.frame["answer"].iloc[row]
+        yield f"  {question}  ->  {answer.decode()}  (label: {label})"

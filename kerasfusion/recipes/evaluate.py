@@ -1,0 +1,31 @@
+import kerasfusion as kf
+from kerasfusion.data import load_rows
+from kerasfusion.evaluation import report
+
+
+def evaluate(run, source, image_dir=None):
+    """Score a finished run on another labelled table.
+
+    Args:
+        run: A `Run` or its folder.
+        source: A table with the run's feature and label columns. A picture that cannot be read counts as missing.
+        image_dir: Folder that relative image paths start from.
+
+    Returns:
+        tuple: dict task -> `TaskReport`, and the `Skipped` rows and pictures.
+
+    Raises:
+        DataError: A column is missing or a label has an unknown class.
+
+    Example:
+
+    ```python
+    reports, skipped = kf.evaluate("runs/pets", "test.csv")
+    print(reports["label"].scores)
+    ```
+    """
+    run = run if isinstance(run, kf.training.Run) else kf.load(run)
+    examples, skipped = load_rows(source, run.schema, image_dir=image_dir)
+    type_column = run.config.get("type_column")
+    type_column = type_column if type_column in examples.frame.columns else None
+    return report({run.config["model"]: run.model}, examples, type_column=type_column), skipped

@@ -1,0 +1,47 @@
+import pandas as pd
+
+from kerasfusion.data import DataError
+from kerasfusion.data.table import read_table
+
+
+def predict_one(run, image=None, text=None):
+    """Predict one row from a picture's path and a sentence; either may be left out and counts as missing.
+
+    Args:
+        run: A `Run`.
+        image: Path of a picture.
+        text: A sentence.
+
+    Returns:
+        pandas.DataFrame: one row, as from `Run.predict`.
+
+    Raises:
+        DataError: the run takes no such input, or several of a kind, or the picture does not exist.
+    """
+    row = {}
+    for kind, value in (("image", image), ("text", text)):
+        features = run.schema.of_kind(kind)
+        if value is not None and len(features) != 1:
+            raise DataError(f"The run has {len(features)} {kind} inputs; predict a table instead.")
+        row.update({feature.columns[0]: None if value is None else str(value) for feature in features})
+    row.update({column: float("nan") for feature in run.schema.of_kind("numbers") for column in feature.columns})
+    if image is None and text is None:
+        raise DataError("Pass a picture (--image), a sentence (--text), both, or a table.")
+    return run.predict(pd.DataFrame([row]))
+
+
+def predict_table(run, table, image_dir=None):
+    """A table with the predictions beside its own columns.
+
+    Args:
+        run: A `Run`.
+        table: A table file with the run's feature columns.
+        image_dir: Folder that relative image paths start from.
+
+    Returns:
+        pandas.DataFrame: the table's columns, then those of `Run.predict`; a name that is taken gets `predicted_`.
+    """
+    frame = read_table(table)
+    predicted = run.predict(frame, image_dir)
+    predicted = predicted.rename(columns={c: f"predicted_{c}" for c in predicted.columns if c in frame.columns})
+    return pd.concat([frame.reset_index(drop=True), predicted], axis=1)

@@ -1,0 +1,21 @@
+"""Export, verification and the loader that TensorFlow Serving uses."""
+
+import importlib
+
+# Loaded when first used: verification runs in a process that must never import TensorFlow or Keras.
+_HOMES = {
+    "CApiSession": "capi",
+    "ServingError": "capi",
+    "export": "exporting",
+    "export_model": "exporting",
+    "VerifyReport": "verifying",
+    "verify": "verifying",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"kerasfusion.serving.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'kerasfusion.serving' has no attribute {name!r}")
