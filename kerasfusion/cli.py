@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,9 @@ app = typer.Typer(
 )
 console = Console(highlight=False, soft_wrap=True)
 
-ModelOption = Annotated[str | None, typer.Option(help="A name from `kerasfusion list`; chosen by the data if absent.")]
+ModelOption = Annotated[
+    str | None, typer.Option(help="A name from `kerasfusion list`; chosen by the data if absent.")
+]
 OutOption = Annotated[Path, typer.Option(help="Folder of the run.")]
 EpochsOption = Annotated[int, typer.Option(min=1, help="Most passes over the training rows.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of splits, weights and order.")]
@@ -68,10 +71,13 @@ def train(
     class_weight: Annotated[str | None, typer.Option(help="`balanced` weighs every class alike.")] = None,
     seed: SeedOption = 0,
     baselines: Annotated[bool, typer.Option(help="Train the single-modality baselines too.")] = True,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write TensorBoard logs (an extra).")
+    ] = False,
     overwrite: OverwriteOption = False,
 ):
     """Train a model, and what it has to beat, on a table of pictures, sentences and labels."""
-    import kerasfusion as kf
+    kf = _load()
 
     data = kf.data.load(
         source,
@@ -98,22 +104,26 @@ def train(
         class_weight=class_weight,
         seed=seed,
     )
-    _train(data, model, out, recipe, baselines, overwrite)
+    _train(data, model, out, recipe, baselines=baselines, overwrite=overwrite, tensorboard=tensorboard)
 
 
 @app.command()
 def demo(
     out: OutOption = Path("runs/demo"),
-    export_to: Annotated[Path, typer.Option(help="Where the SavedModel goes.")] = Path("runs/demo/saved_model"),
-    quick: Annotated[bool, typer.Option("--quick", help="A small world and few epochs: seconds, to try it.")] = False,
+    export_to: Annotated[Path, typer.Option(help="Where the SavedModel goes.")] = Path(
+        "runs/demo/saved_model"
+    ),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A small world and few epochs: seconds, to try it.")
+    ] = False,
     seed: SeedOption = 0,
 ):
     """End to end on the shapes world: make the data, train, compare, export, verify, ask."""
-    import kerasfusion as kf
+    kf = _load()
 
     data = kf.data.load("shapes:quick" if quick else "shapes", seed=seed)
     recipe = kf.recipes.demo_recipe(quick, seed)
-    _train(data, None, out, recipe, True, overwrite=True)
+    _train(data, None, out, recipe, overwrite=True)
     version = kf.export(out, export_to)
     console.print(f"\nExported to [bold]{version}[/]")
     ok = _print_verification(kf.verify(version))
@@ -129,7 +139,7 @@ def evaluate(
     image_dir: ImageDirOption = None,
 ):
     """Score a run on another labelled table."""
-    import kerasfusion as kf
+    kf = _load()
 
     reports, skipped = kf.evaluate(run, source, image_dir=image_dir)
     if skipped:
@@ -148,7 +158,7 @@ def predict(
     image_dir: ImageDirOption = None,
 ):
     """Predict one picture and sentence, or a whole table."""
-    import kerasfusion as kf
+    kf = _load()
 
     loaded = kf.load(run)
     if table is None:
@@ -165,10 +175,12 @@ def predict(
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    base: Annotated[Path, typer.Argument(help="Folder of the served model; the next version is written into it.")],
+    base: Annotated[
+        Path, typer.Argument(help="Folder of the served model; the next version is written into it.")
+    ],
 ):
     """Write the next version of a SavedModel for TensorFlow Serving, and verify it."""
-    import kerasfusion as kf
+    kf = _load()
 
     version = kf.export(run, base)
     console.print(f"Exported to [bold]{version}[/]")
@@ -183,12 +195,34 @@ def verify(path: Annotated[Path, typer.Argument(help="Folder of a served model o
     raise typer.Exit(0 if _print_verification(kf.verify(path)) else 1)
 
 
+def _load():
+    """The package with TensorFlow behind it, without the lines that TensorFlow writes while it is imported."""
+    import kerasfusion
+
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as spoken:
+        os.dup2(spoken.fileno(), 2)
+        try:
+            import tensorflow as tf
+        except BaseException:
+            spoken.seek(0)
+            os.write(kept, spoken.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+    # Its warnings are about its own affairs (a function traced again for another model), not about the user's data.
+    tf.get_logger().setLevel("ERROR")
+    return kerasfusion
+
+
 def _listed(value):
     return None if value is None else [part.strip() for part in value.split(",") if part.strip()]
 
 
-def _train(data, model, out, recipe, baselines, overwrite):
-    import kerasfusion as kf
+def _train(data, model, out, recipe, **options):
+    kf = _load()
 
     name, reason = (model, "given") if model else kf.recipes.default_model(data)
     table = Table("what", "value", "why", "change with", title=f"Data: {data.source}")
@@ -204,8 +238,7 @@ def _train(data, model, out, recipe, baselines, overwrite):
         model=name,
         out=out,
         recipe=recipe,
-        baselines=baselines,
-        overwrite=overwrite,
+        **options,
         say=lambda line: console.print(line, markup=False),
     )
     for report in run.metrics["tasks"].values():
@@ -247,7 +280,7 @@ def main():
     """Run the command line; what a user can mend is said in one message, without a traceback."""
     try:
         app()
-    except (ValueError, FileNotFoundError, FileExistsError) as error:
+    except (ValueError, ImportError, FileNotFoundError, FileExistsError) as error:
         if os.environ.get("KERASFUSION_TRACEBACK"):
             raise
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]Error:[/] {error}", markup=True)

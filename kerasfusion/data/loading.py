@@ -155,7 +155,12 @@ def load(
         {names[column]: bank for column, bank in banks.items()},
     )
     settings.append(
-        ("rows", " / ".join(f"{len(splits[n]):,}" for n in splits), "train / validation / test", "--split, --group")
+        (
+            "rows",
+            " / ".join(f"{len(splits[n]):,}" for n in splits),
+            "train / validation / test",
+            "--split, --group",
+        )
     )
     return Data(
         schema,
@@ -188,7 +193,9 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
         DataError: A column is missing, or a label has a class the schema does not know.
     """
     frame = read_table(source)
-    kinds = {kind: [c for f in schema.of_kind(kind) for c in f.columns] for kind in ("image", "text", "numbers")}
+    kinds = {
+        kind: [c for f in schema.of_kind(kind) for c in f.columns] for kind in ("image", "text", "numbers")
+    }
     labels = {task.column: task.kind for task in schema.tasks} if with_labels else {}
     type_column = columns.type if columns is not None and columns.type in frame.columns else None
     needed = [*kinds["image"], *kinds["text"], *kinds["numbers"], *labels]
@@ -198,7 +205,9 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
             f"{frame.attrs.get('source', 'table')}: the model needs the column(s) {', '.join(map(repr, lacking))}; "
             f"the table has {', '.join(map(repr, frame.columns))}."
         )
-    roles = Columns(tuple(kinds["image"]), tuple(kinds["text"]), tuple(kinds["numbers"]), labels, type=type_column)
+    roles = Columns(
+        tuple(kinds["image"]), tuple(kinds["text"]), tuple(kinds["numbers"]), labels, type=type_column
+    )
     skipped = Skipped()
     if with_labels:
         frame, skipped = clean_rows(frame, roles)
@@ -245,7 +254,11 @@ def _drop_bad_pictures(frame, columns, sources, checks, banks):
         bad_rows |= (found.row_index >= 0) & bad[found.row_index]
         unusable_rows = np.isin(found.rows, [row for e in found.unusable.examples.values() for row, *_ in e])
         bad_rows |= unusable_rows & (found.row_index < 0)
-        dropped = dropped + checks[column].problems + _undecodable(found, banks[column].failed & ~checks[column].bad)
+        dropped = (
+            dropped
+            + checks[column].problems
+            + _undecodable(found, banks[column].failed & ~checks[column].bad)
+        )
     if bad_rows.sum() * 2 > len(frame):
         raise DataError(
             f"{frame.attrs.get('source', 'table')}: {bad_rows.sum():,} of {len(frame):,} rows have a picture that "
@@ -293,7 +306,9 @@ def _learn_text(texts, column, columns, length, max_words):
     why = "given" if length else f"the longest training text has {longest}"
     if not length and longest > cut:
         why += f"; {float((lengths > cut).mean()):.1%} of texts are cut"
-    feature = Feature(_name("text", column, columns), "text", (column,), length=length or cut, vocabulary=vocabulary)
+    feature = Feature(
+        _name("text", column, columns), "text", (column,), length=length or cut, vocabulary=vocabulary
+    )
     return feature, {"vocabulary": f"seen in training, at most {max_words:,}", "text length": why}
 
 

@@ -112,5 +112,7 @@ def _lookups(task, train, test, groups):
         keys = [list(zip(*(part.raw(f) for f in texts), strict=True)) for part in (train.take(seen), test)]
         answers["text lookup"] = lookups.by_key(task, keys[0], labels, keys[1])
     if groups is not None and len(np.unique(groups)) * 2 <= len(groups):
-        answers["ceiling of image alone"] = lookups.ceiling_by_key(task, groups.tolist(), test.labels[task.name])
+        answers["ceiling of image alone"] = lookups.ceiling_by_key(
+            task, groups.tolist(), test.labels[task.name]
+        )
     return answers

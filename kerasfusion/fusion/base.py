@@ -65,7 +65,9 @@ class Fusion(keras.layers.Layer):
             value = _part(self.name, name, inputs[name], self.read[name])
             if present is not None and name in present:
                 if name not in self.missing:
-                    raise ValueError(f"{self.name} was built without `present` for {name!r} and cannot take it now.")
+                    raise ValueError(
+                        f"{self.name} was built without `present` for {name!r} and cannot take it now."
+                    )
                 there = ops.reshape(present[name], (-1,) + (1,) * (len(value.shape) - 1))
                 value = ops.where(there, value, ops.cast(self.missing[name], value.dtype))
             values[name] = value
@@ -79,7 +81,9 @@ def _part(layer, name, value, part):
     if not isinstance(value, dict):
         if part == "pooled":
             return value
-        raise ValueError(f"{layer} reads the {part} of {name!r} and needs its encoder's whole output, a dict.")
+        raise ValueError(
+            f"{layer} reads the {part} of {name!r} and needs its encoder's whole output, a dict."
+        )
     if part not in value:
         raise ValueError(f"{layer} reads the {part} of {name!r}, which has only {sorted(value)}.")
     return value[part]

@@ -7,4 +7,13 @@ from kerasfusion.models.inputs import model_inputs
 from kerasfusion.models.late import LateAverage, late_average
 from kerasfusion.models.unimodal import unimodal
 
-__all__ = ["ImageMajor", "LateAverage", "fused", "heads_of", "image_major", "late_average", "model_inputs", "unimodal"]
+__all__ = [
+    "ImageMajor",
+    "LateAverage",
+    "fused",
+    "heads_of",
+    "image_major",
+    "late_average",
+    "model_inputs",
+    "unimodal",
+]

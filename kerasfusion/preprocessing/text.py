@@ -83,5 +83,7 @@ def learn_vocabulary(texts, max_words=10_000, min_count=1):
     """
     words = tokenize(texts)
     counts = collections.Counter(words.flat_values.numpy().tolist())
-    ranked = sorted((word for word, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word))
+    ranked = sorted(
+        (word for word, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word)
+    )
     return tuple(word.decode("utf-8") for word in ranked[:max_words]), words.row_lengths().numpy()

@@ -7,7 +7,7 @@ from kerasfusion.training import Recipe
 
 def demo_recipe(quick=False, seed=0):
     """How the demo trains: a few minutes on two cores, or seconds when quick."""
-    return Recipe(epochs=2 if quick else 14, batch_size=128, learning_rate=4e-3, patience=4, seed=seed)
+    return Recipe(epochs=2 if quick else 12, batch_size=128, learning_rate=3e-3, patience=4, seed=seed)
 
 
 def ask_export(version, data, count=4):

@@ -33,7 +33,17 @@ def default_model(data):
     return "classifier_gated", "every row has its own picture"
 
 
-def train(data, model=None, out="runs/run", recipe=None, baselines=True, say=None, overwrite=False, **changes):
+def train(
+    data,
+    model=None,
+    out="runs/run",
+    recipe=None,
+    baselines=True,
+    say=None,
+    overwrite=False,
+    tensorboard=False,
+    **changes,
+):
     """Train a model and everything it has to beat, and write the run's folder.
 
     Text only and image only are made of the model's own branches and trained by the same recipe; late average is
@@ -47,6 +57,7 @@ def train(data, model=None, out="runs/run", recipe=None, baselines=True, say=Non
         baselines: Train the single-modality baselines as well.
         say: Called with lines for people; None says nothing.
         overwrite: Replace a folder that holds a run.
+        tensorboard: Write TensorBoard logs to `logs/`; needs the extra `[tensorboard]`.
         **changes: Settings of the model to change, as for `kf.create_model`.
 
     Returns:
@@ -71,7 +82,7 @@ def train(data, model=None, out="runs/run", recipe=None, baselines=True, say=Non
     models, costs = {}, {}
     with precision():
         models[model], costs[model] = _train_one(
-            lambda: kf.create_model(model, data.schema, **changes), model, data, recipe, out, say, tensorboard=True
+            lambda: kf.create_model(model, data.schema, **changes), model, data, recipe, out, say, tensorboard
         )
         kinds = list(dict.fromkeys(feature.kind for feature in data.schema.features))
         if baselines and len(kinds) > 1:
@@ -80,7 +91,12 @@ def train(data, model=None, out="runs/run", recipe=None, baselines=True, say=Non
                 name = f"{kind} only"
                 folder = out / "baselines" / f"{kind}_only"
                 members[kind], costs[name] = _train_one(
-                    lambda kind=kind: _baseline(models[model], data.schema, kind), name, data, recipe, folder, say
+                    lambda kind=kind: _baseline(models[model], data.schema, kind),
+                    name,
+                    data,
+                    recipe,
+                    folder,
+                    say,
                 )
                 models[name] = members[kind]
             models["late average"] = late_average(data.schema, members)
@@ -121,9 +137,13 @@ def _new_folder(out, overwrite):
     out = Path(out)
     if out.exists() and any(out.iterdir()):
         if not overwrite:
-            raise FileExistsError(f"{out} exists and is not empty. Choose another folder, or pass --overwrite.")
+            raise FileExistsError(
+                f"{out} exists and is not empty. Choose another folder, or pass --overwrite."
+            )
         if not (out / "schema.json").exists():
-            raise FileExistsError(f"{out} exists and is no run, so it is not replaced. Choose another folder.")
+            raise FileExistsError(
+                f"{out} exists and is no run, so it is not replaced. Choose another folder."
+            )
         shutil.rmtree(out)
     (out / "figures").mkdir(parents=True)
     return out
@@ -134,7 +154,13 @@ def _train_one(make, name, data, recipe, folder, say, tensorboard=False):
     model = make()
     say(f"Training {name} ({model.count_params():,} parameters)")
     cost = fit(
-        model, data.splits["train"], data.splits["validation"], recipe, folder, say=say, tensorboard=tensorboard
+        model,
+        data.splits["train"],
+        data.splits["validation"],
+        recipe,
+        folder,
+        say=say,
+        tensorboard=tensorboard,
     )
     # Evaluated, exported and kept in float32, whatever precision it was trained in.
     model = as_float32(model)
@@ -144,7 +170,9 @@ def _train_one(make, name, data, recipe, folder, say, tensorboard=False):
 
 def as_float32(model):
     """The same model computing in float32; itself where it already does."""
-    if all(getattr(layer, "compute_dtype", "float32") == "float32" for layer in model.layers if layer.weights):
+    if all(
+        getattr(layer, "compute_dtype", "float32") == "float32" for layer in model.layers if layer.weights
+    ):
         return model
     config = keras.tree.map_structure(lambda v: "float32" if v == "mixed_float16" else v, model.get_config())
     copy = type(model).from_config(config)

@@ -48,7 +48,6 @@ def export(run, base, examples=None):
 
 def export_model(model, schema, base, examples):
     """`export` for a model and a schema without a run."""
-    # Export in float32 on any device: a half-precision output cannot be served over REST.
     signatures = Signatures(model, schema)
     base = Path(base)
     base.mkdir(parents=True, exist_ok=True)
@@ -64,12 +63,7 @@ def export_model(model, schema, base, examples):
 
 
 def _write(signatures, folder, examples, name):
-    endpoints = {
-        "serving_default": (signatures.serving_default, signatures.raw_specs()),
-        "tensors": (signatures.tensors, signatures.tensor_specs()),
-    }
-    if signatures.embedder is not None:
-        endpoints["embed"] = (signatures.embed, signatures.raw_specs())
+    endpoints = signatures.endpoints()
     archive = keras.export.ExportArchive()
     for vectorizer in signatures.vectorizers.values():
         vectorizer(tf.constant(["built before it is tracked"]))
@@ -82,7 +76,9 @@ def _write(signatures, folder, examples, name):
     raw = [tf.constant(examples[spec.name], spec.dtype) for spec in signatures.raw_specs()]
     own, _ = signatures.preprocess(*raw)
     inputs = {
-        "serving_default": {spec.name: value for spec, value in zip(signatures.raw_specs(), raw, strict=True)},
+        "serving_default": {
+            spec.name: value for spec, value in zip(signatures.raw_specs(), raw, strict=True)
+        },
         "tensors": own,
     }
     inputs["embed"] = inputs["serving_default"]

@@ -1,5 +1,6 @@
 """What an export answers: raw strings and image bytes in, named answers out."""
 
+import keras
 import tensorflow as tf
 
 from kerasfusion.models import heads_of
@@ -24,6 +25,19 @@ class Signatures:
         self.features = [feature for feature in schema.features if feature.name in model.input]
         self.heads = heads_of(model)
         self.vectorizers = {f.name: text_vectorizer(f) for f in self.features if f.kind == "text"}
+        # Each is traced once and called by every endpoint: three copies of the network's graph would triple the
+        # size of a small export.
+        self._preprocess = tf.function(self._preprocess, input_signature=self.raw_specs())
+        self._run = tf.function(self._network(), input_signature=self.tensor_specs())
+
+    def _network(self):
+        outputs = dict(self.model.output)
+        # A model that fuses predictions has no fused representation.
+        self.embeds = any(layer.name == "fusion" for layer in self.model.layers)
+        if self.embeds:
+            outputs["embedding"] = self.model.get_layer("fusion").output
+        network = keras.Model(self.model.input, outputs)
+        return lambda *inputs: network(dict(zip(self.model.input, inputs, strict=True)), training=False)
 
     def raw_specs(self):
         """Inputs of `serving_default`: `<text>` and `<image>_bytes` string `(B,)`, `<numbers>` float32 `(B, d)`."""
@@ -38,10 +52,11 @@ class Signatures:
 
     def tensor_specs(self):
         """Inputs of `tensors`: the model's own."""
-        return [tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in self.model.input.items()]
+        return [
+            tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in self.model.input.items()
+        ]
 
-    def preprocess(self, *raw):
-        """Raw inputs to the model's own inputs, and a flag per picture."""
+    def _preprocess(self, *raw):
         inputs, flags = {}, {}
         for feature, value in zip(self.features, raw, strict=True):
             name = feature.name
@@ -57,9 +72,12 @@ class Signatures:
                 inputs[f"{name}_present"] = tf.reduce_any(given, axis=-1)
         return inputs, flags
 
-    def answers(self, inputs):
-        """The model's own inputs to named answers, task by task."""
-        logits = self.model(inputs, training=False)
+    def preprocess(self, *raw):
+        """Raw inputs to the model's own inputs, and a flag `<image>_ok` per picture."""
+        return self._preprocess(*raw)
+
+    def _answers(self, inputs):
+        logits = self._run(*(inputs[name] for name in self.model.input))
         answers = {}
         for task in self.schema.tasks:
             for key, value in self.heads[task.name].predictions(logits[task.name]).items():
@@ -81,25 +99,24 @@ class Signatures:
         # Tags that were not chosen left empty places between the separators.
         return tf.strings.regex_replace(tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", "")
 
-    def serving_default(self, *raw):
-        """Raw strings and bytes to answers; `<image>_ok` says which pictures could be read."""
-        inputs, flags = self.preprocess(*raw)
-        return {**self.answers(inputs), **flags}
+    def endpoints(self):
+        """The signatures: dict name -> `(function of tensors, list of TensorSpec)`."""
+        endpoints = {
+            "serving_default": (self._serving_default, self.raw_specs()),
+            "tensors": (self._tensors, self.tensor_specs()),
+        }
+        if self.embeds:
+            endpoints["embed"] = (self._embed, self.raw_specs())
+        return endpoints
 
-    def tensors(self, *inputs):
-        """The model's own inputs to answers."""
-        return self.answers(dict(zip(self.model.input, inputs, strict=True)))
+    def _serving_default(self, *raw):
+        inputs, flags = self._preprocess(*raw)
+        return {**self._answers(inputs), **flags}
 
-    def embed(self, *raw):
-        """Raw strings and bytes to the fused representation, `embedding` float32 `(B, d)`."""
-        inputs, flags = self.preprocess(*raw)
-        return {"embedding": tf.cast(self.embedder(inputs, training=False), tf.float32), **flags}
+    def _tensors(self, *inputs):
+        return self._answers(dict(zip(self.model.input, inputs, strict=True)))
 
-    @property
-    def embedder(self):
-        """The model up to its fusion layer; None for a model that fuses predictions and has no such layer."""
-        import keras
-
-        if "fusion" not in [layer.name for layer in self.model.layers]:
-            return None
-        return keras.Model(self.model.input, self.model.get_layer("fusion").output)
+    def _embed(self, *raw):
+        inputs, flags = self._preprocess(*raw)
+        embedding = self._run(*(inputs[name] for name in self.model.input))["embedding"]
+        return {"embedding": tf.cast(embedding, tf.float32), **flags}

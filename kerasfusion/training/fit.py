@@ -1,5 +1,6 @@
 """The fit recipe: the same for a fused model and for the baselines it is measured against."""
 
+import importlib.util
 import time
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False):
         recipe: A `Recipe`.
         out: Folder for `model.keras` (the best so far, at any time) and `history.csv`.
         say: Called with a line per epoch; None says nothing.
-        tensorboard: Write TensorBoard logs to `out/logs`.
+        tensorboard: Write TensorBoard logs to `out/logs`; needs the extra `[tensorboard]`.
 
     Returns:
         dict: `seconds` of training, `epochs` run, `best_epoch`, `parameters`, `history` (list of dicts per epoch).
@@ -56,13 +57,15 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False):
     best = SaveBest(model, out / "model.keras", recipe.patience)
     history = History(out / "history.csv", recipe.epochs, say)
     callbacks = [
-        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(batches["train"], "epoch", epoch)),
+        keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: setattr(batches["train"], "epoch", epoch)
+        ),
         keras.callbacks.TerminateOnNaN(),
         best,
         history,
     ]
     if tensorboard:
-        callbacks.append(keras.callbacks.TensorBoard(out / "logs"))
+        callbacks.append(tensorboard_callback(out / "logs"))
     started = time.perf_counter()
     trained.fit(
         batches["train"].dataset(),
@@ -86,6 +89,15 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False):
         "parameters": model.count_params(),
         "history": history.rows,
     }
+
+
+def tensorboard_callback(folder):
+    """Keras's TensorBoard callback, or an error that says which extra to install."""
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ImportError(
+            "TensorBoard logs need the package tensorboard: pip install 'kerasfusion[tensorboard]'."
+        )
+    return keras.callbacks.TensorBoard(folder)
 
 
 def shares_pictures(examples):

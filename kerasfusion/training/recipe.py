@@ -23,7 +23,7 @@ class Recipe:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     warmup: float = 0.05
-    clip: float = 1.0
+    clip: float = 10.0
     patience: int | None = 5
     class_weight: str | None = None
     image_major: bool | None = None
@@ -31,7 +31,9 @@ class Recipe:
 
     def __post_init__(self):
         if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError(f"epochs and batch_size must be at least 1, not {self.epochs} and {self.batch_size}.")
+            raise ValueError(
+                f"epochs and batch_size must be at least 1, not {self.epochs} and {self.batch_size}."
+            )
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup is a share of all steps in [0, 1), not {self.warmup}.")
         if self.class_weight not in (None, "balanced"):

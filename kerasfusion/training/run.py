@@ -63,7 +63,9 @@ def load(path):
     ```
     """
     path = Path(path)
-    lacking = [n for n in ("schema.json", "config.json", "model.keras", "metrics.json") if not (path / n).exists()]
+    lacking = [
+        n for n in ("schema.json", "config.json", "model.keras", "metrics.json") if not (path / n).exists()
+    ]
     if lacking:
         raise FileNotFoundError(
             f"{path} is not a finished run: it lacks {', '.join(lacking)}. "

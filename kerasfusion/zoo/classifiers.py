@@ -5,7 +5,13 @@ from kerasfusion.zoo.registry import register_model
 
 
 def _classifier(schema, name, changes, **settings):
-    settings = {"text_encoder": "average", "image_encoder": "residual_cnn", "units": 128, "dropout": 0.2, **settings}
+    settings = {
+        "text_encoder": "average",
+        "image_encoder": "residual_cnn",
+        "units": 128,
+        "dropout": 0.2,
+        **settings,
+    }
     return kf.models.fused(schema, **{**settings, "name": name, **changes})
 
 

@@ -320,7 +320,7 @@ def test_rows_that_depend_on_their_mates_and_half_precision(toy, tmp_path):
 
 
 def test_export_that_only_tensorflow_accepts(tmp_path):
-    """A Keras model in a `tf.Module`: `tf.saved_model.load()` restores it, the loader of TF Serving does not."""
+    """A Keras model in a `tf.Module`: `tf.saved_model.load()` restores it, TF Serving's loader does not."""
     import keras
     import tensorflow as tf
 
@@ -367,7 +367,7 @@ print("what the library said last", file=sys.stderr, flush=True)
             "The process was killed by SIGSEGV. | what the library said last",
         ),
         ("os._exit(3)", "The process ended with code 3. | what the library said last"),
-        ("time.sleep(60)", "No answer within 1 s"),
+        ("time.sleep(60)", "No answer within 3 s"),
         ("print('{\"at\": \"out', end='', flush=True); os._exit(0)", "The process ended with code 0."),
     ],
 )
@@ -375,7 +375,8 @@ def test_worker_that_dies(good, tmp_path, monkeypatch, end, detail):
     (tmp_path / "dying_worker.py").write_text(WORKER + end)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(verify_module, "_WORKER", "dying_worker")
-    report = verify(good, timeout=1)
+    # Long enough for a busy machine to start Python.
+    report = verify(good, timeout=3 if "sleep" in end else 60)
     assert not report.ok
     assert [(row.name, row.ok) for row in report.rows] == [("files", True), ("loads", False)]
     assert report.rows[-1].detail.startswith(detail)
@@ -410,7 +411,7 @@ def test_version_directory(tmp_path):
     assert refused.value.status == "NOT_FOUND"
     shutil.rmtree(tmp_path / "9")
     shutil.rmtree(tmp_path / "10")
-    with pytest.raises(ServingError, match="version: 11x, models.config, old"):
+    with pytest.raises(ServingError, match=r"version: 11x, models\.config, old"):
         verify(tmp_path)
     with pytest.raises(ServingError, match="is not a folder"):
         verify(tmp_path / "nowhere")

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.utils import tqdm_utils
 
-from kerasfusion.data.shapes_world.draw import PICTURE_SIZE, draw, encode_png
+from kerasfusion.data.shapes_world.draw import PICTURE_SIZE, draw_scene, encode_png
 from kerasfusion.data.shapes_world.questions import ask
 from kerasfusion.data.shapes_world.scene import ATTRIBUTES, sample_scene
 
@@ -115,7 +115,7 @@ class ShapesWorld(tfds.core.GeneratorBasedBuilder):
             yield (
                 index,
                 {
-                    "image": encode_png(draw(scene, rng)),
+                    "image": encode_png(draw_scene(scene, rng)),
                     "scene": [dataclasses.asdict(item) for item in scene.objects],
                     "questions": [question._asdict() for question in ask(scene, rng, QUESTIONS_PER_TYPE)],
                     "index": index,

@@ -14,7 +14,7 @@ def describe(item, attributes):
         attributes: Names out of `ATTRIBUTES`, in that order.
 
     Returns:
-        Tuple of (attribute, value) pairs: `(("size", "small"), ("shape", "star"))`.
+        Tuple of (attribute, value) pairs: `(("size", "small"), ("shape", "circle"))`.
     """
     return tuple((attribute, getattr(item, attribute)) for attribute in attributes)
 
@@ -27,12 +27,14 @@ def phrase(description, plural=False):
         plural: Whether several are meant.
 
     Returns:
-        A string: "small star", "red things".
+        A string: "small circle", "red things".
     """
     words = [value for _, value in description]
     if "shape" not in dict(description):
         words.append("thing")
-    return " ".join(words) + ("s" if plural else "")
+    if plural:
+        words[-1] += "es" if words[-1].endswith("s") else "s"
+    return " ".join(words)
 
 
 def unique_descriptions(item, others, hidden=None, least=1):

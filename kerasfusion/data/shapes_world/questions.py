@@ -22,7 +22,7 @@ ANSWERS = ("no", "yes", *COUNTS, *COLORS, *SHAPES, *SIZES)
 
 # How far apart, as a share of the picture, two centers must be for one to be left of or above the other.
 # No two objects are nearer than that both ways, so any two of them have a relation.
-GAP = 8 / 64
+GAP = 10 / 64
 
 TEMPLATES = {
     "existence": ("is there a {it}?", "do you see a {it}?", "does the picture show a {it}?"),
@@ -166,7 +166,7 @@ def _attribute(objects, rng):
             for description in unique_descriptions(item, objects[:i] + objects[i + 1 :], hidden=asked):
                 words = {"asked": asked, "it": phrase(description)}
                 candidates.append(_Candidate("attribute", words, getattr(item, asked), (asked, i)))
-        # By the number of its values, so that red is as frequent an answer as star or small.
+        # By the number of its values, so that red is as frequent an answer as circle or small.
         groups.append((len(values), candidates))
     return groups
 
@@ -193,7 +193,7 @@ def _compare(objects, rng):
 
 
 def _locate(objects, asked, rng):
-    """What color is the star left of that: only one star is, and for no star it is doubtful."""
+    """What color is the circle left of that: only one circle is, and for no circle it is doubtful."""
     names = _names(objects, rng, hidden=asked)
     candidates = []
     for (j, name), (where, (axis, sign)) in itertools.product(names.items(), RELATIONS.items()):

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-SHAPES = ("circle", "square", "triangle", "star")
+SHAPES = ("circle", "square", "triangle", "cross")
 COLORS = ("red", "green", "blue", "yellow", "purple", "gray")
 SIZES = ("small", "large")
 
@@ -14,10 +14,10 @@ ATTRIBUTES = {"size": SIZES, "color": COLORS, "shape": SHAPES}
 
 # Radius of the circle an object fits into, as a share of the picture's width. It does not depend on the
 # shape, so that no shape is likelier than another at any place, and questions about shapes stay balanced.
-RADIUS = {"small": 6 / 64, "large": 9.5 / 64}
+RADIUS = {"small": 7 / 64, "large": 10 / 64}
 
 MIN_OBJECTS, MAX_OBJECTS = 3, 6
-SPACING = 1.5 / 64  # free room between two objects' circles
+SPACING = 0.5 / 64  # free room between two objects' circles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Scene:
 
     Example:
     ```python
-    scene = Scene([Object("circle", "red", "small", 0.2, 0.5), Object("star", "blue", "large", 0.7, 0.4)])
+    scene = Scene([Object("circle", "red", "small", 0.2, 0.5), Object("cross", "blue", "large", 0.7, 0.4)])
     ```
     """
 

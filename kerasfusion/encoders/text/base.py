@@ -29,7 +29,15 @@ class TextEncoder(keras.layers.Layer):
         self.units = units
         self.embedding_dim = embedding_dim
         self.dropout = dropout
-        self.embedding = keras.layers.Embedding(vocabulary_size, embedding_dim or units, name="embedding")
+        width = embedding_dim or units
+        # Word vectors of about unit length. Keras's default (0.03 a place) is so small that, without a
+        # normalisation behind it, a network sees nearly the same text everywhere for its first epochs.
+        self.embedding = keras.layers.Embedding(
+            vocabulary_size,
+            width,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=width**-0.5),
+            name="embedding",
+        )
         self.embedding_dropout = keras.layers.Dropout(dropout)
 
     def build(self, ids_shape):

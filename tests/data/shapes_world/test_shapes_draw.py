@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerasfusion.data.shapes_world.draw import RGB, draw, encode_png
+from kerasfusion.data.shapes_world.draw import RGB, draw_scene, encode_png
 from kerasfusion.data.shapes_world.scene import COLORS, SHAPES, SIZES, Object, Scene, sample_scene
 
 
 def picture_of(*objects, seed=0):
-    return draw(Scene(objects), np.random.default_rng(seed))
+    return draw_scene(Scene(objects), np.random.default_rng(seed))
 
 
 def covered(picture, color="blue"):
@@ -26,7 +26,7 @@ def test_every_object_has_its_color_at_its_center():
     rng = np.random.default_rng(0)
     for _ in range(100):
         scene = sample_scene(rng)
-        picture = draw(scene, rng)
+        picture = draw_scene(scene, rng)
         assert picture.shape == (64, 64, 3)
         assert picture.dtype == np.uint8
         for item in scene.objects:
@@ -60,7 +60,12 @@ def test_shapes_have_their_outlines(size):
     assert shares["square"] == 1
     assert shares["circle"] == pytest.approx(np.pi / 4, abs=0.05)
     assert shares["triangle"] == pytest.approx(0.5, abs=0.09)
-    assert shares["star"] < 0.9 * shares["triangle"]
+    assert shares["cross"] == pytest.approx(0.57, abs=0.09)
+    # The cross reaches the middle of each side of its box, and none of the corners.
+    rows, columns = np.flatnonzero(masks["cross"].any(1)), np.flatnonzero(masks["cross"].any(0))
+    assert masks["cross"][rows[0], 32] and masks["cross"][rows[-1], 32]
+    assert masks["cross"][32, columns[0]] and masks["cross"][32, columns[-1]]
+    assert not masks["cross"][rows[0] : rows[0] + 2, columns[0] : columns[0] + 2].any()
     # The triangle stands on its base.
     rows = np.flatnonzero(masks["triangle"].any(1))
     assert masks["triangle"][rows[0]].sum() < 4 < masks["triangle"][rows[-1]].sum()
@@ -87,7 +92,7 @@ def test_the_seed_decides():
 
 
 def test_png_keeps_every_pixel():
-    picture = picture_of(Object("star", "purple", "large", 0.4, 0.6))
+    picture = picture_of(Object("cross", "purple", "large", 0.4, 0.6))
     file = encode_png(picture)
     assert file.startswith(b"\x89PNG")
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(file))), picture)

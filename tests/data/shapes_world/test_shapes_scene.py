@@ -7,7 +7,7 @@ import pytest
 from kerasfusion.data.shapes_world.scene import COLORS, RADIUS, SHAPES, SIZES, Object, Scene, sample_scene
 
 CIRCLE = Object("circle", "red", "small", 0.25, 0.5)
-STAR = Object("star", "blue", "large", 0.75, 0.5)
+CROSS = Object("cross", "blue", "large", 0.75, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -61,17 +61,17 @@ def test_the_seed_decides():
 
 
 def test_key_ignores_order_and_a_pixel():
-    key = Scene([CIRCLE, STAR]).key()
-    assert key == (("circle", "red", "small", 2, 4), ("star", "blue", "large", 6, 4))
-    assert Scene([STAR, CIRCLE]).key() == key
-    assert Scene([Object("circle", "red", "small", 0.26, 0.51), STAR]).key() == key
-    assert Scene([Object("circle", "red", "small", 0.4, 0.5), STAR]).key() != key
-    assert Scene([Object("circle", "red", "large", 0.25, 0.5), STAR]).key() != key
+    key = Scene([CIRCLE, CROSS]).key()
+    assert key == (("circle", "red", "small", 2, 4), ("cross", "blue", "large", 6, 4))
+    assert Scene([CROSS, CIRCLE]).key() == key
+    assert Scene([Object("circle", "red", "small", 0.26, 0.51), CROSS]).key() == key
+    assert Scene([Object("circle", "red", "small", 0.4, 0.5), CROSS]).key() != key
+    assert Scene([Object("circle", "red", "large", 0.25, 0.5), CROSS]).key() != key
     assert Scene([CIRCLE]).key() != key
 
 
 def test_scene_from_example():
-    assert Scene.from_example(example()) == Scene([CIRCLE, STAR])
+    assert Scene.from_example(example()) == Scene([CIRCLE, CROSS])
 
 
 @pytest.mark.parametrize(
