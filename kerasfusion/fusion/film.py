@@ -7,18 +7,19 @@ from kerasfusion.fusion.coordinates import append_coordinates
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class FiLMBlock(keras.layers.Layer):
-    """One residual block: `x + relu((1 + γ) ⊙ norm(conv3x3(r)) + β)` with `r = relu(conv1x1([x; place]))`.
+    """One residual block: `r + relu((1 + γ) ⊙ norm(conv(r)) + β)` with `r = relu(conv1x1(x))`.
 
     Call arguments:
         grid: float `(B, h, w, filters)`.
         condition: float `(B, d)`, from which the block makes its own γ and β, `filters` of each.
     """
 
-    def __init__(self, filters, **kwargs):
+    def __init__(self, filters, kernel_size=3, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
+        self.kernel_size = kernel_size
         self.reduce = keras.layers.Conv2D(filters, 1, activation="relu", name="reduce")
-        self.conv = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, name="conv")
+        self.conv = keras.layers.Conv2D(filters, kernel_size, padding="same", use_bias=False, name="conv")
         # γ and β do the scaling and shifting, so the normalisation has none of its own.
         self.norm = keras.layers.BatchNormalization(center=False, scale=False, momentum=0.9, name="norm")
         self.film = keras.layers.Dense(2 * filters, name="film")
@@ -37,7 +38,7 @@ class FiLMBlock(keras.layers.Layer):
         return reduced + ops.relu(steered)
 
     def get_config(self):
-        return {**super().get_config(), "filters": self.filters}
+        return {**super().get_config(), "filters": self.filters, "kernel_size": self.kernel_size}
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -45,13 +46,16 @@ class FiLMFusion(Fusion):
     """Feature-wise linear modulation (FiLM, arXiv 1709.07871): the text steers how the picture is read.
 
     Residual blocks on the image grid, each scaled and shifted, channel by channel, by γ and β computed from the
-    other modalities' pooled vectors; then the maximum over cells and a dense layer. Unlike the pooled fusions, the
-    text acts while places still exist, so "left of", "how many" and "the red one" can be answered.
+    other modalities' pooled vectors; then `relu(W [max over cells; sum over cells / √cells; pooled vectors] + b)`.
+    Unlike in the pooled fusions, the text acts while places still exist, so "left of", "how many" and "the red one"
+    can be answered.
 
     Args:
         units: Width of the fused representation.
         blocks: Number of residual blocks.
         filters: Channels inside the blocks.
+        kernel_size: Side of the blocks' convolutions. They run once per text, the image encoder once per picture:
+            1 is several times cheaper, and enough where the encoder has looked at the neighbourhood already.
         coordinates: Append each cell's row and column to the grid first.
         image: Name of the modality whose grid is steered; `None` means the only one that has a grid.
         dropout: Dropout rate on the fused representation.
@@ -63,10 +67,11 @@ class FiLMFusion(Fusion):
     ```
     """
 
-    def __init__(self, units, blocks=2, filters=64, coordinates=True, image=None, dropout=0.0, **kwargs):
-        super().__init__(units, dropout=dropout, **kwargs)
+    def __init__(self, units, blocks=2, filters=64, kernel_size=3, coordinates=True, image=None, **kwargs):
+        super().__init__(units, **kwargs)
         self.blocks = blocks
         self.filters = filters
+        self.kernel_size = kernel_size
         self.coordinates = coordinates
         self.image = image
 
@@ -86,12 +91,14 @@ class FiLMFusion(Fusion):
         (steered,) = (name for name, part in self.read.items() if part == "grid")
         batch, height, width, channels = shapes[steered]
         condition = (batch, sum(shape[-1] for name, shape in shapes.items() if name != steered))
-        self.film_blocks = [FiLMBlock(self.filters, name=f"block_{i}") for i in range(self.blocks)]
+        self.film_blocks = [
+            FiLMBlock(self.filters, self.kernel_size, name=f"block_{i}") for i in range(self.blocks)
+        ]
         for i, block in enumerate(self.film_blocks):
             width_in = channels + 2 * self.coordinates if i == 0 else self.filters
             block.build((batch, height, width, width_in), condition)
         self.projection = keras.layers.Dense(self.units, activation="relu", name="projection")
-        self.projection.build((batch, self.filters))
+        self.projection.build((batch, 2 * self.filters + condition[-1]))
 
     def fuse(self, values, training):
         (grid,) = (value for name, value in values.items() if self.read[name] == "grid")
@@ -100,13 +107,17 @@ class FiLMFusion(Fusion):
             grid = append_coordinates(grid)
         for block in self.film_blocks:
             grid = block(grid, condition, training=training)
-        return self.projection(ops.max(grid, axis=(1, 2)))
+        # The maximum over cells answers "is there one", the sum "how many", and the text says which was asked.
+        cells = grid.shape[1] * grid.shape[2]
+        pooled = [ops.max(grid, axis=(1, 2)), ops.mean(grid, axis=(1, 2)) * cells**0.5, condition]
+        return self.projection(ops.concatenate(pooled, axis=-1))
 
     def get_config(self):
         return {
             **super().get_config(),
             "blocks": self.blocks,
             "filters": self.filters,
+            "kernel_size": self.kernel_size,
             "coordinates": self.coordinates,
             "image": self.image,
         }

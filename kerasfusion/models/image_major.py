@@ -46,7 +46,8 @@ class ImageMajor(keras.Model):
         self.per_text = [name for name in model.input if name not in self.per_image]
         self._nodes_once, self._nodes_each = _split_graph(model, self.per_image)
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
+        # `training` reaches the layers through Keras's call context, which is set only because it is named here.
         values = {id(self.plain.input[name]): inputs[name] for name in self.per_image}
         _run(self._nodes_once, values)
         count = 1

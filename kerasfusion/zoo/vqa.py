@@ -6,10 +6,10 @@ from kerasfusion.zoo.registry import register_model
 
 @register_model(source="arXiv 1709.07871")
 def vqa_film(schema, **changes):
-    """GRU question steers a small CNN's grid, cell by cell (FiLM)."""
+    """GRU question steers a strided CNN's grid, cell by cell (FiLM)."""
     settings = {
         "text_encoder": "gru",
-        "image_encoder": {"name": "small_cnn", "filters": (16, 32, 48)},
+        "image_encoder": {"name": "residual_cnn", "filters": (24, 48, 64), "blocks": 0},
         "fusion": {"name": "film", "filters": 48, "blocks": 1},
         "units": 64,
         "name": "vqa_film",

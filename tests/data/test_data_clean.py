@@ -80,8 +80,8 @@ def test_more_than_half_is_an_error():
     with pytest.raises(DataError) as caught:
         clean_rows(table(photo=["a"] * 3, text=["b"] * 3, label=["x", "", " "]), COLUMNS)
     assert str(caught.value) == (
-        "DataFrame: 2 of 3 rows cannot be used, so something is wrong with the table or with the choice of its "
-        "columns.\n2 rows:\n  2 x label missing: row 2, column 'label' (''); row 3, column 'label' (' ')"
+        "DataFrame: 2 of 3 rows cannot be used, so something is wrong with the table or with the choice of "
+        "its columns.\n2 rows:\n  2 x label missing: row 2, column 'label' (''); row 3, column 'label' (' ')"
     )
 
 

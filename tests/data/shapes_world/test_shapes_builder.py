@@ -100,8 +100,7 @@ def test_a_repeated_scene_is_drawn_again(monkeypatch, tmp_path):
 
 
 def test_prepared_again_gives_the_same(builder, tmp_path):
-    """Equal examples, encoded pictures included, in equal order. (The files may differ: tfds writes the fields
-    of an example in an order that changes from process to process.)"""
+    # Not file by file: tfds writes the fields of an example in an order that changes from process to process.
     again = prepare("quick", tmp_path)
     for split in SIZES:
         assert stored(again, split) == stored(builder, split)
