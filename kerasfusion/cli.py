@@ -71,9 +71,7 @@ def train(
     class_weight: Annotated[str | None, typer.Option(help="`balanced` weighs every class alike.")] = None,
     seed: SeedOption = 0,
     baselines: Annotated[bool, typer.Option(help="Train the single-modality baselines too.")] = True,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write TensorBoard logs (an extra).")
-    ] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard logs (an extra).")] = False,
     overwrite: OverwriteOption = False,
 ):
     """Train a model, and what it has to beat, on a table of pictures, sentences and labels."""
@@ -110,12 +108,8 @@ def train(
 @app.command()
 def demo(
     out: OutOption = Path("runs/demo"),
-    export_to: Annotated[Path, typer.Option(help="Where the SavedModel goes.")] = Path(
-        "runs/demo/saved_model"
-    ),
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A small world and few epochs: seconds, to try it.")
-    ] = False,
+    export_to: Annotated[Path, typer.Option(help="Where the SavedModel goes.")] = Path("runs/demo/saved_model"),
+    quick: Annotated[bool, typer.Option("--quick", help="A small world and few epochs: seconds, to try it.")] = False,
     seed: SeedOption = 0,
 ):
     """End to end on the shapes world: make the data, train, compare, export, verify, ask."""
@@ -175,9 +169,7 @@ def predict(
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    base: Annotated[
-        Path, typer.Argument(help="Folder of the served model; the next version is written into it.")
-    ],
+    base: Annotated[Path, typer.Argument(help="Folder of the served model; the next version is written into it.")],
 ):
     """Write the next version of a SavedModel for TensorFlow Serving, and verify it."""
     kf = _load()

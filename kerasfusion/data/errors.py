@@ -37,9 +37,12 @@ def source_of(frame):
 
 
 def short(value):
-    """A cell's value for a message, cut at 60 characters."""
+    """A cell's value for a message, cut at 60 characters; of a path the end is kept, which names the file."""
     text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if len(text) <= 60 else text[:57] + "…"
+    if len(text) <= 60:
+        return text
+    is_path = isinstance(value, str) and "/" in value and " " not in value
+    return "'…" + text[-58:] if is_path else text[:57] + "…"
 
 
 def nearest(name, names):

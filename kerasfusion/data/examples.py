@@ -83,11 +83,7 @@ def encode_rows(frame, schema, pictures, banks, with_labels=True):
     if with_labels:
         for task in schema.tasks:
             values, _ = encode_labels(frame, task.column, task.kind, task.classes)
-            missing = (
-                values < 0
-                if task.kind == "classes"
-                else np.isnan(values).reshape(len(values), -1).any(axis=1)
-            )
+            missing = values < 0 if task.kind == "classes" else np.isnan(values).reshape(len(values), -1).any(axis=1)
             weights[task.name] = np.where(missing, 0.0, 1.0).astype("float32")
             labels[task.name] = np.where(missing.reshape(-1, *(1,) * (values.ndim - 1)), 0, values).astype(
                 values.dtype

@@ -28,12 +28,8 @@ class ImageBank:
         self.in_memory = len(self.keys) * size[0] * size[1] * 3 <= memory_limit
         self.failed = np.zeros(len(self.keys), bool)
         is_path = np.array([isinstance(key, str) for key in self.keys], bool)
-        encoded = tf.constant(
-            [b"" if path else key for key, path in zip(self.keys, is_path, strict=True)], tf.string
-        )
-        paths = tf.constant(
-            [key if path else "" for key, path in zip(self.keys, is_path, strict=True)], tf.string
-        )
+        encoded = tf.constant([b"" if path else key for key, path in zip(self.keys, is_path, strict=True)], tf.string)
+        paths = tf.constant([key if path else "" for key, path in zip(self.keys, is_path, strict=True)], tf.string)
         self._sources = (paths, encoded)
         self._pixels = self._ok = None
         if self.in_memory:

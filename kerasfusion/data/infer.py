@@ -145,8 +145,7 @@ def _given(frame, role, names):
             near = nearest(name, frame.columns)
             hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
             raise DataError(
-                f"{source_of(frame)} has no column {name!r} (given as {role}).{hint} Columns: "
-                f"{list(frame.columns)}."
+                f"{source_of(frame)} has no column {name!r} (given as {role}).{hint} Columns: {list(frame.columns)}."
             )
     return names
 
@@ -156,9 +155,7 @@ def _refuse_two_roles(frame, given):
     for role in ("image", "text", "numbers", "label", "split"):
         for name in given[role] or ():
             if name in role_of:
-                raise DataError(
-                    f"{source_of(frame)}: column {name!r} is given as {role_of[name]} and as {role}."
-                )
+                raise DataError(f"{source_of(frame)}: column {name!r} is given as {role_of[name]} and as {role}.")
             role_of[name] = role
 
 
@@ -192,9 +189,7 @@ def _find_image(frame, free):
     # Several columns of pictures: the one whose name says so, else it is not ours to choose.
     named = [c for c in found if c.lower() in IMAGE_NAMES]
     if len(found) > 1 and len(named) != 1:
-        raise DataError(
-            f"{source_of(frame)}: which are the pictures, {list(found)}? Name them (image=…, --image)."
-        )
+        raise DataError(f"{source_of(frame)}: which are the pictures, {list(found)}? Name them (image=…, --image).")
     chosen = (named if len(found) > 1 else list(found))[:1]
     return (tuple(chosen), f"inferred: {found[chosen[0]]}") if chosen else ((), "none: no column of pictures")
 

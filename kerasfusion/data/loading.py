@@ -13,7 +13,7 @@ from kerasfusion.data.infer import Columns, infer_columns
 from kerasfusion.data.labels import encode_labels, read_numbers
 from kerasfusion.data.schema import Feature, Schema, Task
 from kerasfusion.data.split import make_splits
-from kerasfusion.data.table import read_table
+from kerasfusion.data.table import is_missing, read_table
 from kerasfusion.data.tfds_source import is_tfds, read_tfds
 from kerasfusion.preprocessing.text import learn_vocabulary
 
@@ -193,9 +193,7 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
         DataError: A column is missing, or a label has a class the schema does not know.
     """
     frame = read_table(source)
-    kinds = {
-        kind: [c for f in schema.of_kind(kind) for c in f.columns] for kind in ("image", "text", "numbers")
-    }
+    kinds = {kind: [c for f in schema.of_kind(kind) for c in f.columns] for kind in ("image", "text", "numbers")}
     labels = {task.column: task.kind for task in schema.tasks} if with_labels else {}
     type_column = columns.type if columns is not None and columns.type in frame.columns else None
     needed = [*kinds["image"], *kinds["text"], *kinds["numbers"], *labels]
@@ -205,14 +203,16 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
             f"{frame.attrs.get('source', 'table')}: the model needs the column(s) {', '.join(map(repr, lacking))}; "
             f"the table has {', '.join(map(repr, frame.columns))}."
         )
-    roles = Columns(
-        tuple(kinds["image"]), tuple(kinds["text"]), tuple(kinds["numbers"]), labels, type=type_column
-    )
+    roles = Columns(tuple(kinds["image"]), tuple(kinds["text"]), tuple(kinds["numbers"]), labels, type=type_column)
     skipped = Skipped()
     if with_labels:
         frame, skipped = clean_rows(frame, roles)
     pictures, banks = {}, {}
     for feature in schema.of_kind("image"):
+        if is_missing(frame[feature.columns[0]]).all():
+            pictures[feature.name] = np.full(len(frame), -1, "int32")
+            banks[feature.name] = ImageBank([], feature.size)
+            continue
         found = resolve_images(frame, feature.columns[0], image_dir, allow_outside)
         check = found.check()
         bank = ImageBank(found.keys, feature.size)
@@ -252,13 +252,8 @@ def _drop_bad_pictures(frame, columns, sources, checks, banks):
     for column, found in sources.items():
         bad = checks[column].bad | banks[column].failed
         bad_rows |= (found.row_index >= 0) & bad[found.row_index]
-        unusable_rows = np.isin(found.rows, [row for e in found.unusable.examples.values() for row, *_ in e])
-        bad_rows |= unusable_rows & (found.row_index < 0)
-        dropped = (
-            dropped
-            + checks[column].problems
-            + _undecodable(found, banks[column].failed & ~checks[column].bad)
-        )
+        bad_rows |= found.unusable_rows
+        dropped = dropped + checks[column].problems + _undecodable(found, banks[column].failed & ~checks[column].bad)
     if bad_rows.sum() * 2 > len(frame):
         raise DataError(
             f"{frame.attrs.get('source', 'table')}: {bad_rows.sum():,} of {len(frame):,} rows have a picture that "
@@ -306,9 +301,7 @@ def _learn_text(texts, column, columns, length, max_words):
     why = "given" if length else f"the longest training text has {longest}"
     if not length and longest > cut:
         why += f"; {float((lengths > cut).mean()):.1%} of texts are cut"
-    feature = Feature(
-        _name("text", column, columns), "text", (column,), length=length or cut, vocabulary=vocabulary
-    )
+    feature = Feature(_name("text", column, columns), "text", (column,), length=length or cut, vocabulary=vocabulary)
     return feature, {"vocabulary": f"seen in training, at most {max_words:,}", "text length": why}
 
 

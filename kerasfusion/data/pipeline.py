@@ -89,10 +89,7 @@ class Batches:
         def gather(batch):
             batch = batch[batch >= 0]
             rows = tf.gather(entries, batch)
-            if self.image_major:
-                rows = rows[:, : tf.reduce_max(tf.gather(counts, batch))]
-            else:
-                rows = rows[:, 0]
+            rows = rows[:, : tf.reduce_max(tf.gather(counts, batch))] if self.image_major else rows[:, 0]
             real, rows = rows >= 0, tf.maximum(rows, 0)
             pictures = rows[:, 0] if self.image_major else rows
             x = {}

@@ -37,9 +37,7 @@ class Feature:
 
     def __post_init__(self):
         if self.kind not in FEATURE_KINDS:
-            raise ValueError(
-                f"Feature {self.name!r}: kind must be one of {FEATURE_KINDS}, not {self.kind!r}."
-            )
+            raise ValueError(f"Feature {self.name!r}: kind must be one of {FEATURE_KINDS}, not {self.kind!r}.")
         for field in ("columns", "vocabulary", "mean", "std"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
         if self.size is not None:

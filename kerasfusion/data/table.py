@@ -94,9 +94,7 @@ def _read_file(path, keep):
     suffix = path.suffix.lower()
     if path.is_dir():
         inside = sorted(p.name for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-        raise DataError(
-            f"{path} is a folder. Give the table in it{': ' + ', '.join(inside) if inside else ''}."
-        )
+        raise DataError(f"{path} is a folder. Give the table in it{': ' + ', '.join(inside) if inside else ''}.")
     if not path.exists():
         raise DataError(f"{path} does not exist.{_near_files(path)}")
     if suffix not in SUFFIXES:
@@ -195,9 +193,7 @@ def _parse_jsonl(text, name):
         try:
             record = json.loads(line)
         except json.JSONDecodeError as error:
-            raise DataError(
-                f"{name}, line {number}: not JSON ({error.msg} at character {error.colno})."
-            ) from None
+            raise DataError(f"{name}, line {number}: not JSON ({error.msg} at character {error.colno}).") from None
         if not isinstance(record, dict):
             raise DataError(f"{name}, line {number}: not a JSON object but {type(record).__name__}.")
         records.append(record)
@@ -232,9 +228,7 @@ def _column_names(columns, name):
     names = [str(c).strip() or f"Unnamed: {place}" for place, c in enumerate(columns)]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
-        raise DataError(
-            f"{name}: the column name(s) {twice} appear more than once. Give each column its own name."
-        )
+        raise DataError(f"{name}: the column name(s) {twice} appear more than once. Give each column its own name.")
     return names
 
 

@@ -38,9 +38,7 @@ def read_tfds(source, roles):
     """
     builder = _builder(source)
     if source.split(":")[0] == SHAPES:
-        roles = {
-            role: value if value is not None else _SHAPES_ROLES.get(role) for role, value in roles.items()
-        }
+        roles = {role: value if value is not None else _SHAPES_ROLES.get(role) for role, value in roles.items()}
     paths = {role: _as_list(value) for role, value in roles.items() if role != "split" and value}
     if "label" not in paths or not ("image" in paths or "text" in paths):
         raise DataError(
@@ -106,9 +104,7 @@ def _read_split(builder, split, wanted):
 
     leaves = {path: _leaf(builder.info.features, path) for path in wanted}
     decoders = {
-        path: tfds.decode.SkipDecoding()
-        for path, leaf in leaves.items()
-        if isinstance(leaf, tfds.features.Image)
+        path: tfds.decode.SkipDecoding() for path, leaf in leaves.items() if isinstance(leaf, tfds.features.Image)
     }
     columns = {path: [] for path in wanted}
     lengths = []

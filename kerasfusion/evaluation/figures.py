@@ -19,9 +19,7 @@ def learning_curves(history, path):
     epochs = [row["epoch"] for row in history]
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
         axes.plot(epochs, [row[name] for row in history], "o-", ms=3, color=QUIET, label="training")
-        axes.plot(
-            epochs, [row[f"val_{name}"] for row in history], "o-", ms=3, color=ACCENT, label="validation"
-        )
+        axes.plot(epochs, [row[f"val_{name}"] for row in history], "o-", ms=3, color=ACCENT, label="validation")
         axes.set(xlabel="epoch", title=name)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)

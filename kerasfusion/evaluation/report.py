@@ -76,8 +76,7 @@ def report(models, examples, train=None, type_column=None):
         # A missing picture is nobody's twin.
         groups = np.where(images[0] >= 0, images[0], -1 - np.arange(len(examples)))
     return {
-        task.name: _task_report(task, found, examples, train, type_column, groups)
-        for task in examples.schema.tasks
+        task.name: _task_report(task, found, examples, train, type_column, groups) for task in examples.schema.tasks
     }
 
 
@@ -112,7 +111,5 @@ def _lookups(task, train, test, groups):
         keys = [list(zip(*(part.raw(f) for f in texts), strict=True)) for part in (train.take(seen), test)]
         answers["text lookup"] = lookups.by_key(task, keys[0], labels, keys[1])
     if groups is not None and len(np.unique(groups)) * 2 <= len(groups):
-        answers["ceiling of image alone"] = lookups.ceiling_by_key(
-            task, groups.tolist(), test.labels[task.name]
-        )
+        answers["ceiling of image alone"] = lookups.ceiling_by_key(task, groups.tolist(), test.labels[task.name])
     return answers

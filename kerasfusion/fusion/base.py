@@ -52,9 +52,7 @@ class Fusion(keras.layers.Layer):
         self.read = self.parts(inputs_shape)
         shapes = {name: _part(self.name, name, inputs_shape[name], part) for name, part in self.read.items()}
         self.missing = {
-            name: self.add_weight(
-                shape=(shapes[name][-1],), initializer="random_normal", name=f"missing_{name}"
-            )
+            name: self.add_weight(shape=(shapes[name][-1],), initializer="random_normal", name=f"missing_{name}")
             for name in sorted(present_shape or {})
         }
         self.build_fusion(shapes)
@@ -65,9 +63,7 @@ class Fusion(keras.layers.Layer):
             value = _part(self.name, name, inputs[name], self.read[name])
             if present is not None and name in present:
                 if name not in self.missing:
-                    raise ValueError(
-                        f"{self.name} was built without `present` for {name!r} and cannot take it now."
-                    )
+                    raise ValueError(f"{self.name} was built without `present` for {name!r} and cannot take it now.")
                 there = ops.reshape(present[name], (-1,) + (1,) * (len(value.shape) - 1))
                 value = ops.where(there, value, ops.cast(self.missing[name], value.dtype))
             values[name] = value
@@ -81,9 +77,7 @@ def _part(layer, name, value, part):
     if not isinstance(value, dict):
         if part == "pooled":
             return value
-        raise ValueError(
-            f"{layer} reads the {part} of {name!r} and needs its encoder's whole output, a dict."
-        )
+        raise ValueError(f"{layer} reads the {part} of {name!r} and needs its encoder's whole output, a dict.")
     if part not in value:
         raise ValueError(f"{layer} reads the {part} of {name!r}, which has only {sorted(value)}.")
     return value[part]

@@ -91,9 +91,7 @@ class FiLMFusion(Fusion):
         (steered,) = (name for name, part in self.read.items() if part == "grid")
         batch, height, width, channels = shapes[steered]
         condition = (batch, sum(shape[-1] for name, shape in shapes.items() if name != steered))
-        self.film_blocks = [
-            FiLMBlock(self.filters, self.kernel_size, name=f"block_{i}") for i in range(self.blocks)
-        ]
+        self.film_blocks = [FiLMBlock(self.filters, self.kernel_size, name=f"block_{i}") for i in range(self.blocks)]
         for i, block in enumerate(self.film_blocks):
             width_in = channels + 2 * self.coordinates if i == 0 else self.filters
             block.build((batch, height, width, width_in), condition)

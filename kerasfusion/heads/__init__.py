@@ -12,9 +12,7 @@ def head_for(task):
     name = f"head_{task.name}"
     if task.kind == "number":
         return NumberHead(mean=task.mean, std=task.std, name=name)
-    return {"binary": BinaryHead, "classes": ClassesHead, "tags": TagsHead}[task.kind](
-        task.outputs, name=name
-    )
+    return {"binary": BinaryHead, "classes": ClassesHead, "tags": TagsHead}[task.kind](task.outputs, name=name)
 
 
 __all__ = ["BinaryHead", "ClassesHead", "Head", "NumberHead", "TagsHead", "head_for"]

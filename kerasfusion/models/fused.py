@@ -5,9 +5,7 @@ from kerasfusion.heads import head_for
 from kerasfusion.models.inputs import encode, make, model_inputs
 
 
-def fused(
-    schema, text_encoder="lstm", image_encoder="small_cnn", fusion="concat", units=128, dropout=0.0, name=None
-):
+def fused(schema, text_encoder="lstm", image_encoder="small_cnn", fusion="concat", units=128, dropout=0.0, name=None):
     """Encoders, one fusion and a head per task, as a functional `keras.Model`.
 
     The shape of the tutorial articles' networks: each modality has a branch, the branches meet in a fusion layer,

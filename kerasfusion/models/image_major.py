@@ -71,13 +71,9 @@ class ImageMajor(keras.Model):
 def _rows(y, y_pred, sample_weight):
     """`(B, K, …)` to `(B·K, …)` in all three; a picture's only prediction serves all of its texts."""
     spread = {
-        task: ops.repeat(p, ops.shape(y[task])[1], axis=1) if p.shape[1] == 1 else p
-        for task, p in y_pred.items()
+        task: ops.repeat(p, ops.shape(y[task])[1], axis=1) if p.shape[1] == 1 else p for task, p in y_pred.items()
     }
-    flat = [
-        None if tree is None else keras.tree.map_structure(_flatten, tree)
-        for tree in (y, spread, sample_weight)
-    ]
+    flat = [None if tree is None else keras.tree.map_structure(_flatten, tree) for tree in (y, spread, sample_weight)]
     return flat
 
 

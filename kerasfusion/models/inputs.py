@@ -48,9 +48,7 @@ def encode(schema, inputs, text_encoder, image_encoder, units):
     for feature in schema.features:
         name = f"encode_{feature.name}"
         if feature.kind == "text":
-            layer = make(
-                TEXT_ENCODERS, text_encoder, units=units, vocabulary_size=feature.vocabulary_size, name=name
-            )
+            layer = make(TEXT_ENCODERS, text_encoder, units=units, vocabulary_size=feature.vocabulary_size, name=name)
         elif feature.kind == "image":
             layer = make(IMAGE_ENCODERS, image_encoder, units=units, name=name)
         else:

@@ -10,8 +10,8 @@ from kerasfusion.data.schema import SPECIAL_TOKENS
 # Scripts written without spaces, and pictographs: each character is a word of its own.
 _SINGLE_CHARACTERS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{So}])"
 _APOSTROPHES = r"['’]"
-# What separates words: punctuation, control characters, and the joiners and variation selectors inside emoji.
-_SEPARATORS = r"[\p{P}\p{C}\x{FE00}-\x{FE0F}]+"
+# What separates words: punctuation, control characters, and what modifies emoji (joiners, variants, skin tones).
+_SEPARATORS = r"[\p{P}\p{C}\x{FE00}-\x{FE0F}\x{1F3FB}-\x{1F3FF}]+"
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -83,7 +83,5 @@ def learn_vocabulary(texts, max_words=10_000, min_count=1):
     """
     words = tokenize(texts)
     counts = collections.Counter(words.flat_values.numpy().tolist())
-    ranked = sorted(
-        (word for word, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word)
-    )
+    ranked = sorted((word for word, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word))
     return tuple(word.decode("utf-8") for word in ranked[:max_words]), words.row_lengths().numpy()

@@ -24,9 +24,7 @@ def predict_one(run, image=None, text=None):
         if value is not None and len(features) != 1:
             raise DataError(f"The run has {len(features)} {kind} inputs; predict a table instead.")
         row.update({feature.columns[0]: None if value is None else str(value) for feature in features})
-    row.update(
-        {column: float("nan") for feature in run.schema.of_kind("numbers") for column in feature.columns}
-    )
+    row.update({column: float("nan") for feature in run.schema.of_kind("numbers") for column in feature.columns})
     if image is None and text is None:
         raise DataError("Pass a picture (--image), a sentence (--text), both, or a table.")
     return run.predict(pd.DataFrame([row]))
@@ -45,7 +43,5 @@ def predict_table(run, table, image_dir=None):
     """
     frame = read_table(table)
     predicted = run.predict(frame, image_dir)
-    predicted = predicted.rename(
-        columns={c: f"predicted_{c}" for c in predicted.columns if c in frame.columns}
-    )
+    predicted = predicted.rename(columns={c: f"predicted_{c}" for c in predicted.columns if c in frame.columns})
     return pd.concat([frame.reset_index(drop=True), predicted], axis=1)

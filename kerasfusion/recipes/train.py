@@ -137,13 +137,9 @@ def _new_folder(out, overwrite):
     out = Path(out)
     if out.exists() and any(out.iterdir()):
         if not overwrite:
-            raise FileExistsError(
-                f"{out} exists and is not empty. Choose another folder, or pass --overwrite."
-            )
+            raise FileExistsError(f"{out} exists and is not empty. Choose another folder, or pass --overwrite.")
         if not (out / "schema.json").exists():
-            raise FileExistsError(
-                f"{out} exists and is no run, so it is not replaced. Choose another folder."
-            )
+            raise FileExistsError(f"{out} exists and is no run, so it is not replaced. Choose another folder.")
         shutil.rmtree(out)
     (out / "figures").mkdir(parents=True)
     return out
@@ -170,9 +166,7 @@ def _train_one(make, name, data, recipe, folder, say, tensorboard=False):
 
 def as_float32(model):
     """The same model computing in float32; itself where it already does."""
-    if all(
-        getattr(layer, "compute_dtype", "float32") == "float32" for layer in model.layers if layer.weights
-    ):
+    if all(getattr(layer, "compute_dtype", "float32") == "float32" for layer in model.layers if layer.weights):
         return model
     config = keras.tree.map_structure(lambda v: "float32" if v == "mixed_float16" else v, model.get_config())
     copy = type(model).from_config(config)

@@ -143,9 +143,7 @@ def _library():
     """Opens TensorFlow's shared libraries, once a process, without importing the package around them."""
     spec = importlib.util.find_spec("tensorflow")
     if spec is None or not spec.submodule_search_locations:
-        raise ServingError(
-            "TensorFlow is not installed: its C library is what runs a SavedModel.", UNIMPLEMENTED
-        )
+        raise ServingError("TensorFlow is not installed: its C library is what runs a SavedModel.", UNIMPLEMENTED)
     folder = Path(next(iter(spec.submodule_search_locations)))
     missing = [name for name in _LIBRARIES if not (folder / name).is_file()]
     if missing:
@@ -201,9 +199,7 @@ class _Endpoint:
 
     def _resolve(self, graph, infos):
         names = sorted(infos)
-        described = {
-            name: (_dtype_name(infos[name].dtype), _shape(infos[name].tensor_shape)) for name in names
-        }
+        described = {name: (_dtype_name(infos[name].dtype), _shape(infos[name].tensor_shape)) for name in names}
         array = (_Output * len(names))()
         for slot, name in zip(array, names, strict=True):
             operation, _, index = infos[name].name.partition(":")
@@ -252,9 +248,7 @@ class _Endpoint:
                     *(None, 0),
                     *(None, status),
                 )
-            return {
-                name: _read_tensor(name, tensor) for name, tensor in zip(self.outputs, fetched, strict=True)
-            }
+            return {name: _read_tensor(name, tensor) for name, tensor in zip(self.outputs, fetched, strict=True)}
         finally:
             for tensor in (*feeds, *fetched):
                 if tensor:
@@ -321,9 +315,7 @@ def _read_tensor(name, tensor):
             array.flat[index] = ctypes.string_at(tf.TF_StringGetDataPointer(item), tf.TF_StringGetSize(item))
         return array
     if dtype == "bfloat16" or dtype not in protos.DTYPE_NUMBERS:
-        raise ServingError(
-            f"Output `{name}` is {dtype}, which NumPy cannot hold: cast it to float32.", UNIMPLEMENTED
-        )
+        raise ServingError(f"Output `{name}` is {dtype}, which NumPy cannot hold: cast it to float32.", UNIMPLEMENTED)
     size = tf.TF_TensorByteSize(tensor)
     if not size:
         return np.empty(shape, dtype=dtype)
@@ -399,9 +391,7 @@ class CApiSession:
                     *(self._graph, meta_graph, status),
                 )
             content = meta_graph.contents
-            signatures = protos.MetaGraphDef.FromString(
-                ctypes.string_at(content.data, content.length)
-            ).signature_def
+            signatures = protos.MetaGraphDef.FromString(ctypes.string_at(content.data, content.length)).signature_def
             # TensorFlow keeps its initialising operation among the signatures.
             return {
                 name: _Endpoint(self._graph, name, signatures[name])

@@ -76,9 +76,7 @@ def _write(signatures, folder, examples, name):
     raw = [tf.constant(examples[spec.name], spec.dtype) for spec in signatures.raw_specs()]
     own, _ = signatures.preprocess(*raw)
     inputs = {
-        "serving_default": {
-            spec.name: value for spec, value in zip(signatures.raw_specs(), raw, strict=True)
-        },
+        "serving_default": {spec.name: value for spec, value in zip(signatures.raw_specs(), raw, strict=True)},
         "tensors": own,
     }
     inputs["embed"] = inputs["serving_default"]

@@ -106,9 +106,7 @@ def _add_field(message, name, number, kind):
 
 
 def _build():
-    file = descriptor_pb2.FileDescriptorProto(
-        name="kerasfusion/wire.proto", package=_PACKAGE, syntax="proto3"
-    )
+    file = descriptor_pb2.FileDescriptorProto(name="kerasfusion/wire.proto", package=_PACKAGE, syntax="proto3")
     for message_name, fields in _SCHEMA.items():
         message = file.message_type.add(name=message_name)
         for name, (number, kind) in fields.items():
@@ -116,8 +114,7 @@ def _build():
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-        for name in _SCHEMA
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")) for name in _SCHEMA
     }
 
 

@@ -52,9 +52,7 @@ class Signatures:
 
     def tensor_specs(self):
         """Inputs of `tensors`: the model's own."""
-        return [
-            tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in self.model.input.items()
-        ]
+        return [tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in self.model.input.items()]
 
     def _preprocess(self, *raw):
         inputs, flags = {}, {}

@@ -91,9 +91,7 @@ def version_directory(path):
     if (path / "saved_model.pb").is_file():
         return path
     entries = sorted(path.iterdir())
-    versions = [
-        entry for entry in entries if entry.is_dir() and entry.name.isascii() and entry.name.isdigit()
-    ]
+    versions = [entry for entry in entries if entry.is_dir() and entry.name.isascii() and entry.name.isdigit()]
     if not versions:
         found = ", ".join(entry.name for entry in entries[:20]) or "nothing"
         raise ServingError(f"{path} holds neither saved_model.pb nor a numbered version: {found}.", NOT_FOUND)

@@ -56,9 +56,7 @@ class History(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self.started
-        self.rows.append(
-            {"epoch": epoch + 1, "seconds": round(seconds, 3), **{k: float(v) for k, v in logs.items()}}
-        )
+        self.rows.append({"epoch": epoch + 1, "seconds": round(seconds, 3), **{k: float(v) for k, v in logs.items()}})
         with open(self.path, "w", newline="") as file:
             writer = csv.DictWriter(file, self.rows[0])
             writer.writeheader()
@@ -66,9 +64,7 @@ class History(keras.callbacks.Callback):
         if self.say:
             shown = [k for k in logs if "loss" in k or "accuracy" in k or k.endswith("mae")]
             # One task logs its loss twice, as its own and as the total.
-            shown = [
-                k for k in shown if not (k.endswith("_loss") and k not in ("val_loss",) and "loss" in logs)
-            ]
+            shown = [k for k in shown if not (k.endswith("_loss") and k not in ("val_loss",) and "loss" in logs)]
             figures = "  ".join(f"{k} {float(logs[k]):.4f}" for k in shown)
             self.say(f"  epoch {epoch + 1}/{self.epochs}  {seconds:6.1f} s  {figures}")
 

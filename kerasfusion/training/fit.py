@@ -57,9 +57,7 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False):
     best = SaveBest(model, out / "model.keras", recipe.patience)
     history = History(out / "history.csv", recipe.epochs, say)
     callbacks = [
-        keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: setattr(batches["train"], "epoch", epoch)
-        ),
+        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(batches["train"], "epoch", epoch)),
         keras.callbacks.TerminateOnNaN(),
         best,
         history,
@@ -94,9 +92,7 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False):
 def tensorboard_callback(folder):
     """Keras's TensorBoard callback, or an error that says which extra to install."""
     if importlib.util.find_spec("tensorboard") is None:
-        raise ImportError(
-            "TensorBoard logs need the package tensorboard: pip install 'kerasfusion[tensorboard]'."
-        )
+        raise ImportError("TensorBoard logs need the package tensorboard: pip install 'kerasfusion[tensorboard]'.")
     return keras.callbacks.TensorBoard(folder)
 
 

@@ -31,9 +31,7 @@ class Recipe:
 
     def __post_init__(self):
         if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError(
-                f"epochs and batch_size must be at least 1, not {self.epochs} and {self.batch_size}."
-            )
+            raise ValueError(f"epochs and batch_size must be at least 1, not {self.epochs} and {self.batch_size}.")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup is a share of all steps in [0, 1), not {self.warmup}.")
         if self.class_weight not in (None, "balanced"):

@@ -63,13 +63,10 @@ def load(path):
     ```
     """
     path = Path(path)
-    lacking = [
-        n for n in ("schema.json", "config.json", "model.keras", "metrics.json") if not (path / n).exists()
-    ]
+    lacking = [n for n in ("schema.json", "config.json", "model.keras", "metrics.json") if not (path / n).exists()]
     if lacking:
         raise FileNotFoundError(
-            f"{path} is not a finished run: it lacks {', '.join(lacking)}. "
-            "`kerasfusion train ... --out` makes one."
+            f"{path} is not a finished run: it lacks {', '.join(lacking)}. `kerasfusion train ... --out` makes one."
         )
     return Run(
         path,

@@ -94,10 +94,7 @@ def test_skipped_adds_up():
     assert both.total == 6
     assert one.total == 2
     assert str(two + Skipped({"z": 1})) == (
-        "5 rows:\n"
-        "  3 x x: row 3, column 'c' ('w'); row 4, column 'c' ('w')\n"
-        "  1 x y: row 9, column 'd' (0)\n"
-        "  1 x z"
+        "5 rows:\n  3 x x: row 3, column 'c' ('w'); row 4, column 'c' ('w')\n  1 x y: row 9, column 'd' (0)\n  1 x z"
     )
 
 

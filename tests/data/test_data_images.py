@@ -152,15 +152,11 @@ def test_paths_that_lead_out_are_refused(tmp_path):
     (tmp_path / "x.png").write_bytes(encoded())
     (tmp_path / "in" / "y.png").write_bytes(encoded())
     frame = table(tmp_path / "in", ["y.png", "../x.png"])
-    message = (
-        r"pets\.csv, row 2 \(line 3\), column 'photo': '\.\./x\.png' leads out of the image folder .*in\."
-    )
+    message = r"pets\.csv, row 2 \(line 3\), column 'photo': '\.\./x\.png' leads out of the image folder .*in\."
     with pytest.raises(DataError, match=message):
         resolve_images(frame, "photo")
     assert resolve_images(frame, "photo", allow_outside=True).keys[1] == str(tmp_path / "x.png")
-    assert resolve_images(table(tmp_path / "in", [str(tmp_path / "x.png")]), "photo").row_index.tolist() == [
-        0
-    ]
+    assert resolve_images(table(tmp_path / "in", [str(tmp_path / "x.png")]), "photo").row_index.tolist() == [0]
 
 
 def test_all_missing_says_where_it_looked(tmp_path):
@@ -177,11 +173,7 @@ def test_all_missing_says_where_it_looked(tmp_path):
 
 
 def test_wrong_folder_and_wrong_cells(tmp_path):
-    with pytest.raises(
-        DataError, match=r"The image folder .*nowhere does not exist \(image_dir=…, --image-dir\)"
-    ):
+    with pytest.raises(DataError, match=r"The image folder .*nowhere does not exist \(image_dir=…, --image-dir\)"):
         resolve_images(table(tmp_path, ["a.png"]), "photo", image_dir=tmp_path / "nowhere")
-    with pytest.raises(
-        DataError, match=r"pets\.csv, row 2 \(line 3\), column 'photo': a picture is .* not int"
-    ):
+    with pytest.raises(DataError, match=r"pets\.csv, row 2 \(line 3\), column 'photo': a picture is .* not int"):
         resolve_images(table(tmp_path, ["a.png", 7]), "photo")

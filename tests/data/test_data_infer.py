@@ -70,9 +70,7 @@ def test_a_column_with_a_comma_in_its_name():
 
 
 def test_text_is_the_long_and_varied_column():
-    more = {
-        "licence": ["Creative Commons Attribution Share Alike 4.0 International"] * 6 + ["All rights"] * 6
-    }
+    more = {"licence": ["Creative Commons Attribution Share Alike 4.0 International"] * 6 + ["All rights"] * 6}
     assert infer_columns(pets(**more)).text == ("description",)
 
 
@@ -110,10 +108,7 @@ def test_several_picture_columns():
 def test_split_is_taken_only_with_known_names():
     columns = infer_columns(pets(fold=[0, 1, 2] * 4))
     assert columns.split is None
-    assert (
-        columns.reasons["split"]
-        == "none: rows are split by us; column 'fold' holds '0', which names no split"
-    )
+    assert columns.reasons["split"] == "none: rows are split by us; column 'fold' holds '0', which names no split"
     assert infer_columns(pets(split=["train"] * 12), split=[]).split is None
 
 
@@ -149,20 +144,14 @@ def test_label_kind_can_be_given():
         "species": "classes",
         "age": "classes",
     }
-    with pytest.raises(
-        DataError, match=r"label_kind 'number'?s?.* unknown\. Kinds: binary, classes, tags, number"
-    ):
+    with pytest.raises(DataError, match=r"label_kind 'number'?s?.* unknown\. Kinds: binary, classes, tags, number"):
         infer_columns(frame, label_kind="numbers")
-    with pytest.raises(
-        DataError, match=r"label_kind names 'photo', which is no label; labels: \['species'\]"
-    ):
+    with pytest.raises(DataError, match=r"label_kind names 'photo', which is no label; labels: \['species'\]"):
         infer_columns(frame, label_kind={"photo": "classes"})
 
 
 def test_no_label_or_several_are_refused():
-    with pytest.raises(
-        DataError, match=r"DataFrame: no column is named like a label .*--label.* out of \['id'"
-    ):
+    with pytest.raises(DataError, match=r"DataFrame: no column is named like a label .*--label.* out of \['id'"):
         infer_columns(pets().rename(columns={"species": "kind"}))
     with pytest.raises(DataError, match=r"DataFrame: which one is the label, \['species', 'Label'\]\?"):
         infer_columns(pets(Label=[1, 2] * 6))
@@ -195,14 +184,10 @@ def test_free_text_is_no_label():
 
 @pytest.mark.parametrize("cells", [[1, 2, "dog"] * 4, ["1", "2", "dog"] * 4, [1.5, "dog", None] * 4])
 def test_mixed_labels_name_both_sides(cells):
-    message = (
-        r"Column 'label' holds both numbers and other values: '?1(\.5)?'? in DataFrame, row 1 and 'dog' in "
-    )
+    message = r"Column 'label' holds both numbers and other values: '?1(\.5)?'? in DataFrame, row 1 and 'dog' in "
     with pytest.raises(DataError, match=message + r"DataFrame, row [23]"):
         infer_columns(pets(label=cells), label="label")
-    assert infer_columns(pets(label=cells), label="label", label_kind="classes").labels == {
-        "label": "classes"
-    }
+    assert infer_columns(pets(label=cells), label="label", label_kind="classes").labels == {"label": "classes"}
 
 
 def test_cells_that_are_no_labels():
@@ -229,16 +214,12 @@ def test_numbers_must_be_numeric(tmp_path):
 
 
 def test_texts_must_be_strings():
-    with pytest.raises(
-        DataError, match=r"row 1, column 'captions': the text is a list\. Give one row per text"
-    ):
+    with pytest.raises(DataError, match=r"row 1, column 'captions': the text is a list\. Give one row per text"):
         infer_columns(pets(captions=[["a", "b"]] * 12), text="captions")
     with pytest.raises(DataError, match=r"row 1, column 'words': the text is a bytes\. Decode it"):
         infer_columns(pets(words=[b"hello there"] * 12), text="words")
 
 
 def test_no_feature_at_all():
-    with pytest.raises(
-        DataError, match=r"DataFrame: no picture and no text column found among \['age', 'species'\]"
-    ):
+    with pytest.raises(DataError, match=r"DataFrame: no picture and no text column found among \['age', 'species'\]"):
         infer_columns(pets()[["age", "species"]])

@@ -65,18 +65,14 @@ def test_given_classes_keep_their_places():
 def test_unknown_class_names_row_value_and_the_known(tmp_path, kind):
     path = tmp_path / "new.csv"
     path.write_text("label\nno\nmaybe\nmaybe\n", encoding="utf-8")
-    message = (
-        r"new\.csv, row 2 \(line 3\), column 'label': unknown class 'maybe' \(2 row\(s\).* Known: no, yes"
-    )
+    message = r"new\.csv, row 2 \(line 3\), column 'label': unknown class 'maybe' \(2 row\(s\).* Known: no, yes"
     with pytest.raises(DataError, match=message):
         encode_labels(read_table(path), "label", kind, classes=("no", "yes"))
 
 
 @pytest.mark.parametrize("kind", ["binary", "classes"])
 def test_one_class_only(kind):
-    with pytest.raises(
-        DataError, match=r"DataFrame: only one class, 'cat', in column 'label': nothing to learn"
-    ):
+    with pytest.raises(DataError, match=r"DataFrame: only one class, 'cat', in column 'label': nothing to learn"):
         encode_labels(table(["cat", "cat", None]), "label", kind)
 
 
@@ -85,9 +81,7 @@ def test_binary_of_three():
         encode_labels(table(["a", "b", "c"]), "label", "binary")
 
 
-@pytest.mark.parametrize(
-    "cells", [[["b", "a"], ["c"], [], None], [np.array(["a", "b"]), ("c",), [None], None]]
-)
+@pytest.mark.parametrize("cells", [[["b", "a"], ["c"], [], None], [np.array(["a", "b"]), ("c",), [None], None]])
 def test_tags_in_lists(cells):
     values, classes = encode_labels(table(cells), "label", "tags")
     assert classes == ("a", "b", "c")
@@ -104,9 +98,7 @@ def test_tags_in_strings():
 def test_tags_with_given_classes():
     values, _ = encode_labels(table(["x;y", "z"]), "label", "tags", classes=("x;y", "z"))
     np.testing.assert_array_equal(values, np.float32([[1, 0], [0, 1]]))
-    with pytest.raises(
-        DataError, match=r"DataFrame, row 2, column 'label': unknown class 'd' .* Known: a, b"
-    ):
+    with pytest.raises(DataError, match=r"DataFrame, row 2, column 'label': unknown class 'd' .* Known: a, b"):
         encode_labels(table(["a", "a|d"]), "label", "tags", classes=("a", "b"))
 
 
@@ -124,9 +116,7 @@ def test_numbers():
 
 
 def test_bad_numbers():
-    with pytest.raises(
-        DataError, match=r"DataFrame, row 2, column 'label': 'tall' is not a finite number \(1 such"
-    ):
+    with pytest.raises(DataError, match=r"DataFrame, row 2, column 'label': 'tall' is not a finite number \(1 such"):
         encode_labels(table(["1", "tall"]), "label", "number")
     with pytest.raises(DataError, match=r"only one value in column 'label': nothing to learn"):
         encode_labels(table([3, 3, None]), "label", "number")

@@ -108,9 +108,7 @@ def test_few_groups_fill_every_split():
     group = np.repeat([0, 1, 2], [8, 14, 8])
     splits, _ = split(table(["a", "b"] * 15), columns("binary"), [group])
     assert sizes(splits) == {"train": 14, "validation": 8, "test": 8}
-    with pytest.raises(
-        DataError, match=r"DataFrame: the rows form only 2 group\(s\) .* too few for train, val"
-    ):
+    with pytest.raises(DataError, match=r"DataFrame: the rows form only 2 group\(s\) .* too few for train, val"):
         split(table(["a", "b"] * 10), columns("binary"), [np.repeat([0, 1], 10)])
 
 

@@ -27,9 +27,7 @@ def test_csv_blank_cells_are_missing_and_leave_a_column_numeric(tmp_path):
 
 
 def test_csv_words_stay_words_and_numbers_become_numbers(tmp_path):
-    path = write(
-        tmp_path, "pets.csv", "photo,text,label,weight\na.png,NA,1,2.5\nb.png,None,2,\nc.png,null,3,4\n"
-    )
+    path = write(tmp_path, "pets.csv", "photo,text,label,weight\na.png,NA,1,2.5\nb.png,None,2,\nc.png,null,3,4\n")
     frame = read_table(path)
     assert frame["text"].tolist() == ["NA", "None", "null"]
     assert frame["label"].tolist() == [1, 2, 3]
@@ -52,9 +50,7 @@ def test_csv_cells_with_commas_and_line_breaks(tmp_path):
     assert frame.attrs["line_offset"] is None
 
 
-@pytest.mark.parametrize(
-    ("name", "text"), [("a.csv", "text;label\na,b;x\n"), ("a.tsv", "text\tlabel\na,b\tx\n")]
-)
+@pytest.mark.parametrize(("name", "text"), [("a.csv", "text;label\na,b;x\n"), ("a.tsv", "text\tlabel\na,b\tx\n")])
 def test_other_dividers(tmp_path, name, text):
     assert read_table(write(tmp_path, name, text)).to_dict("records") == [{"text": "a,b", "label": "x"}]
 
@@ -83,9 +79,7 @@ def test_jsonl_keeps_types_and_line_separators_in_strings(tmp_path):
         {"text": "a\u2028b", "n": 1, "tags": ["x", "y"], "age": "65"},
         {"text": None, "n": 2.5, "date": "2020"},
     ]
-    frame = read_table(
-        write(tmp_path, "a.jsonl", "\n".join(json.dumps(x, ensure_ascii=False) for x in lines))
-    )
+    frame = read_table(write(tmp_path, "a.jsonl", "\n".join(json.dumps(x, ensure_ascii=False) for x in lines)))
     assert frame["text"].iloc[0] == "a\u2028b"
     assert frame["text"].isna().tolist() == [False, True]
     assert frame["n"].tolist() == [1.0, 2.5]
@@ -124,9 +118,7 @@ def test_place_names_the_files_row_after_filtering(tmp_path):
 
 
 def test_is_missing():
-    cells = pd.Series(
-        [None, np.nan, " ", "", b"", {"bytes": None, "path": None}, "a", b"x", {"bytes": b"x"}, [], 0]
-    )
+    cells = pd.Series([None, np.nan, " ", "", b"", {"bytes": None, "path": None}, "a", b"x", {"bytes": b"x"}, [], 0])
     assert is_missing(cells).tolist() == [True] * 6 + [False] * 5
     assert is_missing(pd.Series(["a", " ", None])).tolist() == [False, True, True]
     assert is_missing(pd.Series([1.0, np.nan])).tolist() == [False, True]

@@ -196,9 +196,7 @@ def test_many_threads(session):
         rows = np.full((4, 3), number, "float32")
         text = [f"{number} {'x' * number}".encode()]
         score = session.run("score", {"x": rows})["score"]
-        return (
-            score[0, 0] == 10 + 9 * number and session.run("words", {"text": text})["again"].tolist() == text
-        )
+        return score[0, 0] == 10 + 9 * number and session.run("words", {"text": text})["again"].tolist() == text
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(ask, range(400)))

@@ -197,9 +197,7 @@ def test_good_export(good):
         "size",
         "process",
     ]
-    assert [row.name for row in report.rows if row.ok is None] == [
-        name for name in names if "latency" in name
-    ]
+    assert [row.name for row in report.rows if row.ok is None] == [name for name in names if "latency" in name]
     details = {row.name: row.detail for row in report.rows}
     assert details["loads"] == "signatures: serving_default, tensors"
     assert details["warm-up"] == "2 records replayed"
@@ -404,9 +402,7 @@ def test_version_directory(tmp_path):
     assert version_directory(tmp_path).name == "10"
     (tmp_path / "9" / "saved_model.pb").touch()
     assert version_directory(tmp_path / "9").name == "9"
-    with pytest.raises(
-        ServingError, match=r"neither saved_model.pb nor a numbered version: nothing"
-    ) as refused:
+    with pytest.raises(ServingError, match=r"neither saved_model.pb nor a numbered version: nothing") as refused:
         version_directory(tmp_path / "10")
     assert refused.value.status == "NOT_FOUND"
     shutil.rmtree(tmp_path / "9")

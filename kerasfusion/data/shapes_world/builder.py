@@ -77,9 +77,7 @@ class ShapesWorld(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
     BUILDER_CONFIGS: ClassVar = [
-        ShapesWorldConfig(
-            name="default", description="4,000 training scenes.", train=4000, validation=500, test=500
-        ),
+        ShapesWorldConfig(name="default", description="4,000 training scenes.", train=4000, validation=500, test=500),
         ShapesWorldConfig(
             name="quick", description="300 training scenes, for trials.", train=300, validation=60, test=60
         ),
@@ -91,9 +89,7 @@ class ShapesWorld(tfds.core.GeneratorBasedBuilder):
             description=_DESCRIPTION,
             features=tfds.features.FeaturesDict(
                 {
-                    "image": tfds.features.Image(
-                        shape=(PICTURE_SIZE, PICTURE_SIZE, 3), encoding_format="png"
-                    ),
+                    "image": tfds.features.Image(shape=(PICTURE_SIZE, PICTURE_SIZE, 3), encoding_format="png"),
                     "scene": tfds.features.Sequence(
                         {name: tfds.features.ClassLabel(names=values) for name, values in ATTRIBUTES.items()}
                         | {"x": np.float32, "y": np.float32}
@@ -166,9 +162,7 @@ def prepare(config="default", data_dir=None, progress=False):
     """
     names = list(ShapesWorld.builder_configs)
     if isinstance(config, str) and config not in names:
-        raise ValueError(
-            f"shapes_world has no config {config!r}. Choose one of {names} or pass a ShapesWorldConfig."
-        )
+        raise ValueError(f"shapes_world has no config {config!r}. Choose one of {names} or pass a ShapesWorldConfig.")
     builder = ShapesWorld(config=config, data_dir=data_dir)
     with contextlib.nullcontext() if progress else _quiet():
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))

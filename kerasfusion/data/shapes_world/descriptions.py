@@ -50,9 +50,7 @@ def unique_descriptions(item, others, hidden=None, least=1):
         List of descriptions, shortest first.
     """
     # A description tells two objects apart when it says an attribute in which they differ.
-    differences = [
-        {name for name in ATTRIBUTES if getattr(item, name) != getattr(other, name)} for other in others
-    ]
+    differences = [{name for name in ATTRIBUTES if getattr(item, name) != getattr(other, name)} for other in others]
     return [
         describe(item, attributes)
         for attributes in _choices(hidden, least)

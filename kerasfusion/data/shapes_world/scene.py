@@ -104,9 +104,7 @@ class Scene:
             raise ValueError(f"Shapes_world example: 'scene' needs columns of one length, not {lengths}.")
         for name in ("shape", "color", "size"):
             if not np.issubdtype(columns[name].dtype, np.integer):
-                raise ValueError(
-                    f"Shapes_world example: {name} needs class numbers, not {columns[name].dtype}."
-                )
+                raise ValueError(f"Shapes_world example: {name} needs class numbers, not {columns[name].dtype}.")
             count = len(ATTRIBUTES[name])
             wrong = [int(number) for number in columns[name] if not 0 <= number < count]
             if wrong:

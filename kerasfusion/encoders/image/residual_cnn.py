@@ -14,9 +14,7 @@ class ConvNormRelu(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.strides = strides
         self.activation = activation
-        self.conv = keras.layers.Conv2D(
-            filters, kernel_size, strides, padding="same", use_bias=False, name="conv"
-        )
+        self.conv = keras.layers.Conv2D(filters, kernel_size, strides, padding="same", use_bias=False, name="conv")
         self.norm = keras.layers.BatchNormalization(momentum=0.9, name="norm")
 
     def build(self, x_shape):

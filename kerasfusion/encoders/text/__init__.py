@@ -11,3 +11,12 @@ TEXT_ENCODERS = {
     "lstm": LSTMEncoder,
     "gru": GRUEncoder,
 }
+
+__all__ = [
+    "TEXT_ENCODERS",
+    "AverageEmbeddingEncoder",
+    "BagOfWordsEncoder",
+    "GRUEncoder",
+    "LSTMEncoder",
+    "TextEncoder",
+]

@@ -50,9 +50,7 @@ def test_an_example(splits):
         assert sorted(example["index"] for example in examples) == list(range(len(examples)))
     example = splits["test"][0]
     assert example["image"].shape == (PICTURE_SIZE, PICTURE_SIZE, 3)
-    assert [kind.decode() for kind in example["questions"]["type"]] == [
-        kind for kind in TYPES for _ in range(3)
-    ]
+    assert [kind.decode() for kind in example["questions"]["type"]] == [kind for kind in TYPES for _ in range(3)]
     assert all(text.endswith(b"?") for text in example["questions"]["question"])
     assert len(example["questions"]["answer"]) == 12
 
@@ -66,9 +64,7 @@ def test_stored_scenes_equal_the_sampled_ones(builder, splits):
 def test_answers_belong_to_their_picture(splits):
     for example in splits["train"]:
         shapes = {item.shape for item in Scene.from_example(example).objects}
-        for question, answer in zip(
-            example["questions"]["question"], example["questions"]["answer"], strict=True
-        ):
+        for question, answer in zip(example["questions"]["question"], example["questions"]["answer"], strict=True):
             if question in (b"is there a cross?", b"do you see a cross?"):
                 assert answer == (b"yes" if "cross" in shapes else b"no")
 

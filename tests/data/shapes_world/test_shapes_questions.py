@@ -59,9 +59,7 @@ SINGULAR = {
 
 
 def words_fit(words, item):
-    return all(
-        SINGULAR.get(word, word) in ("thing", item.shape, item.color, item.size) for word in words.split()
-    )
+    return all(SINGULAR.get(word, word) in ("thing", item.shape, item.color, item.size) for word in words.split())
 
 
 def side(item, reference, where):
@@ -79,9 +77,7 @@ def evaluate(question, scene):
     relation = r"(left of|right of|above|below)"
     if match := re.fullmatch(r"(?:is there|do you see|does the picture show) a (.*)\?", question):
         return "yes" if any(words_fit(match[1], item) for item in scene.objects) else "no"
-    if match := re.fullmatch(
-        r"(?:how many|what is the number of) (.*?)(?: are there| do you see)?\?", question
-    ):
+    if match := re.fullmatch(r"(?:how many|what is the number of) (.*?)(?: are there| do you see)?\?", question):
         return str(sum(words_fit(match[1], item) for item in scene.objects))
     if match := re.fullmatch(rf"(?:is|does) the (.*?) (?:lie )?{relation} the (.*)\?", question):
         first, second = (only(words, scene.objects) for words in (match[1], match[3]))

@@ -1,0 +1,76 @@
+"""Rows of result tables: a figure counts only with the command that made it beside it."""
+
+import csv
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+FIELDS = ("experiment", "model", "metric", "value", "low", "high", "n", "seed", "command", "commit", "machine")
+
+
+def record(path, rows, experiment, command, seed=0):
+    """Replace an experiment's rows in a CSV of results by new ones.
+
+    Args:
+        path: The CSV file; made where it is missing.
+        rows: dicts with `model`, `metric`, `value` and optionally `low`, `high`, `n`.
+        experiment: Name of the experiment.
+        command: The command that made the figures.
+        seed: Its seed.
+
+    Example:
+
+    ```python
+    record("experiments/results/demo.csv", [{"model": "vqa_film", "metric": "accuracy", "value": 0.9}], "demo",
+           "kerasfusion demo")
+    ```
+    """
+    path = Path(path)
+    kept = [row for row in read(path) if row["experiment"] != experiment] if path.exists() else []
+    fixed = {"experiment": experiment, "command": command, "seed": seed, "commit": commit(), "machine": machine()}
+    rounded = [{k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, FIELDS, restval="")
+        writer.writeheader()
+        writer.writerows([*kept, *({**row, **fixed} for row in rounded)])
+    os.replace(temporary, path)
+
+
+def read(path):
+    """The rows of a CSV of results, as dicts of strings."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def score_rows(metrics):
+    """Rows for every score in a run's `metrics.json`, the kinds of question as `accuracy (count)`."""
+    rows = []
+    for task in metrics["tasks"].values():
+        for model, found in task["scores"].items():
+            keep = {key: found[key] for key in ("value", "low", "high", "n")}
+            rows.append({"model": model, "metric": found["name"], **keep})
+            for kind, part in task["by_kind"].get(model, {}).items():
+                keep = {key: part[key] for key in ("value", "low", "high", "n")}
+                rows.append({"model": model, "metric": f"{part['name']} ({kind})", **keep})
+    rows += [{"model": m, "metric": "training seconds", "value": s} for m, s in metrics["train_seconds"].items()]
+    rows.append({"model": metrics["model"], "metric": "parameters", "value": metrics["parameters"]})
+    return rows
+
+
+def commit():
+    """The short hash of the checkout's commit, with `+` where files differ from it; "unknown" outside of one."""
+    try:
+        run = ["git", "-C", str(Path(__file__).parent)]
+        name = subprocess.run([*run, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run([*run, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return name.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def machine():
+    """The kind of machine: processor architecture, number of cores, Python."""
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from kerasfusion.data import Task
+from kerasfusion.evaluation import lookups, results
+from kerasfusion.evaluation.predict import decide, names
+from kerasfusion.evaluation.report import TaskReport
+from kerasfusion.evaluation.scores import Score, further_scores, score, score_by
+
+CLASSES = Task("label", "classes", "c", classes=("a", "b", "c"))
+TAGS = Task("label", "tags", "t", classes=("x", "y"))
+NUMBER = Task("label", "number", "n")
+BINARY = Task("label", "binary", "b", classes=("no", "yes"))
+
+
+def test_accuracy_and_its_interval():
+    labels, decided = np.array([0, 1, 2, 0] * 100), np.array([0, 1, 0, 1] * 100)
+    found = score(CLASSES, labels, decided)
+    assert found.value == 0.5 and found.n == 400
+    # A share of one half of 400 has a standard error of 0.025.
+    assert found.low == pytest.approx(0.5 - 1.96 * 0.025, abs=0.01)
+    assert found.high == pytest.approx(0.5 + 1.96 * 0.025, abs=0.01)
+
+
+def test_rows_of_one_picture_are_no_independent_evidence():
+    labels = np.zeros(400, int)
+    decided = np.repeat([0, 1] * 20, 10)
+    alone = score(CLASSES, labels, decided)
+    together = score(CLASSES, labels, decided, groups=np.repeat(np.arange(40), 10))
+    assert together.value == alone.value == 0.5
+    assert together.high - together.low > 2.5 * (alone.high - alone.low)
+
+
+def test_micro_f1_and_mean_absolute_error():
+    labels, decided = np.array([[1, 1], [0, 1.0]]), np.array([[1, 0], [1, 1.0]])
+    assert score(TAGS, labels, decided).value == pytest.approx(2 * 2 / (3 + 3))
+    assert score(NUMBER, np.array([1.0, 5.0]), np.array([2.0, 2.0])).value == 2.0
+
+
+def test_scores_by_kind_cover_all_rows():
+    labels, decided = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    found = score_by(CLASSES, labels, decided, ["p", "p", "q", "q"])
+    assert {kind: (s.value, s.n) for kind, s in found.items()} == {"p": (0.5, 2), "q": (1.0, 2)}
+
+
+def test_further_scores():
+    labels, decided = np.array([0, 1, 1, 0.0]), np.array([0, 1, 0, 0.0])
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
+    found = further_scores(BINARY, labels, decided, {"probabilities": probabilities})
+    assert found["auroc"] == 1.0 and found["balanced_accuracy"] == 0.75
+    assert further_scores(NUMBER, np.array([0.0, 2.0]), np.array([1.0, 1.0]), None)["rmse"] == 1.0
+
+
+def test_decisions_and_their_names():
+    probabilities = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
+    assert names(CLASSES, decide(CLASSES, {"probabilities": probabilities})).tolist() == ["b", "a"]
+    tags = decide(TAGS, {"probabilities": np.array([[0.9, 0.6], [0.1, 0.2]])})
+    assert names(TAGS, tags).tolist() == ["x|y", ""]
+    assert decide(NUMBER, {"value": np.array([1.5])}).tolist() == [1.5]
+
+
+def test_lookups():
+    labels = np.array([0, 0, 1, 2])
+    assert lookups.majority(CLASSES, labels, 2).tolist() == [0, 0]
+    assert lookups.by_key(CLASSES, ["p", "q", "q", "q"], np.array([0, 2, 2, 1]), ["q", "new"]).tolist() == [2, 2]
+    assert lookups.ceiling_by_key(CLASSES, [7, 7, 7, 8], np.array([1, 1, 0, 2])).tolist() == [1, 1, 1, 2]
+    assert lookups.majority(TAGS, np.array([[1, 0], [1, 1.0], [1, 0]]), 1).tolist() == [[1, 0]]
+    assert lookups.majority(NUMBER, np.array([1.0, 2.0, 9.0]), 1).tolist() == [2.0]
+
+
+def report_of(**scores):
+    return TaskReport(CLASSES, scores, {}, {}, None, None, None, None).verdict
+
+
+def test_the_verdict_says_whether_fusing_helped():
+    own, text = Score("accuracy", 0.9, 0.88, 0.92, 100), Score("accuracy", 0.6, 0.5, 0.7, 100)
+    assert "beats the best baseline, text only" in report_of(fused=own, **{"text only": text, "majority": text})
+    assert "by 30.0 points; the 95 % intervals are apart" in report_of(fused=own, **{"text only": text})
+    assert "does NOT beat text only" in report_of(fused=text, **{"text only": own})
+
+
+def test_results_replace_their_own_rows_alone(tmp_path):
+    path = tmp_path / "results.csv"
+    results.record(path, [{"model": "m", "metric": "accuracy", "value": 0.5}], "one", "command one")
+    results.record(path, [{"model": "m", "metric": "accuracy", "value": 0.6}], "two", "command two")
+    results.record(path, [{"model": "m", "metric": "accuracy", "value": 0.7}], "one", "command one")
+    assert {(r["experiment"], r["value"], r["command"]) for r in results.read(path)} == {
+        ("one", "0.7", "command one"),
+        ("two", "0.6", "command two"),
+    }

@@ -1,0 +1,21 @@
+"""Every tutorial script runs, in quick mode, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted((ROOT / "experiments").glob("[0-9]*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_quick_mode(script, tmp_path):
+    results = tmp_path / "results.csv"
+    command = [sys.executable, str(script), "--quick", "--out", str(tmp_path / "out"), "--results", str(results)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "MPLBACKEND": "agg"})
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "verified" in done.stdout
+    assert results.read_text().startswith("experiment,model,metric,value")

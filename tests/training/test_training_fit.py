@@ -1,0 +1,88 @@
+import csv
+
+import keras
+import numpy as np
+import pytest
+from tables import color_table
+
+import kerasfusion as kf
+from kerasfusion.training.callbacks import save_whole
+from kerasfusion.training.fit import balanced
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("table")
+    frame = color_table(folder, rows=120)
+    frame.attrs.update(folder=str(folder))
+    return kf.data.load(frame, image="photo", text="description", label="color")
+
+
+def fit(data, out, **recipe):
+    keras.utils.set_random_seed(0)
+    model = kf.create_model("classifier_sum", data.schema, units=16, dropout=0.0)
+    recipe = kf.training.Recipe(**{"epochs": 3, "batch_size": 16, "learning_rate": 1e-2, **recipe})
+    return model, kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, out)
+
+
+def test_it_learns_and_leaves_its_best_weights(data, tmp_path):
+    model, cost = fit(data, tmp_path, epochs=8)
+    history = list(csv.DictReader((tmp_path / "history.csv").read_text().splitlines()))
+    assert len(history) == cost["epochs"] and cost["history"][-1]["loss"] < cost["history"][0]["loss"]
+    losses = [float(row["val_loss"]) for row in history]
+    assert int(np.argmin(losses)) + 1 == cost["best_epoch"]
+    saved = keras.saving.load_model(tmp_path / "model.keras")
+    for own, kept in zip(model.get_weights(), saved.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, kept)
+    validation = data.splits["validation"]
+    decided = kf.evaluation.predict_logits(model, validation)["label"].argmax(axis=1)
+    assert (decided == validation.labels["label"]).mean() > 0.8
+    assert {path.name for path in tmp_path.iterdir()} == {"model.keras", "history.csv"}
+
+
+def test_the_same_seed_gives_the_same_weights(data, tmp_path):
+    first, second = (fit(data, tmp_path / name, epochs=2)[0] for name in "ab")
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_it_stops_when_validation_no_longer_improves(data, tmp_path):
+    _, cost = fit(data, tmp_path, epochs=30, learning_rate=0.5, patience=1)
+    assert cost["epochs"] < 30 and cost["epochs"] == cost["best_epoch"] + 1
+
+
+def test_balanced_weights_make_classes_equal(data):
+    examples = data.splits["train"].take(np.r_[np.arange(20), np.zeros(10, int)])
+    weighted = balanced(examples, "balanced")
+    codes, weights = weighted.labels["label"], weighted.weights["label"]
+    sums = [weights[codes == code].sum() for code in range(3)]
+    np.testing.assert_allclose(sums, 10.0, rtol=1e-5)
+    assert balanced(examples, None) is examples
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"warmup": 1.0}, {"class_weight": "even"}])
+def test_recipes_that_make_no_sense(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        kf.training.Recipe(**wrong)
+
+
+def test_a_failed_save_leaves_the_old_model(data, tmp_path, monkeypatch):
+    model = kf.create_model("text_only", data.schema, units=4)
+    save_whole(model, tmp_path / "model.keras")
+    before = (tmp_path / "model.keras").read_bytes()
+
+    def full_disk(path):
+        path.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(model, "save", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        save_whole(model, tmp_path / "model.keras")
+    assert (tmp_path / "model.keras").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_an_unfinished_run_is_not_loaded(tmp_path):
+    (tmp_path / "schema.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match=r"not a finished run: it lacks config.json, model.keras"):
+        kf.load(tmp_path)
