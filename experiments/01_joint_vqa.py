@@ -7,14 +7,14 @@ The article joins a text branch (dense 128) and an image branch (Conv2D 64, pool
 concatenation and ends in one sigmoid neuron, trained with binary cross-entropy and watched by its AUC. Its code does
 not run. What it wrote, and what had to change:
 
-| the article                                    | why it fails                                   | here |
-|------------------------------------------------|------------------------------------------------|------|
-| `Dense(128)` on 128 raw token ids              | id 900 is not "nine times" id 100              | ids pass an embedding, their mean a dense layer |
-| IMDB reviews beside one `data.jpg`             | 25,000 texts, 1 picture: `fit` refuses         | every sentence has its own picture |
-| `load_image_features`, `convert_to_tensor`     | functions that do not exist                    | a `tf.data` pipeline |
-| `model.compile(...)`                           | no `model` was made                            | `keras.Model(inputs, outputs)` |
-| review sentiment as the label                  | has nothing to do with the picture             | "does the sentence fit the picture?" |
-| one figure, on training data                   | cannot show that fusing helped                 | a test split, beside each branch alone |
+| the article                                | why it fails                          | here                          |
+|--------------------------------------------|---------------------------------------|-------------------------------|
+| `Dense(128)` on 128 raw token ids          | id 900 is not 9 times id 100          | embedding, mean, dense layer  |
+| IMDB reviews beside one `data.jpg`         | 25,000 texts, 1 picture: `fit` fails  | every sentence has a picture  |
+| `load_image_features`, `convert_to_tensor` | no such functions                     | a `tf.data` pipeline          |
+| `model.compile(...)`                       | no `model` was made                   | `keras.Model(inputs, outputs)`|
+| review sentiment as the label              | the picture says nothing about it     | does the sentence fit?        |
+| AUC on the training data                   | cannot show that fusing helped        | a test split, each branch too |
 """
 
 import argparse

@@ -99,6 +99,7 @@ for seed in range(arguments.seeds):
             plain_batches(train, 32, True, seed),
             validation_data=plain_batches(validation, 256, False, seed),
             epochs=8,
+            shuffle=False,
             verbose=0,
             callbacks=[History(Path(folder) / "history.csv", 8, print)],
         )

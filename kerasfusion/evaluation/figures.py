@@ -64,7 +64,7 @@ def confusion(task, labels, decided, path):
     more = f" ({len(kept)} most frequent of {len(task.classes)})" if len(kept) < len(task.classes) else ""
     axes.set(xlabel="decided", ylabel="label", title=f"{task.name}{more}")
     figure.colorbar(picture, ax=axes, fraction=0.046, label="share of the row")
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120, bbox_inches="tight")
 
 
 def example_grid(pictures, captions, colors, path, columns=4):

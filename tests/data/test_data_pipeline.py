@@ -35,7 +35,8 @@ def test_every_row_comes_once_with_its_own_picture(examples, image_major, shuffl
         seen += list(zip(x["text"][real].tolist(), pictures[real].mean((-3, -2)), y["label"][real], strict=True))
     assert len(seen) == len(examples)
     bank = examples.banks["image"].fetch(examples.images["image"])[0].numpy().mean((-3, -2))
-    own = {tuple(t): (p, l) for t, p, l in zip(examples.text["text"].tolist(), bank, examples.labels["label"])}
+    triples = zip(examples.text["text"].tolist(), bank, examples.labels["label"], strict=True)
+    own = {tuple(text): (picture, label) for text, picture, label in triples}
     # The test's sentences end in a number, so that no two are equal unless their number is unknown to training.
     for text, picture, label in seen:
         if 1 not in text:

@@ -19,3 +19,7 @@ def test_quick_mode(script, tmp_path):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "verified" in done.stdout
     assert results.read_text().startswith("experiment,model,metric,value")
+
+
+def test_the_tables_of_the_readmes_agree_with_the_results():
+    subprocess.run([sys.executable, str(ROOT / "experiments" / "tables.py"), "--check"], check=True)

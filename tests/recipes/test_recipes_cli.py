@@ -46,7 +46,7 @@ def test_training_prints_what_it_inferred_and_what_it_found(pets):
     }
     metrics = json.loads((folder / "run" / "metrics.json").read_text())
     scores = metrics["tasks"]["label"]["scores"]
-    assert list(scores)[0] == "classifier_multiply"
+    assert next(iter(scores)) == "classifier_multiply"
     assert {"text only", "image only", "late average", "majority", "text lookup"} <= set(scores)
     assert {p.name for p in (folder / "run/figures").iterdir()} == {
         "comparison.png",
