@@ -24,18 +24,19 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import kerasfusion as kf
-from kerasfusion.data.shapes_world import prepare
 from kerasfusion.data.tfds_source import read_tfds
 from kerasfusion.evaluation.results import record, score_rows
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--quick", action="store_true", help="a small world and one epoch")
 parser.add_argument("--out", type=Path, default=Path("runs/01_joint_vqa"), help="folder of the runs")
-parser.add_argument("--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder for the prepared data")
+parser.add_argument(
+    "--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder that data sets are kept in"
+)
 parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
 arguments = parser.parse_args()
 if arguments.data_dir:
-    os.environ["TFDS_DATA_DIR"] = arguments.data_dir
+    os.environ["KERASFUSION_DATA"] = arguments.data_dir
 
 # ## 1. The data
 #
@@ -43,7 +44,6 @@ if arguments.data_dir:
 # is in two splits; the words of a question tell next to nothing about its answer.
 
 world = "shapes:quick" if arguments.quick else "shapes"
-prepare("quick" if arguments.quick else "default")
 frame, _ = read_tfds(world, dict.fromkeys(["image", "text", "label", "type"]))
 print(frame[["question", "answer", "type", "split"]].head(6).to_string(index=False))
 

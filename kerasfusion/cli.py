@@ -110,6 +110,7 @@ def demo(
     out: OutOption = Path("runs/demo"),
     export_to: Annotated[Path, typer.Option(help="Where the SavedModel goes.")] = Path("runs/demo/saved_model"),
     quick: Annotated[bool, typer.Option("--quick", help="A small world and few epochs: seconds, to try it.")] = False,
+    results: Annotated[Path | None, typer.Option(help="Write the figures to this CSV file.")] = None,
     seed: SeedOption = 0,
 ):
     """End to end on the shapes world: make the data, train, compare, export, verify, ask."""
@@ -117,7 +118,10 @@ def demo(
 
     data = kf.data.load("shapes:quick" if quick else "shapes", seed=seed)
     recipe = kf.recipes.demo_recipe(quick, seed)
-    _train(data, None, out, recipe, overwrite=True)
+    run = _train(data, None, out, recipe, overwrite=True)
+    if results is not None:
+        command = f"kerasfusion demo --seed {seed} --results {results}"
+        kf.evaluation.record(results, kf.evaluation.score_rows(run.metrics), "demo", command, seed)
     version = kf.export(out, export_to)
     console.print(f"\nExported to [bold]{version}[/]")
     ok = _print_verification(kf.verify(version))
@@ -236,6 +240,7 @@ def _train(data, model, out, recipe, **options):
     for report in run.metrics["tasks"].values():
         _print_scores(report)
     console.print(f"Run written to [bold]{run.path}[/]: metrics.json, history.csv, figures/, model.keras")
+    return run
 
 
 def _print_scores(report):

@@ -1,46 +1,53 @@
+"""What tests of layers and models share."""
+
 import keras
 import numpy as np
 import pytest
 
-from kerasfusion.data import Feature, Schema, Task
+from kerasfusion.data.schema import Feature, Schema, Task
 
 
 @pytest.fixture(autouse=True)
-def seeds():
+def same_seed():
     keras.utils.set_random_seed(0)
 
 
 @pytest.fixture
-def schema():
-    """A text of 6 ids out of 13, a picture of 16 x 16, three classes."""
+def tiny_schema():
     return Schema(
-        (
+        features=(
             Feature("text", "text", ("description",), length=6, vocabulary=tuple("abcdefghi")),
             Feature("image", "image", ("photo",), size=(16, 16)),
         ),
-        (Task("label", "classes", "species", classes=("cat", "cow", "dog")),),
+        tasks=(Task("label", "classes", "color", classes=("red", "green", "blue")),),
     )
 
 
 @pytest.fixture
-def batch():
-    """An image-major batch of 4 pictures with 3 texts each, some missing or padding: x, y, w."""
-    random = np.random.default_rng(0)
-    x = {
-        "text": random.integers(1, 13, (4, 3, 6)).astype("int32"),
-        "text_present": np.array([[1, 1, 0], [1, 1, 1], [1, 0, 0], [1, 1, 1]], bool),
-        "image": random.integers(0, 256, (4, 16, 16, 3)).astype("uint8"),
-        "image_present": np.array([1, 0, 1, 1], bool),
-    }
-    y = {"label": random.integers(0, 3, (4, 3)).astype("int32")}
-    w = {"label": np.array([[1, 1, 0], [1, 2, 1], [1, 0, 0], [1, 1, 0.5]], "float32")}
-    return x, y, w
+def rows_for():
+    """`rows_for(schema, rows, present=1.0)`: random model inputs; `present` is how likely a feature is there."""
+
+    def make(schema, rows, present=1.0, seed=0):
+        random = np.random.default_rng(seed)
+        batch = {}
+        for feature in schema.features:
+            if feature.kind == "text":
+                values = random.integers(1, feature.vocabulary_size, (rows, feature.length)).astype("int32")
+                values[np.arange(feature.length) >= random.integers(1, feature.length + 1, (rows, 1))] = 0
+            elif feature.kind == "image":
+                values = random.integers(0, 256, (rows, *feature.size, 3)).astype("uint8")
+            else:
+                values = random.normal(size=(rows, feature.length)).astype("float32")
+            batch[feature.name] = values
+            batch[f"{feature.name}_present"] = random.random(rows) < present
+        return batch
+
+    return make
 
 
-@pytest.fixture
-def rows(batch):
-    """The same as plain rows: 12 texts, each with its picture."""
-    x, y, w = batch
-    plain = {name: value.reshape(12, *value.shape[2:]) for name, value in x.items() if name.startswith("text")}
-    plain.update({name: np.repeat(value, 3, axis=0) for name, value in x.items() if name.startswith("image")})
-    return plain, {"label": y["label"].reshape(12)}, {"label": w["label"].reshape(12)}
+@pytest.fixture(params=["mixed_float16", "mixed_bfloat16"])
+def low_precision(request):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(request.param)
+    yield request.param.removeprefix("mixed_")
+    keras.config.set_dtype_policy(before)

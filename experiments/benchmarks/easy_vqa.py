@@ -1,8 +1,8 @@
 """easy-VQA: vqa_film against a plain Keras network, in one run, on the same decoded arrays.
 
-    python experiments/benchmarks/easy_vqa.py --data-dir DATA/easy_vqa
+    python experiments/benchmarks/easy_vqa.py --data-dir DATA
 
-`DATA/easy_vqa` holds `data.jsonl` (image, question, answer, split) and the pictures, as published
+`DATA/easy_vqa/` holds `data.jsonl` (image, question, answer, split) and the pictures, as published
 (github.com/vzhou842/easy-VQA). The plain network is the one that the data set's author describes: two Conv2D+pooling
 of 8 and 16, dense 32; bag of words through two dense layers of 32; multiplied; dense 32; Adam 5e-4, batch 32, one
 picture per question, 8 epochs. Both get their batches from the same cached arrays by `tf.data`. Validation is cut
@@ -35,9 +35,9 @@ parser.add_argument("--seeds", type=int, default=1)
 parser.add_argument("--results", type=Path, default=Path("experiments/results/easy_vqa.csv"))
 arguments = parser.parse_args()
 if not arguments.data_dir:
-    parser.error("say where easy_vqa is: --data-dir or KERASFUSION_DATA")
+    parser.error("say in which folder easy_vqa is: --data-dir or KERASFUSION_DATA")
 
-table = read_table(Path(arguments.data_dir) / "data.jsonl")
+table = read_table(Path(arguments.data_dir) / "easy_vqa" / "data.jsonl")
 table["kind"] = "shape"
 table.loc[table["answer"].isin(["yes", "no"]), "kind"] = "yes/no"
 colors = ["black", "blue", "brown", "gray", "green", "red", "teal", "yellow"]
@@ -133,4 +133,4 @@ for seed in range(arguments.seeds):
 
 rows.append({"model": "vqa_film", "metric": "training time / plain network's", "value": float(np.median(ratios))})
 command = f"python experiments/benchmarks/easy_vqa.py --epochs {arguments.epochs} --seeds {arguments.seeds}"
-record(arguments.results, rows, "easy_vqa", f"{command} --data-dir DATA/easy_vqa")
+record(arguments.results, rows, "easy_vqa", f"{command} --data-dir DATA")

@@ -1,5 +1,7 @@
 """TFDS sets, and the shapes world, as a table: one row per text, pictures as encoded bytes."""
 
+import os
+
 import numpy as np
 import pandas as pd
 
@@ -67,11 +69,11 @@ def _builder(source):
     if kind == SHAPES:
         from kerasfusion.data.shapes_world import prepare
 
-        return prepare(rest or "default")
+        return prepare(rest or "default", data_dir=_data_dir())
     import tensorflow_datasets as tfds
 
     try:
-        builder = tfds.builder(rest)
+        builder = tfds.builder(rest, data_dir=_data_dir())
     except tfds.core.registered.DatasetNotFoundError as error:
         raise DataError(f"{source}: TFDS has no set of that name. {str(error).splitlines()[0]}") from error
     try:
@@ -79,6 +81,11 @@ def _builder(source):
     except Exception as error:  # TFDS raises whatever its downloader meets
         raise DataError(f"{source}: could not be downloaded or prepared: {error}") from error
     return builder
+
+
+def _data_dir():
+    """Where sets are kept: `KERASFUSION_DATA`; None leaves it to TFDS (`TFDS_DATA_DIR`, or the home directory)."""
+    return os.environ.get("KERASFUSION_DATA")
 
 
 def _as_list(value):

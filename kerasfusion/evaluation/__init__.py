@@ -2,6 +2,7 @@
 
 from kerasfusion.evaluation.predict import decide, names, predict_logits, predict_rows, predictions
 from kerasfusion.evaluation.report import TaskReport, report
+from kerasfusion.evaluation.results import record, score_rows
 from kerasfusion.evaluation.scores import Score, score
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "predict_logits",
     "predict_rows",
     "predictions",
+    "record",
     "report",
     "score",
+    "score_rows",
 ]

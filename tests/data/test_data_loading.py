@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from tables import color_table
 
 import kerasfusion as kf
@@ -57,12 +58,14 @@ def test_missing_and_broken_pictures_are_skipped_and_named(table):
     (folder / "3.png").unlink()
     (folder / "5.png").write_bytes((folder / "5.png").read_bytes()[:300])
     (folder / "7.png").write_text("not a picture")
+    Image.effect_noise((64, 64), 80).convert("RGB").save(folder / "9.png", "JPEG")
+    (folder / "9.png").write_bytes((folder / "9.png").read_bytes()[:1200])
     data = kf.data.load(table, **ROLES)
-    assert data.skipped.total == 3
+    assert data.skipped.total == 4
     said = str(data.skipped)
-    for row, name in ((4, "3.png"), (6, "5.png"), (8, "7.png")):
+    for row, name in ((4, "3.png"), (6, "5.png"), (8, "7.png"), (10, "9.png")):
         assert f"row {row}, column 'photo'" in said and name in said
-    assert sum(len(split) for split in data.splits.values()) == 57
+    assert sum(len(split) for split in data.splits.values()) == 56
 
 
 def test_mostly_broken_pictures_are_an_error(table):

@@ -1,102 +1,197 @@
+"""Heads: logits, losses, metrics, predictions and averages against NumPy."""
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from kerasfusion.data import Task
+from kerasfusion.data.schema import Task
 from kerasfusion.heads import BinaryHead, ClassesHead, NumberHead, TagsHead, head_for
 from kerasfusion.losses import ScaledSquaredError
 
-LOGITS = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, -2.0], [1.0, 1.0, 1.0]], "float32")
-WEIGHTS = np.array([1.0, 2.0, 0.0], "float32")
-
-
-def softmax(x):
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
+LOGITS = np.array([[2.0, 0.0, -1.0], [0.5, 1.5, 0.0], [-3.0, 0.0, 4.0], [9.0, 9.0, 9.0]], "float32")
+ONE = LOGITS[:, :1]
+CLASSES = np.array([0, 2, 2, 1], "int32")
+TAGS = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 1, 1]], "float32")
+BINARY = np.array([1, 0, 0, 1], "float32")
+WEIGHTS = np.array([1.0, 3.0, 2.0, 0.0], "float32")  # the last row is padding
 
 
 def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+    return 1 / (1 + np.exp(-np.asarray(x, "float64")))
 
 
-@pytest.mark.parametrize("head", [ClassesHead(3), BinaryHead(), TagsHead(3), NumberHead(1.0, 2.0)])
-def test_logits_are_float32_under_mixed_precision(head):
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        out = type(head).from_config(head.get_config())(np.ones((2, 4), "float16"))
-    finally:
-        keras.config.set_dtype_policy("float32")
-    assert out.dtype == "float32" and out.shape == (2, head.outputs)
+def softmax(x):
+    e = np.exp(np.asarray(x, "float64"))
+    return e / e.sum(axis=-1, keepdims=True)
 
 
-def test_classes():
-    head, labels = ClassesHead(3), np.array([0, 2, 1], "int32")
-    each = -np.log(softmax(LOGITS)[np.arange(3), labels])
-    loss = head.loss()(labels, LOGITS, sample_weight=WEIGHTS)
-    np.testing.assert_allclose(loss, (each * WEIGHTS).sum() / 3.0, rtol=1e-5)
-    np.testing.assert_allclose(head.predictions(LOGITS)["probabilities"], softmax(LOGITS), rtol=1e-5)
-    (accuracy,) = head.metrics_for()
-    accuracy.update_state(labels, LOGITS, sample_weight=WEIGHTS)
-    np.testing.assert_allclose(accuracy.result(), 1 / 3)
+def numbers(tensor):
+    return keras.ops.convert_to_numpy(tensor)
 
 
-def test_binary():
-    head, labels, logits = BinaryHead(), np.array([1.0, 0.0, 1.0], "float32"), LOGITS[:, :1]
-    p = sigmoid(logits[:, 0])
-    each = -np.where(labels == 1, np.log(p), np.log(1 - p))
-    np.testing.assert_allclose(
-        head.loss()(labels, logits, sample_weight=WEIGHTS), (each * WEIGHTS).sum() / 3.0, rtol=1e-5
+def bernoulli(y, logits):
+    return -(y * np.log(sigmoid(logits)) + (1 - y) * np.log(sigmoid(-logits)))
+
+
+LOSSES = {
+    "binary": (BinaryHead(), BINARY, ONE, bernoulli(BINARY, ONE[:, 0])),
+    "classes": (ClassesHead(3), CLASSES, LOGITS, -np.log(softmax(LOGITS)[np.arange(4), CLASSES])),
+    "tags": (TagsHead(3), TAGS, LOGITS, bernoulli(TAGS, LOGITS).mean(axis=1)),
+    "number": (NumberHead(mean=3.0, std=2.0), BINARY, ONE, ((BINARY - ONE[:, 0]) / 2) ** 2),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(LOSSES))
+def test_loss_is_the_weighted_mean_over_rows(kind):
+    head, labels, logits, per_row = LOSSES[kind]
+    loss = head.loss()
+    np.testing.assert_allclose(numbers(loss(labels, logits)), per_row.mean(), rtol=1e-5)
+    weighted = (per_row * WEIGHTS).sum() / 6.0
+    np.testing.assert_allclose(numbers(loss(labels, logits, sample_weight=WEIGHTS)), weighted, rtol=1e-5)
+    # Padding rows count neither above nor below the line.
+    np.testing.assert_allclose(numbers(loss(labels[:3], logits[:3], WEIGHTS[:3])), weighted, rtol=1e-5)
+
+
+def test_literal_losses():
+    zero = np.zeros((2, 3), "float32")
+    np.testing.assert_allclose(numbers(ClassesHead(3).loss()(np.array([0, 2]), zero)), np.log(3), rtol=1e-6)
+    np.testing.assert_allclose(numbers(TagsHead(3).loss()(TAGS[:2], zero)), np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(numbers(BinaryHead().loss()(BINARY[:2], zero[:, :1])), np.log(2), rtol=1e-6)
+
+
+def measure(head, labels, logits, weights=None):
+    metrics = {metric.name: metric for metric in head.metrics_for()}
+    for metric in metrics.values():
+        metric.update_state(labels, logits, sample_weight=weights)
+    return {name: float(metric.result()) for name, metric in metrics.items()}
+
+
+def test_metrics():
+    assert measure(ClassesHead(3), CLASSES, LOGITS) == {"accuracy": 0.5}  # rows 0 and 2 (a tie counts as class 0)
+    assert measure(ClassesHead(3), CLASSES, LOGITS, WEIGHTS) == {"accuracy": 0.5}  # (1 + 2) / 6
+    binary = measure(BinaryHead(), BINARY, ONE, WEIGHTS)
+    assert binary["accuracy"] == 0.5 and set(binary) == {"accuracy", "auc"}
+    assert measure(BinaryHead(), BINARY, ONE)["accuracy"] == 0.75  # a logit of 0.5 is a wrong yes
+    assert measure(BinaryHead(), BINARY, ONE)["auc"] == pytest.approx(1.0, abs=0.01)
+    # Of four (yes, no) pairs three are in order.
+    assert measure(BinaryHead(), BINARY, np.array([[-1.0], [0.5], [-3.0], [2.0]]))["auc"] == pytest.approx(
+        0.75, abs=0.01
     )
-    np.testing.assert_allclose(head.predictions(logits)["probabilities"], np.stack([1 - p, p], axis=1), rtol=1e-5)
-    accuracy, auc = head.metrics_for()
-    accuracy.update_state(np.array([1.0, 0.0]), np.array([[0.3], [-0.3]]))
-    auc.update_state(np.array([1.0, 0.0]), np.array([[0.3], [-0.3]]))
-    assert float(accuracy.result()) == 1.0
-    np.testing.assert_allclose(auc.result(), 1.0, atol=1e-6)
+    # Rows: 3, 2 (0.0 is no), 3 and 2 of 3 right.
+    assert measure(TagsHead(3), TAGS, LOGITS)["tag_accuracy"] == pytest.approx(11 / 12)
+    assert measure(NumberHead(3.0, 2.0), BINARY, ONE, WEIGHTS)["mae"] == pytest.approx((1 + 3 * 0.5 + 2 * 3) / 6)
 
 
-def test_tags():
-    head, labels = TagsHead(3), np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0]], "float32")
-    each = -(labels * np.log(sigmoid(LOGITS)) + (1 - labels) * np.log(sigmoid(-LOGITS))).mean(axis=1)
-    np.testing.assert_allclose(
-        head.loss()(labels, LOGITS, sample_weight=WEIGHTS), (each * WEIGHTS).sum() / 3.0, rtol=1e-5
-    )
-    np.testing.assert_allclose(head.predictions(LOGITS)["probabilities"], sigmoid(LOGITS), rtol=1e-5)
+def test_metrics_are_new_each_time():
+    head = ClassesHead(3)
+    assert head.metrics_for()[0] is not head.metrics_for()[0]
 
 
-def test_number():
-    head = NumberHead(mean=10.0, std=2.0)
-    head.build((None, 1))
-    head.dense.kernel.assign([[3.0]])
-    out = head(np.array([[1.0]], "float32"))
-    np.testing.assert_allclose(out, [[16.0]])
-    np.testing.assert_allclose(head.predictions(out)["value"], [16.0])
-    np.testing.assert_allclose(head.loss()(np.array([12.0]), out), ((16 - 12) / 2) ** 2)
-    with pytest.raises(ValueError, match="must be positive"):
-        ScaledSquaredError(0.0)
+def test_predictions():
+    classes = ClassesHead(3).predictions(LOGITS)
+    assert set(classes) == {"probabilities"}
+    np.testing.assert_allclose(numbers(classes["probabilities"]), softmax(LOGITS), atol=1e-6)
+    np.testing.assert_allclose(numbers(classes["probabilities"])[3], [1 / 3] * 3, atol=1e-6)
+    binary = numbers(BinaryHead().predictions(np.array([[0.0], [np.log(3.0)]], "float32"))["probabilities"])
+    np.testing.assert_allclose(binary, [[0.5, 0.5], [0.25, 0.75]], atol=1e-6)
+    tags = numbers(TagsHead(3).predictions(LOGITS)["probabilities"])
+    np.testing.assert_allclose(tags, sigmoid(LOGITS), atol=1e-6)
+    number = NumberHead(mean=3.0, std=2.0).predictions(np.array([[4.5], [-1.0]], "float32"))
+    assert set(number) == {"value"}
+    np.testing.assert_array_equal(numbers(number["value"]), [4.5, -1.0])
 
 
-@pytest.mark.parametrize(
-    ("head", "link"),
-    [(ClassesHead(3), softmax), (TagsHead(3), sigmoid), (BinaryHead(), sigmoid)],
-)
-def test_average_is_the_mean_of_probabilities(head, link):
-    logits = np.stack([LOGITS, LOGITS[::-1] * 2])[..., : head.outputs]
-    weights = np.array([[0.25, 0.5, 1.0], [0.75, 0.5, 0.0]], "float32")[..., None]
-    mixed = head.average(logits, weights)
-    np.testing.assert_allclose(link(np.asarray(mixed)), (weights * link(logits)).sum(axis=0), rtol=1e-4)
-    extreme = np.stack([np.full((1, head.outputs), 80.0), np.full((1, head.outputs), -80.0)]).astype("float32")
-    assert np.isfinite(head.average(extreme, np.full((2, 1, 1), 0.5, "float32"))).all()
+def test_number_head_answers_in_the_labels_unit():
+    head = NumberHead(mean=3.0, std=2.0)
+    head.build((None, 2))
+    head.dense.set_weights([np.array([[1.0], [2.0]], "float32"), np.array([0.5], "float32")])
+    np.testing.assert_allclose(numbers(head(np.array([[1.0, 0.25]], "float32"))), [[2.0 * 2.0 + 3.0]])
+    constant = NumberHead(mean=7.0, std=0.0)
+    assert constant.std == 1.0 and constant.loss().std == 1.0
 
 
-def test_average_of_numbers():
-    mixed = NumberHead().average(np.array([[[1.0]], [[5.0]]]), np.array([[[0.25]], [[0.75]]]))
-    np.testing.assert_allclose(mixed, [[4.0]])
+def test_scaled_squared_error():
+    loss = ScaledSquaredError(2.0, reduction="none")
+    np.testing.assert_allclose(numbers(loss(np.array([1.0, 5.0]), np.array([[3.0], [2.0]]))), [1.0, 2.25])
+    # An integer label of shape (B, 1) is the same label.
+    np.testing.assert_allclose(numbers(loss(np.array([[1], [5]]), np.array([[3.0], [2.0]]))), [1.0, 2.25])
+    assert ScaledSquaredError.from_config(loss.get_config()).std == 2.0
+    for std in (0.0, -1.0):
+        with pytest.raises(ValueError, match="positive"):
+            ScaledSquaredError(std)
 
 
-def test_the_head_of_a_task():
-    made = {kind: head_for(Task("t", kind, "c", classes=("a", "b", "d"))) for kind in ("binary", "classes", "tags")}
-    assert [type(h) for h in made.values()] == [BinaryHead, ClassesHead, TagsHead]
-    assert [h.outputs for h in made.values()] == [1, 3, 3]
-    number = head_for(Task("t", "number", "c", mean=3.0, std=4.0))
-    assert (number.mean, number.std, number.name) == (3.0, 4.0, "head_t")
+WEIGHTED = np.array([[[0.75], [0.5], [1.0]], [[0.25], [0.5], [0.0]]], "float32")  # (M=2, B=3, 1)
+TWO = np.random.default_rng(3).normal(scale=3, size=(2, 3, 4)).astype("float32")
+
+
+def logit(p):
+    return np.log(p) - np.log1p(-p)
+
+
+def test_average_is_the_log_of_the_mean_probability():
+    classes = numbers(ClassesHead(4).average(TWO, WEIGHTED))
+    np.testing.assert_allclose(classes, np.log((softmax(TWO) * WEIGHTED).sum(axis=0)), atol=1e-4)
+    tags = numbers(TagsHead(4).average(TWO, WEIGHTED))
+    np.testing.assert_allclose(tags, logit((sigmoid(TWO) * WEIGHTED).sum(axis=0)), atol=1e-3)
+    binary = numbers(BinaryHead().average(TWO[..., :1], WEIGHTED))
+    assert binary.shape == (3, 1)
+    np.testing.assert_allclose(binary, logit((sigmoid(TWO[..., :1]) * WEIGHTED).sum(axis=0)), atol=1e-3)
+    number = numbers(NumberHead(1.0, 2.0).average(np.array([[[2.0]] * 3, [[6.0]] * 3], "float32"), WEIGHTED))
+    np.testing.assert_allclose(number, [[3.0], [4.0], [2.0]])
+
+
+@pytest.mark.parametrize("head", [BinaryHead(), ClassesHead(2), TagsHead(2)], ids=lambda h: type(h).__name__)
+def test_average_of_extreme_logits(head):
+    far = np.array([[[80.0, -80.0]] * 3, [[-80.0, 80.0]] * 3], "float32")[..., : head.outputs]
+    averaged = head.average(far, WEIGHTED)
+    assert np.isfinite(numbers(averaged)).all()
+    probabilities = numbers(head.predictions(averaged)["probabilities"])
+    # The first model is sure of the first class (binary: of "positive", the second column), the other of the other.
+    expected = np.array([[0.75, 0.25], [0.5, 0.5], [1.0, 0.0]])
+    expected = expected[:, ::-1] if isinstance(head, BinaryHead) else expected
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    agreed = numbers(head.average(np.abs(far), WEIGHTED))
+    assert np.isfinite(agreed).all()
+    with tf.GradientTape() as tape:
+        logits = tf.Variable(far)
+        total = tf.reduce_sum(head.average(logits, WEIGHTED))
+    assert np.isfinite(tape.gradient(total, logits)).all()
+
+
+TASKS = {
+    "binary": (BinaryHead, 1, ("no", "yes")),
+    "classes": (ClassesHead, 3, ("a", "b", "c")),
+    "tags": (TagsHead, 3, ("a", "b", "c")),
+    "number": (NumberHead, 1, ()),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(TASKS))
+def test_head_for_a_task(kind, tmp_path):
+    wanted, outputs, classes = TASKS[kind]
+    head = head_for(Task("mood", kind, "column", classes=classes, mean=4.0, std=0.5))
+    assert type(head) is wanted and head.outputs == outputs and head.name == "head_mood"
+    if kind == "number":
+        assert (head.mean, head.std) == (4.0, 0.5)
+    assert head(np.ones((2, 5), "float32")).shape == (2, outputs)
+    entry = keras.Input((5,))
+    model = keras.Model(entry, head(entry))
+    model.save(tmp_path / "head.keras")
+    loaded = keras.saving.load_model(tmp_path / "head.keras")
+    assert loaded.get_layer("head_mood").get_config() == head.get_config()
+    np.testing.assert_array_equal(numbers(loaded(np.ones((1, 5)))), numbers(model(np.ones((1, 5)))))
+
+
+@pytest.mark.parametrize("kind", sorted(TASKS))
+def test_logits_are_float32_whatever_the_policy(kind, low_precision):
+    head = head_for(Task("label", kind, "column", classes=TASKS[kind][2]))
+    logits = head(keras.ops.ones((2, 5), dtype=low_precision))
+    assert keras.backend.standardize_dtype(logits.dtype) == "float32"
+    assert keras.backend.standardize_dtype(head.dense.compute_dtype) == "float32"
+    # Exact to float32: 2^-12 would be lost in either low precision, in a weight or in the representation.
+    exact = 1 + 2.0**-12
+    for weight, place in ((exact, keras.ops.ones((1, 5), dtype=low_precision)), (1.0, np.full((1, 5), exact, "f4"))):
+        head.dense.set_weights([np.full((5, head.outputs), weight, "f4"), np.zeros(head.outputs, "f4")])
+        np.testing.assert_allclose(numbers(head(place))[0], 5 * exact, rtol=1e-6)

@@ -1,74 +1,191 @@
+"""The builders: what a schema asks for is what the model takes and gives."""
+
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 
-import kerasfusion as kf
-from kerasfusion.data import Feature, Task
+from kerasfusion.data.schema import Feature, Task
+from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS
+from kerasfusion.fusion import FUSIONS
+from kerasfusion.heads import BinaryHead, ClassesHead, NumberHead, TagsHead
+from kerasfusion.models import LateAverage, fused, heads_of, late_average, unimodal
+
+SMALL = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 6}
 
 
 @pytest.mark.parametrize(
-    ("change", "near"),
-    [
-        ({"text_encoder": "lstn"}, "'bag_of_words', 'gru', 'lstm'"),
-        ({"image_encoder": "resnet1"}, "'residual_cnn', 'small_cnn'"),
-        ({"fusion": "film2"}, "'concat', 'film'"),
-    ],
+    ("setting", "family"), [("text_encoder", TEXT_ENCODERS), ("image_encoder", IMAGE_ENCODERS), ("fusion", FUSIONS)]
 )
-def test_unknown_parts_are_named_with_those_there_are(schema, change, near):
-    with pytest.raises(ValueError, match=near):
-        kf.models.fused(schema, **change)
+@pytest.mark.parametrize("wanted", ["bert9", {"name": "bert9", "filters": 3}])
+def test_an_unknown_name_is_answered_with_the_known(tiny_schema, setting, family, wanted):
+    with pytest.raises(ValueError) as caught:
+        fused(tiny_schema, **{**SMALL, setting: wanted})
+    assert "'bert9'" in str(caught.value)
+    assert all(name in str(caught.value) for name in family)
 
 
-def test_inputs_have_the_names_and_types_of_the_contract(schema):
-    found = {name: (t.shape, t.dtype) for name, t in kf.models.fused(schema).input.items()}
-    assert found == {
+def test_settings_are_left_as_they_were(tiny_schema):
+    image = {"name": "small_cnn", "filters": (4,), "units": 3}
+    model = fused(tiny_schema, "average", image, units=6)
+    assert image == {"name": "small_cnn", "filters": (4,), "units": 3}
+    assert model.get_layer("encode_image").units == 3 and model.get_layer("encode_text").units == 6
+
+
+def test_inputs_and_outputs_as_in_the_contract(tiny_schema):
+    model = fused(tiny_schema, name="joined", **SMALL)
+    taken = {name: (tensor.shape, str(tensor.dtype)) for name, tensor in model.input.items()}
+    assert taken == {
         "text": ((None, 6), "int32"),
         "text_present": ((None,), "bool"),
         "image": ((None, 16, 16, 3), "uint8"),
         "image_present": ((None,), "bool"),
     }
+    assert {name: (t.shape, str(t.dtype)) for name, t in model.output.items()} == {"label": ((None, 3), "float32")}
+    assert model.name == "joined"
 
 
-def test_several_texts_numbers_and_tasks(schema, rows):
-    wide = dataclasses.replace(
-        schema,
-        features=(
-            *schema.features,
-            Feature("title", "text", ("title",), length=6, vocabulary=("x", "y")),
-            Feature("numbers", "numbers", ("age",), length=1, mean=(3.0,), std=(2.0,)),
-        ),
-        tasks=(*schema.tasks, Task("price", "number", "price", mean=5.0), Task("warm", "binary", "w", ("n", "y"))),
+def test_several_tasks_at_once(tiny_schema, rows_for):
+    tasks = (
+        Task("color", "classes", "color", classes=("red", "green", "blue")),
+        Task("fits", "binary", "fits", classes=("no", "yes")),
+        Task("marks", "tags", "marks", classes=("a", "b")),
+        Task("price", "number", "price", mean=100.0, std=5.0),
     )
-    x = rows[0]
-    x = {**x, "title": x["text"] % 6, "title_present": x["text_present"]}
-    x = {**x, "numbers": np.ones((12, 1), "float32"), "numbers_present": np.ones(12, bool)}
-    for fusion in ("concat", "gated", "film"):
-        out = kf.models.fused(wide, fusion=fusion, units=8)(x)
-        assert {task: value.shape for task, value in out.items()} == {
-            "label": (12, 3),
-            "price": (12, 1),
-            "warm": (12, 1),
+    schema = dataclasses.replace(tiny_schema, tasks=tasks)
+    for model in (fused(schema, **SMALL), late_average(schema, **SMALL)):
+        out = model(rows_for(schema, 2))
+        assert {name: value.shape for name, value in out.items()} == {
+            "color": (2, 3),
+            "fits": (2, 1),
+            "marks": (2, 2),
+            "price": (2, 1),
         }
+        heads = heads_of(model)
+        assert heads.keys() == out.keys()
+        assert all(callable(head.loss) and head.metrics_for() and head.predictions for head in heads.values())
+        assert (np.abs(np.array(out["price"]) - 100) < 30).all()
+    kinds = {name: type(head) for name, head in heads_of(fused(schema, **SMALL)).items()}
+    assert kinds == {"color": ClassesHead, "fits": BinaryHead, "marks": TagsHead, "price": NumberHead}
 
 
-def test_late_average_counts_what_is_present(schema, rows):
-    fused = kf.models.fused(schema, units=8)
-    members = {kind: kf.models.unimodal(fused, schema, kind) for kind in ("text", "image")}
-    late = kf.models.late_average(schema, members)
-    x = rows[0]
-    p = {}
-    for kind, model in members.items():
-        logits = np.asarray(model({k: x[k] for k in model.input})["label"])
-        e = np.exp(logits - logits.max(axis=1, keepdims=True))
-        p[kind] = e / e.sum(axis=1, keepdims=True)
-    w = np.stack([x["text_present"], x["image_present"]]).astype(float)
-    w = np.where(w.sum(0) > 0, w / np.maximum(w.sum(0), 1), 0.5)[..., None]
-    expected = w[0] * p["text"] + w[1] * p["image"]
-    np.testing.assert_allclose(np.exp(late(x)["label"]), expected, rtol=1e-4)
+@pytest.mark.parametrize("fusion", ["gated", {"name": "film", "filters": 4, "blocks": 1}])
+def test_several_texts_and_numbers(tiny_schema, rows_for, tmp_path, fusion):
+    extra = (
+        Feature("title", "text", ("title",), length=3, vocabulary=("x", "y")),
+        Feature("numbers", "numbers", ("age", "size"), length=2, mean=(40.0, 1.0), std=(10.0, 0.0)),
+    )
+    schema = dataclasses.replace(tiny_schema, features=tiny_schema.features + extra)
+    model = fused(schema, fusion=fusion, **SMALL)
+    assert (
+        model.get_layer("encode_title").vocabulary_size == 6 and model.get_layer("encode_text").vocabulary_size == 13
+    )
+    assert model.get_layer("encode_numbers").mean == (40.0, 1.0) and model.get_layer("encode_numbers").std == (
+        10.0,
+        1.0,
+    )
+    batch = rows_for(schema, 3)
+    before = np.array(model(batch)["label"])
+    for feature in schema.features:
+        changed = {**batch, feature.name: np.roll(batch[feature.name], 1, axis=0)}
+        assert np.abs(np.array(model(changed)["label"]) - before).max() > 1e-5, feature.name
+        absent = {**batch, f"{feature.name}_present": np.full(3, False)}
+        assert np.abs(np.array(model(absent)["label"]) - before).max() > 1e-5, feature.name
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(np.array(keras.saving.load_model(tmp_path / "model.keras")(batch)["label"]), before)
+    # One member per kind: the two texts stand for one.
+    late = late_average(schema, **SMALL)
+    assert {layer.name for layer in late.layers if isinstance(layer, keras.Model)} == {
+        "text_only",
+        "image_only",
+        "numbers_only",
+    }
+    assert np.isfinite(np.array(late(batch)["label"])).all()
 
 
-def test_the_baseline_has_the_models_own_branch(schema):
-    fused = kf.models.fused(schema, text_encoder={"name": "gru", "embedding_dim": 3}, units=8)
-    own, copy = (m.get_layer("encode_text") for m in (fused, kf.models.unimodal(fused, schema, "text")))
-    assert own is not copy and own.get_config() == copy.get_config()
+def test_one_modality_alone(tiny_schema, rows_for):
+    for kind in ("text", "image"):
+        model = fused(tiny_schema.only(kind), **SMALL)
+        assert set(model.input) == {kind, f"{kind}_present"}
+        assert model(rows_for(tiny_schema.only(kind), 2))["label"].shape == (2, 3)
+    with pytest.raises(ValueError, match="steers one image grid"):
+        fused(tiny_schema.only("text"), fusion="film", **SMALL)
+
+
+def test_late_average_renormalises_over_what_is_present():
+    layer = LateAverage(ClassesHead(2))
+    text, image = np.array([0.9, 0.1]), np.array([0.3, 0.7])
+    logits = {"text": np.log(np.stack([text] * 4)) + 5.0, "image": np.log(np.stack([image] * 4)) - 2.0}
+    logits = {name: value.astype("float32") for name, value in logits.items()}
+    present = {"text": np.array([True, True, False, False]), "image": np.array([True, False, True, False])}
+    averaged = np.array(layer(logits, present=present))
+    assert np.isfinite(averaged).all()
+    expected = [[0.6, 0.4], [0.9, 0.1], [0.3, 0.7], [0.6, 0.4]]  # nothing present: all count alike
+    np.testing.assert_allclose(np.exp(averaged), expected, atol=1e-5)
+    number = LateAverage(NumberHead(1.0, 2.0))
+    values = {"text": np.full((4, 1), 2.0, "float32"), "image": np.full((4, 1), 6.0, "float32")}
+    np.testing.assert_allclose(np.array(number(values, present=present)), [[4], [2], [6], [4]])
+
+
+def test_late_average_of_given_members(tiny_schema, rows_for, tmp_path):
+    members = {kind: fused(tiny_schema.only(kind), name=f"{kind}_alone", **SMALL) for kind in ("text", "image")}
+    model = late_average(tiny_schema, members)
+    batch = rows_for(tiny_schema, 4)
+    batch["text_present"] = np.array([True, True, False, False])
+    batch["image_present"] = np.array([True, False, True, False])
+
+    def softmax(x):
+        return np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+
+    alone = {k: softmax(np.array(m({n: batch[n] for n in m.input})["label"])) for k, m in members.items()}
+    weight = np.array([[0.5], [1.0], [0.0], [0.5]])
+    expected = weight * alone["text"] + (1 - weight) * alone["image"]
+    out = np.array(model(batch)["label"])
+    np.testing.assert_allclose(np.exp(out), expected, atol=1e-5)
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(np.array(keras.saving.load_model(tmp_path / "model.keras")(batch)["label"]), out)
+
+
+@pytest.mark.parametrize("kind", ["text", "image"])
+def test_unimodal_has_the_fused_models_own_branch(tiny_schema, rows_for, kind):
+    image = {"name": "small_cnn", "filters": (4, 3), "flatten": True, "units": 5, "dropout": 0.1}
+    text = {"name": "gru", "embedding_dim": 3, "dropout": 0.3}
+    model = fused(tiny_schema, text, image, fusion="multiply", units=7, dropout=0.4)
+    alone = unimodal(model, tiny_schema, kind)
+    assert alone.name == f"{kind}_only" and set(alone.input) == {kind, f"{kind}_present"}
+    ours, theirs = alone.get_layer(f"encode_{kind}"), model.get_layer(f"encode_{kind}")
+    assert ours is not theirs and type(ours) is type(theirs) and ours.get_config() == theirs.get_config()
+    assert not {id(w) for w in alone.weights} & {id(w) for w in model.weights}
+    fusion = alone.get_layer("fusion")
+    assert (fusion.units, fusion.dropout) == (7, 0.4)
+    assert alone(rows_for(tiny_schema.only(kind), 2))["label"].shape == (2, 3)
+
+
+def test_unimodal_of_a_bare_concatenation(tiny_schema):
+    model = fused(tiny_schema, fusion={"name": "concat", "units": None}, **SMALL)
+    assert unimodal(model, tiny_schema, "text").get_layer("fusion").units == 128
+
+
+def test_low_precision_model_gives_float32_logits(tiny_schema, rows_for, low_precision):
+    for model in (fused(tiny_schema, **SMALL), late_average(tiny_schema, **SMALL)):
+        logits = model(rows_for(tiny_schema, 2))["label"]
+        assert logits.dtype == "float32" and np.isfinite(np.array(logits)).all()
+
+
+@pytest.mark.xfail(
+    strict=True, reason="layers inside encoders and fusions take the global policy, not their parent's"
+)
+@pytest.mark.parametrize("text_encoder", ["bag_of_words", "gru"])
+def test_low_precision_model_means_the_same_in_another_process(tiny_schema, rows_for, tmp_path, text_encoder):
+    batch = rows_for(tiny_schema, 4)
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        model = fused(tiny_schema, **{**SMALL, "text_encoder": text_encoder})
+        logits = np.array(model(batch)["label"])
+        model.save(tmp_path / "model.keras")
+    finally:
+        keras.config.set_dtype_policy(before)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(np.array(loaded(batch)["label"]), logits)

@@ -1,71 +1,125 @@
+"""Every name in the zoo, and the registry itself."""
+
 import keras
 import numpy as np
 import pytest
 
 import kerasfusion as kf
+from kerasfusion.models import heads_of
+from kerasfusion.training import Recipe
 from kerasfusion.training.compile import compile_model
+from kerasfusion.zoo import create_model, get_entry, list_models, register_model, registry
 
 
-@pytest.mark.parametrize("name", kf.list_models())
-def test_every_model_builds_trains_and_is_saved(name, schema, rows, tmp_path):
-    model = kf.create_model(name, schema)
-    x, y, w = rows
-    x = {key: x[key] for key in model.input}
-    compile_model(model, kf.models.heads_of(model), schema, kf.training.Recipe(), total_steps=2)
-    history = model.fit(x, y, sample_weight=w, batch_size=6, epochs=1, verbose=0).history
-    assert np.isfinite(history["loss"]).all()
-    out = model(x)["label"]
-    assert out.shape == (12, 3) and out.dtype == "float32"
-    model.save(tmp_path / "m.keras")
-    np.testing.assert_allclose(keras.saving.load_model(tmp_path / "m.keras")(x)["label"], out, atol=1e-5)
+@pytest.mark.parametrize("name", list_models())
+def test_every_model_builds_trains_saves_and_loads(name, tiny_schema, rows_for, tmp_path):
+    schema = tiny_schema.only(*get_entry(name).inputs)
+    model = create_model(name, schema, units=8)
+    assert model.name == name
+    batch = rows_for(schema, 8, present=0.8)
+    before = np.array(model(batch)["label"])
+    assert before.shape == (8, 3) and before.dtype == "float32"
+    compile_model(model, heads_of(model), schema, Recipe(warmup=0.0, learning_rate=0.01), total_steps=2)
+    labels = {"label": np.arange(8, dtype="int32") % 3}
+    history = model.fit(batch, labels, sample_weight={"label": np.ones(8, "float32")}, batch_size=4, verbose=0)
+    assert model.optimizer.iterations == 2 and np.isfinite(history.history["loss"]).all()
+    after = np.array(model(batch)["label"])
+    assert np.abs(after - before).max() > 1e-4
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(np.array(loaded(batch)["label"]), after)
 
 
-@pytest.mark.parametrize("name", ["article_joint", "vqa_film", "late_average", "text_only"])
-def test_one_of_each_family_exports_and_verifies(name, schema, rows, tmp_path):
-    from kerasfusion.serving.exporting import export_model
-
-    model = kf.create_model(name, schema, units=8)
-    pixels = rows[0]["image"][[0, 3, 6]]
-    png = [keras_png(picture) for picture in pixels]
-    examples = {"text": [b"a b", b"c zebra", b""], "image_bytes": png}
-    version = export_model(model, schema, tmp_path / name, examples)
-    report = kf.verify(version)
-    assert report.ok, str(report)
+@pytest.mark.parametrize("name", list_models())
+def test_every_entry_says_what_it_is(name):
+    entry = get_entry(name)
+    assert entry.name == name and 10 < len(entry.summary) < 110 and entry.summary.endswith(".")
+    assert entry.inputs and set(entry.inputs) <= {"text", "image", "numbers"}
 
 
-def keras_png(picture):
-    import tensorflow as tf
-
-    return tf.io.encode_png(picture).numpy()
-
-
-def test_patterns():
-    assert kf.list_models("*film*") == ["classifier_film", "vqa_film"]
-    assert kf.list_models("nothing*") == []
+def test_list_models():
+    assert list_models("*film*") == ["classifier_film", "vqa_film"]
+    assert list_models("vqa_*") == ["vqa_film", "vqa_multiply"]
+    assert list_models() == sorted(list_models()) and {"text_only", "image_only", "late_average"} < set(list_models())
+    assert list_models("nothing*") == []
 
 
-def test_mistakes(schema):
-    with pytest.raises(ValueError, match=r"no model 'vqa_flim'\. Did you mean 'vqa_film'"):
-        kf.create_model("vqa_flim", schema)
-    with pytest.raises(ValueError, match=r"vqa_film: .*unexpected keyword.*'depth'"):
-        kf.create_model("vqa_film", schema, depth=3)
-    with pytest.raises(ValueError, match=r"vqa_film needs image, which the data lacks; it has \['text \(text\)'\]"):
-        kf.create_model("vqa_film", schema.only("text"))
-    with pytest.raises(ValueError, match="'vqa_film' is taken"):
-        kf.register_model("vqa_film")(lambda schema: None)
-    with pytest.raises(ValueError, match="needs a docstring"):
-        kf.register_model("undocumented")(lambda schema: None)
+def test_an_unknown_name_is_answered_with_near_ones(tiny_schema):
+    with pytest.raises(ValueError, match=r"no model 'clasifier_gated'\. Did you mean 'classifier_gated'"):
+        create_model("clasifier_gated", tiny_schema)
+    with pytest.raises(ValueError, match="kerasfusion list"):
+        create_model("zzzz", tiny_schema)
 
 
-def test_the_articles_network(schema):
-    model = kf.create_model("article_joint", schema)
-    conv = model.get_layer("encode_image").stages[0]
-    assert (conv.filters, conv.kernel_size) == (64, (3, 3))
-    assert model.get_layer("fusion").projection is None
-    counts = {
-        "text": 13 * 128 + 128 * 128 + 128,
-        "image": 3 * 3 * 3 * 64 + 64 + 8 * 8 * 64 * 128 + 128,
-        "missing": 128 + 128,
-        "head": 256 * 3 + 3,
-    }
-    assert model.count_params() == sum(counts.values())
+@pytest.mark.parametrize("name", ["classifier_sum", "late_average", "text_only"])
+def test_an_unknown_setting_is_refused(name, tiny_schema):
+    with pytest.raises(ValueError, match=f"{name}: .*colour"):
+        create_model(name, tiny_schema, colour=3)
+
+
+def test_a_missing_modality_is_named(tiny_schema):
+    with pytest.raises(ValueError, match=r"classifier_sum needs image, which the data lacks; .*text \(text\)"):
+        create_model("classifier_sum", tiny_schema.only("text"))
+    with pytest.raises(ValueError, match="needs text and image"):
+        create_model("vqa_film", tiny_schema.only())
+
+
+def test_changes_reach_the_builder(tiny_schema):
+    model = create_model("classifier_sum", tiny_schema, fusion="gated", units=4, text_encoder="bag_of_words")
+    assert type(model.get_layer("fusion")).__name__ == "GatedFusion" and model.get_layer("fusion").units == 4
+    assert type(model.get_layer("encode_text")).__name__ == "BagOfWordsEncoder"
+
+
+@pytest.fixture
+def own_registry(monkeypatch):
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+
+
+def test_register(own_registry, tiny_schema):
+    @register_model(inputs=("text",), source="here")
+    def my_words(schema, **changes):
+        """Words, averaged.
+
+        And more about it.
+        """
+        return kf.models.fused(schema.only("text"), **{"text_encoder": "average", "units": 4, **changes})
+
+    assert "my_words" in list_models()
+    entry = get_entry("my_words")
+    assert (entry.summary, entry.inputs, entry.source) == ("Words, averaged.", ("text",), "here")
+    assert set(create_model("my_words", tiny_schema).input) == {"text", "text_present"}
+    with pytest.raises(ValueError, match="'my_words' is taken"):
+        register_model("my_words")(my_words)
+    register_model("other_words")(my_words)
+    assert list_models("*_words") == ["my_words", "other_words"]
+
+
+def test_register_needs_a_docstring(own_registry):
+    with pytest.raises(ValueError, match="'bare' needs a docstring"):
+        register_model("bare")(lambda schema: None)
+    assert "bare" not in list_models()
+
+
+def test_a_builders_own_type_error_is_not_hidden(own_registry, tiny_schema):
+    def broken(schema):
+        """Broken."""
+        return 1 + "1"
+
+    register_model()(broken)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        create_model("broken", tiny_schema)
+
+
+def test_article_joint_is_the_articles_network(tiny_schema):
+    model = create_model("article_joint", tiny_schema)
+    text, image, fusion = (model.get_layer(name) for name in ("encode_text", "encode_image", "fusion"))
+    conv, pool = image.stages
+    assert isinstance(conv, keras.layers.Conv2D) and conv.filters == 64 and conv.kernel_size == (3, 3)
+    assert isinstance(pool, keras.layers.MaxPooling2D) and pool.pool_size == (2, 2)
+    assert image.flatten and image.projection.units == 128 and text.projection.units == 128
+    assert fusion.units is None and fusion.projection is None and fusion.joined == 256
+    branch_text = 13 * 128 + (128 * 128 + 128)
+    branch_image = (3 * 3 * 3 * 64 + 64) + (8 * 8 * 64 * 128 + 128)
+    missing = 128 + 128
+    head = 256 * 3 + 3
+    assert model.count_params() == branch_text + branch_image + missing + head == 545_411
