@@ -25,11 +25,12 @@ class NumbersEncoder(keras.layers.Layer):
     """
 
     def __init__(self, units, mean, std, **kwargs):
-        super().__init__(**kwargs)
+        # The numbers are normalised in float32 whatever the precision: float16 cannot hold a price of 70,000.
+        super().__init__(**{"autocast": False, **kwargs})
         self.units = units
         self.mean = tuple(float(m) for m in mean)
         self.std = tuple(float(s) or 1.0 for s in std)
-        self.dense = keras.layers.Dense(units, activation="relu", name="dense")
+        self.dense = keras.layers.Dense(units, activation="relu", name="dense", dtype=self.dtype_policy)
 
     def build(self, numbers_shape):
         if numbers_shape[-1] != len(self.mean):
@@ -37,9 +38,10 @@ class NumbersEncoder(keras.layers.Layer):
         self.dense.build(numbers_shape)
 
     def call(self, numbers):
-        mean = ops.convert_to_tensor(self.mean, dtype=self.compute_dtype)
-        std = ops.convert_to_tensor(self.std, dtype=self.compute_dtype)
-        vector = self.dense((ops.cast(numbers, self.compute_dtype) - mean) / std)
+        mean = ops.convert_to_tensor(self.mean, dtype="float32")
+        std = ops.convert_to_tensor(self.std, dtype="float32")
+        normal = (ops.cast(numbers, "float32") - mean) / std
+        vector = self.dense(ops.cast(normal, self.compute_dtype))
         return {"pooled": vector, "sequence": vector[:, None, :]}
 
     def get_config(self):

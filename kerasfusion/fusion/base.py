@@ -34,7 +34,7 @@ class Fusion(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = units
         self.dropout = dropout
-        self.output_dropout = keras.layers.Dropout(dropout)
+        self.output_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def parts(self, inputs):
         """Which entry of each encoder output is read: dict name -> `"pooled"`, `"sequence"` or `"grid"`."""

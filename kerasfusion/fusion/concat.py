@@ -23,7 +23,9 @@ class ConcatFusion(Fusion):
         self.projection = None
         self.joined = sum(shape[-1] for shape in shapes.values())
         if self.units is not None:
-            self.projection = keras.layers.Dense(self.units, activation="relu", name="projection")
+            self.projection = keras.layers.Dense(
+                self.units, activation="relu", name="projection", dtype=self.dtype_policy
+            )
             self.projection.build((None, self.joined))
 
     def fuse(self, values, training):

@@ -13,9 +13,11 @@ class ElementwiseFusion(Fusion):
     def build_fusion(self, shapes):
         self.inputs = {}
         for name, shape in sorted(shapes.items()):
-            self.inputs[name] = keras.layers.Dense(self.units, activation=self.activation, name=f"in_{name}")
+            self.inputs[name] = keras.layers.Dense(
+                self.units, activation=self.activation, name=f"in_{name}", dtype=self.dtype_policy
+            )
             self.inputs[name].build(shape)
-        self.projection = keras.layers.Dense(self.units, name="projection")
+        self.projection = keras.layers.Dense(self.units, name="projection", dtype=self.dtype_policy)
         self.projection.build((None, self.units))
 
     def fuse(self, values, training):

@@ -18,11 +18,15 @@ class FiLMBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
-        self.reduce = keras.layers.Conv2D(filters, 1, activation="relu", name="reduce")
-        self.conv = keras.layers.Conv2D(filters, kernel_size, padding="same", use_bias=False, name="conv")
+        self.reduce = keras.layers.Conv2D(filters, 1, activation="relu", name="reduce", dtype=self.dtype_policy)
+        self.conv = keras.layers.Conv2D(
+            filters, kernel_size, padding="same", use_bias=False, name="conv", dtype=self.dtype_policy
+        )
         # γ and β do the scaling and shifting, so the normalisation has none of its own.
-        self.norm = keras.layers.BatchNormalization(center=False, scale=False, momentum=0.9, name="norm")
-        self.film = keras.layers.Dense(2 * filters, name="film")
+        self.norm = keras.layers.BatchNormalization(
+            center=False, scale=False, momentum=0.9, name="norm", dtype=self.dtype_policy
+        )
+        self.film = keras.layers.Dense(2 * filters, name="film", dtype=self.dtype_policy)
 
     def build(self, grid_shape, condition_shape):
         self.reduce.build(grid_shape)
@@ -91,11 +95,16 @@ class FiLMFusion(Fusion):
         (steered,) = (name for name, part in self.read.items() if part == "grid")
         batch, height, width, channels = shapes[steered]
         condition = (batch, sum(shape[-1] for name, shape in shapes.items() if name != steered))
-        self.film_blocks = [FiLMBlock(self.filters, self.kernel_size, name=f"block_{i}") for i in range(self.blocks)]
+        self.film_blocks = [
+            FiLMBlock(self.filters, self.kernel_size, name=f"block_{i}", dtype=self.dtype_policy)
+            for i in range(self.blocks)
+        ]
         for i, block in enumerate(self.film_blocks):
             width_in = channels + 2 * self.coordinates if i == 0 else self.filters
             block.build((batch, height, width, width_in), condition)
-        self.projection = keras.layers.Dense(self.units, activation="relu", name="projection")
+        self.projection = keras.layers.Dense(
+            self.units, activation="relu", name="projection", dtype=self.dtype_policy
+        )
         self.projection.build((batch, 2 * self.filters + condition[-1]))
 
     def fuse(self, values, training):

@@ -27,10 +27,14 @@ class GatedFusion(Fusion):
         joined = (None, sum(shape[-1] for shape in shapes.values()))
         names = sorted(shapes)
         for name in names:
-            self.values[name] = keras.layers.Dense(self.units, activation="tanh", name=f"value_{name}")
+            self.values[name] = keras.layers.Dense(
+                self.units, activation="tanh", name=f"value_{name}", dtype=self.dtype_policy
+            )
             self.values[name].build(shapes[name])
         for name in names[:1] if len(names) == 2 else names:
-            self.gates[name] = keras.layers.Dense(self.units, activation="sigmoid", name=f"gate_{name}")
+            self.gates[name] = keras.layers.Dense(
+                self.units, activation="sigmoid", name=f"gate_{name}", dtype=self.dtype_policy
+            )
             self.gates[name].build(joined)
 
     def fuse(self, values, training):

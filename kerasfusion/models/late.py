@@ -65,12 +65,17 @@ def late_average(schema, members=None, name="late_average", **settings):
     Returns:
         keras.Model: the same inputs and outputs as `fused`.
 
+    Raises:
+        ValueError: settings for new members beside given ones.
+
     Example:
 
     ```python
     model = kf.models.late_average(schema, {"text": text_only, "image": image_only})
     ```
     """
+    if members and settings:
+        raise ValueError(f"late_average: {sorted(settings)} are for new members, and members were given.")
     inputs = model_inputs(schema)
     kinds = dict.fromkeys(feature.kind for feature in schema.features)
     members = members or {kind: fused(schema.only(kind), name=f"{kind}_only", **settings) for kind in kinds}

@@ -228,7 +228,6 @@ def test_numbers_are_normalised_and_a_constant_column_counts_as_one():
     assert set(out) == {"pooled", "sequence"} and out["sequence"].shape == (2, 1, 2)
 
 
-@pytest.mark.xfail(strict=True, reason="NumbersEncoder casts to the compute dtype before it subtracts the mean")
 def test_large_numbers_are_normalised_before_precision_is_lost(low_precision):
     layer = NumbersEncoder(1, mean=(70000.0,), std=(1.0,))
     layer.build((None, 1))

@@ -173,9 +173,6 @@ def test_low_precision_model_gives_float32_logits(tiny_schema, rows_for, low_pre
         assert logits.dtype == "float32" and np.isfinite(np.array(logits)).all()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="layers inside encoders and fusions take the global policy, not their parent's"
-)
 @pytest.mark.parametrize("text_encoder", ["bag_of_words", "gru"])
 def test_low_precision_model_means_the_same_in_another_process(tiny_schema, rows_for, tmp_path, text_encoder):
     batch = rows_for(tiny_schema, 4)

@@ -25,8 +25,8 @@ class ImageEncoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = units
         self.dropout = dropout
-        self.rescaling = keras.layers.Rescaling(1.0 / 255.0)
-        self.pooled_dropout = keras.layers.Dropout(dropout)
+        self.rescaling = keras.layers.Rescaling(1.0 / 255.0, dtype=self.dtype_policy)
+        self.pooled_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, pixels_shape):
         self.build_encoder(pixels_shape)

@@ -14,8 +14,10 @@ class ConvNormRelu(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.strides = strides
         self.activation = activation
-        self.conv = keras.layers.Conv2D(filters, kernel_size, strides, padding="same", use_bias=False, name="conv")
-        self.norm = keras.layers.BatchNormalization(momentum=0.9, name="norm")
+        self.conv = keras.layers.Conv2D(
+            filters, kernel_size, strides, padding="same", use_bias=False, name="conv", dtype=self.dtype_policy
+        )
+        self.norm = keras.layers.BatchNormalization(momentum=0.9, name="norm", dtype=self.dtype_policy)
 
     def build(self, x_shape):
         self.conv.build(x_shape)
@@ -65,21 +67,23 @@ class ResidualCNN(ImageEncoder):
         self.down, self.residual = [], []
         shape = pixels_shape
         for i, width in enumerate(self.filters):
-            down = ConvNormRelu(width, strides=2, name=f"stage_{i}_down")
+            down = ConvNormRelu(width, strides=2, name=f"stage_{i}_down", dtype=self.dtype_policy)
             down.build(shape)
             shape = down.compute_output_shape(shape)
             pairs = []
             for j in range(self.blocks if i else 0):
                 pair = [
-                    ConvNormRelu(width, name=f"stage_{i}_block_{j}_a"),
-                    ConvNormRelu(width, activation=False, name=f"stage_{i}_block_{j}_b"),
+                    ConvNormRelu(width, name=f"stage_{i}_block_{j}_a", dtype=self.dtype_policy),
+                    ConvNormRelu(width, activation=False, name=f"stage_{i}_block_{j}_b", dtype=self.dtype_policy),
                 ]
                 for layer in pair:
                     layer.build(shape)
                 pairs.append(pair)
             self.down.append(down)
             self.residual.append(pairs)
-        self.projection = keras.layers.Dense(self.units, activation="relu", name="projection")
+        self.projection = keras.layers.Dense(
+            self.units, activation="relu", name="projection", dtype=self.dtype_policy
+        )
         self.projection.build(shape)
 
     def encode(self, pixels, training):

@@ -35,12 +35,16 @@ class SmallCNN(ImageEncoder):
             layer
             for i, width in enumerate(self.filters)
             for layer in (
-                keras.layers.Conv2D(width, 3, padding="same", activation="relu", name=f"conv_{i}"),
-                keras.layers.MaxPooling2D(2, name=f"pool_{i}"),
+                keras.layers.Conv2D(
+                    width, 3, padding="same", activation="relu", name=f"conv_{i}", dtype=self.dtype_policy
+                ),
+                keras.layers.MaxPooling2D(2, name=f"pool_{i}", dtype=self.dtype_policy),
             )
         ]
         batch, height, width, channels = build_chain(self.stages, pixels_shape)
-        self.projection = keras.layers.Dense(self.units, activation="relu", name="projection")
+        self.projection = keras.layers.Dense(
+            self.units, activation="relu", name="projection", dtype=self.dtype_policy
+        )
         self.projection.build(
             (batch, height * width * channels) if self.flatten else (batch, height, width, channels)
         )

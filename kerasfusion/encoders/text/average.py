@@ -16,7 +16,9 @@ class AverageEmbeddingEncoder(TextEncoder):
     """
 
     def build_encoder(self, embedded_shape):
-        self.projection = keras.layers.Dense(self.units, activation="relu", name="projection")
+        self.projection = keras.layers.Dense(
+            self.units, activation="relu", name="projection", dtype=self.dtype_policy
+        )
         self.projection.build((embedded_shape[0], embedded_shape[-1]))
 
     def encode(self, embedded, mask, training):

@@ -19,7 +19,9 @@ class BagOfWordsEncoder(TextEncoder):
 
     def build_encoder(self, embedded_shape):
         self.bias = self.add_weight(shape=(embedded_shape[-1],), initializer="zeros", name="bias")
-        self.projection = keras.layers.Dense(self.units, activation="relu", name="projection")
+        self.projection = keras.layers.Dense(
+            self.units, activation="relu", name="projection", dtype=self.dtype_policy
+        )
         self.projection.build((embedded_shape[0], embedded_shape[-1]))
 
     def encode(self, embedded, mask, training):

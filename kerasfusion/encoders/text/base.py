@@ -37,8 +37,9 @@ class TextEncoder(keras.layers.Layer):
             width,
             embeddings_initializer=keras.initializers.RandomNormal(stddev=width**-0.5),
             name="embedding",
+            dtype=self.dtype_policy,
         )
-        self.embedding_dropout = keras.layers.Dropout(dropout)
+        self.embedding_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, ids_shape):
         self.embedding.build(ids_shape)

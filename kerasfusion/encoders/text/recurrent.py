@@ -20,6 +20,7 @@ class RecurrentEncoder(TextEncoder):
             return_state=True,
             unroll=length is not None and length <= UNROLL_UP_TO,
             name="recurrent",
+            dtype=self.dtype_policy,
         )
         self.recurrent.build(embedded_shape)
 
