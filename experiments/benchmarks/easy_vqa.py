@@ -3,10 +3,11 @@
     python experiments/benchmarks/easy_vqa.py --data-dir DATA
 
 `DATA/easy_vqa/` holds `data.jsonl` (image, question, answer, split) and the pictures, as published
-(github.com/vzhou842/easy-VQA). The plain network has the shape that the data set's author describes; its activations
-are our choice: two Conv2D+pooling of 8 and 16, dense 32; bag of words through two dense layers of 32; multiplied;
-dense 32; Adam 5e-4, batch 32, one picture per question, 8 epochs. Both get their batches from the same cached arrays by
-`tf.data`. Validation is cut from train by picture; a run scores the test set once, at its end.
+(github.com/vzhou842/easy-VQA). The plain network has the shape that the data set's author describes; its
+activations are our choice: two Conv2D+pooling of 8 and 16, dense 32; bag of words through two dense layers of
+32; multiplied; dense 32; Adam 5e-4, batch 32, one picture per question, 8 epochs. Both get their batches from
+the same cached arrays by `tf.data`. Validation is cut from train by picture; a run scores the test set once,
+at its end.
 """
 
 import argparse
