@@ -1,6 +1,7 @@
 """Rows made ready for a model: token ids, picture numbers, numbers and labels, as arrays over rows."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ class Examples:
         images: Image feature -> int32 `(n,)`, places in its bank, -1 for a missing picture.
         banks: Image feature -> `ImageBank`.
         labels: Task -> labels as the contract has them; empty where the table has no labels.
-        weights: Task -> float32 `(n,)`, 0 where the label is missing.
+        weights: Task -> float32 `(n,)` that multiply loss and metrics, 0 where the label is missing.
     """
 
     schema: Schema
@@ -47,9 +48,27 @@ class Examples:
         }
         return dataclasses.replace(self, frame=self.frame.iloc[rows], **cut)
 
+    def weighted(self, weight):
+        """The same with the weights of every task multiplied by those of the rows, float32 `(n,)`."""
+        weights = {task: own * weight for task, own in self.weights.items()}
+        return dataclasses.replace(self, weights=weights)
+
     def with_features(self, schema):
         """The same for a schema with fewer features or tasks."""
         return dataclasses.replace(self, schema=schema)
+
+    def fingerprint(self):
+        """A hash of all that training sees but the pixels, for which the pictures' paths or bytes stand: 64 digits."""
+        digest = hashlib.sha256()
+        for field in ("text", "numbers", "numbers_present", "images", "labels", "weights"):
+            for name, array in sorted(getattr(self, field).items()):
+                digest.update(f"{field} {name} {array.dtype} {array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).tobytes())
+        for name, bank in sorted(self.banks.items()):
+            digest.update(f"{name} {bank.size}".encode())
+            for key in bank.keys:
+                digest.update(key if isinstance(key, bytes) else key.encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
 
     def raw(self, feature):
         """The strings of a text feature, "" where there is none."""

@@ -16,7 +16,7 @@ class Batches:
     """How rows are put into batches, epoch by epoch, reproducibly.
 
     The order of an epoch depends on `(seed, epoch)` alone, so that training can start again at any of them: set
-    `epoch` before iterating.
+    `epoch` before iterating. To start again in the middle of one, set `first_step` as well, before `dataset()`.
 
     Args:
         examples: An `Examples`.
@@ -25,6 +25,11 @@ class Batches:
             `(B, K, …)`, weight 0 on padding.
         shuffle: Another order in every epoch.
         seed: Seed of the order.
+
+    Attributes:
+        steps: Batches of a whole epoch.
+        epoch: The epoch that the next iteration reads.
+        first_step: Batches of the epoch that `dataset()` leaves out, because they were trained on before.
 
     Raises:
         ValueError: image-major without exactly one image feature, or no rows.
@@ -37,6 +42,7 @@ class Batches:
         self.shuffle = shuffle
         self.seed = seed
         self.epoch = 0
+        self.first_step = 0
         self.image_major = image_major
         if image_major:
             if len(examples.schema.of_kind("image")) != 1:
@@ -66,17 +72,29 @@ class Batches:
     def dataset(self):
         """One epoch of batches, that of `self.epoch` at the moment when iteration starts.
 
+        The batches before `first_step` (as it is now) are left out, whichever epoch is read. Keras asks a dataset
+        for its length once per `fit`, so the rest of an epoch and the whole ones after it are two datasets and two
+        calls of `fit`.
+
         Returns:
-            tf.data.Dataset of `(x, y, w)`, or of `x` alone where the examples have no labels.
+            tf.data.Dataset of `(x, y, w)`, or of `x` alone where the examples have no labels; its cardinality is
+            `steps - first_step`.
+
+        Raises:
+            ValueError: `first_step` leaves nothing of the epoch.
         """
+        first = self.first_step
+        if not 0 <= first < self.steps:
+            raise ValueError(f"first_step must be in [0, {self.steps}), the steps of an epoch, not {first}.")
+        left = self.steps - first
 
         def current_order(_):
-            (order,) = tf.numpy_function(lambda: [self.order(self.epoch)], [], [tf.int32])
-            return tf.data.Dataset.from_tensor_slices(tf.ensure_shape(order, (self.steps, self.batch_size)))
+            (order,) = tf.numpy_function(lambda: [self.order(self.epoch)[first:]], [], [tf.int32])
+            return tf.data.Dataset.from_tensor_slices(tf.ensure_shape(order, (left, self.batch_size)))
 
         batches = tf.data.Dataset.range(1).flat_map(current_order)
         batches = batches.map(self._gather(), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-        return batches.apply(tf.data.experimental.assert_cardinality(self.steps))
+        return batches.apply(tf.data.experimental.assert_cardinality(left))
 
     def _gather(self):
         examples, schema = self.examples, self.examples.schema

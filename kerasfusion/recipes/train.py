@@ -5,16 +5,16 @@ import json
 import platform
 import shutil
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
 
 import kerasfusion as kf
-from kerasfusion.evaluation import figures, names, report
+from kerasfusion.evaluation import figures, names, report, save_page
 from kerasfusion.models import late_average, unimodal
+from kerasfusion.recipes.run_folder import open_folder, write_json
 from kerasfusion.serving import reference
-from kerasfusion.training import Recipe, Run, fit, shares_pictures
+from kerasfusion.training import Recipe, Run, fit, load, shares_pictures
 from kerasfusion.training.callbacks import save_whole
 from kerasfusion.training.strategy import precision
 
@@ -41,6 +41,7 @@ def train(
     baselines=True,
     say=None,
     overwrite=False,
+    resume=False,
     tensorboard=False,
     **changes,
 ):
@@ -48,6 +49,10 @@ def train(
 
     Text only and image only are made of the model's own branches and trained by the same recipe; late average is
     made of these two; the lookups need no training. The test split is read once, at the end.
+
+    A run that was interrupted (Ctrl-C, a kill, a crash) is gone on with by the same call and `resume=True`: models
+    that were done are read back, and the one in training ends as if nothing had happened. Until then `kf.load` gives
+    the best weights so far.
 
     Args:
         data: What `kf.data.load` returned.
@@ -57,6 +62,7 @@ def train(
         baselines: Train the single-modality baselines as well.
         say: Called with lines for people; None says nothing.
         overwrite: Replace a folder that holds a run.
+        resume: Go on with the interrupted run in `out`; without one, begin. A finished run is read back.
         tensorboard: Write TensorBoard logs to `logs/`; needs the extra `[tensorboard]`.
         **changes: Settings of the model to change, as for `kf.create_model`.
 
@@ -65,6 +71,8 @@ def train(
 
     Raises:
         FileExistsError: `out` exists and is not to be replaced.
+        KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
+        ValueError: `resume` with other data, another model or another recipe than the interrupted run's.
 
     Example:
 
@@ -76,29 +84,43 @@ def train(
     say = say or (lambda line: None)
     recipe = recipe or Recipe()
     model = model or default_model(data)[0]
-    out = _new_folder(out, overwrite)
+    config = {
+        "model": model,
+        "changes": changes,
+        "recipe": dataclasses.asdict(recipe),
+        "baselines": baselines,
+        "source": data.source,
+        "type_column": data.columns.type,
+        "data": {name: split.fingerprint() for name, split in data.splits.items()},
+        "kerasfusion": kf.__version__,
+        "keras": keras.__version__,
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+    }
+    out = open_folder(out, config, overwrite, resume)
+    if (out / "metrics.json").exists():
+        say(f"{out} is finished: nothing to resume.")
+        return load(out)
     data.schema.save(out / "schema.json")
+    _save_reference_inputs(out / "reference_inputs.npz", data)
 
     models, costs = {}, {}
     with precision():
-        models[model], costs[model] = _train_one(
-            lambda: kf.create_model(model, data.schema, **changes), model, data, recipe, out, say, tensorboard
-        )
+
+        def train_one(make, name, folder):
+            models[name], costs[name] = _train_one(make, name, data, recipe, folder, say, tensorboard, resume)
+            return models[name]
+
+        train_one(lambda: kf.create_model(model, data.schema, **changes), model, out)
         kinds = list(dict.fromkeys(feature.kind for feature in data.schema.features))
         if baselines and len(kinds) > 1:
-            members = {}
-            for kind in kinds:
-                name = f"{kind} only"
-                folder = out / "baselines" / f"{kind}_only"
-                members[kind], costs[name] = _train_one(
+            members = {
+                kind: train_one(
                     lambda kind=kind: _baseline(models[model], data.schema, kind),
-                    name,
-                    data,
-                    recipe,
-                    folder,
-                    say,
+                    f"{kind} only",
+                    out / "baselines" / f"{kind}_only",
                 )
-                models[name] = members[kind]
+                for kind in kinds
+            }
             models["late average"] = late_average(data.schema, members)
     say("Scoring on the test split")
     found = report(models, data.splits["test"], data.splits["train"], data.columns.type)
@@ -116,36 +138,17 @@ def train(
         "notes": data.notes,
     }
     _draw(out / "figures", found, data, costs[model]["history"])
-    _save_reference_inputs(out / "reference_inputs.npz", data)
-    config = {
-        "model": model,
-        "changes": changes,
-        "recipe": dataclasses.asdict(recipe),
-        "source": data.source,
-        "type_column": data.columns.type,
-        "kerasfusion": kf.__version__,
-        "keras": keras.__version__,
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
-    }
-    (out / "config.json").write_text(json.dumps(config, indent=1, default=str), encoding="utf-8")
+    save_page(out, found, data, config, metrics)
     # Last: `kf.load` takes a folder for a finished run by this file.
-    (out / "metrics.json").write_text(json.dumps(metrics, indent=1), encoding="utf-8")
+    write_json(out / "metrics.json", metrics)
     return Run(out, data.schema, models[model], config, metrics)
 
 
-def _new_folder(out, overwrite):
-    out = Path(out)
-    if out.exists() and any(out.iterdir()):
-        if not overwrite:
-            raise FileExistsError(f"{out} exists and is not empty. Choose another folder, or pass --overwrite.")
-        if not (out / "schema.json").exists():
-            raise FileExistsError(f"{out} exists and is no run, so it is not replaced. Choose another folder.")
-        shutil.rmtree(out)
-    (out / "figures").mkdir(parents=True)
-    return out
-
-
-def _train_one(make, name, data, recipe, folder, say, tensorboard=False):
+def _train_one(make, name, data, recipe, folder, say, tensorboard, resume):
+    done = folder / "training.json"
+    if resume and done.exists():
+        say(f"{name} is trained already")
+        return keras.saving.load_model(folder / "model.keras"), json.loads(done.read_text())
     keras.utils.set_random_seed(recipe.seed)
     model = make()
     say(f"Training {name} ({model.count_params():,} parameters)")
@@ -157,10 +160,13 @@ def _train_one(make, name, data, recipe, folder, say, tensorboard=False):
         folder,
         say=say,
         tensorboard=tensorboard,
+        resume=resume,
     )
     # Evaluated, exported and kept in float32, whatever precision it was trained in.
     model = as_float32(model)
     save_whole(model, folder / "model.keras")
+    write_json(done, cost)
+    shutil.rmtree(folder / "checkpoints")
     return model, cost
 
 

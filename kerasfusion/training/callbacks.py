@@ -42,6 +42,10 @@ class History(keras.callbacks.Callback):
         path: The CSV file; columns are `epoch`, `seconds` and everything Keras logs.
         epochs: Number of epochs, for the line.
         say: Called with the line; None says nothing.
+
+    Attributes:
+        rows: The rows so far. `seconds` counts from when this is made.
+        seconds_before: Seconds of training before an interruption.
     """
 
     def __init__(self, path, epochs, say=None):
@@ -50,17 +54,22 @@ class History(keras.callbacks.Callback):
         self.epochs = epochs
         self.say = say
         self.rows = []
-
-    def on_train_begin(self, logs=None):
+        self.seconds_before = 0.0
         self.started = time.perf_counter()
 
+    def seconds(self):
+        """Seconds of training so far, those before an interruption included."""
+        return self.seconds_before + time.perf_counter() - self.started
+
     def on_epoch_end(self, epoch, logs=None):
-        seconds = time.perf_counter() - self.started
+        seconds = self.seconds()
         self.rows.append({"epoch": epoch + 1, "seconds": round(seconds, 3), **{k: float(v) for k, v in logs.items()}})
-        with open(self.path, "w", newline="") as file:
+        temporary = self.path.with_name(f".{self.path.name}.tmp-{os.getpid()}")
+        with open(temporary, "w", newline="") as file:
             writer = csv.DictWriter(file, self.rows[0])
             writer.writeheader()
             writer.writerows(self.rows)
+        os.replace(temporary, self.path)
         if self.say:
             shown = [k for k in logs if "loss" in k or "accuracy" in k or k.endswith("mae")]
             # One task logs its loss twice, as its own and as the total.

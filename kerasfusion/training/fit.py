@@ -1,7 +1,6 @@
 """The fit recipe: the same for a fused model and for the baselines it is measured against."""
 
 import importlib.util
-import time
 from pathlib import Path
 
 import keras
@@ -10,14 +9,19 @@ import numpy as np
 from kerasfusion.data.pipeline import Batches
 from kerasfusion.models import heads_of, image_major
 from kerasfusion.training.callbacks import History, SaveBest
+from kerasfusion.training.checkpoint import Checkpoint
 from kerasfusion.training.compile import compile_model
+from kerasfusion.training.interruption import Interruption
 
 # Batches per call into TensorFlow: fewer returns to Python, still several updates of the figures per epoch.
 STEPS_PER_EXECUTION = 8
 
 
-def fit(model, train, validation, recipe, out, say=None, tensorboard=False):
+def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resume=False):
     """Train a model and leave it with its best weights.
+
+    While it runs, `out/checkpoints/last.npz` holds all that is needed to go on from there. Ctrl-C and SIGTERM write
+    it once more and raise `KeyboardInterrupt`; `out/model.keras` then holds the best weights so far.
 
     Args:
         model: A plain model from `kf.create_model`.
@@ -27,6 +31,8 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False):
         out: Folder for `model.keras` (the best so far, at any time) and `history.csv`.
         say: Called with a line per epoch; None says nothing.
         tensorboard: Write TensorBoard logs to `out/logs`; needs the extra `[tensorboard]`.
+        resume: Go on from the checkpoint in `out`, if there is one. With the same model, examples and recipe, no
+            batch is repeated or lost: weights and history end as if training had never been interrupted.
 
     Returns:
         dict: `seconds` of training, `epochs` run, `best_epoch`, `parameters`, `history` (list of dicts per epoch).
@@ -56,24 +62,36 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False):
     )
     best = SaveBest(model, out / "model.keras", recipe.patience)
     history = History(out / "history.csv", recipe.epochs, say)
-    callbacks = [
-        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(batches["train"], "epoch", epoch)),
-        keras.callbacks.TerminateOnNaN(),
-        best,
-        history,
-    ]
-    if tensorboard:
-        callbacks.append(tensorboard_callback(out / "logs"))
-    started = time.perf_counter()
-    trained.fit(
-        batches["train"].dataset(),
-        epochs=recipe.epochs,
-        shuffle=False,
-        validation_data=batches["validation"].dataset(),
-        callbacks=callbacks,
-        verbose=0,
-    )
-    seconds = time.perf_counter() - started
+    with Interruption(say) as interruption:
+        checkpoint = Checkpoint(out / "checkpoints" / "last.npz", best, history, interruption)
+        callbacks = [
+            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: setattr(batches["train"], "epoch", epoch)),
+            keras.callbacks.TerminateOnNaN(),
+            best,
+            history,
+            checkpoint,
+        ]
+        if tensorboard:
+            callbacks.append(tensorboard_callback(out / "logs"))
+        if resume and checkpoint.path.exists():
+            checkpoint.restore(trained, batches["train"])
+            if say:
+                say(f"  going on from epoch {checkpoint.epoch + 1}, step {checkpoint.step + 1} of {steps}")
+        # A resumed epoch is shorter than the others, and Keras takes one length per call.
+        ends = [checkpoint.epoch + 1, recipe.epochs] if checkpoint.step else [recipe.epochs]
+        for end in ends:
+            if checkpoint.stopped or checkpoint.epoch >= end:
+                break
+            trained.fit(
+                batches["train"].dataset(),
+                initial_epoch=checkpoint.epoch,
+                epochs=end,
+                shuffle=False,
+                validation_data=batches["validation"].dataset(),
+                callbacks=callbacks,
+                verbose=0,
+            )
+            batches["train"].first_step = 0
     if best.best_epoch < 0:
         raise ValueError(
             "Training diverged: the loss was not a number in the first epoch. Lower the learning rate "
@@ -81,7 +99,7 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False):
         )
     model.set_weights(keras.saving.load_model(out / "model.keras").get_weights())
     return {
-        "seconds": seconds,
+        "seconds": history.seconds(),
         "epochs": len(history.rows),
         "best_epoch": best.best_epoch + 1,
         "parameters": model.count_params(),

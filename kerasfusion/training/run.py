@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import warnings
 from pathlib import Path
 
 import keras
@@ -18,7 +19,7 @@ class Run:
         schema: Features, tasks, vocabularies, classes.
         model: The trained plain model.
         config: How it was trained: model name, settings, recipe, source.
-        metrics: The figures of `metrics.json`.
+        metrics: The figures of `metrics.json`; empty for a run that was interrupted.
     """
 
     path: Path
@@ -46,6 +47,8 @@ class Run:
 def load(path):
     """Read a run back.
 
+    Of a run that was interrupted this gives the best weights so far, with a warning.
+
     Args:
         path: The run's folder.
 
@@ -53,7 +56,7 @@ def load(path):
         Run
 
     Raises:
-        FileNotFoundError: the folder is no finished run; the message says what it lacks.
+        FileNotFoundError: the folder is no run, or holds no model yet; the message says what it lacks.
 
     Example:
 
@@ -63,15 +66,26 @@ def load(path):
     ```
     """
     path = Path(path)
-    lacking = [n for n in ("schema.json", "config.json", "model.keras", "metrics.json") if not (path / n).exists()]
+    lacking = [n for n in ("schema.json", "config.json", "model.keras") if not (path / n).exists()]
     if lacking:
+        begun = (path / "config.json").exists()
         raise FileNotFoundError(
-            f"{path} is not a finished run: it lacks {', '.join(lacking)}. `kerasfusion train ... --out` makes one."
+            f"{path} holds no trained model: it lacks {', '.join(lacking)}. "
+            + ("Resume its training." if begun else "`kerasfusion train ... --out` makes one.")
+        )
+    metrics = {}
+    if (path / "metrics.json").exists():
+        metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
+    else:
+        warnings.warn(
+            f"{path} was interrupted: this is its best model so far, never scored on the test split. "
+            "The same training with --resume goes on.",
+            stacklevel=2,
         )
     return Run(
         path,
         Schema.load(path / "schema.json"),
         keras.saving.load_model(path / "model.keras"),
-        json.loads((path / "config.json").read_text()),
-        json.loads((path / "metrics.json").read_text()),
+        json.loads((path / "config.json").read_text(encoding="utf-8")),
+        metrics,
     )

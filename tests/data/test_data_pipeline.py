@@ -53,6 +53,37 @@ def test_order_depends_on_seed_and_epoch_alone(examples):
     assert (next(iter(second.dataset()))[0]["text"].numpy().shape[0]) == (first.order(1)[0] >= 0).sum()
 
 
+def test_an_epoch_can_be_entered_in_its_middle(examples):
+    batches = Batches(examples, 4, shuffle=True, seed=1)
+    batches.epoch = 2
+    whole = read(batches)
+    batches.first_step = 3
+    rest = batches.dataset()
+    assert len(whole) == batches.steps and rest.cardinality() == batches.steps - 3
+    for (x, y, _), (expected, label, _) in zip(rest, whole[3:], strict=True):
+        np.testing.assert_array_equal(x["image"], expected["image"])
+        np.testing.assert_array_equal(x["text"], expected["text"])
+        np.testing.assert_array_equal(y["label"], label["label"])
+    batches.first_step = 0
+    assert len(read(batches)) == batches.steps
+    batches.first_step = batches.steps
+    with pytest.raises(ValueError, match=rf"\[0, {batches.steps}\)"):
+        batches.dataset()
+
+
+def test_keras_fits_the_rest_of_an_epoch_and_then_whole_ones(examples):
+    model = kf.create_model("text_only", examples.schema, units=4)
+    model.compile("sgd", {"label": "binary_crossentropy"}, steps_per_execution=2)
+    examples = examples.with_features(kf.data.Schema(examples.schema.of_kind("text"), examples.schema.tasks))
+    batches = Batches(examples, 4, shuffle=True)
+    batches.first_step = 3
+    model.fit(batches.dataset(), initial_epoch=1, epochs=2, shuffle=False, verbose=0)
+    assert int(model.optimizer.iterations) == batches.steps - 3
+    batches.first_step = 0
+    model.fit(batches.dataset(), initial_epoch=2, epochs=4, shuffle=False, verbose=0)
+    assert int(model.optimizer.iterations) == 3 * batches.steps - 3
+
+
 def test_grouping_pads_and_splits_long_groups():
     index = np.array([5, -1, 5, 2, -1] + [7] * (MOST_TEXTS + 2))
     grouped = _group_by_picture(index)

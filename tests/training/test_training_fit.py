@@ -37,7 +37,7 @@ def test_it_learns_and_leaves_its_best_weights(data, tmp_path):
     validation = data.splits["validation"]
     decided = kf.evaluation.predict_logits(model, validation)["label"].argmax(axis=1)
     assert (decided == validation.labels["label"]).mean() > 0.8
-    assert {path.name for path in tmp_path.iterdir()} == {"model.keras", "history.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {"model.keras", "history.csv", "checkpoints"}
 
 
 def test_the_same_seed_gives_the_same_weights(data, tmp_path):
@@ -82,7 +82,10 @@ def test_a_failed_save_leaves_the_old_model(data, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 
 
-def test_an_unfinished_run_is_not_loaded(tmp_path):
+def test_a_folder_without_a_model_is_not_loaded(tmp_path):
     (tmp_path / "schema.json").write_text("{}")
-    with pytest.raises(FileNotFoundError, match=r"not a finished run: it lacks config.json, model.keras"):
+    with pytest.raises(FileNotFoundError, match=r"no trained model: it lacks config.json, model.keras. `keras"):
+        kf.load(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match=r"it lacks model.keras. Resume its training"):
         kf.load(tmp_path)
