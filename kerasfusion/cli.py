@@ -3,42 +3,66 @@
 import os
 import sys
 import tempfile
+import warnings
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-# Only typer and rich are loaded here: `--help` must answer at once. TensorFlow comes with the command that needs it.
+# Only click and rich are loaded here: `--help` must answer at once. TensorFlow comes with the command that needs it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-app = typer.Typer(
-    help="Train, compare and serve Keras models that join text and images.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 console = Console(highlight=False, soft_wrap=True)
 
-ModelOption = Annotated[
-    str | None, typer.Option(help="A name from `kerasfusion list`; chosen by the data if absent.")
-]
-OutOption = Annotated[Path, typer.Option(help="Folder of the run.")]
-EpochsOption = Annotated[int, typer.Option(min=1, help="Most passes over the training rows.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of splits, weights and order.")]
-ImageDirOption = Annotated[Path | None, typer.Option(help="Folder that relative image paths start from.")]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the run in that folder.")]
+
+class Columns(click.ParamType):
+    """Names of columns, divided by commas."""
+
+    name = "columns"
+
+    def convert(self, value, param, ctx):
+        return value if isinstance(value, list) else [part.strip() for part in value.split(",") if part.strip()]
+
+
+COLUMNS, FOLDER, FILE = Columns(), click.Path(path_type=Path), click.Path(path_type=Path)
+RECIPE = ("epochs", "batch_size", "learning_rate", "patience", "class_weight", "augment")
+
+
+def option(name, help, default=None, type=None, **more):
+    """An option that says its default, where it has one."""
+    return click.option(name, help=help, default=default, type=type, show_default=default is not None, **more)
+
+
+def flag(name, help):
+    """An option that is on when it is given."""
+    return click.option(name, is_flag=True, help=help)
+
+
+seed_option = option("--seed", "Seed of splits, weights and order.", 0)
+image_dir_option = option("--image-dir", "Folder that relative image paths start from.", type=FOLDER)
+
+
+def out_option(default):
+    """`--out`."""
+    return option("--out", "Folder of the run.", default, FOLDER)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def app():
+    """Train, compare and serve Keras models that join text and images."""
 
 
 @app.command("list")
-def list_command(pattern: Annotated[str, typer.Argument(help='A shell pattern, such as "*film*".')] = "*"):
-    """List the models of the zoo."""
+@click.argument("pattern", default="*")
+def list_command(pattern):
+    """List the models of the zoo, or those that match a shell PATTERN such as "*film*"."""
     import kerasfusion as kf
 
     names = kf.list_models(pattern)
     if not names:
-        raise typer.BadParameter(f"no model matches {pattern!r}; `kerasfusion list` shows all.")
+        raise click.BadParameter(f"no model matches {pattern!r}; `kerasfusion list` shows all.")
     table = Table("model", "what it is", "needs", "from")
     for name in names:
         entry = kf.zoo.get_entry(name)
@@ -47,72 +71,56 @@ def list_command(pattern: Annotated[str, typer.Argument(help='A shell pattern, s
 
 
 @app.command()
-def train(
-    source: Annotated[str, typer.Argument(help="CSV, TSV, JSONL, Parquet, `shapes`, or `tfds:<name>`.")],
-    image: Annotated[str | None, typer.Option(help="Picture column(s), divided by commas.")] = None,
-    text: Annotated[str | None, typer.Option(help="Text column(s), divided by commas.")] = None,
-    numbers: Annotated[str | None, typer.Option(help="Columns of plain numbers, divided by commas.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column(s) to predict, divided by commas.")] = None,
-    label_kind: Annotated[str | None, typer.Option(help="binary, classes, tags or number.")] = None,
-    split: Annotated[str | None, typer.Option(help="Column that says train, validation or test.")] = None,
-    group: Annotated[str | None, typer.Option(help="Rows of one group stay in one split.")] = None,
-    type: Annotated[str | None, typer.Option(help="Column by which scores are broken down.")] = None,
-    model: ModelOption = None,
-    out: OutOption = Path("runs/run"),
-    image_size: Annotated[int | None, typer.Option(help="Side of the pictures in pixels.")] = None,
-    text_length: Annotated[int | None, typer.Option(help="Words kept of a text.")] = None,
-    max_words: Annotated[int, typer.Option(help="Size limit of the vocabulary.")] = 10_000,
-    image_dir: ImageDirOption = None,
-    allow_outside: Annotated[bool, typer.Option(help="Allow image paths that leave the folder.")] = False,
-    epochs: EpochsOption = 20,
-    batch_size: Annotated[int, typer.Option(min=1, help="Rows per batch.")] = 64,
-    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 2e-3,
-    patience: Annotated[int, typer.Option(help="Stop after so many epochs without a better loss.")] = 5,
-    class_weight: Annotated[str | None, typer.Option(help="`balanced` weighs every class alike.")] = None,
-    seed: SeedOption = 0,
-    baselines: Annotated[bool, typer.Option(help="Train the single-modality baselines too.")] = True,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard logs (an extra).")] = False,
-    overwrite: OverwriteOption = False,
-):
-    """Train a model, and what it has to beat, on a table of pictures, sentences and labels."""
+@click.argument("source")
+@option("--image", "Picture column(s), divided by commas.", type=COLUMNS)
+@option("--text", "Text column(s), divided by commas.", type=COLUMNS)
+@option("--numbers", "Columns of plain numbers, divided by commas.", type=COLUMNS)
+@option("--label", "Column(s) to predict, divided by commas.", type=COLUMNS)
+@option("--label-kind", "What they are.", type=click.Choice(["binary", "classes", "tags", "number"]))
+@option("--split", "Column that says train, validation or test.")
+@option("--group", "Rows of one group stay in one split.")
+@option("--type", "Column by which scores are broken down.")
+@option("--weight", "Column that multiplies each row's loss.")
+@option("--model", "A name from `kerasfusion list`; chosen by the data if absent.")
+@out_option("runs/run")
+@option("--image-size", "Side of the pictures in pixels.", type=int)
+@option("--text-length", "Words kept of a text.", type=int)
+@option("--max-words", "Size limit of the vocabulary.", 10_000)
+@image_dir_option
+@flag("--allow-outside", "Allow image paths that leave the folder.")
+@option("--cache-dir", "Folder for decoded pictures, used again later.", type=FOLDER)
+@flag("--drop-naming", "Leave out rows whose text names a class.")
+@option("--epochs", "Most passes over the training rows.", 20, click.IntRange(min=1))
+@option("--batch-size", "Rows per batch.", 64, click.IntRange(min=1))
+@option("--learning-rate", "Highest learning rate.", 2e-3)
+@option("--patience", "Stop after so many epochs without a better loss.", 5)
+@option("--class-weight", "Weigh every class alike.", type=click.Choice(["balanced"]))
+@option("--augment", "Vary the training pictures.", type=click.Choice(["light", "strong"]))
+@seed_option
+@click.option("--baselines/--no-baselines", default=True, help="Train the single-modality baselines too.")
+@flag("--tensorboard", "Write TensorBoard logs (an extra).")
+@flag("--overwrite", "Replace the run in that folder.")
+@flag("--resume", "Go on with the interrupted run in that folder.")
+def train(source, model, out, baselines, tensorboard, overwrite, resume, **settings):
+    """Train a model, and what it has to beat, on a table of pictures, sentences and labels.
+
+    SOURCE is a CSV, TSV, JSONL, JSON or Parquet file, `shapes`, or `tfds:NAME`.
+    """
     kf = _load()
 
-    data = kf.data.load(
-        source,
-        image=_listed(image),
-        text=_listed(text),
-        numbers=_listed(numbers),
-        label=_listed(label),
-        label_kind=label_kind,
-        split=split,
-        group=group,
-        type=type,
-        image_size=image_size,
-        text_length=text_length,
-        max_words=max_words,
-        image_dir=image_dir,
-        allow_outside=allow_outside,
-        seed=seed,
-    )
-    recipe = kf.training.Recipe(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        patience=patience,
-        class_weight=class_weight,
-        seed=seed,
-    )
-    _train(data, model, out, recipe, baselines=baselines, overwrite=overwrite, tensorboard=tensorboard)
+    recipe = kf.training.Recipe(**{name: settings.pop(name) for name in RECIPE}, seed=settings["seed"])
+    data = kf.data.load(source, **settings)
+    options = {"baselines": baselines, "overwrite": overwrite, "resume": resume, "tensorboard": tensorboard}
+    _train(data, model, out, recipe, **options)
 
 
 @app.command()
-def demo(
-    out: OutOption = Path("runs/demo"),
-    export_to: Annotated[Path, typer.Option(help="Where the SavedModel goes.")] = Path("runs/demo/saved_model"),
-    quick: Annotated[bool, typer.Option("--quick", help="A small world and few epochs: seconds, to try it.")] = False,
-    results: Annotated[Path | None, typer.Option(help="Write the figures to this CSV file.")] = None,
-    seed: SeedOption = 0,
-):
+@out_option("runs/demo")
+@option("--export-to", "Where the SavedModel goes.", "runs/demo/saved_model", FOLDER)
+@flag("--quick", "A small world and few epochs: seconds, to try it.")
+@option("--results", "Write the figures to this CSV file.", type=FILE)
+@seed_option
+def demo(out, export_to, quick, results, seed):
     """End to end on the shapes world: make the data, train, compare, export, verify, ask."""
     kf = _load()
 
@@ -127,35 +135,36 @@ def demo(
     ok = _print_verification(kf.verify(version))
     for line in kf.recipes.ask_export(version, data):
         console.print(line)
-    raise typer.Exit(0 if ok else 1)
+    sys.exit(0 if ok else 1)
 
 
 @app.command()
-def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    source: Annotated[str, typer.Argument(help="A labelled table.")],
-    image_dir: ImageDirOption = None,
-):
-    """Score a run on another labelled table."""
+@click.argument("run", type=FOLDER)
+@click.argument("source")
+@image_dir_option
+@option("--report", "Write a page about it here, as HTML.", type=FILE)
+def evaluate(run, source, image_dir, report):
+    """Score the run in folder RUN on another labelled table, SOURCE."""
     kf = _load()
 
-    reports, skipped = kf.evaluate(run, source, image_dir=image_dir)
+    reports, skipped = kf.evaluate(run, source, image_dir=image_dir, page=report)
     if skipped:
         console.print(f"Not used, or taken as missing: {skipped}", markup=False)
-    for report in reports.values():
-        _print_scores(report.to_dict())
+    for found in reports.values():
+        _print_scores(found.to_dict())
+    if report is not None:
+        console.print(f"Report written to {report}")
 
 
 @app.command()
-def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    table: Annotated[Path | None, typer.Argument(help="A table to predict, row by row.")] = None,
-    image: Annotated[Path | None, typer.Option(help="One picture.")] = None,
-    text: Annotated[str | None, typer.Option(help="One sentence.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the table with predictions here, as CSV.")] = None,
-    image_dir: ImageDirOption = None,
-):
-    """Predict one picture and sentence, or a whole table."""
+@click.argument("run", type=FOLDER)
+@click.argument("table", type=FILE, required=False)
+@option("--image", "One picture.", type=FILE)
+@option("--text", "One sentence.")
+@option("--out", "Write the table with predictions here, as CSV.", type=FILE)
+@image_dir_option
+def predict(run, table, image, text, out, image_dir):
+    """Predict one picture and sentence, or every row of TABLE, with the run in folder RUN."""
     kf = _load()
 
     loaded = kf.load(run)
@@ -171,24 +180,57 @@ def predict(
 
 
 @app.command()
-def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    base: Annotated[Path, typer.Argument(help="Folder of the served model; the next version is written into it.")],
-):
-    """Write the next version of a SavedModel for TensorFlow Serving, and verify it."""
+@click.argument("run", type=FOLDER)
+@click.argument("base", type=FOLDER)
+@flag("--freeze", "Weights as constants of a simplified graph.")
+@flag("--bfloat16", "The same in bfloat16: half the size.")
+@flag("--lite", "A model in 8-bit integers for LiteRT too (an extra).")
+@option("--data", "A labelled table to measure on; else the test split.")
+@click.option("--measure/--no-measure", default=True, help="Measure what --freeze, --bfloat16 and --lite cost.")
+def export(run, base, **options):
+    """Write the next version of a SavedModel into folder BASE from the run in folder RUN, and verify it."""
     kf = _load()
 
-    version = kf.export(run, base)
+    version = kf.export(run, base, **options)
     console.print(f"Exported to [bold]{version}[/]")
-    raise typer.Exit(0 if _print_verification(kf.verify(version)) else 1)
+    for line in kf.recipes.losses_of(version):
+        console.print(line, markup=False)
+    sys.exit(0 if _print_verification(kf.verify(version)) else 1)
 
 
 @app.command()
-def verify(path: Annotated[Path, typer.Argument(help="Folder of a served model or of one version.")]):
-    """Check a SavedModel with the loader that TensorFlow Serving uses."""
+@click.argument("path", type=FOLDER)
+def verify(path):
+    """Check the served model, or the one version, in folder PATH with the loader that TensorFlow Serving uses."""
     import kerasfusion as kf
 
-    raise typer.Exit(0 if _print_verification(kf.verify(path)) else 1)
+    sys.exit(0 if _print_verification(kf.verify(path)) else 1)
+
+
+@app.command()
+@click.argument("folder", type=FOLDER)
+@option("--port", "Port to listen on.", 8501)
+@option("--host", "Address to listen on; 0.0.0.0 opens it to the network.", "127.0.0.1")
+@option("--threads", "Requests run at once; one per core if absent.", type=click.IntRange(min=1))
+def serve(folder, port, host, threads):
+    """Try the models in FOLDER over HTTP: a stand-in for TensorFlow Serving's REST API.
+
+    Production runs TensorFlow Serving. FOLDER holds NAME/VERSION/, or is one model's.
+    """
+    import kerasfusion as kf
+
+    kf.serving.serve(folder, host, port, threads, say=lambda line: print(line, flush=True))
+
+
+@app.command("serving-files")
+@click.argument("folder", type=FOLDER)
+@flag("--overwrite", "Replace files that exist and differ.")
+def serving_files(folder, overwrite):
+    """Write TensorFlow Serving's own configuration for the models in FOLDER: models, batching, monitoring."""
+    import kerasfusion as kf
+
+    for path in kf.serving.write_serving_files(folder, overwrite):
+        console.print(f"Written: {path}", markup=False)
 
 
 def _load():
@@ -213,34 +255,44 @@ def _load():
     return kerasfusion
 
 
-def _listed(value):
-    return None if value is None else [part.strip() for part in value.split(",") if part.strip()]
-
-
 def _train(data, model, out, recipe, **options):
     kf = _load()
 
     name, reason = (model, "given") if model else kf.recipes.default_model(data)
     table = Table("what", "value", "why", "change with", title=f"Data: {data.source}")
-    for row in [*data.settings, ("model", name, reason, "--model")]:
+    rows = [*data.settings, ("model", name, reason, "--model")]
+    if recipe.augment:
+        _, why = kf.data.augmentation_for(data.splits["train"], recipe.augment)
+        rows.append(("augmentation", recipe.augment, why, "--augment"))
+    for row in rows:
         table.add_row(*map(str, row))
     console.print(table)
     if data.skipped:
         console.print(f"Skipped {data.skipped}", markup=False)
     for note in data.notes:
         console.print(f"Note: {note}", markup=False)
-    run = kf.train(
-        data,
-        model=name,
-        out=out,
-        recipe=recipe,
-        **options,
-        say=lambda line: console.print(line, markup=False),
-    )
+    try:
+        run = kf.train(
+            data,
+            model=name,
+            out=out,
+            recipe=recipe,
+            **options,
+            say=lambda line: console.print(line, markup=False),
+        )
+    except KeyboardInterrupt:
+        console.print(f"Interrupted. The same command with --resume goes on; {_usable(out)}", markup=False)
+        sys.exit(130)
     for report in run.metrics["tasks"].values():
         _print_scores(report)
-    console.print(f"Run written to [bold]{run.path}[/]: metrics.json, history.csv, figures/, model.keras")
+    console.print(f"Run written to [bold]{run.path}[/]: report.html, metrics.json, model.keras, figures/")
     return run
+
+
+def _usable(out):
+    if (out / "model.keras").exists():
+        return f"the best model so far can be used by evaluate, predict and export {out}."
+    return "no epoch was done, so there is no model yet."
 
 
 def _print_scores(report):
@@ -275,12 +327,13 @@ def _print_verification(report):
 
 def main():
     """Run the command line; what a user can mend is said in one message, without a traceback."""
+    warnings.showwarning = lambda message, *_: print(f"Note: {message}", file=sys.stderr)
     try:
-        app()
+        app(prog_name="kerasfusion")
     except (ValueError, ImportError, FileNotFoundError, FileExistsError) as error:
         if os.environ.get("KERASFUSION_TRACEBACK"):
             raise
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]Error:[/] {error}", markup=True)
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]Error:[/] {escape(str(error))}")
         sys.exit(2)
 
 

@@ -1,5 +1,6 @@
 """TFDS sets, and the shapes world, as a table: one row per text, pictures as encoded bytes."""
 
+import importlib.util
 import os
 
 import numpy as np
@@ -37,7 +38,12 @@ def read_tfds(source, roles):
     Raises:
         DataError: There is no such set or feature, it has to be downloaded and cannot be, or no image, text or
             label was named.
+        ImportError: TFDS, the extra `[tfds]`, is not installed.
     """
+    if importlib.util.find_spec("tensorflow_datasets") is None:
+        raise ImportError(
+            f"{source} is read by tensorflow-datasets: pip install 'kerasfusion[tfds]'. Tables need no extra."
+        )
     builder = _builder(source)
     if source.split(":")[0] == SHAPES:
         roles = {role: value if value is not None else _SHAPES_ROLES.get(role) for role, value in roles.items()}

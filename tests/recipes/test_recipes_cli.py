@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from tables import color_table
-from typer.testing import CliRunner
 
 import kerasfusion as kf
 from kerasfusion import cli

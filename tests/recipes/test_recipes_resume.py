@@ -4,8 +4,8 @@ import json
 import sys
 
 import pytest
+from click.testing import CliRunner
 from tables import color_table
-from typer.testing import CliRunner
 
 import kerasfusion as kf
 from kerasfusion import cli

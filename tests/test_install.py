@@ -1,0 +1,33 @@
+"""What the package costs before anything is done with it."""
+
+import importlib.metadata
+import subprocess
+import sys
+
+from packaging.requirements import Requirement
+
+
+def test_importing_is_quick_and_loads_no_framework():
+    code = (
+        "import sys, time; started = time.perf_counter(); import kerasfusion; seconds = time.perf_counter() - started;"
+        "print(seconds, [name for name in ('tensorflow', 'keras', 'numpy', 'pandas') if name in sys.modules])"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
+    seconds, loaded = zip(*(run.stdout.split(" ", 1) for run in runs), strict=True)
+    assert set(loaded) == {"[]\n"}
+    assert min(map(float, seconds)) < 0.3
+
+
+def test_the_core_is_at_most_50_distributions():
+    found, todo = set(), ["kerasfusion"]
+    while todo:
+        name = todo.pop().lower().replace("_", "-")
+        if name in found:
+            continue
+        found.add(name)
+        for line in importlib.metadata.requires(name) or []:
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                todo.append(requirement.name)
+    assert "tensorflow" in found and "tensorflow-datasets" not in found
+    assert len(found) <= 50, sorted(found)
