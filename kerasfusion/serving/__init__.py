@@ -5,9 +5,12 @@ import importlib
 # Loaded when first used: verification runs in a process that must never import TensorFlow or Keras.
 _HOMES = {
     "CApiSession": "capi",
-    "ServingError": "capi",
-    "export": "exporting",
+    "ServingError": "errors",
+    "LiteModel": "lite_model",
+    "LitePredictor": "lite",
     "export_model": "exporting",
+    "serve": "http_server",
+    "write_serving_files": "operator_files",
     "VerifyReport": "verifying",
     "verify": "verifying",
 }

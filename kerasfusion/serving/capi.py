@@ -5,182 +5,18 @@ Serving cannot run. `TF_LoadSessionFromSavedModel` is the call TF Serving makes.
 TensorFlow or Keras: `ctypes` opens the wheel's shared libraries, so a process that only serves starts sooner.
 """
 
-import contextlib
 import ctypes
-import functools
-import importlib.util
-import math
 import os
 import threading
-from pathlib import Path
-
-import numpy as np
 
 from kerasfusion.serving import protos
-
-_LIBRARIES = ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2")
-_STATUS_NAMES = (
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-)
-INVALID_ARGUMENT = 3
-NOT_FOUND = 5
-FAILED_PRECONDITION = 9
-UNIMPLEMENTED = 12
-
-
-class ServingError(ValueError):
-    """A SavedModel that cannot be loaded, or a request it cannot answer.
-
-    Args:
-        message: What went wrong; TensorFlow's own message where the error is TensorFlow's.
-        code: TensorFlow's status code (the same numbers as gRPC's).
-
-    Attributes:
-        message: As given.
-        code: As given.
-        status: Name of the code, such as `"NOT_FOUND"`.
-
-    Example:
-    >>> ServingError("no such signature", code=5).status
-    'NOT_FOUND'
-    """
-
-    def __init__(self, message, code=INVALID_ARGUMENT):
-        self.message = message
-        self.code = code
-        self.status = _STATUS_NAMES[code] if 0 <= code < len(_STATUS_NAMES) else str(code)
-        super().__init__(f"[{self.status}] {message}")
-
-
-class _Output(ctypes.Structure):
-    """`TF_Output`: one output of one operation of the graph."""
-
-    _fields_ = (("operation", ctypes.c_void_p), ("index", ctypes.c_int))
-
-
-class _Buffer(ctypes.Structure):
-    """`TF_Buffer`: bytes with their length and a function that frees them."""
-
-    _fields_ = (("data", ctypes.c_void_p), ("length", ctypes.c_size_t), ("deallocator", ctypes.c_void_p))
-
-
-_POINTER = ctypes.c_void_p
-_POINTERS = ctypes.POINTER(ctypes.c_void_p)
-_DIMS = ctypes.POINTER(ctypes.c_int64)
-_OUTPUTS = ctypes.POINTER(_Output)
-_BUFFER = ctypes.POINTER(_Buffer)
-_STRINGS = ctypes.POINTER(ctypes.c_char_p)
-_INT = ctypes.c_int
-_SIZE = ctypes.c_size_t
-
-# Function -> (what it returns, what it takes). Without the types ctypes would cut pointers to 32 bits.
-_FUNCTIONS = {
-    "TF_NewStatus": (_POINTER, ()),
-    "TF_DeleteStatus": (None, (_POINTER,)),
-    "TF_GetCode": (_INT, (_POINTER,)),
-    "TF_Message": (ctypes.c_char_p, (_POINTER,)),
-    "TF_NewBuffer": (_BUFFER, ()),
-    "TF_DeleteBuffer": (None, (_BUFFER,)),
-    "TF_NewGraph": (_POINTER, ()),
-    "TF_DeleteGraph": (None, (_POINTER,)),
-    "TF_GraphOperationByName": (_POINTER, (_POINTER, ctypes.c_char_p)),
-    "TF_NewSessionOptions": (_POINTER, ()),
-    "TF_DeleteSessionOptions": (None, (_POINTER,)),
-    "TF_SetConfig": (None, (_POINTER, ctypes.c_char_p, _SIZE, _POINTER)),
-    "TF_LoadSessionFromSavedModel": (
-        _POINTER,
-        (_POINTER, _BUFFER, ctypes.c_char_p, _STRINGS, _INT, _POINTER, _BUFFER, _POINTER),
-    ),
-    "TF_CloseSession": (None, (_POINTER, _POINTER)),
-    "TF_DeleteSession": (None, (_POINTER, _POINTER)),
-    "TF_SessionRun": (
-        None,
-        (
-            *(_POINTER, _BUFFER),
-            *(_OUTPUTS, _POINTERS, _INT),
-            *(_OUTPUTS, _POINTERS, _INT),
-            *(_POINTERS, _INT),
-            *(_BUFFER, _POINTER),
-        ),
-    ),
-    "TF_AllocateTensor": (_POINTER, (_INT, _DIMS, _INT, _SIZE)),
-    "TF_TensorFromProto": (None, (_BUFFER, _POINTER, _POINTER)),
-    "TF_DeleteTensor": (None, (_POINTER,)),
-    "TF_TensorType": (_INT, (_POINTER,)),
-    "TF_NumDims": (_INT, (_POINTER,)),
-    "TF_Dim": (ctypes.c_int64, (_POINTER, _INT)),
-    "TF_TensorByteSize": (_SIZE, (_POINTER,)),
-    "TF_TensorData": (_POINTER, (_POINTER,)),
-    "TF_StringGetDataPointer": (_POINTER, (_POINTER,)),
-    "TF_StringGetSize": (_SIZE, (_POINTER,)),
-}
-_STRING_BYTES = 24  # sizeof(TF_TString)
-
-_memory_view = ctypes.pythonapi.PyMemoryView_FromMemory
-_memory_view.restype = ctypes.py_object
-_memory_view.argtypes = (ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int)
-_READ, _WRITE = 0x100, 0x200
-
-
-@functools.cache
-def _library():
-    """Opens TensorFlow's shared libraries, once a process, without importing the package around them."""
-    spec = importlib.util.find_spec("tensorflow")
-    if spec is None or not spec.submodule_search_locations:
-        raise ServingError("TensorFlow is not installed: its C library is what runs a SavedModel.", UNIMPLEMENTED)
-    folder = Path(next(iter(spec.submodule_search_locations)))
-    missing = [name for name in _LIBRARIES if not (folder / name).is_file()]
-    if missing:
-        raise ServingError(
-            f"The installed TensorFlow has no {' and no '.join(missing)}. The C API loader needs the Linux "
-            "wheel of `tensorflow` or `tensorflow-cpu`.",
-            UNIMPLEMENTED,
-        )
-    # In this order, and not RTLD_GLOBAL: globally visible symbols collide with other libraries' and crash.
-    library = [ctypes.CDLL(str(folder / name)) for name in _LIBRARIES][-1]
-    for name, (result, arguments) in _FUNCTIONS.items():
-        function = getattr(library, name)
-        function.restype = result
-        function.argtypes = arguments
-    return library
-
-
-@contextlib.contextmanager
-def _checked():
-    """Gives a `TF_Status` and raises what TensorFlow wrote into it."""
-    tf = _library()
-    status = tf.TF_NewStatus()
-    try:
-        yield status
-        code = tf.TF_GetCode(status)
-        if code:
-            raise ServingError(tf.TF_Message(status).decode(errors="replace"), code)
-    finally:
-        tf.TF_DeleteStatus(status)
+from kerasfusion.serving.c_library import Output, checked, library
+from kerasfusion.serving.c_tensors import dtype_name, new_tensor, read_tensor, to_array
+from kerasfusion.serving.errors import FAILED_PRECONDITION, NOT_FOUND, ServingError
 
 
 def _names(items):
     return ", ".join(f"`{name}`" for name in sorted(items)) or "none"
-
-
-def _dtype_name(number):
-    return protos.DTYPE_NAMES.get(number, f"DataType {number}")
 
 
 def _shape(proto):
@@ -199,11 +35,11 @@ class _Endpoint:
 
     def _resolve(self, graph, infos):
         names = sorted(infos)
-        described = {name: (_dtype_name(infos[name].dtype), _shape(infos[name].tensor_shape)) for name in names}
-        array = (_Output * len(names))()
+        described = {name: (dtype_name(infos[name].dtype), _shape(infos[name].tensor_shape)) for name in names}
+        array = (Output * len(names))()
         for slot, name in zip(array, names, strict=True):
             operation, _, index = infos[name].name.partition(":")
-            slot.operation = _library().TF_GraphOperationByName(graph, operation.encode())
+            slot.operation = library().TF_GraphOperationByName(graph, operation.encode())
             slot.index = int(index or 0)
             if not slot.operation:
                 raise ServingError(
@@ -223,7 +59,7 @@ class _Endpoint:
             raise ServingError(f"{where}: {'; '.join(parts)}. Its inputs are {_names(self.inputs)}.")
         arrays = {}
         for name, (dtype, shape) in self.inputs.items():
-            array = _to_array(f"{where}: input `{name}`", inputs[name], dtype)
+            array = to_array(f"{where}: input `{name}`", inputs[name], dtype)
             fits = shape is None or (
                 array.ndim == len(shape)
                 and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
@@ -234,13 +70,13 @@ class _Endpoint:
         return arrays
 
     def run(self, session, arrays):
-        tf = _library()
+        tf = library()
         feeds = (ctypes.c_void_p * len(self._feeds))()
         fetched = (ctypes.c_void_p * len(self._fetches))()
         try:
             for index, name in enumerate(self.inputs):
-                feeds[index] = _new_tensor(arrays[name])
-            with _checked() as status:
+                feeds[index] = new_tensor(arrays[name])
+            with checked() as status:
                 tf.TF_SessionRun(
                     *(session, None),
                     *(self._feeds, feeds, len(feeds)),
@@ -248,79 +84,11 @@ class _Endpoint:
                     *(None, 0),
                     *(None, status),
                 )
-            return {name: _read_tensor(name, tensor) for name, tensor in zip(self.outputs, fetched, strict=True)}
+            return {name: read_tensor(name, tensor) for name, tensor in zip(self.outputs, fetched, strict=True)}
         finally:
             for tensor in (*feeds, *fetched):
                 if tensor:
                     tf.TF_DeleteTensor(tensor)
-
-
-def _to_array(where, value, dtype):
-    if dtype == "string":
-        try:
-            return protos.as_bytes_array(value)
-        except TypeError as error:
-            raise ServingError(f"{where}: {error}") from None
-    array = np.asarray(value)
-    if array.dtype.name == dtype and array.dtype.isnative:
-        return array
-    # A plain list has no type of its own, so it takes the input's where no value changes its kind.
-    plain = not isinstance(value, (np.ndarray, np.generic))
-    if plain and array.dtype.kind in "biuf" and np.can_cast(array.dtype, dtype, "same_kind"):
-        return array.astype(dtype)
-    raise ServingError(f"{where} is {dtype}, received {array.dtype.name}.")
-
-
-def _new_tensor(array):
-    tf = _library()
-    if protos.is_text(array):
-        return _new_string_tensor(array)
-    dims = (ctypes.c_int64 * array.ndim)(*array.shape)
-    number = protos.DTYPE_NUMBERS[array.dtype.name]
-    tensor = tf.TF_AllocateTensor(number, dims, array.ndim, array.nbytes)
-    if not tensor:
-        raise MemoryError(f"TensorFlow could not allocate {array.nbytes} bytes.")
-    if array.nbytes:
-        memory = _memory_view(tf.TF_TensorData(tensor), array.nbytes, _WRITE)
-        # The only copy: from the caller's array, contiguous or not, into TensorFlow's (aligned) memory.
-        np.frombuffer(memory, dtype=array.dtype).reshape(array.shape)[...] = array
-    return tensor
-
-
-def _new_string_tensor(array):
-    # Through a TensorProto, so that TensorFlow owns the strings: a graph may hold on to an input after the
-    # run, in a table or a tf.data iterator, and strings freed from here would be gone by then.
-    tf = _library()
-    content = protos.make_tensor_proto(array).SerializeToString()
-    buffer = _Buffer(ctypes.cast(ctypes.c_char_p(content), ctypes.c_void_p), len(content), None)
-    tensor = tf.TF_AllocateTensor(protos.DTYPE_NUMBERS["bool"], None, 0, 1)
-    try:
-        with _checked() as status:
-            tf.TF_TensorFromProto(ctypes.byref(buffer), tensor, status)
-    except ServingError:
-        tf.TF_DeleteTensor(tensor)
-        raise
-    return tensor
-
-
-def _read_tensor(name, tensor):
-    tf = _library()
-    dtype = _dtype_name(tf.TF_TensorType(tensor))
-    shape = tuple(tf.TF_Dim(tensor, axis) for axis in range(tf.TF_NumDims(tensor)))
-    address = tf.TF_TensorData(tensor)
-    if dtype == "string":
-        array = np.empty(shape, dtype=object)
-        for index in range(math.prod(shape)):
-            item = address + index * _STRING_BYTES
-            array.flat[index] = ctypes.string_at(tf.TF_StringGetDataPointer(item), tf.TF_StringGetSize(item))
-        return array
-    if dtype == "bfloat16" or dtype not in protos.DTYPE_NUMBERS:
-        raise ServingError(f"Output `{name}` is {dtype}, which NumPy cannot hold: cast it to float32.", UNIMPLEMENTED)
-    size = tf.TF_TensorByteSize(tensor)
-    if not size:
-        return np.empty(shape, dtype=dtype)
-    # Copied, because the memory goes with the tensor.
-    return np.frombuffer(_memory_view(address, size, _READ), dtype=dtype).reshape(shape).copy()
 
 
 class CApiSession:
@@ -340,6 +108,8 @@ class CApiSession:
         signatures: Signature name -> `{"inputs": {name: (dtype, shape)}, "outputs": {name: (dtype, shape)}}`.
             A dtype is TensorFlow's name for it; a shape is a tuple with `None` for an open dimension, or
             `None` where even the rank is open.
+        signature_defs: Signature name -> `SignatureDef` as the file has it, TensorFlow's initialising operation
+            included.
 
     Raises:
         ServingError: There is no SavedModel at `path`, TensorFlow refuses it, or the platform has no C
@@ -376,26 +146,27 @@ class CApiSession:
         }
 
     def _load(self, config):
-        tf = _library()
+        tf = library()
         options = tf.TF_NewSessionOptions()
         meta_graph = tf.TF_NewBuffer()
         self._graph = tf.TF_NewGraph()
         try:
             if config:
-                with _checked() as status:
+                with checked() as status:
                     tf.TF_SetConfig(options, config, len(config), status)
-            with _checked() as status:
+            with checked() as status:
                 self._session = tf.TF_LoadSessionFromSavedModel(
                     *(options, None, os.fsencode(self.path)),
                     *((ctypes.c_char_p * 1)(b"serve"), 1),
                     *(self._graph, meta_graph, status),
                 )
             content = meta_graph.contents
-            signatures = protos.MetaGraphDef.FromString(ctypes.string_at(content.data, content.length)).signature_def
+            meta_graph_def = protos.MetaGraphDef.FromString(ctypes.string_at(content.data, content.length))
+            self.signature_defs = dict(sorted(meta_graph_def.signature_def.items()))
             # TensorFlow keeps its initialising operation among the signatures.
             return {
-                name: _Endpoint(self._graph, name, signatures[name])
-                for name in sorted(signatures)
+                name: _Endpoint(self._graph, name, signature)
+                for name, signature in self.signature_defs.items()
                 if not name.startswith("__saved_model")
             }
         finally:
@@ -443,11 +214,11 @@ class CApiSession:
             session, self._session = self._session, None
             graph, self._graph = self._graph, None
             self._idle.wait_for(lambda: not self._running)
-        tf = _library() if session or graph else None
+        tf = library() if session or graph else None
         if session:
-            with _checked() as status:
+            with checked() as status:
                 tf.TF_CloseSession(session, status)
-            with _checked() as status:
+            with checked() as status:
                 tf.TF_DeleteSession(session, status)
         if graph:
             tf.TF_DeleteGraph(graph)

@@ -1,4 +1,4 @@
-"""The few protobuf messages that loading and warming up a SavedModel takes, without TensorFlow.
+"""The few protobuf messages that loading, warming up and configuring a SavedModel takes, without TensorFlow.
 
 The messages are wire-compatible with TensorFlow's and TF Serving's: same field numbers and types, and fields
 not listed here are skipped when read. They live in a package and a descriptor pool of their own, so a process
@@ -45,6 +45,31 @@ _SCHEMA = {
     "PredictRequest": {"model_spec": (1, "ModelSpec"), "inputs": (2, "<TensorProto>")},
     "PredictLog": {"request": (1, "PredictRequest")},
     "PredictionLog": {"predict_log": (6, "PredictLog")},
+    # The server's own configuration files, which are text.
+    "Latest": {"num_versions": (1, "uint32")},
+    "All": {},
+    "Specific": {"versions": (1, "*int64")},
+    "ServableVersionPolicy": {"latest": (100, "Latest"), "all": (101, "All"), "specific": (102, "Specific")},
+    "ModelConfig": {
+        "name": (1, "string"),
+        "base_path": (2, "string"),
+        "model_platform": (4, "string"),
+        "model_version_policy": (7, "ServableVersionPolicy"),
+        "version_labels": (8, "<int64>"),
+    },
+    "ModelConfigList": {"config": (1, "*ModelConfig")},
+    "ModelServerConfig": {"model_config_list": (1, "ModelConfigList")},
+    "PrometheusConfig": {"enable": (1, "bool"), "path": (2, "string")},
+    "MonitoringConfig": {"prometheus_config": (1, "PrometheusConfig")},
+    "Int64Value": {"value": (1, "int64")},
+    "BatchingParameters": {
+        "max_batch_size": (1, "Int64Value"),
+        "batch_timeout_micros": (2, "Int64Value"),
+        "max_enqueued_batches": (3, "Int64Value"),
+        "num_batch_threads": (4, "Int64Value"),
+        "allowed_batch_sizes": (6, "*int64"),
+        "pad_variable_length_inputs": (7, "bool"),
+    },
 }
 
 # TensorFlow's DataType numbers. bfloat16 has no NumPy type, so it has a name here and nothing more.
@@ -129,6 +154,9 @@ ModelSpec = _CLASSES["ModelSpec"]
 PredictRequest = _CLASSES["PredictRequest"]
 PredictLog = _CLASSES["PredictLog"]
 PredictionLog = _CLASSES["PredictionLog"]
+ModelServerConfig = _CLASSES["ModelServerConfig"]
+MonitoringConfig = _CLASSES["MonitoringConfig"]
+BatchingParameters = _CLASSES["BatchingParameters"]
 
 
 def as_bytes_array(value):

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerasfusion.serving import capi
-from kerasfusion.serving.capi import CApiSession, ServingError
+from kerasfusion.serving import c_library
+from kerasfusion.serving.capi import CApiSession
+from kerasfusion.serving.errors import FAILED_PRECONDITION, NOT_FOUND, ServingError
 
 TYPES = {
     "float32": np.array([1.5, -0.25, np.inf], "float32"),
@@ -185,7 +186,7 @@ def test_refused_requests(session, signature, inputs, status, message):
 def test_no_saved_model(tmp_path):
     with pytest.raises(ServingError, match=r"Could not find SavedModel .*nowhere") as refused:
         CApiSession(tmp_path / "nowhere")
-    assert refused.value.code == capi.NOT_FOUND
+    assert refused.value.code == NOT_FOUND
     (tmp_path / "saved_model.pb").write_bytes(b"junk")
     with pytest.raises(ServingError):
         CApiSession(tmp_path)
@@ -230,7 +231,7 @@ def test_close(export):
     session.close()
     with pytest.raises(ServingError, match="The session is closed") as refused:
         session.run("score", {"x": [[0, 0, 0]]})
-    assert refused.value.code == capi.FAILED_PRECONDITION
+    assert refused.value.code == FAILED_PRECONDITION
 
 
 def test_close_waits_for_running_calls(export):
@@ -277,10 +278,10 @@ def test_platform_without_the_library(tmp_path, monkeypatch):
     class Spec:
         submodule_search_locations = (str(tmp_path),)
 
-    opens = capi._library.__wrapped__
-    monkeypatch.setattr(capi.importlib.util, "find_spec", lambda name: Spec)
+    opens = c_library.library.__wrapped__
+    monkeypatch.setattr(c_library.importlib.util, "find_spec", lambda name: Spec)
     with pytest.raises(ServingError, match=r"has no libtensorflow_framework\.so\.2 .* needs the Linux wheel"):
         opens()
-    monkeypatch.setattr(capi.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(c_library.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ServingError, match="TensorFlow is not installed"):
         opens()
