@@ -36,17 +36,18 @@ class TaskReport:
     @property
     def verdict(self):
         """One sentence: whether the model beats the best of its baselines."""
-        (name, own), *others = self.scores.items()
-        others = [(n, s) for n, s in others if not n.startswith("ceiling")]
-        if not others:
+        name, own = next(iter(self.scores.items()))
+        rival = best_baseline(self.scores)
+        if rival is None:
             return f"{self.task.name}: {name} {own}."
-        best_name, best = max(others, key=lambda item: item[1].value * (1 if own.higher_is_better else -1))
+        best_name, best = rival
         gain = own.better_by(best)
         unit = f"{abs(gain) * 100:.1f} points" if own.name != "mae" else f"{abs(gain):.4g}"
         apart = "the 95 % intervals are apart" if own.apart_from(best) else "the 95 % intervals overlap"
         if gain > 0:
             return f"{self.task.name}: {name} {own} beats the best baseline, {best_name} {best}, by {unit}; {apart}."
-        return f"{self.task.name}: {name} {own} does NOT beat {best_name} {best}: worse by {unit}; {apart}."
+        worse = f"worse by {unit}; {apart}" if gain < 0 else "they are equal"
+        return f"{self.task.name}: {name} {own} does NOT beat {best_name} {best}: {worse}."
 
     def to_dict(self):
         plain = {name: dataclasses.asdict(found) for name, found in self.scores.items()}
@@ -55,6 +56,33 @@ class TaskReport:
             for name, kinds in self.by_kind.items()
         }
         return {"verdict": self.verdict, "scores": plain, "by_kind": by_kind, "further": self.further}
+
+
+def best_baseline(scores):
+    """The baseline that the model has to beat: `(name, Score)`, or None where there is none.
+
+    A ceiling is chosen with the labels in hand, so it is no rival.
+
+    Args:
+        scores: Name -> `Score`, the model first.
+    """
+    _, *others = scores.items()
+    others = [(name, score) for name, score in others if not name.startswith("ceiling")]
+    return max(others, key=lambda item: item[1].value * (1 if item[1].higher_is_better else -1), default=None)
+
+
+def standing(scores):
+    """How the model stands to its best baseline: `"beats"`, `"unsure"`, `"loses"`, or `"alone"` without one.
+
+    Args:
+        scores: Name -> `Score`, the model first. Unsure is a lead with intervals that overlap.
+    """
+    own, rival = next(iter(scores.values())), best_baseline(scores)
+    if rival is None:
+        return "alone"
+    if own.better_by(rival[1]) <= 0:
+        return "loses"
+    return "beats" if own.apart_from(rival[1]) else "unsure"
 
 
 def report(models, examples, train=None, type_column=None):

@@ -1,15 +1,16 @@
 import kerasfusion as kf
 from kerasfusion.data import load_rows
-from kerasfusion.evaluation import report
+from kerasfusion.evaluation import report, write_evaluation_page
 
 
-def evaluate(run, source, image_dir=None):
+def evaluate(run, source, image_dir=None, page=None):
     """Score a finished run on another labelled table.
 
     Args:
         run: A `Run` or its folder.
         source: A table with the run's feature and label columns. A picture that cannot be read counts as missing.
         image_dir: Folder that relative image paths start from.
+        page: File to write a report into, as HTML; None writes none.
 
     Returns:
         tuple: dict task -> `TaskReport`, and the `Skipped` rows and pictures.
@@ -28,4 +29,7 @@ def evaluate(run, source, image_dir=None):
     examples, skipped = load_rows(source, run.schema, image_dir=image_dir)
     type_column = run.config.get("type_column")
     type_column = type_column if type_column in examples.frame.columns else None
-    return report({run.config["model"]: run.model}, examples, type_column=type_column), skipped
+    found = report({run.config["model"]: run.model}, examples, type_column=type_column)
+    if page is not None:
+        write_evaluation_page(page, run, found, examples, skipped)
+    return found, skipped

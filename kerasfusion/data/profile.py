@@ -1,0 +1,163 @@
+"""What is in the rows of a data set: counts, lengths, sizes, ranges, gaps and repeats, as plain JSON for a report."""
+
+import numpy as np
+import pandas as pd
+
+from kerasfusion.data.labels import read_numbers
+from kerasfusion.data.schema import SPECIAL_TOKENS
+from kerasfusion.preprocessing.text import tokenize
+
+MOST_BINS = 16
+MOST_SIZES = 8
+_UNKNOWN = SPECIAL_TOKENS.index("[UNK]")
+
+
+def profile_splits(splits, image_sizes=None):
+    """Describe the rows of a data set, split by split.
+
+    Args:
+        splits: Split name -> `Examples` of one schema and the same banks.
+        image_sizes: Image feature -> int32 `(pictures in the bank, 2)`, heights and widths in pixels of the pictures
+            as they came, 0 where unknown. None: sizes are left out.
+
+    Returns:
+        dict of JSON values. `rows`: split -> count. `labels`, `text`, `image`, `numbers`: what each task, feature or
+        numeric column holds. `missing`: feature -> split -> count. `repeats`: how many rows have the inputs of an
+        earlier row, and by task how many have inputs that also occur with another label.
+
+    Example:
+
+    ```python
+    profile_splits(data.splits, data.image_sizes)["labels"]["label"]["counts"]["train"]  # [40, 38, 42]
+    ```
+    """
+    schema = next(iter(splits.values())).schema
+    columns = [column for feature in schema.of_kind("numbers") for column in feature.columns]
+    return {
+        "rows": {name: len(split) for name, split in splits.items()},
+        "labels": {task.name: _labels(task, splits) for task in schema.tasks},
+        "text": {feature.name: _text(feature, splits) for feature in schema.of_kind("text")},
+        "image": {
+            feature.name: _image(feature, splits, (image_sizes or {}).get(feature.name))
+            for feature in schema.of_kind("image")
+        },
+        "numbers": {
+            column: {name: _range(read_numbers(split.frame, column)) for name, split in splits.items()}
+            for column in columns
+        },
+        "missing": {
+            feature.name: {name: int(_missing(feature, split).sum()) for name, split in splits.items()}
+            for feature in schema.features
+        },
+        "repeats": _repeats(schema, splits),
+    }
+
+
+def _labels(task, splits):
+    kept = {name: split.labels[task.name][split.weights[task.name] > 0] for name, split in splits.items()}
+    if task.kind == "number":
+        ranges = {name: _range(values) for name, values in kept.items()}
+        return {"kind": task.kind, "range": ranges, **_histogram(kept)}
+    if task.kind == "tags":
+        counts = {name: values.sum(axis=0) for name, values in kept.items()}
+    else:
+        counts = {name: np.bincount(v.astype(int), minlength=len(task.classes)) for name, v in kept.items()}
+    found = {"kind": task.kind, "classes": list(task.classes)}
+    found["counts"] = {name: [int(count) for count in values] for name, values in counts.items()}
+    if task.kind == "tags":
+        found["untagged"] = {name: int((values.sum(axis=1) == 0).sum()) for name, values in kept.items()}
+    return found
+
+
+def _text(feature, splits):
+    lengths, unknown = {}, {}
+    for name, split in splits.items():
+        codes, distinct = pd.factorize(split.raw(feature))
+        lengths[name] = tokenize(distinct).row_lengths().numpy()[codes]
+        ids = split.text[feature.name]
+        unknown[name] = float((ids == _UNKNOWN).sum() / max((ids != 0).sum(), 1))
+    return {
+        "vocabulary": len(feature.vocabulary),
+        "length": feature.length,
+        "range": {name: _range(values) for name, values in lengths.items()},
+        "cut": {name: int((values > feature.length).sum()) for name, values in lengths.items()},
+        "unknown": unknown,
+        **_histogram(lengths),
+    }
+
+
+def _image(feature, splits, sizes):
+    found = {"size": list(feature.size), "pictures": {}, "rows_per_picture": {}}
+    shown = {name: split.images[feature.name] for name, split in splits.items()}
+    for name, index in shown.items():
+        counts = np.unique(index[index >= 0], return_counts=True)[1]
+        found["pictures"][name] = len(counts)
+        found["rows_per_picture"][name] = _range(counts)
+    if sizes is not None:
+        used = np.unique(np.concatenate(list(shown.values())))
+        sizes = sizes[used[used >= 0]]
+        distinct, counts = np.unique(sizes[sizes[:, 0] > 0], axis=0, return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        found["distinct_sizes"] = len(distinct)
+        found["sizes"] = [[*map(int, distinct[i]), int(counts[i])] for i in order[:MOST_SIZES]]
+        found["height"], found["width"] = (_range(sizes[sizes[:, 0] > 0][:, axis]) for axis in (0, 1))
+    return found
+
+
+def _missing(feature, split):
+    if feature.kind == "text":
+        return split.frame[feature.columns[0]].isna().to_numpy()
+    if feature.kind == "image":
+        return split.images[feature.name] < 0
+    return ~split.numbers_present[feature.name]
+
+
+def _repeats(schema, splits):
+    """Rows with the same inputs, over all splits together."""
+    inputs = [_inputs(schema, split) for split in splits.values()]
+    group = pd.concat(inputs, ignore_index=True).groupby(list(inputs[0]), dropna=False, sort=False).ngroup()
+    found = {"rows": int(group.duplicated().sum()), "other_label": {}}
+    for task in schema.tasks:
+        labels = np.concatenate([split.labels[task.name] for split in splits.values()])
+        known = np.concatenate([split.weights[task.name] for split in splits.values()]) > 0
+        pairs = pd.DataFrame({"group": group, "label": np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)})
+        answers = pairs[known].groupby("group")["label"].transform("nunique")
+        found["other_label"][task.name] = int((answers > 1).sum())
+    return found
+
+
+def _inputs(schema, split):
+    cells = {}
+    for feature in schema.features:
+        if feature.kind == "text":
+            cells[feature.name] = split.raw(feature)
+        elif feature.kind == "image":
+            cells[feature.name] = split.images[feature.name]
+        else:
+            cells.update({column: read_numbers(split.frame, column) for column in feature.columns})
+    return pd.DataFrame(cells)
+
+
+def _range(values):
+    """Smallest, middle, mean and largest of the values that are there, and how many are not."""
+    values = np.asarray(values, "float64")
+    there = values[~np.isnan(values)]
+    figures = (there.min(), np.median(there), there.mean(), there.max()) if len(there) else (None,) * 4
+    named = dict(zip(("smallest", "median", "mean", "largest"), figures, strict=True))
+    return {**{k: v if v is None else float(v) for k, v in named.items()}, "missing": len(values) - len(there)}
+
+
+def _histogram(values):
+    """Common bins for the values of all splits: `edges`, one more than bins, and split -> `counts`."""
+    everything = np.concatenate(list(values.values()))
+    if not len(everything):
+        return {"edges": [], "counts": {name: [] for name in values}}
+    low, high = float(everything.min()), float(everything.max())
+    if (everything == np.round(everything)).all():
+        # Whole numbers: every bin holds as many of them.
+        step = max(1, int(np.ceil((high - low + 1) / MOST_BINS)))
+        edges = np.arange(low, high + step + 0.5, step) - 0.5
+    else:
+        edges = np.linspace(low, high, MOST_BINS + 1)
+    counts = {name: np.histogram(part, edges)[0].tolist() for name, part in values.items()}
+    return {"edges": edges.tolist(), "counts": counts}

@@ -1,0 +1,55 @@
+"""The sections in their order, in one file of HTML."""
+
+from importlib.resources import files
+
+from kerasfusion.evaluation.page.costs import costs
+from kerasfusion.evaluation.page.html import Html, element
+from kerasfusion.evaluation.page.profile import profile_section
+from kerasfusion.evaluation.page.results import results, training
+from kerasfusion.evaluation.page.serving import serving
+from kerasfusion.evaluation.page.summary import asked, verdicts
+
+
+def render(parts):
+    """The page's HTML.
+
+    Args:
+        parts: A `Parts`.
+
+    Returns:
+        str
+    """
+    style = (files("kerasfusion.evaluation.page") / "page.css").read_text(encoding="utf-8")
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", parts.title),
+        element("style", Html(style)),
+    )
+    body = element(
+        "body",
+        element(
+            "main",
+            element("h1", parts.title),
+            verdicts(parts),
+            _contents(parts),
+            asked(parts),
+            profile_section(parts),
+            training(parts),
+            results(parts),
+            costs(parts),
+            serving(parts),
+        ),
+    )
+    return "<!doctype html>\n" + element("html", head, body, lang="en") + "\n"
+
+
+def _contents(parts):
+    places = [("asked", "What was asked"), ("data", "The data")]
+    places += [("training", "Training")] if parts.history else []
+    places += [(f"results-{i}", f"Results: {parts.schema[n].column}") for i, n in enumerate(parts.metrics["tasks"])]
+    places += [("costs", "What it costs"), ("serve", "Serve it")] if parts.folder else []
+    links = [element("li", element("a", name, href=f"#{place}")) for place, name in places]
+    return element("nav", element("ul", links), aria_label="Contents")

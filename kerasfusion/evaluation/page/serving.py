@@ -1,0 +1,114 @@
+"""How to serve the model: commands, a request, the answer."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+from kerasfusion.evaluation.page.html import code, element, section, table
+
+PORT = 8501
+MOST_CLASSES = 10
+
+
+def serving(parts):
+    """Commands and requests with the run's own names in them."""
+    if parts.folder is None:
+        return None
+    # What a name in an address may hold.
+    name = re.sub(r"[^\w.-]+", "_", Path(parts.folder).resolve().name, flags=re.ASCII)
+    base = f"saved_models/{name}"
+    run, quoted = shlex.quote(parts.folder), shlex.quote(base)
+    commands = f"kerasfusion export {run} {quoted}\nkerasfusion verify {quoted}\nkerasfusion serve {quoted}"
+    volume = shlex.quote(f"/{base}:/models/{name}")
+    variable = shlex.quote(f"MODEL_NAME={name}")
+    docker = f'docker run -p {PORT}:{PORT} -v "$PWD"{volume} -e {variable} tensorflow/serving'
+    address = f"http://localhost:{PORT}/v1/models/{name}:predict"
+    row = request_row(parts.schema, parts.details["sample"])
+    return section(
+        "Serve it",
+        element("p", "Write a SavedModel, check it with TensorFlow Serving's loader, and try it (extra [serve]):"),
+        code(commands),
+        element("p", "In production, TensorFlow Serving answers the same requests:"),
+        code(docker),
+        element("p", "A request: one object for each row, pictures as the base64 of their file."),
+        code(json.dumps({"instances": [row]}, indent=2, ensure_ascii=False)),
+        element("p", "From a shell:"),
+        code(_curl(row, address)),
+        element("p", "From Python:"),
+        code(_python(row, address)),
+        table("What comes back for each row", ("name", "what it is"), answers(parts.schema), class_="facts"),
+        element("p", "Without a server:"),
+        code(_without_server(parts)),
+        id_="serve",
+    )
+
+
+_PICTURE = "<base64 of a PNG or JPEG file>"
+
+
+def request_row(schema, sample):
+    """One row of a request in TensorFlow Serving's row form.
+
+    Args:
+        schema: The run's `Schema`.
+        sample: Feature -> a string or a list of numbers, to stand in the request.
+
+    Returns:
+        dict input name -> value.
+    """
+    row = {}
+    for feature in schema.features:
+        if feature.kind == "image":
+            row[f"{feature.name}_bytes"] = {"b64": _PICTURE}
+        else:
+            row[feature.name] = sample[feature.name]
+    return row
+
+
+def answers(schema):
+    """Names of a served model's outputs and what they are: list of `(name, meaning)`."""
+    found = []
+    several = len(schema.tasks) > 1
+    for task in schema.tasks:
+        probabilities = f"{task.name}_probabilities" if several else "probabilities"
+        if task.kind == "number":
+            found.append((task.name, "the number"))
+            continue
+        found.append((task.name, "tags divided by |" if task.kind == "tags" else "the name of the class"))
+        classes = ", ".join(task.classes[:MOST_CLASSES])
+        if len(task.classes) > MOST_CLASSES:
+            classes += f", … ({len(task.classes):,}, in the order of schema.json)"
+        found.append((probabilities, f"one for each of: {classes}"))
+    for feature in schema.of_kind("image"):
+        found.append((f"{feature.name}_ok", "whether the picture could be read; if not, it counts as missing"))
+    return found
+
+
+def _curl(row, address):
+    body = json.dumps({"instances": [row]}, ensure_ascii=False).replace("'", "'\\''")
+    body = body.replace(_PICTURE, "'$(base64 -w0 picture.png)'")
+    return f"curl -d '{body}' \\\n    {shlex.quote(address)}"
+
+
+def _python(row, address):
+    lines = ["import base64, json, urllib.request", ""]
+    values = {key: repr(value) for key, value in row.items()}
+    if any(isinstance(value, dict) for value in row.values()):
+        lines += ['picture = base64.b64encode(open("picture.png", "rb").read()).decode()']
+        values.update({key: '{"b64": picture}' for key, value in row.items() if isinstance(value, dict)})
+    lines.append("row = {" + ", ".join(f"{key!r}: {value}" for key, value in values.items()) + "}")
+    lines.append('body = json.dumps({"instances": [row]}).encode()')
+    lines.append(f"answer = urllib.request.urlopen({address!r}, body)")
+    lines.append('print(json.load(answer)["predictions"])')
+    return "\n".join(lines)
+
+
+def _without_server(parts):
+    cells, sample = {}, parts.details["sample"]
+    for feature in parts.schema.features:
+        if feature.kind == "numbers":
+            cells.update(zip(feature.columns, sample[feature.name], strict=True))
+        else:
+            cells[feature.columns[0]] = "picture.png" if feature.kind == "image" else sample[feature.name]
+    return f"import kerasfusion as kf\n\nrun = kf.load({parts.folder!r})\nprint(run.predict([{cells!r}]))"

@@ -1,0 +1,46 @@
+"""The verdict, and what was asked."""
+
+from kerasfusion.evaluation.page.html import element, join, section, table
+from kerasfusion.evaluation.report import standing
+from kerasfusion.evaluation.scores import Score
+
+_SIGNS = {
+    "beats": "Better than every baseline",
+    "unsure": "Better than every baseline, but perhaps by chance",
+    "loses": "No better than a baseline",
+    "alone": "Scored without baselines",
+}
+
+
+def verdicts(parts):
+    """One box per task: whether the model beats the best that does without joining."""
+    boxes = []
+    for task in parts.metrics["tasks"].values():
+        found = standing({name: Score(**score) for name, score in task["scores"].items()})
+        sign = element("strong", _SIGNS[found])
+        boxes.append(element("p", sign, " ", task["verdict"], class_=f"verdict {found}"))
+    return join(boxes)
+
+
+def asked(parts):
+    """The table, the role of each column, the model and how it was trained."""
+    config, details = parts.config, parts.details
+    facts = [("table", config["source"]), ("model", config["model"])]
+    if config.get("changes"):
+        facts.append(("changed settings", _listed(config["changes"])))
+    facts += [("recipe", _listed(config["recipe"]))] if "recipe" in config else []
+    facts.append(("made", details["made"]))
+    if details.get("command"):
+        facts.append(("command", element("code", details["command"])))
+    facts.append(("versions", _listed(details["versions"], " ")))
+    facts += [("machine", config["machine"])] if "machine" in config else []
+    roles = None
+    if details.get("settings"):
+        header = ("what", "value", "why", "change with")
+        rows = [[*row[:3], element("code", row[3]) if row[3] else ""] for row in details["settings"]]
+        roles = table("Columns and settings", header, rows)
+    return section("What was asked", table("The run", ("", ""), facts, class_="facts"), roles, id_="asked")
+
+
+def _listed(values, sign=" = "):
+    return ", ".join(f"{name}{sign}{value}" for name, value in values.items())
