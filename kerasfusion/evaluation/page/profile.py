@@ -10,7 +10,6 @@ def profile_section(parts):
     """What the table holds: classes, lengths, sizes, ranges, gaps, repeats, and what was left out."""
     profile = parts.details["profile"]
     contents = [element("p", _rows(profile["rows"]))]
-    contents += [element("p", "Note: ", note, class_="note") for note in parts.details["notes"]]
     contents += [
         _labels(parts.schema[task].column, found, profile["rows"]) for task, found in profile["labels"].items()
     ]

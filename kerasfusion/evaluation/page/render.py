@@ -7,7 +7,7 @@ from kerasfusion.evaluation.page.html import Html, element
 from kerasfusion.evaluation.page.profile import profile_section
 from kerasfusion.evaluation.page.results import results, training
 from kerasfusion.evaluation.page.serving import serving
-from kerasfusion.evaluation.page.summary import asked, verdicts
+from kerasfusion.evaluation.page.summary import asked, notes, verdicts
 
 
 def render(parts):
@@ -34,6 +34,7 @@ def render(parts):
             "main",
             element("h1", parts.title),
             verdicts(parts),
+            notes(parts),
             _contents(parts),
             asked(parts),
             profile_section(parts),

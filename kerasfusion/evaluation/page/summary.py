@@ -22,6 +22,11 @@ def verdicts(parts):
     return join(boxes)
 
 
+def notes(parts):
+    """What a reader of the figures must know before they believe them: leaks, repeats, classes that are rare."""
+    return join([element("p", "Note: ", note, class_="note") for note in parts.details["notes"]])
+
+
 def asked(parts):
     """The table, the role of each column, the model and how it was trained."""
     config, details = parts.config, parts.details
