@@ -124,7 +124,7 @@ def test_evaluate_another_table(pets):
         ),
         (["train", "{f}/pets.csv", "--label", "fits", "--text", "description", "--out", "{f}/run"], "--overwrite"),
         (["predict", "{f}/run"], "--image"),
-        (["export", "{f}/photos", "{f}/y"], "not a finished run"),
+        (["export", "{f}/photos", "{f}/y"], "holds no trained model"),
         (["evaluate", "{f}/run", "{f}/photos.csv"], "photos.csv"),
         (["verify", "{f}/photos"], "photos"),
     ],
