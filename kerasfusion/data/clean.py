@@ -5,7 +5,8 @@ import dataclasses
 import pandas as pd
 
 from kerasfusion.data.errors import DataError, short, source_of
-from kerasfusion.data.labels import value_name
+from kerasfusion.data.infer import check_text
+from kerasfusion.data.labels import read_numbers, value_name
 from kerasfusion.data.table import is_missing
 
 EXAMPLES = 3
@@ -74,15 +75,11 @@ def clean_rows(frame, columns):
         DataError: More than half of the rows would be dropped.
     """
     raw = frame
-    frame = frame.copy(deep=False)
+    frame = clean_features(frame, columns)
     labels = list(columns.labels)
-    for column in [*columns.features, *labels, columns.split, columns.group, columns.type]:
+    for column in [*labels, columns.split, columns.group, columns.type]:
         if column is not None:
             frame[column] = _stripped(frame[column])
-    for column in columns.text:
-        frame[column] = frame[column].map(value_name, na_action="ignore")
-    for column in columns.numbers:
-        frame[column] = pd.to_numeric(frame[column]).astype("float64")
 
     no_label = frame[labels].isna()
     no_feature = frame[list(columns.features)].isna().all(axis=1) & ~no_label.any(axis=1)
@@ -98,6 +95,30 @@ def clean_rows(frame, columns):
             f"is wrong with the table or with the choice of its columns.\n{skipped}"
         )
     return (frame[~(no_label.any(axis=1) | no_feature)] if skipped else frame), skipped
+
+
+def clean_features(frame, columns):
+    """Strip strings, turn blanks into missing cells, make text cells strings and numbers float64; keep every row.
+
+    Args:
+        frame: A frame from `read_table`.
+        columns: Its `Columns`.
+
+    Returns:
+        The frame with its feature columns cleaned.
+
+    Raises:
+        DataError: A text cell is no text, or a number no finite number.
+    """
+    frame = frame.copy(deep=False)
+    for column in columns.image + columns.text:
+        frame[column] = _stripped(frame[column])
+    for column in columns.text:
+        check_text(frame, column)
+        frame[column] = frame[column].map(value_name, na_action="ignore")
+    for column in columns.numbers:
+        frame[column] = read_numbers(frame, column)
+    return frame
 
 
 def duplicates_across_splits(frame, columns, splits):

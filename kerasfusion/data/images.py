@@ -3,8 +3,10 @@
 import base64
 import binascii
 import dataclasses
+import functools
 import io
 import os
+import stat
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlparse
@@ -15,13 +17,25 @@ import pandas as pd
 from PIL import Image
 
 from kerasfusion.data.clean import EXAMPLES, Skipped
-from kerasfusion.data.errors import DataError, place, source_of
-from kerasfusion.data.table import is_missing
+from kerasfusion.data.errors import DataError, place, short, source_of
+from kerasfusion.data.limits import MOST_PIXELS
+from kerasfusion.data.table import IN_MEMORY, is_missing
 
-MOST_PIXELS = 100_000_000
 # What TensorFlow decodes, under Pillow's names; MPO is a JPEG with further pictures behind it, as phones
 # write it.
 FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "WEBP")
+# What people have instead of a picture, by what it holds within its first bytes.
+NO_PICTURES = {
+    b"<svg": "SVG pictures are not supported (save as PNG or JPEG)",
+    b"<!doctype html": "a web page, not a picture (its download failed)",
+    b"<html": "a web page, not a picture (its download failed)",
+    b"git-lfs.github.com/spec": "a Git LFS pointer, not a picture (run git lfs pull)",
+    b"%pdf": "a PDF, not a picture (save as PNG or JPEG)",
+    b"ftypheic": "HEIC pictures are not supported (save as PNG or JPEG)",
+    b"ftypheix": "HEIC pictures are not supported (save as PNG or JPEG)",
+    b"ftypmif1": "HEIC pictures are not supported (save as PNG or JPEG)",
+    b"ftypavif": "AVIF pictures are not supported (save as PNG or JPEG)",
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,6 +106,11 @@ class ImageSources:
         return ImageCheck(self.unusable + problems, bad, sizes)
 
 
+    def decodable(self, check):
+        """The keys, emptied where a check found the picture bad: what is no file must not be read for its pixels."""
+        return [b"" if bad else key for key, bad in zip(self.keys, check.bad, strict=True)]
+
+
 def resolve_images(frame, column, image_dir=None, allow_outside=False):
     """Find the distinct pictures of a column.
 
@@ -100,7 +119,8 @@ def resolve_images(frame, column, image_dir=None, allow_outside=False):
         column: Its picture column. Cells are paths (relative ones start from the table's folder), `file://`
             addresses, encoded bytes, `{"bytes": …}` or `{"path": …}`, `data:image/png;base64,…`, or missing.
         image_dir: Folder that relative paths start from instead.
-        allow_outside: Let relative paths lead out of the folder (`../x.png`).
+        allow_outside: Let paths lead out of the folder: `../x.png`, absolute ones, links. In a `DataFrame`, whose
+            absolute paths the program itself has made, only relative ones are held to the folder.
 
     Returns:
         `ImageSources`.
@@ -121,19 +141,21 @@ def resolve_images(frame, column, image_dir=None, allow_outside=False):
         raise DataError(f"The image folder {folder} does not exist (image_dir=…, --image-dir).")
     cells = _contents(frame, column)
     codes, uniques = pd.factorize(cells)
+    is_inside = _inside(folder)
     keys, picture_of, unusable = {}, np.full(len(uniques) + 1, -1, "int32"), {}
     for code, cell in enumerate(uniques):
         key, reason = _read_cell(cell)
         if reason:
             unusable.setdefault(reason, []).append(code)
             continue
-        if isinstance(key, str) and not os.path.isabs(key):
-            relative, key = key, os.path.normpath(os.path.join(folder, key))
-            if not allow_outside and not key.startswith(os.path.join(folder, "")):
+        if isinstance(key, str):
+            given, key = key, os.path.normpath(os.path.join(folder, key))
+            trusted = allow_outside or (source_of(frame) == IN_MEMORY and os.path.isabs(given))
+            if not trusted and not is_inside(key):
                 raise DataError(
-                    f"{place(frame, np.argmax(codes == code), column)}: {relative!r} leads out of the image "
-                    f"folder {folder}. Move the file, set the folder (image_dir=…, --image-dir), or pass "
-                    "allow_outside=True."
+                    f"{place(frame, np.argmax(codes == code), column)}: {short(given)} leads out of the image folder "
+                    f"{folder}. Move the file, name the folder that holds the pictures (image_dir=…, --image-dir; "
+                    "with / any file is taken), or pass allow_outside=True."
                 )
         # Two ways to write one path are one picture.
         picture_of[code] = keys.setdefault(key, len(keys))
@@ -196,25 +218,67 @@ def _read_cell(cell):
     return (cell.replace("\\", "/") if os.sep == "/" else cell), None
 
 
+def _inside(folder):
+    """Tells whether a file lies below a folder, links followed."""
+    # Links are looked up once a folder: tables name many files of few folders.
+    real = functools.cache(os.path.realpath)
+    below = os.path.join(real(folder), "")
+
+    def is_inside(path):
+        path = os.path.join(real(os.path.dirname(path)), os.path.basename(path))
+        return (os.path.realpath(path) if os.path.islink(path) else path).startswith(below)
+
+    return is_inside
+
+
 def _read_header(key):
     """`(height, width)`, or the reason why the picture cannot be used."""
     try:
-        if isinstance(key, str) and os.path.getsize(key) == 0:
-            return "empty file (0 bytes)"
+        if isinstance(key, str):
+            found = os.stat(key)
+            if not stat.S_ISREG(found.st_mode):
+                return "a folder, not a file" if stat.S_ISDIR(found.st_mode) else "not a file"
+            if not found.st_size:
+                return "empty file (0 bytes)"
         with Image.open(io.BytesIO(key) if isinstance(key, bytes) else key) as image:
             width, height = image.size
-            kind = image.format
-    except FileNotFoundError:
+            refused = _refusal(image)
+    except (FileNotFoundError, NotADirectoryError):
         return "file does not exist"
+    except PermissionError:
+        return "file may not be read (permission denied)"
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return f"over {MOST_PIXELS // 10**6} megapixels"
     except Exception:  # Pillow's plugins let through whatever error a broken header leads them to
-        return "not a readable picture"
-    if kind not in FORMATS:
-        return f"{kind} pictures are not supported (save as PNG or JPEG)"
+        return _no_picture(key)
     if width * height > MOST_PIXELS:
         return f"over {MOST_PIXELS // 10**6} megapixels"
-    return height, width
+    return refused or (height, width)
+
+
+def _refusal(image):
+    """Why TensorFlow cannot decode what Pillow can, None if it can."""
+    if image.format not in FORMATS:
+        return f"{image.format} pictures are not supported (save as PNG or JPEG)"
+    if image.format == "WEBP" and image.is_animated:
+        return "animated WebP pictures are not supported (save one frame as PNG or JPEG)"
+    if image.format == "BMP" and (image.tile[0][0] != "raw" or image.tile[0][3][0] in ("1", "P;1", "P;2", "P;4")):
+        return "BMP pictures of fewer than 8 bits or with run lengths are not supported (save as PNG)"
+    return None
+
+
+def _no_picture(key):
+    """What a file or bytes that are no picture may be instead."""
+    try:
+        if isinstance(key, bytes):
+            beginning = key[:1000]
+        else:
+            with open(key, "rb") as file:
+                beginning = file.read(1000)
+    except (OSError, ValueError):
+        beginning = b""
+    beginning = beginning.lower()
+    return next((reason for sign, reason in NO_PICTURES.items() if sign in beginning), "not a readable picture")
 
 
 def _problems(reasons, ids, rows, column, shown):

@@ -44,6 +44,7 @@ class Columns:
         split: The column that says train, validation or test.
         group: The column whose equal values must not straddle splits (a patient, a product).
         type: The column by which reports are broken down (question type).
+        weight: The column of how much each row counts in training.
         reasons: Role -> how it was decided.
     """
 
@@ -54,6 +55,7 @@ class Columns:
     split: str | None = None
     group: str | None = None
     type: str | None = None
+    weight: str | None = None
     reasons: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -63,11 +65,20 @@ class Columns:
 
 
 def infer_columns(
-    frame, image=None, text=None, numbers=None, label=None, label_kind=None, split=None, group=None, type=None
+    frame,
+    image=None,
+    text=None,
+    numbers=None,
+    label=None,
+    label_kind=None,
+    split=None,
+    group=None,
+    type=None,
+    weight=None,
 ):
     """Decide what each column is for.
 
-    Every role can be given; image, text, label and split are looked for where they are not. Group and type
+    Every role can be given; image, text, label and split are looked for where they are not. Group, type and weight
     never are, nor are numbers: a numeric column may as well be an identifier or leak the label.
 
     Args:
@@ -80,6 +91,7 @@ def infer_columns(
         split: Column that says train, validation or test.
         group: Column whose equal values must stay in one split.
         type: Column by which reports are broken down.
+        weight: Column of numbers from 0 by which each row's loss is multiplied.
 
     Returns:
         `Columns`, whose `reasons` say how each role was decided.
@@ -97,15 +109,17 @@ def infer_columns(
     given = {
         role: _given(frame, role, names)
         for role, names in dict(
-            image=image, text=text, numbers=numbers, label=label, split=split, group=group, type=type
+            image=image, text=text, numbers=numbers, label=label, split=split, group=group, type=type, weight=weight
         ).items()
     }
-    for role in ("split", "group", "type"):
+    for role in ("split", "group", "type", "weight"):
         if given[role] and len(given[role]) > 1:
             raise DataError(f"{role} takes one column, not {list(given[role])}.")
     _refuse_two_roles(frame, given)
     roles = {role: names for role, names in given.items() if names is not None}
     reasons = {role: "given" if names else "none, as given" for role, names in roles.items()}
+    if roles.get("weight"):
+        reasons["weight"] = "given: multiplies loss and metrics while training; test scores are unweighted"
     find = {"label": _find_label, "split": _find_split, "image": _find_image, "text": _find_text}
     for role, look in find.items():
         if role not in roles:
@@ -126,9 +140,9 @@ def infer_columns(
     for column in roles["numbers"]:
         _check_numbers(frame, column)
     for column in roles["text"]:
-        _check_text(frame, column)
+        check_text(frame, column)
     labels, reasons["label_kind"] = _label_kinds(frame, roles["label"], label_kind)
-    single = {role: (roles.get(role) or (None,))[0] for role in ("split", "group", "type")}
+    single = {role: (roles.get(role) or (None,))[0] for role in ("split", "group", "type", "weight")}
     return Columns(roles["image"], roles["text"], roles["numbers"], labels, **single, reasons=reasons)
 
 
@@ -152,7 +166,7 @@ def _given(frame, role, names):
 
 def _refuse_two_roles(frame, given):
     role_of = {}
-    for role in ("image", "text", "numbers", "label", "split"):
+    for role in ("image", "text", "numbers", "label", "split", "weight"):
         for name in given[role] or ():
             if name in role_of:
                 raise DataError(f"{source_of(frame)}: column {name!r} is given as {role_of[name]} and as {role}.")
@@ -252,7 +266,8 @@ def _check_numbers(frame, column):
         raise DataError(f"{source_of(frame)}, column {column!r} (numbers): every cell is empty.")
 
 
-def _check_text(frame, column):
+def check_text(frame, column):
+    """Raise a `DataError` that names the first cell of a text column which holds bytes or a list."""
     series = frame[column]
     if isinstance(series.dtype, pd.StringDtype):
         return

@@ -1,10 +1,14 @@
 """Labels as a table has them -> what kind they are, and the arrays that losses take."""
 
+import ast
+import contextlib
+import json
+
 import numpy as np
 import pandas as pd
 
 from kerasfusion.data.errors import DataError, place, short, source_of
-from kerasfusion.data.table import is_missing
+from kerasfusion.data.table import is_missing, whole_characters
 
 # (negative, positive), lower case. Pairs of numbers need no entry: they are in the order of their size.
 NATURAL_PAIRS = (
@@ -56,6 +60,8 @@ def label_kind(frame, column):
     content = pd.api.types.infer_dtype(filled)
     if content == "string":
         filled = filled.str.strip()
+        if filled.map(lambda cell: _written_list(cell) is not None).all():
+            return "tags", "the cells are lists, written as text"
         numeric = pd.to_numeric(filled, errors="coerce").notna()
         # Some numbers among words are answers ("two" or "2"); a few words among numbers are slips of the pen.
         if 0.5 < numeric.mean() < 1:
@@ -64,6 +70,7 @@ def label_kind(frame, column):
     if content == "boolean":
         return "binary", "the cells are true and false"
     if content in ("integer", "floating", "mixed-integer-float", "decimal"):
+        read_numbers(frame, column)  # no label is infinite
         return _kind_of_numbers(filled.astype(float))
     numeric = filled.map(_is_number)
     if numeric.any() and not numeric.all():
@@ -144,10 +151,13 @@ def read_numbers(frame, column):
 
 
 def value_name(value):
-    """A label or text cell as a string: `3.0` and `3` are both `"3"`, strings lose the blanks around them."""
+    """A label or text cell as a string: `3.0` and `3` are both `"3"`, strings lose the blanks around them.
+
+    Half of a character, which broken JSON can hold, becomes the sign for one that is lost.
+    """
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
-    return str(value).strip()
+    return whole_characters(str(value).strip())
 
 
 def _is_list(value):
@@ -270,13 +280,24 @@ def _encode_tags(frame, column, classes):
     return table[codes], tuple(classes)
 
 
+def _written_list(cell):
+    """The items of a list that is written as text: `["a", "b"]` as in JSON or `['a', 'b']` as pandas writes it."""
+    if not (cell.startswith("[") and cell.endswith("]")):
+        return None
+    for parse in (json.loads, ast.literal_eval):
+        with contextlib.suppress(ValueError, SyntaxError):
+            return parse(cell)
+    return None
+
+
 def _tags_of(cell, classes):
     if isinstance(cell, tuple):
         parts = cell
     elif value_name(cell) in classes:
         parts = [cell]  # a known tag that holds the divider itself
     else:
-        parts = str(cell).replace(";", "|").split("|")
+        written = _written_list(str(cell))
+        parts = str(cell).replace(";", "|").split("|") if written is None else written
     names = [value_name(part) for part in parts if not pd.isna(part)]
     return sorted({name for name in names if name})
 

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from kerasfusion.data.errors import DataError, place, source_of
+from kerasfusion.data.errors import DataError, nearest, place, source_of
 from kerasfusion.data.infer import SPLITS
 from kerasfusion.data.labels import value_name
 
@@ -54,12 +54,7 @@ def make_splits(frame, columns, groups=None, labels=None, seed=0, fractions=(0.8
         assigned = _cut(np.arange(len(frame)), component, strata, shares, random, frame)
     else:
         assigned = _given_splits(frame, columns.split)
-        straddling = _straddling(assigned, component)
-        if straddling:
-            notes.append(
-                f"The column {columns.split!r} puts rows that belong together (same {_bond(columns)}) into "
-                f"different splits: {straddling:,} group(s). Scores on validation and test may be too good."
-            )
+        notes += _straddling(frame, columns, assigned, component)
         train = np.flatnonzero(assigned == "train")
         lacking = {n: shares[n] for n in NAMES[1:] if shares[n] > 0 and not (assigned == n).any()}
         if lacking:
@@ -71,6 +66,7 @@ def make_splits(frame, columns, groups=None, labels=None, seed=0, fractions=(0.8
                     f"{columns.split!r} has none."
                 )
     notes += _unseen_classes(frame, columns, labels or {}, assigned)
+    notes += _lone_classes(frame, columns, labels or {}, assigned)
     return {name: np.flatnonzero(assigned == name) for name in NAMES}, notes
 
 
@@ -181,7 +177,7 @@ def _given_splits(frame, column):
         values = ", ".join(f"{v!r} ({n:,} row(s))" for v, n in cells[strange].value_counts().head(5).items())
         raise DataError(
             f"{place(frame, np.argmax(strange), column)}: unknown split. Column {column!r} also holds "
-            f"{values}; known are {', '.join(SPLITS)}."
+            f"{values}; known are {', '.join(SPLITS)}.{_meant(cells[strange])}"
         )
     if not (assigned == "train").any():
         raise DataError(
@@ -191,9 +187,27 @@ def _given_splits(frame, column):
     return assigned.to_numpy(dtype="<U10")
 
 
-def _straddling(assigned, component):
-    pairs = pd.DataFrame({"component": component, "split": assigned}).drop_duplicates()
-    return int((pairs["component"].value_counts() > 1).sum())
+def _meant(cells):
+    guesses = {cell: nearest(cell, SPLITS) for cell in cells.unique()[:5]}
+    hints = [f"{near[0]!r} for {cell!r}" for cell, near in guesses.items() if near]
+    return f" Did you mean {', '.join(hints)}?" if hints else ""
+
+
+def _straddling(frame, columns, assigned, component):
+    """A sentence on the groups that a given split tears apart, with two rows of the first of them."""
+    rows = pd.DataFrame({"component": component, "split": assigned}).drop_duplicates()
+    torn = rows[rows["component"].duplicated(keep=False)]
+    if torn.empty:
+        return []
+    first = torn[torn["component"] == torn["component"].iloc[0]].index[:2]
+    shown = " and ".join(f"row {frame.index[i] + 1} is {assigned[i]}" for i in first)
+    named = frame[columns.group].iloc[first[0]] if columns.group else None
+    value = "" if columns.group is None or pd.isna(named) else f" {value_name(named)!r}"
+    return [
+        f"The column {columns.split!r} puts rows that belong together (same {_bond(columns)}) into different splits: "
+        f"{torn['component'].nunique():,} group(s), such as{value}: {shown}. Scores on validation and test may be "
+        "too good."
+    ]
 
 
 def _bond(columns):
@@ -214,4 +228,25 @@ def _unseen_classes(frame, columns, labels, assigned):
                     f"{name}: {len(unseen):,} row(s) of {len(classes)} class(es) of {column!r} that train "
                     f"lacks: {', '.join(classes[:5])}{', …' if len(classes) > 5 else ''}."
                 )
+    return notes
+
+
+def _lone_classes(frame, columns, labels, assigned):
+    """What became of the classes that a single row has: they can be learnt or tested, not both."""
+    notes = []
+    for column, values in labels.items():
+        if columns.labels[column] not in ("binary", "classes"):
+            continue
+        codes, first, counts = np.unique(values, return_index=True, return_counts=True)
+        alone = first[(counts == 1) & (codes >= 0)]
+        if len(alone):
+            names = frame[column].iloc[alone[:5]].map(value_name)
+            shown = [
+                f"{name!r} (row {row + 1}, in {assigned[i]})"
+                for i, row, name in zip(alone, names.index, names, strict=False)
+            ]
+            notes.append(
+                f"{len(alone):,} class(es) of {column!r} have a single row: {', '.join(shown)}"
+                f"{', …' if len(alone) > 5 else ''}. Add rows, join classes, or expect nothing of them."
+            )
     return notes

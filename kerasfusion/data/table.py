@@ -4,12 +4,16 @@ import csv
 import io
 import json
 import os
+import re
 from pathlib import Path
 
 import pandas as pd
 
 from kerasfusion.data.errors import DataError, nearest
 
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+# The source that a table has which was never a file.
+IN_MEMORY = "DataFrame"
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 
 
@@ -42,8 +46,11 @@ def read_table(source, columns_hint=None):
     ```
     """
     if isinstance(source, pd.DataFrame):
-        frame, name, offset = source.copy(deep=False), "DataFrame", None
-        folder = source.attrs.get("folder", os.getcwd())
+        frame, folder = source.copy(deep=False), source.attrs.get("folder", os.getcwd())
+        # A table that was read before, and has all its rows still, goes by the file's name.
+        whole = source.index.equals(pd.RangeIndex(len(source)))
+        name, offset = (source.attrs.get(key) if whole else None for key in ("source", "line_offset"))
+        name = name or IN_MEMORY
     elif isinstance(source, (str, os.PathLike)):
         path = Path(source)
         keep = [columns_hint] if isinstance(columns_hint, str) else columns_hint or ()
@@ -77,6 +84,13 @@ def is_missing(series):
     if series.dtype == object:
         return missing | pd.Series([_is_blank(v) for v in series.tolist()], index=series.index, dtype=bool)
     return missing
+
+
+def whole_characters(text):
+    """The text with the sign for a lost character in place of halves of one, which JSON can hold and UTF-8 cannot."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _is_blank(value):
@@ -127,8 +141,23 @@ def _decode(path):
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise DataError(f"{path.name}, line {line}: not UTF-8 text. Save the table as UTF-8.") from None
+        raise DataError(_other_encoding(path, data, error.start)) from None
+
+
+def _other_encoding(path, data, start):
+    """What a text that is not UTF-8 seems to be, and what to do."""
+    if data.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0")):
+        return f"{path.name} is a spreadsheet or archive, not text. Export it as CSV in UTF-8."
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return f"{path.name} is UTF-16 text, not UTF-8. Save it as UTF-8: iconv -f UTF-16 -t UTF-8."
+    line = data[:start].count(b"\n") + 1
+    beginning = max(data.rfind(b"\n", 0, start) + 1, start - 10)
+    around = data[beginning : start + 10].splitlines()[0].decode("cp1252", "replace")
+    return (
+        f"{path.name}, line {line}: not UTF-8 text (byte 0x{data[start]:02X}). If {around!r} reads right, the table "
+        "is in Windows-1252 or Latin-1: save it as UTF-8 (iconv -f WINDOWS-1252 -t UTF-8, or 'CSV UTF-8' in a "
+        "spreadsheet)."
+    )
 
 
 def _parse_csv(text, name, delimiter, keep):
@@ -183,6 +212,20 @@ def _numbers_or_strings(series):
     return series if is_code else numbers
 
 
+def _from_json(text):
+    value = json.loads(text)
+    # Only an escape can write half of a character.
+    return _whole(value) if _HALF_CHARACTER.search(text) else value
+
+
+def _whole(value):
+    if isinstance(value, str):
+        return whole_characters(value)
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return {_whole(key): _whole(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
 def _parse_jsonl(text, name):
     records, blank = [], False
     # Not splitlines(): a JSON string may hold U+2028 and its kind, which end no line of the file.
@@ -191,7 +234,7 @@ def _parse_jsonl(text, name):
             blank = True
             continue
         try:
-            record = json.loads(line)
+            record = _from_json(line)
         except json.JSONDecodeError as error:
             raise DataError(f"{name}, line {number}: not JSON ({error.msg} at character {error.colno}).") from None
         if not isinstance(record, dict):
@@ -202,7 +245,7 @@ def _parse_jsonl(text, name):
 
 def _parse_json(text, name):
     try:
-        records = json.loads(text)
+        records = _from_json(text)
     except json.JSONDecodeError as error:
         hint = " It looks like one object a line: name it .jsonl." if error.msg == "Extra data" else ""
         raise DataError(f"{name}, line {error.lineno}: not JSON ({error.msg}).{hint}") from None

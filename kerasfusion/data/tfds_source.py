@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from kerasfusion.data.errors import DataError
+from kerasfusion.data.errors import DataError, nearest
 from kerasfusion.data.infer import SPLITS
 
 SHAPES = "shapes"
@@ -57,7 +57,9 @@ def read_tfds(source, roles):
     known = _paths(builder.info.features)
     for path in wanted:
         if path not in known:
-            raise DataError(f"{source}: there is no feature {path!r}; it has {', '.join(known)}.")
+            near = nearest(path, known)
+            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            raise DataError(f"{source}: there is no feature {path!r}; it has {', '.join(known)}.{hint}")
     frames = [
         _read_split(builder, split, wanted).assign(split=SPLITS[split])
         for split in builder.info.splits

@@ -19,7 +19,7 @@ def standardize(text):
     """Lower-case, drop punctuation, and put spaces around every Chinese or Japanese character and emoji.
 
     Args:
-        text: tf.string of any shape, UTF-8. Bytes that are not UTF-8 count as separators.
+        text: tf.string of any shape, UTF-8. Bytes that are not UTF-8 count as separators, as do control characters.
 
     Returns:
         tf.string of the same shape, words separated by white space.
@@ -29,7 +29,10 @@ def standardize(text):
     >>> standardize(tf.constant("What's the RED shape? 红色"))
     'whats the red shape  红  色 '
     """
-    text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace", replacement_char=ord(" "))
+    # Control characters go as well: `lower` would take a zero for the end of the text.
+    text = tf.strings.unicode_transcode(
+        text, "UTF-8", "UTF-8", errors="replace", replacement_char=ord(" "), replace_control_characters=True
+    )
     text = tf.strings.lower(text, encoding="utf-8")
     text = tf.strings.regex_replace(text, _APOSTROPHES, "")
     text = tf.strings.regex_replace(text, _SEPARATORS, " ")

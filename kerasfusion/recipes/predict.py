@@ -1,3 +1,5 @@
+import os
+
 import pandas as pd
 
 from kerasfusion.data import DataError
@@ -19,6 +21,8 @@ def predict_one(run, image=None, text=None):
         DataError: the run takes no such input, or several of a kind, or the picture does not exist.
     """
     row = {}
+    # A picture that is named one by one may lie anywhere; those of a table are held to its folder.
+    image = None if image is None else os.path.abspath(image)
     for kind, value in (("image", image), ("text", text)):
         features = run.schema.of_kind(kind)
         if value is not None and len(features) != 1:

@@ -27,7 +27,7 @@ def to_array(where, value, dtype):
     if dtype == "string":
         try:
             return protos.as_bytes_array(value)
-        except TypeError as error:
+        except (TypeError, UnicodeEncodeError) as error:
             raise ServingError(f"{where}: {error}") from None
     array = np.asarray(value)
     if array.dtype.name == dtype and array.dtype.isnative:

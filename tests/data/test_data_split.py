@@ -182,7 +182,8 @@ def test_straddling_groups_of_a_given_split_are_noted():
     _, notes = split(frame, columns("binary", split="split", group="patient"))
     assert notes == [
         "The column 'split' puts rows that belong together (same 'patient' or picture) into different "
-        "splits: 2 group(s). Scores on validation and test may be too good."
+        "splits: 2 group(s), such as 'a': row 1 is train and row 9 is validation. Scores on validation and test may "
+        "be too good."
     ]
 
 

@@ -8,6 +8,8 @@ from PIL import Image
 from kerasfusion.preprocessing import decode_images
 
 SIZE = (4, 6)
+# Traced once for all tests.
+decode = tf.function(lambda encoded: decode_images(encoded, SIZE), [tf.TensorSpec((None,), tf.string)])
 
 
 def encode(pixels, kind="PNG", mode=None):
@@ -23,7 +25,7 @@ def plain(color, size=SIZE):
 
 def test_pixels_of_the_right_size_pass_unchanged():
     pixels = np.arange(72, dtype=np.uint8).reshape(4, 6, 3)
-    decoded, ok = decode_images(tf.constant([encode(pixels)]), SIZE)
+    decoded, ok = decode(tf.constant([encode(pixels)]))
     np.testing.assert_array_equal(decoded[0], pixels)
     assert ok.numpy().tolist() == [True]
 
@@ -32,13 +34,13 @@ def test_pixels_of_the_right_size_pass_unchanged():
     ("kind", "mode"), [("PNG", "L"), ("PNG", "RGBA"), ("PNG", "P"), ("GIF", None), ("BMP", None)]
 )
 def test_modes_and_formats(kind, mode):
-    decoded, ok = decode_images(tf.constant([encode(plain((102, 102, 102)), kind, mode)]), SIZE)
+    decoded, ok = decode(tf.constant([encode(plain((102, 102, 102)), kind, mode)]))
     assert ok.numpy().all()
     np.testing.assert_allclose(decoded[0], 102, atol=1)
 
 
 def test_other_sizes_are_squeezed():
-    decoded, ok = decode_images(tf.constant([encode(plain((10, 200, 30), (40, 50)), "JPEG")]), SIZE)
+    decoded, ok = decode(tf.constant([encode(plain((10, 200, 30), (40, 50)), "JPEG")]))
     assert ok.numpy().all() and decoded.shape == (1, *SIZE, 3)
     np.testing.assert_allclose(decoded[0].numpy().mean(axis=(0, 1)), (10, 200, 30), atol=4)
 
@@ -46,7 +48,7 @@ def test_other_sizes_are_squeezed():
 def test_a_bad_picture_costs_its_row_alone():
     good = encode(plain((1, 2, 3)))
     rows = [good, b"", b"no picture", good[: len(good) // 2], good]
-    decoded, ok = decode_images(tf.constant(rows), SIZE)
+    decoded, ok = decode(tf.constant(rows))
     assert ok.numpy().tolist() == [True, False, False, False, True]
     np.testing.assert_array_equal(decoded[0], decoded[4])
     assert not decoded[1:4].numpy().any()
@@ -54,7 +56,7 @@ def test_a_bad_picture_costs_its_row_alone():
 
 @pytest.mark.parametrize("rows", [[], [b"junk"]])
 def test_nothing_decodable(rows):
-    decoded, ok = decode_images(tf.constant(rows, tf.string), SIZE)
+    decoded, ok = decode(tf.constant(rows, tf.string))
     assert decoded.shape == (len(rows), *SIZE, 3)
     assert not ok.numpy().any()
 

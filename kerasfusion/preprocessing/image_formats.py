@@ -1,0 +1,148 @@
+"""The picture formats that can be read, each with what TensorFlow's decoder does not see to."""
+
+import tensorflow as tf
+
+from kerasfusion.data.limits import MOST_PIXELS
+from kerasfusion.preprocessing.gif import first_frame
+
+_JPEG, _PNG, _GIF, _BMP, _WEBP = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"RIFF"
+
+
+def is_plain(encoded):
+    """Whether `decode_plain` does justice to pictures: `decode_pixels` would give the same, only later.
+
+    Args:
+        encoded: tf.string of any shape.
+
+    Returns:
+        bool of the same shape, True for JPEG without metadata and for PNG of grey or RGB.
+    """
+    header = tf.io.decode_raw(tf.strings.substr(encoded, 0, 26), tf.uint8, fixed_length=26)
+
+    def says(start, data):
+        return tf.reduce_all(header[..., start : start + len(data)] == tf.constant(list(data), tf.uint8), axis=-1)
+
+    # The quantisation tables follow the 16 bytes that name a JFIF file and its resolution.
+    jpeg = says(0, _JPEG + b"\xe0\0\x10") & says(20, b"\xff\xdb")
+    return jpeg | says(0, _PNG) & (says(25, b"\0") | says(25, b"\2"))
+
+
+def decode_plain(encoded):
+    """`decode_pixels` for pictures that are plain."""
+    is_jpeg = tf.strings.substr(encoded, 0, 3) == _JPEG
+    height, width = tf.cond(is_jpeg, lambda: _jpeg_sides(encoded), lambda: _png_sides(encoded))
+    return _decode(encoded, height, width, channels=3)
+
+
+def decode_pixels(encoded):
+    """One encoded picture to its pixels, as stored (an EXIF orientation is not undone).
+
+    Transparent pixels are laid over white, except in GIF, where they are black, and BMP, whose alpha is ignored.
+
+    Args:
+        encoded: tf.string scalar: JPEG, PNG, GIF (first frame), BMP or WebP (no animation).
+
+    Returns:
+        uint8 `(h, w, 3)`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when run, if the bytes are no such picture, or one of more than `MOST_PIXELS`
+            pixels.
+    """
+    formats = {
+        _JPEG: lambda: (encoded, *_jpeg_sides(encoded)),
+        _PNG: lambda: (encoded, *_png_sides(encoded)),
+        _GIF: lambda: first_frame(encoded),
+        _BMP: lambda: (encoded, *_bmp_sides(encoded)),
+        _WEBP: lambda: (encoded, *_webp_sides(encoded)),
+    }
+    begins = [tf.strings.substr(encoded, 0, len(beginning)) == beginning for beginning in formats]
+    nothing = tf.constant(b""), tf.zeros((), tf.int64), tf.zeros((), tf.int64)
+    # The first that fits; the last always does.
+    place = tf.argmax(tf.cast(tf.stack([*begins, True]), tf.int32), output_type=tf.int32)
+    encoded, height, width = tf.switch_case(place, [*formats.values(), lambda: nothing])
+    # Asked for no number of channels, the decoder gives those that there are.
+    pixels = _decode(encoded, height, width, channels=0)
+    channels = tf.shape(pixels)[-1]
+    is_bmp = begins[list(formats).index(_BMP)]
+    pixels = tf.case(
+        [(is_bmp, lambda: _bmp_colors(encoded, pixels)), (channels % 2 == 0, lambda: _over_white(pixels))],
+        default=lambda: pixels,
+    )
+    pixels = tf.cond(tf.shape(pixels)[-1] == 1, lambda: tf.repeat(pixels, 3, axis=-1), lambda: pixels)
+    return tf.ensure_shape(pixels, (None, None, 3))
+
+
+def _decode(encoded, height, width, channels):
+    """TensorFlow's decoder, once it is known that the pixels are not too many: a few bytes can ask for gigabytes."""
+    few = (height <= MOST_PIXELS) & (width <= MOST_PIXELS) & (height * width <= MOST_PIXELS)
+    # The decoder refuses an empty string.
+    encoded = tf.where(few, encoded, b"")
+    return tf.image.decode_image(encoded, channels=channels, expand_animations=False)
+
+
+def _jpeg_sides(encoded):
+    height, width, _ = tf.unstack(tf.cast(tf.image.extract_jpeg_shape(encoded), tf.int64), 3)
+    return height, width
+
+
+def _png_sides(encoded):
+    width, height = _numbers(encoded, 16, tf.int32, 2, little_endian=False)
+    return height, width
+
+
+def _bmp_sides(encoded):
+    width, height = _numbers(encoded, 18, tf.int32, 2)
+    (compression,) = _numbers(encoded, 30, tf.int32)
+    # The decoder would take run lengths for pixels. The rows of a negative height run from top to bottom.
+    return _refused_if((compression != 0) & (compression != 3), tf.abs(height)), width
+
+
+def _bmp_colors(encoded, pixels):
+    def paletted():
+        # The decoder gives the places in the palette for grey values.
+        (length,) = _numbers(encoded, 14, tf.int32)
+        data = tf.strings.substr(encoded, tf.cast(14 + length, tf.int32), 4 * 256)
+        colors = tf.reshape(tf.io.decode_raw(data, tf.uint8, fixed_length=4 * 256), (256, 4))[:, 2::-1]
+        return tf.gather(colors, tf.cast(pixels[..., 0], tf.int32))
+
+    return tf.cond(tf.shape(pixels)[-1] == 1, paletted, lambda: pixels[..., :3])
+
+
+def _webp_sides(encoded):
+    kind = tf.strings.substr(encoded, 12, 4)
+
+    def extended():
+        # Three bytes each, behind the flags.
+        width, height = (_numbers(encoded, start, tf.int32)[0] % 2**24 + 1 for start in (24, 27))
+        # The decoder writes beyond its memory when it reads some animations: they must not come to it.
+        (flags,) = _numbers(encoded, 20, tf.int32)
+        return _refused_if(flags // 2 % 2 == 1, height), width
+
+    def lossless():
+        # 14 bits of width, then 14 of height.
+        (bits,) = _numbers(encoded, 21, tf.int32)
+        return bits // 2**14 % 2**14 + 1, bits % 2**14 + 1
+
+    def lossy():
+        width, height = _numbers(encoded, 26, tf.uint16, 2)
+        return height % 2**14, width % 2**14
+
+    return tf.case([(kind == b"VP8X", extended), (kind == b"VP8L", lossless)], default=lossy)
+
+
+def _refused_if(condition, height):
+    """The height, or one that is too much with any width."""
+    return height + tf.cast(condition, tf.int64) * (MOST_PIXELS + 1)
+
+
+def _over_white(pixels):
+    color, alpha = tf.cast(pixels[..., :-1], tf.uint16), tf.cast(pixels[..., -1:], tf.uint16)
+    # At most 255 * 255 + 127, which a uint16 holds.
+    return tf.cast((color * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+
+
+def _numbers(encoded, start, kind, count=1, little_endian=True):
+    """Numbers that the bytes from `start` on hold, int64 scalars."""
+    data = tf.strings.substr(encoded, start, count * kind.size)
+    return tf.unstack(tf.cast(tf.io.decode_raw(data, kind, little_endian=little_endian), tf.int64), count)

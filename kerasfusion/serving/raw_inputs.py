@@ -1,0 +1,64 @@
+"""What a caller sends, strings and encoded pictures, to what a model takes."""
+
+import tensorflow as tf
+
+from kerasfusion.preprocessing import decode_images, text_vectorizer
+
+
+class RawInputs:
+    """The raw inputs of some features, and the way from them to token ids and pixels.
+
+    Args:
+        features: The model's `Feature`s, in the order of its inputs.
+
+    Attributes:
+        vectorizers: text feature -> `TextVectorization`.
+    """
+
+    def __init__(self, features):
+        self.features = features
+        self.vectorizers = {f.name: text_vectorizer(f) for f in features if f.kind == "text"}
+        # Traced once and called by every endpoint: a copy of its graph in each would add to a small export.
+        self._preprocess = tf.function(self._preprocess, input_signature=self.specs())
+
+    def specs(self):
+        """Their `tf.TensorSpec`s: `<text>` and `<image>_bytes` string `(B,)`, `<numbers>` float32 `(B, d)`."""
+        specs = []
+        for feature in self.features:
+            if feature.kind == "numbers":
+                specs.append(tf.TensorSpec((None, feature.length), tf.float32, name=feature.name))
+            else:
+                suffix = "_bytes" if feature.kind == "image" else ""
+                specs.append(tf.TensorSpec((None,), tf.string, name=feature.name + suffix))
+        return specs
+
+    def preprocess(self, *raw):
+        """Turn raw inputs, in the order of `specs()`, into the model's own.
+
+        Returns:
+            tuple: dict of the model's inputs, and dict `<image>_ok` -> bool `(B,)`, False where a picture is missing
+            or cannot be read.
+        """
+        return self._preprocess(*raw)
+
+    def _preprocess(self, *raw):
+        # Else one row of one input would be taken for all rows of another.
+        rows = tf.stack([tf.shape(value)[0] for value in raw])
+        message = f"The inputs ({', '.join(spec.name for spec in self.specs())}) differ in their numbers of rows:"
+        same = tf.debugging.Assert(tf.reduce_all(rows == rows[0]), [message, rows])
+        with tf.control_dependencies([same]):
+            raw = [tf.identity(value) for value in raw]
+        inputs, flags = {}, {}
+        for feature, value in zip(self.features, raw, strict=True):
+            name = feature.name
+            if feature.kind == "text":
+                inputs[name] = tf.cast(self.vectorizers[name](value), tf.int32)
+                inputs[f"{name}_present"] = tf.reduce_any(inputs[name] != 0, axis=-1)
+            elif feature.kind == "image":
+                inputs[name], present = decode_images(value, feature.size)
+                inputs[f"{name}_present"] = flags[f"{name}_ok"] = present
+            else:
+                given = ~tf.math.is_nan(value)
+                inputs[name] = tf.where(given, value, tf.constant(feature.mean, tf.float32))
+                inputs[f"{name}_present"] = tf.reduce_any(given, axis=-1)
+        return inputs, flags
