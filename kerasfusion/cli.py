@@ -184,7 +184,7 @@ def predict(run, table, image, text, out, image_dir):
 @click.argument("base", type=FOLDER)
 @flag("--freeze", "Weights as constants of a simplified graph.")
 @flag("--bfloat16", "The same in bfloat16: half the size.")
-@flag("--lite", "A model in 8-bit integers for LiteRT too (an extra).")
+@flag("--lite", "A model with 8-bit weights for LiteRT too (an extra).")
 @option("--data", "A labelled table to measure on; else the test split.")
 @click.option("--measure/--no-measure", default=True, help="Measure what --freeze, --bfloat16 and --lite cost.")
 def export(run, base, **options):

@@ -12,8 +12,10 @@ _HOMES = {
     "ImageBank": "image_bank",
     "Schema": "schema",
     "Task": "schema",
+    "augmentation_for": "augmentation",
     "load": "loading",
     "load_rows": "loading",
+    "names_class": "leaks",
 }
 
 __all__ = sorted(_HOMES)

@@ -58,7 +58,7 @@ class Examples:
         return dataclasses.replace(self, schema=schema)
 
     def fingerprint(self):
-        """A hash of all that training sees but the pixels, for which the pictures' paths or bytes stand: 64 digits."""
+        """A hash of all that training sees, the pictures' paths or bytes standing for their pixels: 64 digits."""
         digest = hashlib.sha256()
         for field in ("text", "numbers", "numbers_present", "images", "labels", "weights"):
             for name, array in sorted(getattr(self, field).items()):

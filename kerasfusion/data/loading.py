@@ -1,20 +1,25 @@
 """From a table, a TFDS name or the shapes world to splits that are ready to train on."""
 
 import dataclasses
+from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
-from kerasfusion.data.clean import Skipped, clean_rows, duplicates_across_splits
-from kerasfusion.data.errors import DataError
+from kerasfusion.data.clean import Skipped, clean_features, clean_rows, duplicates_across_splits
+from kerasfusion.data.errors import DataError, nearest
 from kerasfusion.data.examples import Examples, encode_rows
 from kerasfusion.data.image_bank import ImageBank
 from kerasfusion.data.images import resolve_images
 from kerasfusion.data.infer import Columns, infer_columns
 from kerasfusion.data.labels import encode_labels, read_numbers
+from kerasfusion.data.leaks import naming_rows, without_naming_rows
+from kerasfusion.data.remarks import remarks
 from kerasfusion.data.schema import Feature, Schema, Task
 from kerasfusion.data.split import make_splits
 from kerasfusion.data.table import is_missing, read_table
 from kerasfusion.data.tfds_source import is_tfds, read_tfds
+from kerasfusion.data.weights import read_weights
 from kerasfusion.preprocessing.text import learn_vocabulary
 
 # Pictures are not made larger than this side unless asked: time grows with the area.
@@ -35,6 +40,8 @@ class Data:
         notes: Sentences that a reader of the results should know.
         source: Name of the table.
         settings: Lines for people, `(what, value, why, flag)`: everything that was inferred or set.
+        image_sizes: Image feature -> int32 `(pictures, 2)`, height and width of each picture of its bank as it came.
+        arguments: What `load` was called with, by name.
     """
 
     schema: Schema
@@ -44,6 +51,8 @@ class Data:
     notes: list[str]
     source: str
     settings: list[tuple[str, str, str, str]]
+    image_sizes: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    arguments: dict = dataclasses.field(default_factory=dict)
 
     @property
     def texts_per_image(self):
@@ -66,11 +75,14 @@ def load(
     split=None,
     group=None,
     type=None,
+    weight=None,
     image_size=None,
     text_length=None,
     max_words=10_000,
     image_dir=None,
     allow_outside=False,
+    cache_dir=None,
+    drop_naming=False,
     seed=0,
 ):
     """Read a data set and learn what can be learned from its training split without a model.
@@ -86,11 +98,18 @@ def load(
         split: Column that says train, validation or test.
         group: Column whose equal values must not straddle splits (a patient, a product).
         type: Column by which reports are broken down (question type).
+        weight: Column of numbers from 0 by which a row's loss and metrics are multiplied while training and
+            validating, in every task. The test split's scores stay unweighted.
         image_size: `(height, width)` or one side in pixels.
         text_length: Words kept of a text.
         max_words: Size limit of the vocabulary.
         image_dir: Folder that relative image paths start from, instead of the table's own.
         allow_outside: Allow image paths that leave that folder.
+        cache_dir: Folder for decoded pictures, one folder in it for each picture column and size. They are decoded
+            once, also over several calls, and read from there while training, so that pictures may be larger than
+            memory. Without it, pixels are kept in memory up to 2 GiB, and beyond decoded in every epoch. Texts,
+            numbers and labels are always kept in memory; they are small.
+        drop_naming: Leave out rows whose text names a class, so that it cannot give the label away.
         seed: Seed of the splits.
 
     Returns:
@@ -106,18 +125,30 @@ def load(
     data.schema.tasks[0].classes
     ```
     """
+    arguments = dict(locals())
     roles = {"image": image, "text": text, "numbers": numbers, "label": label, "split": split, "type": type}
+    roles.update(weight=weight)
     if is_tfds(source):
         frame, roles = read_tfds(source, roles)
     else:
         frame = read_table(source)
     columns = infer_columns(frame, **roles, group=group, label_kind=label_kind)
     frame, skipped = clean_rows(frame, columns)
+    naming, leaks = naming_rows(frame, columns)
+    if drop_naming:
+        frame, dropped = without_naming_rows(frame, columns, naming)
+        skipped, leaks = skipped + dropped, []
+    if columns.weight is not None:
+        frame = frame.assign(**{columns.weight: read_weights(frame, columns.weight)})
 
     sources = {column: resolve_images(frame, column, image_dir, allow_outside) for column in columns.image}
     checks = {column: found.check() for column, found in sources.items()}
     size, size_reason = _image_size(checks, image_size)
-    banks = {column: ImageBank(found.keys, size) for column, found in sources.items()}
+    caches = {column: _cache_folder(cache_dir, column, size) for column in sources}
+    banks = {
+        column: ImageBank(found.decodable(checks[column]), size, cache_dir=caches[column])
+        for column, found in sources.items()
+    }
     pictures = {column: found.row_index for column, found in sources.items()}
     frame, pictures, dropped = _drop_bad_pictures(frame, columns, sources, checks, banks)
     skipped = skipped + dropped
@@ -128,7 +159,7 @@ def load(
         name = "label" if len(columns.labels) == 1 else column
         tasks.append(Task(name, kind, column, classes))
     splits, notes = make_splits(frame, columns, groups=list(pictures.values()), labels=labels, seed=seed)
-    notes = [*notes, *duplicates_across_splits(frame, columns, splits)]
+    notes = [*leaks, *notes, *duplicates_across_splits(frame, columns, splits), *remarks(frame, columns, pictures)]
     train = splits["train"]
     tasks = [_with_statistics(task, labels[task.column][train]) for task in tasks]
 
@@ -138,6 +169,7 @@ def load(
         features.append(Feature(_name("image", column, columns.image), "image", (column,), size=size))
     if columns.image:
         settings.append(("image size", f"{size[0]} x {size[1]}", size_reason, "--image-size"))
+        settings += [_cache_setting(column, bank.cache) for column, bank in banks.items() if bank.cache is not None]
     for column in columns.text:
         feature, reason = _learn_text(frame[column].iloc[train], column, columns.text, text_length, max_words)
         features.append(feature)
@@ -162,14 +194,21 @@ def load(
             "--split, --group",
         )
     )
+    parts = {name: examples.take(rows) for name, rows in splits.items()}
+    if columns.weight is not None:
+        # Not the test split: its scores are over all of its rows alike.
+        for name in ("train", "validation"):
+            parts[name] = _weighted(parts[name], columns.weight, name)
     return Data(
         schema,
-        {name: examples.take(rows) for name, rows in splits.items()},
+        parts,
         columns,
         skipped,
         notes,
         str(frame.attrs.get("source", "table")),
         settings,
+        {names[column]: check.sizes for column, check in checks.items()},
+        arguments,
     )
 
 
@@ -201,12 +240,12 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
     if lacking:
         raise DataError(
             f"{frame.attrs.get('source', 'table')}: the model needs the column(s) {', '.join(map(repr, lacking))}; "
-            f"the table has {', '.join(map(repr, frame.columns))}."
+            f"the table has {', '.join(map(repr, frame.columns))}. Rename them"
+            + "".join(f" ({near[0]!r} to {name!r}?)" for name in lacking if (near := nearest(name, frame.columns)))
+            + "."
         )
     roles = Columns(tuple(kinds["image"]), tuple(kinds["text"]), tuple(kinds["numbers"]), labels, type=type_column)
-    skipped = Skipped()
-    if with_labels:
-        frame, skipped = clean_rows(frame, roles)
+    frame, skipped = clean_rows(frame, roles) if with_labels else (clean_features(frame, roles), Skipped())
     pictures, banks = {}, {}
     for feature in schema.of_kind("image"):
         if is_missing(frame[feature.columns[0]]).all():
@@ -215,7 +254,7 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
             continue
         found = resolve_images(frame, feature.columns[0], image_dir, allow_outside)
         check = found.check()
-        bank = ImageBank(found.keys, feature.size)
+        bank = ImageBank(found.decodable(check), feature.size)
         bad = check.bad | bank.failed
         index = found.row_index.copy()
         index[(index >= 0) & bad[index]] = -1
@@ -243,6 +282,21 @@ def _image_size(checks, wanted):
     low, high = sizes.min(axis=0), sizes.max(axis=0)
     seen = f"{low[0]} x {low[1]}" if (low == high).all() else f"{low[0]} x {low[1]} to {high[0]} x {high[1]}"
     return (side, side), f"pictures are {seen}; at most {LARGEST_INFERRED_SIDE} unless given"
+
+
+def _cache_folder(cache_dir, column, size):
+    """A folder of its own for each picture column and size; a column's name may hold what a file's may not."""
+    return None if cache_dir is None else Path(cache_dir) / f"{quote(column, safe='')}-{size[0]}x{size[1]}"
+
+
+def _cache_setting(column, cache):
+    reasons = {
+        "reused": "decoded before; pictures unchanged",
+        "written": "decoded and written now",
+        "rewritten": "WRITTEN ANEW: it held other pictures, or they changed",
+    }
+    value = f"{cache.folder} ({len(cache.failed):,} pictures, {cache.bytes / 1e6:,.1f} MB)"
+    return f"picture cache ({column})", value, reasons[cache.state], "--cache-dir"
 
 
 def _drop_bad_pictures(frame, columns, sources, checks, banks):
@@ -287,6 +341,16 @@ def _shown(key):
     return key if isinstance(key, str) else f"{len(key):,} bytes"
 
 
+def _weighted(part, column, split):
+    weights = part.frame[column].to_numpy("float32")
+    if not weights.any():
+        raise DataError(
+            f"Every weight (column {column!r}) in the {split} split is 0: nothing to learn from it. Give some of its "
+            "rows a weight, or split the rows otherwise (split=…, --split)."
+        )
+    return part.weighted(weights)
+
+
 def _with_statistics(task, values):
     if task.kind != "number":
         return task
@@ -313,7 +377,7 @@ def _learn_numbers(frame, columns):
 
 def _role_settings(columns):
     lines = []
-    for role in ("image", "text", "numbers", "label", "split", "group", "type"):
+    for role in ("image", "text", "numbers", "label", "split", "group", "type", "weight"):
         value = {"label": ", ".join(f"{c} ({k})" for c, k in columns.labels.items())}.get(role)
         if value is None:
             value = getattr(columns, role)

@@ -5,6 +5,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from kerasfusion.preprocessing.augment import RANDOM_NUMBERS, augment_pictures
+
 # A picture with more texts than this is entered several times.
 MOST_TEXTS = 16
 # Batches whose pictures have like numbers of texts need little padding: entries are sorted by that number within
@@ -24,7 +26,9 @@ class Batches:
         image_major: Keep the texts of a picture together: `x["image"]` `(B, H, W, 3)`, everything else
             `(B, K, …)`, weight 0 on padding.
         shuffle: Another order in every epoch.
-        seed: Seed of the order.
+        seed: Seed of the order and of the augmentation.
+        augment: An `Augmentation` of the pictures, for training batches alone; each entry's depends on
+            `(seed, epoch)` and the entry, not on its batch. None changes nothing.
 
     Attributes:
         steps: Batches of a whole epoch.
@@ -35,12 +39,13 @@ class Batches:
         ValueError: image-major without exactly one image feature, or no rows.
     """
 
-    def __init__(self, examples, batch_size=64, image_major=False, shuffle=False, seed=0):
+    def __init__(self, examples, batch_size=64, image_major=False, shuffle=False, seed=0, augment=None):
         if not len(examples):
             raise ValueError("There are no rows to make batches of.")
         self.examples = examples
         self.shuffle = shuffle
         self.seed = seed
+        self.augment = augment
         self.epoch = 0
         self.first_step = 0
         self.image_major = image_major
@@ -88,24 +93,36 @@ class Batches:
             raise ValueError(f"first_step must be in [0, {self.steps}), the steps of an epoch, not {first}.")
         left = self.steps - first
 
+        images = len(self.examples.schema.of_kind("image")) if self.augment else 0
+
         def current_order(_):
-            (order,) = tf.numpy_function(lambda: [self.order(self.epoch)[first:]], [], [tf.int32])
-            return tf.data.Dataset.from_tensor_slices(tf.ensure_shape(order, (left, self.batch_size)))
+            order, random = tf.numpy_function(lambda: self._epoch(first, images), [], [tf.int32, tf.float32])
+            order = tf.ensure_shape(order, (left, self.batch_size))
+            random = tf.ensure_shape(random, (left, self.batch_size, images, RANDOM_NUMBERS))
+            return tf.data.Dataset.from_tensor_slices((order, random))
 
         batches = tf.data.Dataset.range(1).flat_map(current_order)
         batches = batches.map(self._gather(), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
         return batches.apply(tf.data.experimental.assert_cardinality(left))
 
+    def _epoch(self, first, images):
+        """Entries and random numbers of the current epoch's batches from `first` on."""
+        order = self.order(self.epoch)[first:]
+        # A third number: not the stream of the order.
+        random = np.random.default_rng([self.seed, self.epoch, 1])
+        return order, random.random((len(self.entries), images, RANDOM_NUMBERS), "float32")[order]
+
     def _gather(self):
         examples, schema = self.examples, self.examples.schema
+        image_names = [feature.name for feature in schema.of_kind("image")]
         entries, counts = tf.constant(self.entries), tf.constant(self.counts, tf.int32)
         arrays = {
             name: {key: tf.constant(array) for key, array in getattr(examples, name).items()}
             for name in ("text", "numbers", "numbers_present", "images", "labels", "weights")
         }
 
-        def gather(batch):
-            batch = batch[batch >= 0]
+        def gather(batch, random):
+            batch, random = batch[batch >= 0], random[batch >= 0]
             rows = tf.gather(entries, batch)
             rows = rows[:, : tf.reduce_max(tf.gather(counts, batch))] if self.image_major else rows[:, 0]
             real, rows = rows >= 0, tf.maximum(rows, 0)
@@ -115,7 +132,11 @@ class Batches:
                 name = feature.name
                 if feature.kind == "image":
                     index = tf.gather(arrays["images"][name], pictures)
-                    x[name], x[f"{name}_present"] = examples.banks[name].fetch(index)
+                    x[name], present = examples.banks[name].fetch(index)
+                    if self.augment:
+                        changed = augment_pictures(x[name], random[:, image_names.index(name)], self.augment)
+                        x[name] = tf.where(present[:, None, None, None], changed, x[name])
+                    x[f"{name}_present"] = present
                 elif feature.kind == "text":
                     x[name] = tf.gather(arrays["text"][name], rows)
                     x[f"{name}_present"] = tf.reduce_any(x[name] != 0, axis=-1) & real

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kerasfusion.data.augmentation import augmentation_for
 from kerasfusion.data.pipeline import Batches
 from kerasfusion.models import heads_of, image_major
 from kerasfusion.training.callbacks import History, SaveBest
@@ -41,13 +42,15 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
     out.mkdir(parents=True, exist_ok=True)
     features = {name for name in model.input if not name.endswith("_present")}
     schema = train.schema
+    # By all of the texts and classes, also where the model takes the picture alone.
+    augment = augmentation_for(train, recipe.augment)[0] if recipe.augment else None
     train, validation = (
         balanced(examples, recipe.class_weight).with_features(_only(schema, features))
         for examples in (train, validation)
     )
     together = recipe.image_major if recipe.image_major is not None else shares_pictures(train)
     batches = {
-        "train": Batches(train, recipe.batch_size, together, shuffle=True, seed=recipe.seed),
+        "train": Batches(train, recipe.batch_size, together, shuffle=True, seed=recipe.seed, augment=augment),
         "validation": Batches(validation, 4 * recipe.batch_size, together),
     }
     trained = image_major(model, train.schema.of_kind("image")[0].name) if together else model

@@ -1,5 +1,7 @@
 import dataclasses
 
+from kerasfusion.preprocessing.augment import STRENGTHS
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -14,6 +16,8 @@ class Recipe:
         clip: Bound on the global norm of the gradients.
         patience: Stop after so many epochs without a better validation loss; None never stops early.
         class_weight: `"balanced"` weighs every class alike; None every row alike.
+        augment: `"light"` or `"strong"`: change the training pictures in every epoch as far as that leaves their
+            meaning alone (see `kf.data.augmentation_for`); None leaves them as they are.
         image_major: Keep the texts of a picture together; None decides by the data.
         seed: Seed of initial weights, order and dropout.
     """
@@ -26,6 +30,7 @@ class Recipe:
     clip: float = 10.0
     patience: int | None = 5
     class_weight: str | None = None
+    augment: str | None = None
     image_major: bool | None = None
     seed: int = 0
 
@@ -36,3 +41,5 @@ class Recipe:
             raise ValueError(f"warmup is a share of all steps in [0, 1), not {self.warmup}.")
         if self.class_weight not in (None, "balanced"):
             raise ValueError(f"class_weight must be None or 'balanced', not {self.class_weight!r}.")
+        if self.augment not in (None, *STRENGTHS):
+            raise ValueError(f"augment must be None or one of {', '.join(STRENGTHS)}, not {self.augment!r}.")
