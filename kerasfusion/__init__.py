@@ -34,7 +34,7 @@ _FUNCTIONS = {
     "train": "kerasfusion.recipes",
     "evaluate": "kerasfusion.recipes",
     "load": "kerasfusion.training",
-    "export": "kerasfusion.serving",
+    "export": "kerasfusion.recipes",
     "verify": "kerasfusion.serving",
 }
 

@@ -12,6 +12,7 @@ import numpy as np
 import kerasfusion as kf
 from kerasfusion.evaluation import figures, names, report, save_page
 from kerasfusion.models import late_average, unimodal
+from kerasfusion.recipes.reload import load_arguments
 from kerasfusion.recipes.run_folder import open_folder, write_json
 from kerasfusion.serving import reference
 from kerasfusion.training import Recipe, Run, fit, load, shares_pictures
@@ -90,6 +91,7 @@ def train(
         "recipe": dataclasses.asdict(recipe),
         "baselines": baselines,
         "source": data.source,
+        "load": load_arguments(data),
         "type_column": data.columns.type,
         "data": {name: split.fingerprint() for name, split in data.splits.items()},
         "kerasfusion": kf.__version__,

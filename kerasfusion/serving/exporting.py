@@ -1,6 +1,7 @@
-"""A run to a SavedModel that TensorFlow Serving loads: everything inside, nothing to preprocess outside."""
+"""A model to a SavedModel that TensorFlow Serving loads: everything inside, nothing to preprocess outside."""
 
-import json
+import errno
+import functools
 import os
 import shutil
 from pathlib import Path
@@ -10,88 +11,109 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfusion.serving import reference, warmup
+from kerasfusion.serving.card import write_card
+from kerasfusion.serving.freezing import freeze
+from kerasfusion.serving.lite import write_lite
+from kerasfusion.serving.lite_model import require_runtime
 from kerasfusion.serving.signatures import Signatures
-from kerasfusion.serving.verify_worker import INFO_FILE
 
-EXAMPLES = 4
+# Largest difference from Keras's float32 answers that `verify` allows, by how the weights are kept. A bfloat16 has
+# 8 bits of precision where a float32 has 24: each value is rounded by up to 0.4 %, and what the roundings of a
+# network's layers add up to moves a probability by one or two hundredths.
+TOLERANCES = {"variables": 1e-5, "frozen": 1e-5, "bfloat16": 2e-2}
 
 
-def export(run, base, examples=None):
+def export_model(model, schema, base, examples, variant="variables", lite=False):
     """Write the next version of a SavedModel.
 
     Args:
-        run: A `Run`, or its folder.
+        model: A plain model.
+        schema: Its `Schema`.
         base: The model's folder; the version is one more than the highest there, `<base>/<version>/`.
         examples: Raw inputs to store as reference and warm-up: dict of `serving_default` inputs, each with a few
-            rows. None takes those that training left in the run, `reference_inputs.npz`.
+            rows.
+        variant: How the weights are kept: `"variables"`; `"frozen"`, as constants of a graph that is simplified for
+            inference; or `"bfloat16"`, frozen, and half the size.
+        lite: Write a model for LiteRT too, with weights in 8-bit integers: `assets.extra/model_int8.tflite`.
 
     Returns:
         Path: the version's folder. It counts as exported once `verify` has passed on it.
 
     Raises:
-        FileNotFoundError: the run is not finished.
-
-    Example:
-
-    ```python
-    version = kf.export("runs/pets", "saved_models/pets")
-    print(kf.verify(version))
-    ```
+        ImportError: `lite` without the extra `[lite]`, which runs what it writes.
+        ValueError: An unknown variant, or weights too large to be frozen.
     """
-    from kerasfusion.training import load
-
-    run = load(run) if isinstance(run, str | os.PathLike) else run
-    if examples is None:
-        examples = reference.load_reference(run.path / "reference_inputs.npz")["serving_default"][0]
-    return export_model(run.model, run.schema, base, examples)
-
-
-def export_model(model, schema, base, examples):
-    """`export` for a model and a schema without a run."""
-    signatures = Signatures(model, schema)
+    if variant not in TOLERANCES:
+        raise ValueError(f"There is no variant {variant!r}; choose one of {', '.join(TOLERANCES)}.")
+    if lite:
+        require_runtime()
     base = Path(base)
     base.mkdir(parents=True, exist_ok=True)
-    version = 1 + max((int(p.name) for p in base.iterdir() if p.is_dir() and p.name.isdigit()), default=0)
-    temporary = base / f".{version}.tmp-{os.getpid()}"
+    temporary = base / f".tmp-{os.getpid()}"
     try:
-        _write(signatures, temporary, examples, base.name)
-        # TF Serving watches this folder: a version appears whole or not at all.
-        os.replace(temporary, base / str(version))
+        card = _write(model, schema, temporary, examples, base.name, variant)
+        if lite:
+            card["lite"] = write_lite(model, schema, temporary)
+        write_card(temporary, card)
+        return _publish(temporary, base)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return base / str(version)
 
 
-def _write(signatures, folder, examples, name):
+def _publish(temporary, base):
+    """Give a finished export the next version number: TF Serving watches the folder and must see it whole."""
+    while True:
+        version = base / str(
+            1 + max((int(p.name) for p in base.iterdir() if p.is_dir() and p.name.isdigit()), default=0)
+        )
+        try:
+            os.replace(temporary, version)
+        except OSError as error:
+            # Another export took the number since.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        else:
+            return version
+
+
+def _write(model, schema, folder, examples, name, variant):
+    convert = None if variant == "variables" else functools.partial(freeze, bfloat16=variant == "bfloat16")
+    signatures = Signatures(model, schema, convert)
     endpoints = signatures.endpoints()
     archive = keras.export.ExportArchive()
-    for vectorizer in signatures.vectorizers.values():
+    for vectorizer in signatures.raw.vectorizers.values():
         vectorizer(tf.constant(["built before it is tracked"]))
         archive.track(vectorizer)
     for endpoint, (function, specs) in endpoints.items():
         archive.add_endpoint(endpoint, function, specs)
     archive.write_out(str(folder), verbose=False)
 
-    # Keras's own answers, from the same raw inputs, for `verify` to compare with.
-    raw = [tf.constant(examples[spec.name], spec.dtype) for spec in signatures.raw_specs()]
-    own, _ = signatures.preprocess(*raw)
-    inputs = {
-        "serving_default": {spec.name: value for spec, value in zip(signatures.raw_specs(), raw, strict=True)},
-        "tensors": own,
-    }
-    inputs["embed"] = inputs["serving_default"]
-    records = {}
-    for endpoint, (function, specs) in endpoints.items():
-        given = {key: np.asarray(value) for key, value in inputs[endpoint].items()}
-        outputs = function(*(inputs[endpoint][spec.name] for spec in specs))
-        records[endpoint] = (given, {key: np.asarray(value) for key, value in outputs.items()})
+    records = _records(Signatures(model, schema), examples)
     reference.save_reference(folder / reference.FILE, records)
     one = [(e, {key: value[:1] for key, value in given.items()}) for e, (given, _) in records.items()]
     warmup.write_warmup(folder / warmup.FILE, one, name)
-    words = [word for f in signatures.features for word in f.vocabulary]
-    info = {
-        "vocabulary_bytes": sum(len(word.encode()) + 1 for word in words),
-        "features": {f.name: f.kind for f in signatures.features},
-        "classes": {task.name: list(task.classes) for task in signatures.schema.tasks},
+    features = signatures.raw.features
+    size = {"variables": 0, "frozen": 4, "bfloat16": 2}[variant]
+    return {
+        "variant": variant,
+        "tolerance": TOLERANCES[variant],
+        "vocabulary_bytes": sum(len(word.encode()) + 1 for f in features for word in f.vocabulary),
+        "constant_bytes": size * model.count_params(),
+        "features": {f.name: f.kind for f in features},
+        "classes": {task.name: list(task.classes) for task in schema.tasks},
+        "kinds": {task.name: task.kind for task in schema.tasks},
     }
-    (folder / INFO_FILE).write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _records(signatures, examples):
+    """Keras's own answers to raw inputs, for `verify` to compare with: endpoint -> (inputs, outputs)."""
+    raw = {spec.name: tf.constant(examples[spec.name], spec.dtype) for spec in signatures.raw.specs()}
+    own, _ = signatures.raw.preprocess(*raw.values())
+    records = {}
+    for endpoint, (function, specs) in signatures.endpoints().items():
+        given = own if endpoint == "tensors" else raw
+        outputs = function(*(given[spec.name] for spec in specs))
+        records[endpoint] = tuple(
+            {key: np.asarray(value) for key, value in values.items()} for values in (given, outputs)
+        )
+    return records

@@ -115,6 +115,34 @@ def _restore(arrays, stored):
     return result.reshape(stored["strings"])
 
 
+def too_close(outputs, kinds, tolerance):
+    """Rows whose decision a difference that passes could turn: their names say nothing of an export.
+
+    Args:
+        outputs: Stored outputs of a signature.
+        kinds: Task -> `"binary"`, `"classes"` or `"tags"`; others are left out.
+        tolerance: The largest difference of a probability that passes.
+
+    Returns:
+        Task -> bool `(B,)`: whether its two best classes, or a tag and one half, are within twice the tolerance.
+
+    Example:
+    >>> too_close({"label": None, "probabilities": np.array([[0.5, 0.51], [0.1, 0.9]])}, {"label": "binary"}, 0.02)
+    {'label': array([ True, False])}
+    """
+    close = {}
+    for task, kind in kinds.items():
+        probabilities = outputs.get("probabilities" if len(kinds) == 1 else f"{task}_probabilities")
+        if task not in outputs or probabilities is None:
+            continue
+        if kind == "tags":
+            close[task] = (np.abs(probabilities - 0.5) <= tolerance).any(axis=-1)
+        elif probabilities.shape[-1] > 1:
+            best = np.sort(probabilities, axis=-1)
+            close[task] = best[:, -1] - best[:, -2] <= 2 * tolerance
+    return close
+
+
 def difference(name, expected, actual, tolerance=1e-5):
     """Says how an output differs from the stored one.
 

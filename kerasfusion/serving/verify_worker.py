@@ -14,13 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from kerasfusion.serving import reference, warmup
+from kerasfusion.serving import lite_model, reference, warmup
 from kerasfusion.serving.capi import CApiSession, ServingError
+from kerasfusion.serving.card import read_card
 
 BATCHES = (1, 3, 32)
 # Room for the graph, the reference and the warm-up records.
 SPARE_BYTES = 600_000
-INFO_FILE = "assets.extra/kerasfusion.json"
+# Of an export whose card does not say.
+TOLERANCE = 1e-5
 FORBIDDEN_TYPES = ("float16", "bfloat16")
 FORBIDDEN_MODULES = ("tensorflow", "keras")
 JUNK = b"\x00\x01 this is not an image \xff\xfe"
@@ -62,12 +64,12 @@ class Report:
 class SignatureChecks:
     """The checks of one signature against its stored inputs and outputs."""
 
-    def __init__(self, session, name, inputs, outputs, tolerance):
+    def __init__(self, session, name, inputs, outputs, card):
         self.session = session
         self.name = name
         self.inputs = inputs
         self.expected = outputs
-        self.tolerance = tolerance
+        self.card = card
         self.spec = session.signatures[name]
         self.first_call = None
 
@@ -106,11 +108,15 @@ class SignatureChecks:
         if missing:
             raise Failure(f"The outputs and the stored ones are not the same: {', '.join(missing)}")
         problems = []
+        close = reference.too_close(expected, self.card["kinds"], self.card["tolerance"])
         for name in sorted(expected):
             want, got = expected[name], actual[name]
-            if keep is not None and name in self.batched("outputs") and want.shape == got.shape:
-                want, got = want[keep], got[keep]
-            problems.append(reference.difference(name, want, got, self.tolerance))
+            if name in self.batched("outputs") and want.shape == got.shape:
+                compared = np.ones(len(want), bool) if keep is None else np.array(keep)
+                if name in close:
+                    compared &= ~close[name]
+                want, got = want[compared], got[compared]
+            problems.append(reference.difference(name, want, got, self.card["tolerance"]))
         problems = [problem for problem in problems if problem]
         if problems:
             raise Failure("; ".join(problems))
@@ -122,7 +128,11 @@ class SignatureChecks:
         self.run(inputs)
         self.first_call = time.perf_counter() - start
         self.compare(self.expected, self.run(self.inputs))
-        return f"{len(self.expected)} outputs, {self.rows()} rows equal Keras's"
+        within = "" if self.card["tolerance"] == TOLERANCE else f" within {self.card['tolerance']:g}"
+        close = reference.too_close(self.expected, self.card["kinds"], self.card["tolerance"])
+        many = sum(int(rows.sum()) for rows in close.values())
+        left = f", {many} name{'s' if many > 1 else ''} too close to call" if many else ""
+        return f"{len(self.expected)} outputs, {self.rows()} rows equal Keras's{within}{left}"
 
     def batch(self, size):
         """Rows do not depend on the size of the batch, nor on the other rows in it."""
@@ -220,18 +230,19 @@ def check_types(session):
     return "no output is half precision"
 
 
-def check_size(folder):
+def check_size(folder, card):
     """The export holds the weights once, the vocabulary once, and little else."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    # What LiteRT runs is a model of its own, which TF Serving never reads.
+    lite = {folder / lite_model.FILE, folder / lite_model.SCHEMA_FILE}
+    files = [path for path in folder.rglob("*") if path.is_file() and path not in lite]
     total = sum(path.stat().st_size for path in files)
-    variables = sum(path.stat().st_size for path in files if path.relative_to(folder).parts[0] == "variables")
-    vocabulary = 0
-    if (folder / INFO_FILE).is_file():
-        vocabulary = int(json.loads((folder / INFO_FILE).read_text()).get("vocabulary_bytes", 0))
-    allowed = variables + vocabulary + SPARE_BYTES
+    weights = sum(path.stat().st_size for path in files if path.relative_to(folder).parts[0] == "variables")
+    weights += card["constant_bytes"]
+    vocabulary = card["vocabulary_bytes"]
+    allowed = weights + vocabulary + SPARE_BYTES
     text = (
         f"{total / 1e6:.3f} MB, at most {allowed / 1e6:.3f} "
-        f"(variables {variables / 1e6:.3f} + vocabulary {vocabulary / 1e6:.3f} + {SPARE_BYTES / 1e6:.1f})"
+        f"(weights {weights / 1e6:.3f} + vocabulary {vocabulary / 1e6:.3f} + {SPARE_BYTES / 1e6:.1f})"
     )
     if total > allowed:
         raise Failure(text)
@@ -252,6 +263,25 @@ def check_warmup(folder, session):
         except ServingError as error:
             raise Failure(f"Record {number} (`{signature}`): {error}") from None
     return f"{len(requests)} record{'s' if len(requests) > 1 else ''} replayed"
+
+
+def check_lite(folder, card, found):
+    """The model for LiteRT is the same network: its numbers are near Keras's."""
+    path = folder / lite_model.FILE
+    if not path.is_file():
+        raise Failure(f"{lite_model.FILE} is missing")
+    inputs, expected = found["tensors"]
+    model = lite_model.LiteModel(path)
+    actual = model.run({name: inputs[name] for name in model.inputs})
+    expected = {name: value for name, value in expected.items() if value.dtype.kind == "f"}
+    tolerance = card["lite"]["tolerance"]
+    missing = sorted(set(expected) ^ set(actual))
+    if missing:
+        raise Failure(f"The outputs and the stored ones are not the same: {', '.join(missing)}")
+    problems = [reference.difference(name, expected[name], actual[name], tolerance) for name in sorted(expected)]
+    if any(problems):
+        raise Failure("; ".join(filter(None, problems)))
+    return f"{path.stat().st_size / 1e6:.3f} MB, {len(next(iter(inputs.values())))} rows within {tolerance:g}"
 
 
 def check_process():
@@ -292,8 +322,15 @@ def check_signature(report, checks):
     report.check(f"{name}: latency", checks.latency, info=True)
 
 
-def check_export(report, folder, tolerance):
+def card_of(folder, tolerance=None):
+    """The export's card with what the checks need; `tolerance` goes before the card's own."""
+    card = {"tolerance": TOLERANCE, "kinds": {}, "constant_bytes": 0, "vocabulary_bytes": 0, **read_card(folder)}
+    return card if tolerance is None else {**card, "tolerance": tolerance}
+
+
+def check_export(report, folder, tolerance=None):
     """Writes all rows."""
+    card = card_of(folder, tolerance)
     report.check("files", check_files, folder)
     sessions = []
 
@@ -315,12 +352,17 @@ def check_export(report, folder, tolerance):
         report.check("references", check_references, folder, session, found)
         for name in session.signatures:
             if name in found:
-                check_signature(report, SignatureChecks(session, name, *found[name], tolerance))
+                check_signature(report, SignatureChecks(session, name, *found[name], card))
             else:
                 report.check(f"{name}: outputs", _no_reference)
         report.check("warm-up", check_warmup, folder, session)
         session.close()
-    report.check("size", check_size, folder)
+        if "lite" in card and "tensors" in found:
+            if lite_model.installed():
+                report.check("LiteRT", check_lite, folder, card, found)
+            else:
+                report.check("LiteRT", lambda: f"not checked: {lite_model.MISSING}", info=True)
+    report.check("size", check_size, folder, card)
     report.check("process", check_process)
     report.end()
 
@@ -329,7 +371,7 @@ def main(arguments=None):
     """Checks one folder and writes JSON lines to standard output."""
     parser = argparse.ArgumentParser(prog="kerasfusion.serving.verify_worker")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--tolerance", type=float, default=1e-5)
+    parser.add_argument("--tolerance", type=float)
     options = parser.parse_args(arguments)
     # What TensorFlow's C++ prints must not land between our lines.
     stream = os.fdopen(os.dup(1), "w")

@@ -105,16 +105,19 @@ def test_recurrent_networks_in_float32_and_bfloat16(length):
     assert graph_of(half).ByteSize() < 0.65 * weights
     assert not constants(half, np.float32)
     # Of the word vectors only the rows that are looked up are widened.
+    # The products outside of a loop are computed in bfloat16 as well.
+    products = [node.attr["T"].type for node in graph_of(half).node if node.op == "MatMul"]
+    assert products and set(products) == {tf.bfloat16.as_datatype_enum}
     gathers = [node.attr["Tparams"].type for node in graph_of(half).node if node.op == "GatherV2"]
     assert tf.bfloat16.as_datatype_enum in gathers
 
 
 def test_the_environment_is_left_as_it_was(monkeypatch):
-    name = "TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_DENYLIST_ADD"
+    name, other = (f"TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_{which}" for which in ("DENYLIST_ADD", "CLEARLIST_REMOVE"))
     layer = dense()
     function = tf.function(lambda x: {"y": layer(x)}, [tf.TensorSpec((None, 3))], autograph=False)
     freeze(function, bfloat16=True)
-    assert name not in os.environ
+    assert name not in os.environ and other not in os.environ
     monkeypatch.setenv(name, "Mul")
     freeze(function, bfloat16=True)
     assert os.environ[name] == "Mul"

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from kerasfusion.serving.reference import difference, load_reference, save_reference
+from kerasfusion.serving.reference import difference, load_reference, save_reference, too_close
+from kerasfusion.serving.verify_worker import Failure, SignatureChecks
 
 STRINGS = [b"", b"cat", b"\xff\x00\xfe", b"ends in zeros\x00\x00", "né".encode(), b""]
 
@@ -114,3 +115,49 @@ def floats(*values):
 def test_difference(name, expected, actual, words):
     found = difference(name, expected, actual, tolerance=1e-5)
     assert (words in found) if words else found == ""
+
+
+def test_too_close():
+    one = {"label": None, "probabilities": floats([0.5, 0.46], [0.5, 0.44], [0.1, 0.9])}
+    assert too_close(one, {"label": "classes"}, 0.025)["label"].tolist() == [True, False, False]
+    assert too_close(one, {"label": "binary"}, 1e-5)["label"].tolist() == [False, False, False]
+    several = {
+        "tags": None,
+        "tags_probabilities": floats([0.1, 0.51], [0.1, 0.9]),
+        "price": floats(1.0, 2.0),
+        "color_probabilities": floats([0.5, 0.5], [0.5, 0.5]),
+    }
+    # A price has no name, and colors are not answered here.
+    kinds = {"tags": "tags", "price": "number", "color": "classes"}
+    found = too_close(several, kinds, 0.02)
+    assert list(found) == ["tags"] and found["tags"].tolist() == [True, False]
+
+
+class StubSession:
+    """A session whose answers are given."""
+
+    def __init__(self, answers):
+        self.answers = answers
+        self.signatures = {
+            "s": {"inputs": {"x": ("float32", (None,))}, "outputs": {name: ("", (None,)) for name in answers}}
+        }
+
+    def run(self, name, inputs):
+        return {name: value[: len(inputs["x"])] for name, value in self.answers.items()}
+
+
+@pytest.mark.parametrize(("tolerance", "words"), [(1e-5, "differ"), (0.02, "1 name too close to call")])
+def test_only_a_decided_name_must_be_the_same(tolerance, words):
+    expected = {"label": np.array([b"a", b"b"], object), "probabilities": floats([0.505, 0.495], [0.2, 0.8])}
+    actual = {"label": np.array([b"b", b"b"], object), "probabilities": floats([0.496, 0.504], [0.2, 0.8])}
+    card = {"tolerance": tolerance, "kinds": {"label": "binary"}}
+    checks = SignatureChecks(StubSession(actual), "s", {"x": floats(1.0, 2.0)}, expected, card)
+    try:
+        said = checks.outputs()
+    except Failure as failure:
+        said = str(failure)
+    assert words in said
+    # A name that was decided clearly has to be the same at any tolerance.
+    actual["label"][1] = b"a"
+    with pytest.raises(Failure, match="`label`"):
+        checks.outputs()

@@ -25,7 +25,6 @@ class ImageEncoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = units
         self.dropout = dropout
-        self.rescaling = keras.layers.Rescaling(1.0 / 255.0, dtype=self.dtype_policy)
         self.pooled_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, pixels_shape):
@@ -40,7 +39,8 @@ class ImageEncoder(keras.layers.Layer):
         raise NotImplementedError
 
     def call(self, pixels, training=None):
-        grid, pooled = self.encode(self.rescaling(ops.cast(pixels, self.compute_dtype)), training)
+        # Not keras.layers.Rescaling, which also adds an offset of 0 to every pixel.
+        grid, pooled = self.encode(ops.cast(pixels, self.compute_dtype) * (1.0 / 255.0), training)
         _, height, width, channels = grid.shape
         return {
             "grid": grid,

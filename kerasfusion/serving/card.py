@@ -1,0 +1,40 @@
+"""What an export says about itself: how it was made, what may be expected of it, what was measured."""
+
+import json
+import os
+
+FILE = "assets.extra/kerasfusion.json"
+
+
+def read_card(version):
+    """The card of an exported version, empty where it has none.
+
+    Args:
+        version: `pathlib.Path` of the version.
+
+    Returns:
+        dict with, from `export`: `features` (name -> kind), `classes` and `kinds` (by task), `variant`
+        (`"variables"`, `"frozen"` or `"bfloat16"`), `tolerance` (largest difference from Keras that `verify` allows),
+        `vocabulary_bytes`, `constant_bytes` (weights that are part of the graph); `lite` where there is a model for
+        LiteRT; `accuracy` where it was measured.
+
+    Example:
+
+    ```python
+    read_card(version)["variant"]
+    ```
+    """
+    path = version / FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def write_card(version, card):
+    """Write a version's card, replacing the old one whole."""
+    path = version / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(card, indent=1, ensure_ascii=False), encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,231 @@
+"""Every variant of an export answers like Keras, is as small as it says, and appears whole or not at all."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from png import png_bytes
+
+from kerasfusion.data.schema import Feature, Schema, Task
+from kerasfusion.serving import CApiSession, exporting, reference, verify
+from kerasfusion.serving.card import read_card
+from kerasfusion.serving.exporting import export_model
+from kerasfusion.serving.lite_model import installed
+from kerasfusion.serving.verify_worker import Failure, SignatureChecks, card_of, check_lite, check_size
+
+SCHEMA = Schema(
+    features=(
+        # More words than are unrolled: the graph has a loop.
+        Feature("text", "text", ("description",), length=36, vocabulary=tuple(f"w{i}" for i in range(3000))),
+        Feature("image", "image", ("photo",), size=(16, 16)),
+    ),
+    tasks=(
+        Task("color", "classes", "color", classes=("red", "green", "blue")),
+        Task("tags", "tags", "tags", classes=("warm", "cold")),
+        Task("price", "number", "price", mean=50.0, std=20.0),
+    ),
+)
+EXAMPLES = {
+    "text": [b"w1 w2 w3", b"w4 unheard-of", b"", b"w2999 " * 50],
+    "image_bytes": [png_bytes(seed) for seed in range(3)] + [b""],
+}
+VARIANTS = {"variables": 1e-5, "frozen": 1e-5, "bfloat16": 2e-2}
+
+
+def small_model():
+    import keras
+
+    import kerasfusion as kf
+
+    keras.utils.set_random_seed(3)
+    return kf.models.fused(
+        SCHEMA,
+        text_encoder={"name": "lstm", "embedding_dim": 32},
+        image_encoder={"name": "residual_cnn", "filters": (8, 16)},
+        fusion={"name": "film", "filters": 8, "blocks": 1},
+        units=16,
+    )
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory):
+    """A model and its versions: variant -> folder."""
+    base = tmp_path_factory.mktemp("exports") / "pets"
+    model = small_model()
+    with_lite = ("bfloat16",) if installed() else ()
+    versions = {v: export_model(model, SCHEMA, base, EXAMPLES, v, lite=v in with_lite) for v in VARIANTS}
+    assert sorted(path.name for path in base.iterdir()) == ["1", "2", "3"]
+    return model, versions
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_is_verified_and_answers_like_keras(exports, variant):
+    model, versions = exports
+    # Plain exports are verified by the tests of the command line.
+    if variant != "variables":
+        report = verify(versions[variant])
+        assert report.ok, str(report)
+        assert ("LiteRT" in [row.name for row in report.rows]) == (variant == "bfloat16" and installed())
+    records = reference.load_reference(versions[variant] / reference.FILE)
+    assert set(records) == {"serving_default", "tensors", "embed"}
+    inputs, expected = records["tensors"]
+    # The stored answers are those of the model itself, not of what was frozen.
+    logits = model.predict_on_batch(inputs)
+    probabilities = np.exp(logits["color"]) / np.exp(logits["color"]).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(expected["color_probabilities"], probabilities, rtol=0, atol=1e-6)
+    with CApiSession(versions[variant]) as session:
+        found = session.run("serving_default", records["serving_default"][0])
+    assert found["image_ok"].tolist() == [True, True, True, False]
+    gap = {}
+    for name, value in records["serving_default"][1].items():
+        if value.dtype.kind == "f":
+            assert found[name].dtype == np.float32
+            gap[name] = np.abs(found[name] - value).max()
+    assert max(gap["color_probabilities"], gap["tags_probabilities"]) <= VARIANTS[variant]
+    assert gap["price"] <= VARIANTS[variant] * 60
+    # Rounding is seen, so it is bfloat16 that was tested.
+    assert (max(gap.values()) > 1e-4) == (variant == "bfloat16")
+
+
+def test_sizes_and_cards(exports):
+    model, versions = exports
+    weights = 4 * model.count_params()
+    graph = {variant: (version / "saved_model.pb").stat().st_size for variant, version in versions.items()}
+    variables = {v: sum(p.stat().st_size for p in (f / "variables").iterdir()) for v, f in versions.items()}
+    assert variables["variables"] >= weights
+    assert variables["frozen"] < 2000 and variables["bfloat16"] < 2000
+    assert graph["frozen"] >= weights
+    # All but the small constants shrink to half.
+    assert graph["frozen"] - graph["bfloat16"] > 0.45 * weights
+    cards = {variant: read_card(version) for variant, version in versions.items()}
+    assert {v: (c["variant"], c["tolerance"]) for v, c in cards.items()} == {v: (v, t) for v, t in VARIANTS.items()}
+    assert [cards[v]["constant_bytes"] / weights for v in VARIANTS] == [0, 1, 0.5]
+    assert cards["frozen"]["kinds"] == {"color": "classes", "tags": "tags", "price": "number"}
+    assert "lite" not in cards["frozen"]
+
+
+def test_a_frozen_graph_holds_no_variables(exports):
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    def operations(variant):
+        content = SavedModel.FromString((exports[1][variant] / "saved_model.pb").read_bytes())
+        graph = content.meta_graphs[0].graph_def
+        return {node.op for part in (graph.node, *(f.node_def for f in graph.library.function)) for node in part}
+
+    assert {"VarHandleOp", "ReadVariableOp"} <= operations("variables")
+    assert not {"VarHandleOp", "ReadVariableOp"} & (operations("frozen") | operations("bfloat16"))
+
+
+def test_weights_that_no_card_speaks_of_are_too_many(exports):
+    version = exports[1]["frozen"]
+    card = card_of(version)
+    assert "MB, at most" in check_size(version, card)
+    with pytest.raises(Failure, match=r"at most 0\.6"):
+        check_size(version, {**card, "constant_bytes": 0})
+
+
+def test_an_unknown_variant(tmp_path):
+    with pytest.raises(ValueError, match=r"no variant 'half'; choose one of variables, frozen, bfloat16"):
+        export_model(None, SCHEMA, tmp_path, EXAMPLES, "half")
+
+
+TEXT = Schema((Feature("text", "text", ("said",), length=4, vocabulary=("a", "b")),), (SCHEMA.tasks[0],))
+
+
+def text_model():
+    import kerasfusion as kf
+
+    return kf.models.fused(TEXT, text_encoder="bag_of_words", units=4)
+
+
+def no_space(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [
+        (exporting.reference, "save_reference"),
+        (exporting.warmup, "write_warmup"),
+        (exporting, "write_lite"),
+        (exporting, "write_card"),
+        (exporting.os, "replace"),
+    ],
+)
+def test_a_full_disk_leaves_no_version(tmp_path, monkeypatch, module, function):
+    monkeypatch.setattr(exporting, "require_runtime", lambda: None)
+    monkeypatch.setattr(exporting, "write_lite", lambda *_: {})
+    monkeypatch.setattr(module, function, no_space)
+    with pytest.raises(OSError, match="No space left"):
+        export_model(text_model(), TEXT, tmp_path / "base", {"text": [b"a", b"b"]}, "frozen", lite=True)
+    assert list((tmp_path / "base").iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[2])
+from kerasfusion.serving import exporting
+from test_serving_exporting import TEXT, text_model
+exporting.write_card = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+exporting.export_model(text_model(), TEXT, sys.argv[1], {"text": [b"a", b"b"]})
+"""
+
+
+def test_a_killed_export_leaves_nothing_that_tf_serving_would_load(tmp_path):
+    tests = Path(__file__).parent
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "base"), str(tests)]
+    environment = {**os.environ, "PYTHONPATH": str(tests.parent)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    (left,) = (tmp_path / "base").iterdir()
+    assert left.name.startswith(".tmp-") and (left / "saved_model.pb").exists()
+    # The next export is not disturbed by what the killed one left.
+    assert export_model(text_model(), TEXT, tmp_path / "base", {"text": [b"a", b"b"]}).name == "1"
+
+
+def test_another_export_took_the_number(tmp_path, monkeypatch):
+    base = tmp_path / "base"
+    replace = os.replace
+
+    def taken_first(source, target):
+        if Path(target).name == "1":
+            Path(target).mkdir()
+            (Path(target) / "saved_model.pb").touch()
+        replace(source, target)
+
+    monkeypatch.setattr(exporting.os, "replace", taken_first)
+    assert export_model(text_model(), TEXT, base, {"text": [b"a", b"b"]}).name == "2"
+    assert sorted(path.name for path in base.iterdir()) == ["1", "2"]
+
+
+def test_a_card_that_promises_too_much_is_found_out(exports):
+    version = exports[1]["bfloat16"]
+    records = reference.load_reference(version / reference.FILE)
+    card = card_of(version)
+    with CApiSession(version) as session:
+        assert "within 0.02" in SignatureChecks(session, "tensors", *records["tensors"], card).outputs()
+        with pytest.raises(Failure, match="values differ"):
+            SignatureChecks(session, "tensors", *records["tensors"], card_of(version, 1e-6)).outputs()
+
+
+@pytest.mark.skipif(not installed(), reason="needs the extra [lite]")
+def test_the_lite_model_is_compared_with_keras(exports):
+    version = exports[1]["bfloat16"]
+    records = reference.load_reference(version / reference.FILE)
+    card = card_of(version)
+    assert set(card["lite"]) == {"file", "bytes", "tolerance"}
+    assert "4 rows within 0.1" in check_lite(version, card, records)
+    card["lite"]["tolerance"] = 1e-6
+    with pytest.raises(Failure, match="values differ"):
+        check_lite(version, card, records)
+
+
+def test_a_lite_model_that_is_missing(exports):
+    records = reference.load_reference(exports[1]["frozen"] / reference.FILE)
+    with pytest.raises(Failure, match=r"model_int8\.tflite is missing"):
+        check_lite(exports[1]["frozen"], {"lite": {"tolerance": 0.1}}, records)
