@@ -42,6 +42,7 @@ def flag(name, help):
 
 seed_option = option("--seed", "Seed of splits, weights and order.", 0)
 image_dir_option = option("--image-dir", "Folder that relative image paths start from.", type=FOLDER)
+outside_option = flag("--allow-outside", "Allow image paths that leave the folder.")
 
 
 def out_option(default):
@@ -87,7 +88,7 @@ def list_command(pattern):
 @option("--text-length", "Words kept of a text.", type=int)
 @option("--max-words", "Size limit of the vocabulary.", 10_000)
 @image_dir_option
-@flag("--allow-outside", "Allow image paths that leave the folder.")
+@outside_option
 @option("--cache-dir", "Folder for decoded pictures, used again later.", type=FOLDER)
 @flag("--drop-naming", "Leave out rows whose text names a class.")
 @option("--epochs", "Most passes over the training rows.", 20, click.IntRange(min=1))
@@ -142,12 +143,13 @@ def demo(out, export_to, quick, results, seed):
 @click.argument("run", type=FOLDER)
 @click.argument("source")
 @image_dir_option
+@outside_option
 @option("--report", "Write a page about it here, as HTML.", type=FILE)
-def evaluate(run, source, image_dir, report):
+def evaluate(run, source, image_dir, allow_outside, report):
     """Score the run in folder RUN on another labelled table, SOURCE."""
     kf = _load()
 
-    reports, skipped = kf.evaluate(run, source, image_dir=image_dir, page=report)
+    reports, skipped = kf.evaluate(run, source, image_dir, allow_outside, page=report)
     if skipped:
         console.print(f"Not used, or taken as missing: {skipped}", markup=False)
     for found in reports.values():
@@ -163,7 +165,8 @@ def evaluate(run, source, image_dir, report):
 @option("--text", "One sentence.")
 @option("--out", "Write the table with predictions here, as CSV.", type=FILE)
 @image_dir_option
-def predict(run, table, image, text, out, image_dir):
+@outside_option
+def predict(run, table, image, text, out, image_dir, allow_outside):
     """Predict one picture and sentence, or every row of TABLE, with the run in folder RUN."""
     kf = _load()
 
@@ -171,7 +174,7 @@ def predict(run, table, image, text, out, image_dir):
     if table is None:
         console.print(kf.recipes.predict_one(loaded, image, text).to_string(index=False), markup=False)
         return
-    predicted = kf.recipes.predict_table(loaded, table, image_dir)
+    predicted = kf.recipes.predict_table(loaded, table, image_dir, allow_outside)
     if out is None:
         console.print(predicted.to_csv(index=False), markup=False, end="")
         return

@@ -62,7 +62,7 @@ def names(task, decided):
     return classes[decided.astype(int)]
 
 
-def predict_rows(model, schema, rows, image_dir=None):
+def predict_rows(model, schema, rows, image_dir=None, allow_outside=False):
     """Predictions for raw rows.
 
     Args:
@@ -70,13 +70,14 @@ def predict_rows(model, schema, rows, image_dir=None):
         schema: Its schema.
         rows: A table file, a DataFrame or a list of dicts with the feature columns; labels are not needed.
         image_dir: Folder that relative image paths start from.
+        allow_outside: Allow image paths that leave that folder.
 
     Returns:
         pandas.DataFrame: one row per row given, with `<task>`, `<task>_probability` (of the class decided for;
         not for tags and numbers), and `<image>_ok`.
     """
     rows = pd.DataFrame(rows) if isinstance(rows, list) else rows
-    examples, _ = load_rows(rows, schema, image_dir=image_dir, with_labels=False)
+    examples, _ = load_rows(rows, schema, image_dir=image_dir, allow_outside=allow_outside, with_labels=False)
     found = predictions(model, predict_logits(model, examples))
     answer = {}
     for task in schema.tasks:

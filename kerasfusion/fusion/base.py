@@ -1,4 +1,4 @@
-"""What every fusion layer shares: the signature, missing modalities, the output's width."""
+"""What every fusion layer shares: the signature, missing modalities, masks, the output's width."""
 
 import keras
 from keras import ops
@@ -12,15 +12,16 @@ class Fusion(keras.layers.Layer):
     names, so that the order of a dict never matters.
 
     A subclass says in `parts` which entry of each encoder output it reads, builds its layers in `build_fusion` and
-    computes in `fuse`. What is missing is replaced by a learned vector of its own before `fuse` sees it, so that
-    the content of a missing input can never matter.
+    computes in `fuse`. What is missing is replaced by a learned vector of its own before `fuse` sees it (a sequence
+    by that vector as its only token), so that the content of a missing input can never matter.
 
     Args:
         units: Width of the fused representation.
         dropout: Dropout rate on the fused representation.
 
     Call arguments:
-        inputs: dict name -> encoder output, or `(B, d)`.
+        inputs: dict name -> encoder output, or `(B, d)`. A `sequence` may have a bool `mask` `(B, L)` beside it;
+            without one every place counts.
         present: Optional dict name -> bool `(B,)`. A name that is left out is always present.
 
     Returns:
@@ -41,15 +42,30 @@ class Fusion(keras.layers.Layer):
         return dict.fromkeys(inputs, "pooled")
 
     def build_fusion(self, shapes):
-        """Create the layers; `shapes` is dict name -> shape of the part read."""
+        """Create the layers; `shapes` is dict name -> shape of the part read, in alphabetical order."""
         raise NotImplementedError
 
     def fuse(self, values, training):
-        """Return `(B, units)` for dict name -> the part read, what is missing replaced."""
+        """Return `(B, units)` for dict name -> the part read, what is missing replaced.
+
+        A sequence comes as a pair of tokens `(B, L, d)` and mask `(B, L)` with one True a row at least.
+        """
         raise NotImplementedError
 
+    def dense(self, name, width, units, activation=None, use_bias=True):
+        """A dense layer on `width` channels, built, in this layer's precision."""
+        layer = keras.layers.Dense(
+            units, activation=activation, use_bias=use_bias, name=name, dtype=self.dtype_policy
+        )
+        layer.build((None, width))
+        return layer
+
+    def dense_each(self, prefix, shapes, units, activation=None):
+        """`dense` for each modality: dict name -> layer."""
+        return {name: self.dense(f"{prefix}_{name}", shape[-1], units, activation) for name, shape in shapes.items()}
+
     def build(self, inputs_shape, present_shape=None):
-        self.read = self.parts(inputs_shape)
+        self.read = dict(sorted(self.parts(inputs_shape).items()))
         shapes = {name: _part(self.name, name, inputs_shape[name], part) for name, part in self.read.items()}
         self.missing = {
             name: self.add_weight(shape=(shapes[name][-1],), initializer="random_normal", name=f"missing_{name}")
@@ -59,14 +75,15 @@ class Fusion(keras.layers.Layer):
 
     def call(self, inputs, present=None, training=None):
         values = {}
-        for name in sorted(self.read):
-            value = _part(self.name, name, inputs[name], self.read[name])
+        for name, part in self.read.items():
+            value, there = _part(self.name, name, inputs[name], part), None
             if present is not None and name in present:
                 if name not in self.missing:
                     raise ValueError(f"{self.name} was built without `present` for {name!r} and cannot take it now.")
-                there = ops.reshape(present[name], (-1,) + (1,) * (len(value.shape) - 1))
-                value = ops.where(there, value, ops.cast(self.missing[name], value.dtype))
-            values[name] = value
+                there = present[name]
+                everywhere = ops.reshape(there, (-1,) + (1,) * (len(value.shape) - 1))
+                value = ops.where(everywhere, value, ops.cast(self.missing[name], value.dtype))
+            values[name] = (value, _mask(value, inputs[name].get("mask"), there)) if part == "sequence" else value
         return self.output_dropout(self.fuse(values, training), training=training)
 
     def get_config(self):
@@ -81,3 +98,14 @@ def _part(layer, name, value, part):
     if part not in value:
         raise ValueError(f"{layer} reads the {part} of {name!r}, which has only {sorted(value)}.")
     return value[part]
+
+
+def _mask(tokens, mask, there):
+    """Which places of `(B, L, d)` count, bool `(B, L)`; of a missing or empty sequence, the first alone."""
+    if mask is None:
+        mask = ops.ones_like(tokens[:, :, 0], dtype="bool")
+    if there is not None:
+        mask = ops.logical_and(mask, there[:, None])
+    first = ops.arange(ops.shape(tokens)[1]) == 0
+    empty = ops.logical_not(ops.any(mask, axis=1, keepdims=True))
+    return ops.logical_or(mask, ops.logical_and(empty, first))

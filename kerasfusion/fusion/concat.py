@@ -15,7 +15,8 @@ class ConcatFusion(Fusion):
     Example:
 
     ```python
-    fused = ConcatFusion(128)({"text": text_vector, "image": image_vector})  # (B, 128)
+    text, image = keras.random.normal((2, 8)), keras.random.normal((2, 16))
+    fused = ConcatFusion(128)({"text": text, "image": image})  # (2, 128)
     ```
     """
 
@@ -23,10 +24,7 @@ class ConcatFusion(Fusion):
         self.projection = None
         self.joined = sum(shape[-1] for shape in shapes.values())
         if self.units is not None:
-            self.projection = keras.layers.Dense(
-                self.units, activation="relu", name="projection", dtype=self.dtype_policy
-            )
-            self.projection.build((None, self.joined))
+            self.projection = self.dense("projection", self.joined, self.units, "relu")
 
     def fuse(self, values, training):
         joined = ops.concatenate(list(values.values()), axis=-1)

@@ -11,14 +11,8 @@ class ElementwiseFusion(Fusion):
     """Base of the fusions that bring every modality to one width, join place by place, and project."""
 
     def build_fusion(self, shapes):
-        self.inputs = {}
-        for name, shape in sorted(shapes.items()):
-            self.inputs[name] = keras.layers.Dense(
-                self.units, activation=self.activation, name=f"in_{name}", dtype=self.dtype_policy
-            )
-            self.inputs[name].build(shape)
-        self.projection = keras.layers.Dense(self.units, name="projection", dtype=self.dtype_policy)
-        self.projection.build((None, self.units))
+        self.inputs = self.dense_each("in", shapes, self.units, self.activation)
+        self.projection = self.dense("projection", self.units, self.units)
 
     def fuse(self, values, training):
         joined = functools.reduce(self.join, (self.inputs[name](value) for name, value in values.items()))
@@ -36,7 +30,8 @@ class SumFusion(ElementwiseFusion):
     Example:
 
     ```python
-    fused = SumFusion(128)({"text": text_vector, "image": image_vector})  # (B, 128)
+    text, image = keras.random.normal((2, 8)), keras.random.normal((2, 16))
+    fused = SumFusion(128)({"text": text, "image": image})  # (2, 128)
     ```
     """
 
@@ -58,7 +53,8 @@ class MultiplyFusion(ElementwiseFusion):
     Example:
 
     ```python
-    fused = MultiplyFusion(128)({"text": text_vector, "image": image_vector})  # (B, 128)
+    text, image = keras.random.normal((2, 8)), keras.random.normal((2, 16))
+    fused = MultiplyFusion(128)({"text": text, "image": image})  # (2, 128)
     ```
     """
 

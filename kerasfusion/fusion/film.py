@@ -1,8 +1,8 @@
 import keras
 from keras import ops
 
-from kerasfusion.fusion.base import Fusion
 from kerasfusion.fusion.coordinates import append_coordinates
+from kerasfusion.fusion.grid import GridFusion
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -46,7 +46,7 @@ class FiLMBlock(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
-class FiLMFusion(Fusion):
+class FiLMFusion(GridFusion):
     """Feature-wise linear modulation (FiLM, arXiv 1709.07871): the text steers how the picture is read.
 
     Residual blocks on the image grid, each scaled and shifted, channel by channel, by γ and β computed from the
@@ -67,49 +67,31 @@ class FiLMFusion(Fusion):
     Example:
 
     ```python
-    fused = FiLMFusion(64)({"text": text_encoder(ids), "image": image_encoder(pixels)})  # (B, 64)
+    text, image = keras.random.normal((2, 8)), {"grid": keras.random.normal((2, 5, 5, 16))}
+    fused = FiLMFusion(64)({"text": text, "image": image})  # (2, 64)
     ```
     """
 
-    def __init__(self, units, blocks=2, filters=64, kernel_size=3, coordinates=True, image=None, **kwargs):
+    def __init__(self, units, blocks=2, filters=64, kernel_size=3, coordinates=True, **kwargs):
         super().__init__(units, **kwargs)
         self.blocks = blocks
         self.filters = filters
         self.kernel_size = kernel_size
         self.coordinates = coordinates
-        self.image = image
-
-    def parts(self, inputs):
-        grids = [name for name, value in inputs.items() if isinstance(value, dict) and "grid" in value]
-        steered = self.image or (grids[0] if len(grids) == 1 else None)
-        if steered not in grids:
-            raise ValueError(
-                f"{self.name} steers one image grid: {steered or 'none'} was asked for and {grids} have one. "
-                "Pass the image encoder's whole output, and `image=` its name when there are several."
-            )
-        if len(inputs) < 2:
-            raise ValueError(f"{self.name} needs another modality beside {steered!r} to steer it.")
-        return {name: "grid" if name == steered else "pooled" for name in inputs}
 
     def build_fusion(self, shapes):
-        (steered,) = (name for name, part in self.read.items() if part == "grid")
-        batch, height, width, channels = shapes[steered]
-        condition = (batch, sum(shape[-1] for name, shape in shapes.items() if name != steered))
+        (batch, height, width, channels), condition = self.grid_and_condition_shapes(shapes)
         self.film_blocks = [
             FiLMBlock(self.filters, self.kernel_size, name=f"block_{i}", dtype=self.dtype_policy)
             for i in range(self.blocks)
         ]
         for i, block in enumerate(self.film_blocks):
             width_in = channels + 2 * self.coordinates if i == 0 else self.filters
-            block.build((batch, height, width, width_in), condition)
-        self.projection = keras.layers.Dense(
-            self.units, activation="relu", name="projection", dtype=self.dtype_policy
-        )
-        self.projection.build((batch, 2 * self.filters + condition[-1]))
+            block.build((batch, height, width, width_in), (batch, condition))
+        self.projection = self.dense("projection", 2 * self.filters + condition, self.units, "relu")
 
     def fuse(self, values, training):
-        (grid,) = (value for name, value in values.items() if self.read[name] == "grid")
-        condition = ops.concatenate([v for name, v in values.items() if self.read[name] == "pooled"], axis=-1)
+        grid, condition = self.grid_and_condition(values)
         if self.coordinates:
             grid = append_coordinates(grid)
         for block in self.film_blocks:
@@ -126,5 +108,4 @@ class FiLMFusion(Fusion):
             "filters": self.filters,
             "kernel_size": self.kernel_size,
             "coordinates": self.coordinates,
-            "image": self.image,
         }

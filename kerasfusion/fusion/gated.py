@@ -18,24 +18,16 @@ class GatedFusion(Fusion):
     Example:
 
     ```python
-    fused = GatedFusion(256)({"text": text_vector, "image": image_vector})  # (B, 256)
+    text, image = keras.random.normal((2, 8)), keras.random.normal((2, 16))
+    fused = GatedFusion(256)({"text": text, "image": image})  # (2, 256)
     ```
     """
 
     def build_fusion(self, shapes):
-        self.values, self.gates = {}, {}
-        joined = (None, sum(shape[-1] for shape in shapes.values()))
-        names = sorted(shapes)
-        for name in names:
-            self.values[name] = keras.layers.Dense(
-                self.units, activation="tanh", name=f"value_{name}", dtype=self.dtype_policy
-            )
-            self.values[name].build(shapes[name])
-        for name in names[:1] if len(names) == 2 else names:
-            self.gates[name] = keras.layers.Dense(
-                self.units, activation="sigmoid", name=f"gate_{name}", dtype=self.dtype_policy
-            )
-            self.gates[name].build(joined)
+        self.values = self.dense_each("value", shapes, self.units, "tanh")
+        joined = sum(shape[-1] for shape in shapes.values())
+        names = list(shapes)[:1] if len(shapes) == 2 else shapes
+        self.gates = {name: self.dense(f"gate_{name}", joined, self.units, "sigmoid") for name in names}
 
     def fuse(self, values, training):
         joined = ops.concatenate(list(values.values()), axis=-1)

@@ -3,13 +3,14 @@ from kerasfusion.data import load_rows
 from kerasfusion.evaluation import report, write_evaluation_page
 
 
-def evaluate(run, source, image_dir=None, page=None):
+def evaluate(run, source, image_dir=None, allow_outside=False, page=None):
     """Score a finished run on another labelled table.
 
     Args:
         run: A `Run` or its folder.
         source: A table with the run's feature and label columns. A picture that cannot be read counts as missing.
         image_dir: Folder that relative image paths start from.
+        allow_outside: Allow image paths that leave that folder.
         page: File to write a report into, as HTML; None writes none.
 
     Returns:
@@ -26,7 +27,7 @@ def evaluate(run, source, image_dir=None, page=None):
     ```
     """
     run = run if isinstance(run, kf.training.Run) else kf.load(run)
-    examples, skipped = load_rows(source, run.schema, image_dir=image_dir)
+    examples, skipped = load_rows(source, run.schema, image_dir=image_dir, allow_outside=allow_outside)
     type_column = run.config.get("type_column")
     type_column = type_column if type_column in examples.frame.columns else None
     found = report({run.config["model"]: run.model}, examples, type_column=type_column)

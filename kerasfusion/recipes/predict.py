@@ -34,18 +34,19 @@ def predict_one(run, image=None, text=None):
     return run.predict(pd.DataFrame([row]))
 
 
-def predict_table(run, table, image_dir=None):
+def predict_table(run, table, image_dir=None, allow_outside=False):
     """A table with the predictions beside its own columns.
 
     Args:
         run: A `Run`.
         table: A table file with the run's feature columns.
         image_dir: Folder that relative image paths start from.
+        allow_outside: Allow image paths that leave that folder.
 
     Returns:
         pandas.DataFrame: the table's columns, then those of `Run.predict`; a name that is taken gets `predicted_`.
     """
     frame = read_table(table)
-    predicted = run.predict(frame, image_dir)
+    predicted = run.predict(frame, image_dir, allow_outside)
     predicted = predicted.rename(columns={c: f"predicted_{c}" for c in predicted.columns if c in frame.columns})
     return pd.concat([frame.reset_index(drop=True), predicted], axis=1)

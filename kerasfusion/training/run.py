@@ -15,7 +15,7 @@ class Run:
     """What `kf.train` returns and `kf.load` reads back.
 
     Args:
-        path: The run's folder: `schema.json config.json model.keras history.csv metrics.json figures/`.
+        path: The run's folder: `schema.json config.json model.keras history.csv metrics.json report.html …`.
         schema: Features, tasks, vocabularies, classes.
         model: The trained plain model.
         config: How it was trained: model name, settings, recipe, source.
@@ -28,12 +28,13 @@ class Run:
     config: dict
     metrics: dict
 
-    def predict(self, rows, image_dir=None):
+    def predict(self, rows, image_dir=None, allow_outside=False):
         """Predictions for a table of raw rows.
 
         Args:
             rows: A DataFrame, a list of dicts or a table file, with the run's feature columns.
             image_dir: Folder that relative image paths start from.
+            allow_outside: Allow image paths that leave that folder.
 
         Returns:
             pandas.DataFrame: per task `<task>` and, with classes, its `<task>_probability`, one row per row given,
@@ -41,7 +42,7 @@ class Run:
         """
         from kerasfusion.evaluation.predict import predict_rows
 
-        return predict_rows(self.model, self.schema, rows, image_dir)
+        return predict_rows(self.model, self.schema, rows, image_dir, allow_outside)
 
 
 def load(path):

@@ -1,5 +1,8 @@
 """What every fusion layer promises, whichever it is."""
 
+import functools
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -8,15 +11,52 @@ import tensorflow as tf
 from kerasfusion.fusion import FUSIONS
 
 UNITS = 6
-SETTINGS = {name: {"units": UNITS} for name in FUSIONS}
-SETTINGS["film"] = {"units": UNITS, "filters": 4, "blocks": 2}
+TOKENS = {"width": 4, "heads": 2, "depth": 1}
+SETTINGS = {
+    "block": {"width": 4, "chunks": 2, "rank": 2},
+    "bottleneck": {**TOKENS, "bottlenecks": 2},
+    "co_attention": TOKENS,
+    "cross_attention": TOKENS,
+    "film": {"filters": 4, "blocks": 2},
+    "perceiver": {**TOKENS, "latents": 3},
+    "relation": {"pair_hidden": (4, 5), "output_hidden": (7,)},
+    "tensor": {"width": 3},
+    "token_transformer": TOKENS,
+}
+# Something else than the default for every argument.
+CHANGES = {
+    "block": {"width": 6, "chunks": 3, "rank": 2},
+    "bottleneck": {"bottlenecks": 3, "width": 9, "heads": 3, "depth": 1},
+    "co_attention": {"width": 9, "heads": 3, "depth": 1},
+    "cross_attention": {"query": "image", "width": 9, "heads": 3, "depth": 1},
+    "film": {"kernel_size": 1, "blocks": 3, "filters": 2, "coordinates": False, "image": "image"},
+    "low_rank": {"rank": 2},
+    "mfb": {"factors": 2},
+    "mfh": {"factors": 2, "order": 5},
+    "mutan": {"width": 3, "rank": 2},
+    "perceiver": {"latents": 2, "width": 9, "heads": 3, "depth": 1},
+    "relation": {"pair_hidden": (3,), "output_hidden": (2, 4), "image": "image"},
+    "residual": {"depth": 1, "query": "image"},
+    "stacked_attention": {"hops": 1, "hidden": 3, "query": "image"},
+    "tensor": {"width": None},
+    "token_transformer": {"width": 9, "heads": 3, "depth": 1},
+}
 MIXED = {"text": np.array([True, True, False, False]), "image": np.array([True, False, True, False])}
 
 pytestmark = pytest.mark.parametrize("kind", sorted(FUSIONS))
 
 
 def make(kind, **changes):
-    return FUSIONS[kind](**{**SETTINGS[kind], **changes})
+    return FUSIONS[kind](**{"units": UNITS, **SETTINGS.get(kind, {}), **changes})
+
+
+@functools.cache
+def built(kind, with_present=True):
+    """One layer of the kind, shared by the tests that leave it as it was."""
+    keras.utils.set_random_seed(0)
+    layer = make(kind)
+    layer(encoded(), present=MIXED if with_present else None)
+    return layer
 
 
 def encoded(rows=4, seed=1):
@@ -57,9 +97,7 @@ def numbers(tensor):
 
 
 def test_shape_and_range(kind):
-    layer = make(kind)
-    for present in (None, MIXED):
-        layer = make(kind)
+    for layer, present in ((built(kind), MIXED), (built(kind, with_present=False), None)):
         out = numbers(layer(encoded(), present=present))
         assert out.shape == (4, UNITS) and np.isfinite(out).all() and np.ptp(out) > 0
 
@@ -113,14 +151,14 @@ def test_saves_and_loads_with_any_batch_size(kind, tmp_path):
 
 @pytest.mark.parametrize("shuffled", ["text", "image"])
 def test_either_input_matters(kind, shuffled):
-    layer, inputs = make(kind), encoded()
+    layer, inputs = built(kind), encoded()
     before = numbers(layer(inputs))
     inputs[shuffled] = {part: np.roll(value, 1, axis=0) for part, value in inputs[shuffled].items()}
     assert (np.abs(numbers(layer(inputs)) - before).max(axis=1) > 1e-4).all()
 
 
 def test_content_of_what_is_missing_cannot_matter(kind):
-    layer, inputs, other = make(kind), encoded(), encoded(seed=2)
+    layer, inputs, other = built(kind), encoded(), encoded(seed=2)
     before = numbers(layer(inputs, present=MIXED))
     for name, there in MIXED.items():
         for part, value in inputs[name].items():
@@ -134,14 +172,37 @@ def test_content_of_what_is_missing_cannot_matter(kind):
 @pytest.mark.parametrize("there", ["text", "image"])
 def test_one_present_modality_is_enough(kind, there):
     present = {name: np.full(4, name == there) for name in MIXED}
-    layer = make(kind)
-    out = numbers(layer(encoded(), present=present))
+    out = numbers(built(kind)(encoded(), present=present))
     rows = np.abs(out - out[:1]).max(axis=1)
     assert np.isfinite(out).all() and (rows[1:] > 1e-5).all()
 
 
+def test_content_of_masked_places_cannot_matter(kind):
+    check_masks(built(kind))
+
+
+def check_masks(layer):
+    random, inputs = np.random.default_rng(3), encoded()
+    inputs["image"]["mask"] = random.random((4, 9)) < 0.5
+    inputs["text"]["mask"][:, 0] = [True, True, True, False]
+    inputs["text"]["mask"][3] = False
+    before = numbers(layer(inputs))
+    for parts in inputs.values():
+        counts = parts["mask"].copy()
+        counts[~counts.any(axis=1), 0] = True  # of an empty sequence, the first place
+        other = 50 * random.normal(size=parts["sequence"].shape).astype("float32")
+        parts["sequence"] = np.where(counts[:, :, None], parts["sequence"], other)
+    np.testing.assert_array_equal(numbers(layer(inputs)), before)
+    # Padding neither: a shorter text is the same text.
+    inputs["text"]["mask"][:, 2:] = False
+    before = numbers(layer(inputs))
+    inputs["text"] = {**inputs["text"], **{part: inputs["text"][part][:, :2] for part in ("sequence", "mask")}}
+    precision = 1e-5 if layer.compute_dtype == "float32" else 0.05
+    np.testing.assert_allclose(numbers(layer(inputs)), before, atol=precision)
+
+
 def test_a_name_left_out_of_present_is_present(kind):
-    layer, inputs = make(kind), encoded()
+    layer, inputs = built(kind), encoded()
     everything = numbers(layer(inputs, present={name: np.full(4, True) for name in MIXED}))
     np.testing.assert_array_equal(numbers(layer(inputs)), everything)
     np.testing.assert_array_equal(numbers(layer(inputs, present={"text": np.full(4, True)})), everything)
@@ -153,10 +214,11 @@ def test_low_precision(kind, low_precision):
     assert keras.backend.standardize_dtype(out.dtype) == low_precision
     assert np.isfinite(numbers(out)).all() and np.ptp(numbers(out)) > 0
     assert {w.dtype for w in layer.trainable_weights} == {"float32"}
+    check_masks(layer)
 
 
 def test_compiles_with_xla(kind):
-    layer, inputs = make(kind), over(tf.constant, encoded())
+    layer, inputs = built(kind), over(tf.constant, encoded())
     plain = numbers(layer(inputs, present=MIXED))
     present = {name: tf.constant(there) for name, there in MIXED.items()}
     compiled = tf.function(lambda x, p: layer(x, present=p), jit_compile=True)
@@ -164,39 +226,39 @@ def test_compiles_with_xla(kind):
 
 
 def test_order_of_the_dict_does_not_matter(kind):
-    inputs = encoded()
-    outs = []
-    for names in (["text", "image"], ["image", "text"]):
-        keras.utils.set_random_seed(3)
-        layer = make(kind)
-        outs.append(numbers(layer({n: inputs[n] for n in names}, present={n: MIXED[n] for n in names})))
-        outs.append(numbers(layer({n: inputs[n] for n in names[::-1]}, present={n: MIXED[n] for n in names[::-1]})))
-    for out in outs[1:]:
-        np.testing.assert_array_equal(out, outs[0])
+    inputs, layer = encoded(), make(kind)
+    backwards = {n: inputs[n] for n in reversed(inputs)}, {n: MIXED[n] for n in reversed(MIXED)}
+    expected = numbers(built(kind)(inputs, present=MIXED))
+    for other in (built(kind), layer):  # the second is built backwards too, from the same seed
+        np.testing.assert_array_equal(numbers(other(backwards[0], present=backwards[1])), expected)
 
 
 def test_config_round_trip(kind):
-    changes = {"units": 5, "dropout": 0.25, "name": "joined"}
-    if kind == "film":
-        changes |= {"kernel_size": 1, "blocks": 3, "filters": 2, "coordinates": False, "image": "image"}
-    config = make(kind, **changes).get_config()
-    assert {key: config[key] for key in changes} == changes
-    assert type(make(kind)).from_config(config).get_config() == config
+    changes = {"units": 15, "dropout": 0.25, **CHANGES.get(kind, {})}
+    default, config = FUSIONS[kind](8).get_config(), make(kind, **changes).get_config()
+    assert config.keys() - keras.layers.Layer().get_config().keys() == changes.keys()
+    for key, value in changes.items():
+        assert config[key] == value != default[key], key
+    assert FUSIONS[kind].from_config(config).get_config() == config
 
 
 def test_built_without_present_it_cannot_take_it_later(kind):
-    layer, inputs = make(kind), encoded()
-    layer(inputs)
     with pytest.raises(ValueError, match="without `present`"):
-        layer(inputs, present=MIXED)
+        built(kind, with_present=False)(encoded(), present=MIXED)
 
 
-def test_vectors_alone_will_do_except_where_a_grid_is_read(kind):
-    inputs = encoded()
+def test_vectors_alone_will_do_where_vectors_are_read(kind):
+    layer, inputs = built(kind), encoded()
     vectors = {name: parts["pooled"] for name, parts in inputs.items()}
-    layer = make(kind)
-    if kind == "film":
-        with pytest.raises(ValueError, match="image grid"):
-            layer(vectors)
-    else:
+    if set(layer.read.values()) == {"pooled"}:
         np.testing.assert_array_equal(numbers(layer(vectors)), numbers(layer(inputs)))
+    else:
+        with pytest.raises(ValueError, match="whole output"):
+            make(kind)(vectors)
+
+
+def test_the_example_in_its_docstring_runs(kind):
+    (example,) = re.findall(r"```python\n(.*?)```", FUSIONS[kind].__doc__, flags=re.DOTALL)
+    names = {"keras": keras, FUSIONS[kind].__name__: FUSIONS[kind]}
+    exec(re.sub(r"^    ", "", example, flags=re.MULTILINE), names)
+    assert names["fused"].shape == tuple(int(n) for n in re.search(r"# \((\d+), (\d+)\)", example).groups())

@@ -1,36 +1,26 @@
-"""Each fusion against its docstring's equation, evaluated in NumPy."""
+"""Each pooled fusion against its docstring's equation, evaluated in NumPy."""
 
-import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from in_numpy import IMAGE, NUMBERS, TEXT, affine, check, randomize, relu, sigmoid, signed_root_norm
 
-from kerasfusion.fusion import ConcatFusion, FiLMFusion, GatedFusion, MultiplyFusion, SumFusion
+from kerasfusion.fusion import (
+    BlockFusion,
+    ConcatFusion,
+    GatedFusion,
+    LowRankFusion,
+    MFBFusion,
+    MFHFusion,
+    MultiplyFusion,
+    MutanFusion,
+    ResidualFusion,
+    SumFusion,
+    TensorFusion,
+)
 
-TEXT = np.array([[1.0, -2.0, 0.5], [0.0, 3.0, -1.0]], "float32")
-IMAGE = np.array([[0.5, 1.5], [-1.0, 2.0]], "float32")
-NUMBERS = np.array([[2.0], [-0.5]], "float32")
-
-
-def relu(x):
-    return np.maximum(x, 0)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def randomize(layer):
-    """Random weights in the place of the initial ones (zero biases would hide a forgotten bias)."""
-    random = np.random.default_rng(7)
-    layer.set_weights([random.normal(size=w.shape).astype("float32") for w in layer.get_weights()])
-
-
-def affine(dense, x):
-    return x @ np.array(dense.kernel) + np.array(dense.bias)
-
-
-def check(layer, inputs, expected, **call):
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(inputs, **call)), expected, rtol=1e-4, atol=1e-5)
+BOTH = {"text": TEXT, "image": IMAGE}
+THREE = {"text": TEXT, "numbers": NUMBERS, "image": IMAGE}
 
 
 def test_concat_with_literal_weights():
@@ -93,53 +83,148 @@ def test_gated_three_have_a_gate_each():
     check(layer, inputs, expected)
 
 
-def convolve(x, kernel):
-    """A 'same' convolution with stride 1, place by place."""
-    side = kernel.shape[0]
-    padded = np.pad(x, ((0, 0), (side // 2, side // 2), (side // 2, side // 2), (0, 0)))
-    out = np.zeros((*x.shape[:3], kernel.shape[-1]))
-    for i in range(x.shape[1]):
-        for j in range(x.shape[2]):
-            out[:, i, j] = np.tensordot(padded[:, i : i + side, j : j + side], kernel, axes=3)
-    return out
+def random_weights(layer, inputs, scale=1.0):
+    layer.build({name: value.shape for name, value in inputs.items()})
+    randomize(layer, scale)
+    return layer
 
 
-def film_in_numpy(layer, grid, condition):
-    if layer.coordinates:
-        rows, columns = np.array([-1.0, 1.0]), np.array([-1.0, 0.0, 1.0])  # a grid of 2 x 3 cells
-        places = np.stack([np.repeat(rows[:, None], 3, axis=1), np.repeat(columns[None], 2, axis=0)], axis=-1)
-        grid = np.concatenate([grid, np.repeat(places[None], len(grid), axis=0)], axis=-1)
-    for block in layer.film_blocks:
-        reduced = relu(grid @ np.array(block.reduce.kernel)[0, 0] + np.array(block.reduce.bias))
-        normal = convolve(reduced, np.array(block.conv.kernel)) - np.array(block.norm.moving_mean)
-        normal = normal / np.sqrt(np.array(block.norm.moving_variance) + 1e-3)
-        gamma, beta = np.split(affine(block.film, condition)[:, None, None, :], 2, axis=-1)
-        grid = reduced + relu((1 + gamma) * normal + beta)
-    pooled = [grid.max(axis=(1, 2)), grid.sum(axis=(1, 2)) / np.sqrt(6), condition]
-    return relu(affine(layer.projection, np.concatenate(pooled, axis=-1)))
+def kernels(layers, shape):
+    """For each modality (kernel `(d, *shape)`, bias `shape`) of its dense layer."""
+    return {
+        name: (np.array(dense.kernel).reshape(-1, *shape), np.array(dense.bias).reshape(shape))
+        for name, dense in layers.items()
+    }
 
 
-@pytest.mark.parametrize("coordinates", [True, False])
-@pytest.mark.parametrize("kernel_size", [1, 3])
-def test_film_in_inference(coordinates, kernel_size):
-    random = np.random.default_rng(4)
-    grid = random.normal(size=(2, 2, 3, 5)).astype("float32")
-    layer = FiLMFusion(6, blocks=2, filters=4, kernel_size=kernel_size, coordinates=coordinates)
-    inputs = {"text": {"pooled": TEXT}, "numbers": NUMBERS, "image": {"grid": grid, "pooled": IMAGE}}
-    layer(inputs)
-    randomize(layer)
-    for block in layer.film_blocks:
-        block.norm.moving_mean.assign(random.normal(size=4))
-        block.norm.moving_variance.assign(random.uniform(0.5, 3.0, size=4))
-    expected = film_in_numpy(layer, grid.astype("float64"), np.concatenate([NUMBERS, TEXT], axis=1))
+def test_tensor_with_literal_weights():
+    layer = TensorFusion(1, width=None)
+    layer.build({"text": (2, 1), "image": (2, 2)})
+    # [1; v] by [1; t]: 1, t, v1, v1 t, v2, v2 t.
+    layer.set_weights([np.array([[1.0], [10.0], [2.0], [0.0], [0.0], [3.0]], "float32")])
+    text = np.array([[2.0], [-1.0]], "float32")
+    # 1 + 20 + 2*0.5 + 3*1.5*2 and relu(1 - 10 - 2 - 6)
+    check(layer, {"text": text, "image": IMAGE}, [[31.0], [0.0]])
+
+
+@pytest.mark.parametrize("inputs", [BOTH, THREE])
+def test_tensor(inputs):
+    layer = random_weights(TensorFusion(5, width=3), inputs)
+    product = np.ones((2, 1))
+    for name in sorted(inputs):
+        extended = np.concatenate([np.ones((2, 1)), np.tanh(affine(layer.inputs[name], inputs[name]))], axis=1)
+        product = np.stack([np.kron(a, b) for a, b in zip(product, extended, strict=True)])
+    assert product.shape == (2, 4 ** len(inputs)) and not layer.projection.use_bias
+    expected = relu(affine(layer.projection, product))
     assert (expected > 0).any()
     check(layer, inputs, expected)
 
 
-def test_film_needs_one_grid_and_something_to_steer_it():
-    grid = {"grid": np.zeros((1, 2, 3, 5), "float32"), "pooled": np.zeros((1, 5), "float32")}
-    with pytest.raises(ValueError, match="needs another modality"):
-        FiLMFusion(6)({"image": grid})
-    with pytest.raises(ValueError, match="when there are several"):
-        FiLMFusion(6)({"front": grid, "back": grid})
-    assert FiLMFusion(6, image="front")({"front": grid, "back": grid}).shape == (1, 6)
+@pytest.mark.parametrize("inputs", [BOTH, THREE])
+def test_low_rank(inputs):
+    layer = random_weights(LowRankFusion(4, rank=3), inputs)
+    factors = kernels(layer.factors, (3, 4))
+    expected = np.array(layer.bias) + np.zeros((2, 4))
+    for r in range(3):
+        term = np.array(layer.rank_weights)[r] * np.ones((2, 4))
+        for name, value in inputs.items():
+            term *= value @ factors[name][0][:, r] + factors[name][1][r]
+        expected += term
+    check(layer, inputs, expected)
+
+
+@pytest.mark.parametrize("inputs", [BOTH, THREE])
+def test_mfb(inputs):
+    layer = random_weights(MFBFusion(4, factors=3), inputs)
+    factors = kernels(layer.inputs, (4, 3))
+    expected = np.zeros((2, 4))
+    for place in range(4):
+        for k in range(3):
+            terms = [value @ factors[n][0][:, place, k] + factors[n][1][place, k] for n, value in inputs.items()]
+            expected[:, place] += np.prod(terms, axis=0)
+    check(layer, inputs, signed_root_norm(expected))
+
+
+def test_mfh():
+    layer = random_weights(MFHFusion(6, order=3, factors=4), BOTH)
+    factors = kernels(layer.inputs, (3, 2, 4))
+    stage, expected = np.ones((2, 2, 4)), []
+    for i in range(3):
+        text, image = (np.einsum("bd,dok->bok", BOTH[n], factors[n][0][:, i]) + factors[n][1][i] for n in BOTH)
+        stage = stage * (text * image)
+        expected.append(signed_root_norm(stage.sum(axis=2)))
+    check(layer, BOTH, np.concatenate(expected, axis=1))
+    with pytest.raises(ValueError, match="6 units cannot be shared out among 4 blocks"):
+        MFHFusion(6, order=4)
+
+
+@pytest.mark.parametrize("fusion", [MFBFusion, MFHFusion, BlockFusion])
+def test_root_and_norm_have_a_gradient_at_zero(fusion):
+    layer = fusion(4)
+    inputs = {name: tf.zeros((2, 3)) for name in ("text", "image")}
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(inputs))
+    gradients = tape.gradient(loss, [w.value for w in layer.trainable_weights])
+    assert all(np.isfinite(g).all() for g in gradients) and float(loss) == 0
+
+
+@pytest.mark.parametrize("inputs", [BOTH, THREE])
+def test_mutan(inputs):
+    layer = random_weights(MutanFusion(5, width=4, rank=3), inputs)
+    expected = np.zeros((2, 4))
+    for r in range(3):
+        term = np.ones((2, 4))
+        for name, value in inputs.items():
+            matrix, bias = np.array(layer.factors[name].kernel)[0], np.array(layer.factors[name].bias)[0]
+            inner = np.tanh(affine(layer.inputs[name], value))
+            term *= inner @ matrix[:, 4 * r : 4 * r + 4] + bias[4 * r : 4 * r + 4]
+        expected += term
+    check(layer, inputs, affine(layer.projection, expected))
+
+
+@pytest.mark.parametrize("inputs", [BOTH, THREE])
+def test_block(inputs):
+    layer = random_weights(BlockFusion(5, width=6, chunks=3, rank=4), inputs)
+    chunks = []
+    for c in range(3):
+        chunk = np.zeros((2, 2))
+        for r in range(4):
+            term = np.ones((2, 2))
+            for name, value in inputs.items():
+                matrix, bias = np.array(layer.factors[name].kernel)[c], np.array(layer.factors[name].bias)[c]
+                inner = affine(layer.inputs[name], value)[:, 2 * c : 2 * c + 2]
+                term *= inner @ matrix[:, 2 * r : 2 * r + 2] + bias[2 * r : 2 * r + 2]
+            chunk += term
+        chunks.append(signed_root_norm(chunk))
+    check(layer, inputs, affine(layer.projection, np.concatenate(chunks, axis=1)))
+    with pytest.raises(ValueError, match="a width of 6 cannot be cut into 4 chunks"):
+        BlockFusion(6, chunks=4)
+
+
+@pytest.mark.parametrize(("inputs", "query"), [(BOTH, None), (THREE, None), (THREE, "image")])
+def test_residual(inputs, query):
+    layer = random_weights(ResidualFusion(4, depth=3, query=query), inputs, scale=0.5)
+    state = inputs[query or "text"]
+    seen = np.concatenate([inputs[name] for name in sorted(inputs) if name != (query or "text")], axis=1)
+    for i in range(3):
+        found = np.tanh(affine(layer.outer[i], np.tanh(affine(layer.inner[i], seen))))
+        state = state @ np.array(layer.shortcuts[i].kernel) + np.tanh(affine(layer.questions[i], state)) * found
+    check(layer, inputs, state)
+
+
+def test_who_asks():
+    def asks(inputs, query=None):
+        layer = ResidualFusion(4, query=query)
+        layer(inputs)
+        return layer.asking
+
+    picture = {"grid": np.zeros((2, 1, 1, 2), "float32"), "pooled": IMAGE}
+    assert asks({"title": TEXT, "text": TEXT, "image": IMAGE}) == "text"
+    assert asks({"title": TEXT, "photo": picture}) == "title"
+    assert asks({"title": TEXT, "photo": picture}, query="photo") == "photo"
+    with pytest.raises(ValueError, match=r"none was chosen among \['numbers', 'photo', 'title'\]"):
+        asks({"title": TEXT, "numbers": NUMBERS, "photo": picture})
+    with pytest.raises(ValueError, match="caption was chosen"):
+        asks(BOTH, query="caption")
+    with pytest.raises(ValueError, match="needs another modality beside 'text'"):
+        asks({"text": TEXT})

@@ -70,7 +70,14 @@ def test_several_tasks_at_once(tiny_schema, rows_for):
     assert kinds == {"color": ClassesHead, "fits": BinaryHead, "marks": TagsHead, "price": NumberHead}
 
 
-@pytest.mark.parametrize("fusion", ["gated", {"name": "film", "filters": 4, "blocks": 1}])
+@pytest.mark.parametrize(
+    "fusion",
+    [
+        "gated",
+        {"name": "film", "filters": 4, "blocks": 1},
+        {"name": "perceiver", "latents": 2, "heads": 2, "depth": 1},
+    ],
+)
 def test_several_texts_and_numbers(tiny_schema, rows_for, tmp_path, fusion):
     extra = (
         Feature("title", "text", ("title",), length=3, vocabulary=("x", "y")),

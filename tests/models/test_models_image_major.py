@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from kerasfusion.encoders import SmallCNN
-from kerasfusion.fusion import FUSIONS
 from kerasfusion.models import fused, heads_of, image_major, late_average
 
 B, K = 3, 4
-SMALL = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 6}
-KINDS = [*sorted(FUSIONS), "late_average", "image_only"]
+SMALL = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 8}
+# Of the fusions, one that reads vectors, two that read sequences and one that reads a grid.
+KINDS = ["concat", "stacked_attention", "cross_attention", "film", "late_average", "image_only"]
 
 
 def make(schema, kind, **changes):
@@ -18,7 +18,8 @@ def make(schema, kind, **changes):
         return late_average(schema, **{**SMALL, **changes})
     if kind == "image_only":
         return fused(schema.only("image"), name="image_only", **{**SMALL, **changes})
-    settings = {"name": "film", "filters": 4, "blocks": 1} if kind == "film" else kind
+    smaller = {"film": {"filters": 4, "blocks": 1}, "cross_attention": {"depth": 1}}
+    settings = {"name": kind, **smaller.get(kind, {})}
     return fused(schema, name=kind, fusion=settings, **{**SMALL, **changes})
 
 

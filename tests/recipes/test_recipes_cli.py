@@ -113,6 +113,20 @@ def test_evaluate_another_table(pets):
     )
 
 
+def test_pictures_outside_of_the_table_s_folder(pets):
+    folder, _ = pets
+    (folder / "below").mkdir()
+    frame = pd.read_csv(folder / "pets.csv").head(30)
+    frame.assign(photo="../" + frame["photo"]).to_csv(folder / "below/test.csv", index=False)
+    for command in (("evaluate",), ("predict", "--out", folder / "below/out.csv")):
+        line = (command[0], folder / "run", folder / "below/test.csv", *command[1:])
+        refused = run(*line)
+        assert isinstance(refused.exception, kf.data.DataError) and "--allow-outside" in str(refused.exception)
+        allowed = run(*line, "--allow-outside")
+        assert allowed.exit_code == 0, allowed.output
+    assert pd.read_csv(folder / "below/out.csv")["image_ok"].all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

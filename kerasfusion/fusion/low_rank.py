@@ -1,0 +1,44 @@
+import math
+
+import keras
+from keras import ops
+
+from kerasfusion.fusion.base import Fusion
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class LowRankFusion(Fusion):
+    """`Σ_r w_r ⊙_m (F_m^r [1; x_m]) + b`: tensor fusion without the tensor (LMF, arXiv 1806.00064).
+
+    `TensorFusion`'s big matrix is taken to be of low rank; the outer product then never has to be made, and the
+    cost grows with the sum of the widths instead of their product.
+
+    Args:
+        units: Width of the fused representation.
+        rank: Number of terms.
+        dropout: Dropout rate on the fused representation.
+
+    Example:
+
+    ```python
+    text, image = keras.random.normal((2, 8)), keras.random.normal((2, 16))
+    fused = LowRankFusion(128)({"text": text, "image": image})  # (2, 128)
+    ```
+    """
+
+    def __init__(self, units, rank=4, **kwargs):
+        super().__init__(units, **kwargs)
+        self.rank = rank
+
+    def build_fusion(self, shapes):
+        self.factors = self.dense_each("factors", shapes, self.rank * self.units)
+        self.rank_weights = self.add_weight(shape=(self.rank,), initializer="ones", name="rank_weights")
+        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+
+    def fuse(self, values, training):
+        product = math.prod(self.factors[name](value) for name, value in values.items())
+        terms = ops.reshape(product, (-1, self.rank, self.units))
+        return ops.einsum("bru,r->bu", terms, self.rank_weights) + self.bias
+
+    def get_config(self):
+        return {**super().get_config(), "rank": self.rank}

@@ -1,0 +1,69 @@
+import math
+
+import keras
+from keras import ops
+
+from kerasfusion.fusion.base import Fusion
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class MutanFusion(Fusion):
+    """`W_o Σ_r ⊙_m (M_m^r tanh(U_m x_m))`: a Tucker decomposition of the bilinear form (MUTAN, arXiv 1705.06676).
+
+    The core tensor, which says which places of the two vectors are multiplied, is itself of rank `rank`. Every
+    `U`, `M` and `W` has a bias.
+
+    Args:
+        units: Width of the fused representation.
+        width: Width inside; `None` means `units`.
+        rank: Number of terms.
+        dropout: Dropout rate on the fused representation.
+
+    Example:
+
+    ```python
+    text, image = keras.random.normal((2, 8)), keras.random.normal((2, 16))
+    fused = MutanFusion(128)({"text": text, "image": image})  # (2, 128)
+    ```
+    """
+
+    activation = "tanh"
+    chunks = 1
+
+    def __init__(self, units, width=None, rank=5, **kwargs):
+        super().__init__(units, **kwargs)
+        self.width = width
+        self.rank = rank
+
+    def build_fusion(self, shapes):
+        width = self.width or self.units
+        self.chunk_shape = (self.chunks, width // self.chunks)
+        self.inputs = self.dense_each("in", shapes, width, self.activation)
+        self.factors = {
+            name: keras.layers.EinsumDense(
+                "bcw,cwr->bcr",
+                (self.chunks, self.rank * width // self.chunks),
+                bias_axes="cr",
+                name=f"factors_{name}",
+                dtype=self.dtype_policy,
+            )
+            for name in shapes
+        }
+        for layer in self.factors.values():
+            layer.build((None, *self.chunk_shape))
+        self.projection = self.dense("projection", width, self.units)
+
+    def fuse(self, values, training):
+        chunks, width = self.chunk_shape
+        inner = {name: ops.reshape(self.inputs[name](value), (-1, chunks, width)) for name, value in values.items()}
+        product = math.prod(self.factors[name](value) for name, value in inner.items())
+        terms = ops.reshape(product, (-1, chunks, self.rank, width))
+        merged = self.normalize(ops.sum(terms, axis=2))
+        return self.projection(ops.reshape(merged, (-1, chunks * width)))
+
+    def normalize(self, merged):
+        """What happens to the sum of the terms `(B, chunks, width / chunks)` before the last projection."""
+        return merged
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width, "rank": self.rank}

@@ -1,0 +1,54 @@
+import keras
+from keras import ops
+
+from kerasfusion.fusion.tokens import TokenFusion, concatenated, for_every_row
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class PerceiverFusion(TokenFusion):
+    """`L ← Cross(L, [T; V])`, `L ← Self(L)`, `depth` times; then `P LN(mean L)` (Perceiver, arXiv 2103.03206).
+
+    A few learned latent tokens `L` ask the tokens of all modalities, then one another. `Cross` and `Self` are
+    `x' = x + MHA(LN(x), c, c)`, `x'' = x' + FFN(LN(x'))` with `c = LN([T; V])` and `c = LN(x)`. The cost grows with
+    the number of tokens, not with its square. Every token is first `W_m x_l + e_m + p_{m,l}` with learned modality
+    and position vectors; no layer shares its weights with another.
+
+    Args:
+        units: Width of the fused representation.
+        latents: Number of latent tokens.
+        width: Width of the tokens; `None` means `units`.
+        heads: Number of attention heads; must divide `width`.
+        depth: Number of pairs of layers.
+        dropout: Dropout rate on the fused representation.
+
+    Raises:
+        ValueError: at build time, when `width` is not divisible by `heads`, or a sequence has no fixed length.
+
+    Example:
+
+    ```python
+    text = {"sequence": keras.random.normal((2, 5, 8)), "mask": keras.ops.ones((2, 5), "bool")}
+    image = {"sequence": keras.random.normal((2, 9, 16))}
+    fused = PerceiverFusion(128)({"text": text, "image": image})  # (2, 128)
+    ```
+    """
+
+    def __init__(self, units, latents=8, **kwargs):
+        super().__init__(units, **kwargs)
+        self.latents = latents
+
+    def build_join(self, names):
+        self.latent_tokens = self.learned_tokens("latent_tokens", self.latents)
+        self.cross = [self.block(f"cross_{i}", cross=True) for i in range(self.depth)]
+        self.own = [self.block(f"own_{i}") for i in range(self.depth)]
+        return self.token_width
+
+    def join(self, tokens):
+        seen, mask = concatenated(tokens)
+        latents = for_every_row(self.latent_tokens, seen)
+        for cross, own in zip(self.cross, self.own, strict=True):
+            latents = own(cross(latents, seen, attended=mask))
+        return ops.mean(latents, axis=1)
+
+    def get_config(self):
+        return {**super().get_config(), "latents": self.latents}

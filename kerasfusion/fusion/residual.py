@@ -1,0 +1,61 @@
+import keras
+from keras import ops
+
+from kerasfusion.fusion.base import Fusion
+from kerasfusion.fusion.query import query_of
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class ResidualFusion(Fusion):
+    """`H_l = W_l H_{l-1} + tanh(U_l H_{l-1}) ⊙ tanh(B_l tanh(A_l v))`, `H_0 = t` (MRN, arXiv 1606.01455).
+
+    The question `t` runs along the shortcut, and each layer adds what it finds in the other modalities' vectors
+    `v` (one after the other where there are several). `U`, `A` and `B` have biases.
+
+    Args:
+        units: Width of the fused representation and of every layer.
+        depth: Number of layers.
+        query: Name of the modality that asks; `None` means `"text"`, or the only one without an image grid.
+        dropout: Dropout rate on the fused representation.
+
+    Raises:
+        ValueError: at build time, when it is not clear which modality asks, or there is no other.
+
+    Example:
+
+    ```python
+    text, image = keras.random.normal((2, 8)), keras.random.normal((2, 16))
+    fused = ResidualFusion(128)({"text": text, "image": image})  # (2, 128)
+    ```
+    """
+
+    def __init__(self, units, depth=3, query=None, **kwargs):
+        super().__init__(units, **kwargs)
+        self.depth = depth
+        self.query = query
+
+    def parts(self, inputs):
+        self.asking = query_of(self.name, inputs, self.query)
+        return super().parts(inputs)
+
+    def build_fusion(self, shapes):
+        seen = sum(shape[-1] for name, shape in shapes.items() if name != self.asking)
+        widths = [shapes[self.asking][-1]] + [self.units] * (self.depth - 1)
+        self.shortcuts = [
+            self.dense(f"shortcut_{i}", width, self.units, use_bias=False) for i, width in enumerate(widths)
+        ]
+        self.questions = [self.dense(f"question_{i}", width, self.units, "tanh") for i, width in enumerate(widths)]
+        self.inner = [self.dense(f"inner_{i}", seen, self.units, "tanh") for i in range(self.depth)]
+        self.outer = [self.dense(f"outer_{i}", self.units, self.units, "tanh") for i in range(self.depth)]
+
+    def fuse(self, values, training):
+        state = values[self.asking]
+        seen = ops.concatenate([value for name, value in values.items() if name != self.asking], axis=-1)
+        for shortcut, question, inner, outer in zip(
+            self.shortcuts, self.questions, self.inner, self.outer, strict=True
+        ):
+            state = shortcut(state) + question(state) * outer(inner(seen))
+        return state
+
+    def get_config(self):
+        return {**super().get_config(), "depth": self.depth, "query": self.query}

@@ -1,0 +1,67 @@
+import keras
+from keras import ops
+
+from kerasfusion.fusion.attention import masked_softmax
+from kerasfusion.fusion.base import Fusion
+from kerasfusion.fusion.query import query_of
+from kerasfusion.fusion.tokens import concatenated
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class StackedAttention(Fusion):
+    """`p = softmax_i(w_h · tanh(A_h v_i + B_h u))`, `u ← u + Σ_i p_i v_i`, `hops` times (SAN, arXiv 1511.02274).
+
+    The question `u = U t`, from its pooled vector, looks at the picture's cells `v_i = tanh(V x_i)`, and with what it
+    has seen it looks again. The last `u` is the result. With more than two modalities the tokens of all others are
+    looked at together. `U`, `V` and `B` have biases.
+
+    Args:
+        units: Width of the fused representation, and of `u` and `v`.
+        hops: How often it looks.
+        hidden: Width inside the `tanh`; `None` means `units`.
+        query: Name of the modality that asks; `None` means `"text"`, or the only one without an image grid.
+        dropout: Dropout rate on the fused representation.
+
+    Raises:
+        ValueError: at build time, when it is not clear which modality asks, or there is no other.
+
+    Example:
+
+    ```python
+    text, image = keras.random.normal((2, 8)), {"sequence": keras.random.normal((2, 9, 16))}
+    fused = StackedAttention(128)({"text": text, "image": image})  # (2, 128)
+    ```
+    """
+
+    def __init__(self, units, hops=2, hidden=None, query=None, **kwargs):
+        super().__init__(units, **kwargs)
+        self.hops = hops
+        self.hidden = hidden
+        self.query = query
+
+    def parts(self, inputs):
+        self.asking = query_of(self.name, inputs, self.query)
+        return {name: "pooled" if name == self.asking else "sequence" for name in inputs}
+
+    def build_fusion(self, shapes):
+        hidden = self.hidden or self.units
+        self.question = self.dense("question", shapes[self.asking][-1], self.units)
+        seen = {name: shape for name, shape in shapes.items() if name != self.asking}
+        self.inputs = self.dense_each("in", seen, self.units, "tanh")
+        self.keys = [self.dense(f"keys_{i}", self.units, hidden, use_bias=False) for i in range(self.hops)]
+        self.queries = [self.dense(f"queries_{i}", self.units, hidden) for i in range(self.hops)]
+        self.scores = [self.dense(f"scores_{i}", hidden, 1, use_bias=False) for i in range(self.hops)]
+
+    def fuse(self, values, training):
+        state = self.question(values[self.asking])
+        cells, mask = concatenated(
+            {name: (layer(values[name][0]), values[name][1]) for name, layer in self.inputs.items()}
+        )
+        for keys, queries, scores in zip(self.keys, self.queries, self.scores, strict=True):
+            hidden = ops.tanh(keys(cells) + queries(state)[:, None, :])
+            weights = masked_softmax(scores(hidden)[:, :, 0], mask)
+            state = state + ops.einsum("bl,bld->bd", weights, cells)
+        return state
+
+    def get_config(self):
+        return {**super().get_config(), "hops": self.hops, "hidden": self.hidden, "query": self.query}

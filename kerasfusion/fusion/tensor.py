@@ -1,0 +1,52 @@
+import functools
+import math
+
+import keras
+from keras import ops
+
+from kerasfusion.fusion.base import Fusion
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class TensorFusion(Fusion):
+    """`relu(W vec(⊗_m [1; x̃_m]))`, `x̃_m = tanh(U_m x_m + b_m)`: every product of places (arXiv 1707.07250).
+
+    The 1 before each vector keeps the vectors themselves, and the products of any few of them, among the products
+    of all. `W` has `Π_m (width + 1)` inputs: keep `width` small, the more so with more than two modalities.
+
+    Args:
+        units: Width of the fused representation.
+        width: Width of each `x̃_m`; `None` takes the vectors as they are, as the paper does.
+        dropout: Dropout rate on the fused representation.
+
+    Example:
+
+    ```python
+    text, image = keras.random.normal((2, 8)), keras.random.normal((2, 16))
+    fused = TensorFusion(128)({"text": text, "image": image})  # (2, 128)
+    ```
+    """
+
+    def __init__(self, units, width=16, **kwargs):
+        super().__init__(units, **kwargs)
+        self.width = width
+
+    def build_fusion(self, shapes):
+        self.inputs = {} if self.width is None else self.dense_each("in", shapes, self.width, "tanh")
+        products = math.prod((self.width or shape[-1]) + 1 for shape in shapes.values())
+        # The product of all the ones is the bias.
+        self.projection = self.dense("projection", products, self.units, "relu", use_bias=False)
+
+    def fuse(self, values, training):
+        if self.inputs:
+            values = {name: self.inputs[name](value) for name, value in values.items()}
+        extended = (ops.pad(value, ((0, 0), (1, 0)), constant_values=1) for value in values.values())
+        return self.projection(functools.reduce(_outer, extended))
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width}
+
+
+def _outer(a, b):
+    """`vec(a ⊗ b)` row by row: `(B, m)`, `(B, n)` -> `(B, m·n)`."""
+    return ops.reshape(a[:, :, None] * b[:, None, :], (-1, a.shape[1] * b.shape[1]))

@@ -1,0 +1,91 @@
+import keras
+from keras import ops
+
+from kerasfusion.fusion.attention import TransformerBlock
+from kerasfusion.fusion.base import Fusion
+
+
+class TokenFusion(Fusion):
+    """Base of the fusions of token sequences by attention.
+
+    Every modality's tokens are brought to one width and told who and where they are, `W_m x_l + e_m + p_{m,l}`; a
+    subclass makes one vector of them in `join`; `P LN(·)` brings it to `units`.
+
+    Args:
+        units: Width of the fused representation.
+        width: Width of the tokens; `None` means `units`.
+        heads: Number of attention heads; must divide `width`.
+        depth: Number of layers.
+        dropout: Dropout rate on the fused representation.
+
+    Raises:
+        ValueError: at build time, when `width` is not divisible by `heads`, or a sequence has no fixed length.
+    """
+
+    def __init__(self, units, width=None, heads=4, depth=2, **kwargs):
+        super().__init__(units, **kwargs)
+        self.width = width
+        self.heads = heads
+        self.depth = depth
+
+    def parts(self, inputs):
+        return dict.fromkeys(inputs, "sequence")
+
+    def build_fusion(self, shapes):
+        self.token_width = self.width or self.units
+        for name, shape in shapes.items():
+            if shape[1] is None:
+                raise ValueError(f"{self.name}: the sequence of {name!r} must have a fixed length.")
+        # The bias is e_m: what all tokens of a modality have in common.
+        self.inputs = self.dense_each("in", shapes, self.token_width)
+        self.positions = {name: self.learned_tokens(f"positions_{name}", shape[1]) for name, shape in shapes.items()}
+        joined = self.build_join(list(shapes))
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm", dtype=self.dtype_policy)
+        self.norm.build((None, joined))
+        self.projection = self.dense("projection", joined, self.units)
+
+    def build_join(self, names):
+        """Create the layers of `join` for modalities of these names; returns the width of what it gives."""
+        raise NotImplementedError
+
+    def join(self, tokens):
+        """One vector `(B, d)` of dict name -> (tokens `(B, L, width)`, mask `(B, L)`)."""
+        raise NotImplementedError
+
+    def learned_tokens(self, name, count):
+        """A weight of `count` tokens."""
+        return self.add_weight(shape=(count, self.token_width), initializer="random_normal", name=name)
+
+    def block(self, name, cross=False):
+        """A transformer block on tokens of this width, built; with `cross`, one that attends to a context."""
+        block = TransformerBlock(self.heads, name=name, dtype=self.dtype_policy)
+        shape = (None, None, self.token_width)
+        block.build(shape, shape if cross else None)
+        return block
+
+    def fuse(self, values, training):
+        tokens = {
+            name: (self.inputs[name](value) + self.positions[name][: value.shape[1]], mask)
+            for name, (value, mask) in values.items()
+        }
+        return self.projection(self.norm(self.join(tokens)))
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width, "heads": self.heads, "depth": self.depth}
+
+
+def concatenated(tokens):
+    """All modalities' tokens and masks one after the other: dict name -> pair to one pair."""
+    values, masks = zip(*tokens.values(), strict=True)
+    return ops.concatenate(values, axis=1), ops.concatenate(masks, axis=1)
+
+
+def for_every_row(learned, tokens):
+    """A learned `(n, d)` repeated for each row of `tokens` `(B, L, d)`: `(B, n, d)`."""
+    return ops.broadcast_to(learned[None], (ops.shape(tokens)[0], *learned.shape))
+
+
+def prepend(first, tokens, mask):
+    """`(B, n, d)`, all of which count, before `(B, L, d)` and its mask `(B, L)`: a new pair."""
+    ones = ops.ones_like(first[:, :, 0], dtype="bool")
+    return ops.concatenate([first, tokens], axis=1), ops.concatenate([ones, mask], axis=1)
