@@ -154,8 +154,8 @@ def resolve_images(frame, column, image_dir=None, allow_outside=False):
             if not trusted and not is_inside(key):
                 raise DataError(
                     f"{place(frame, np.argmax(codes == code), column)}: {short(given)} leads out of the image folder "
-                    f"{folder}. Move the file, name the folder that holds the pictures (image_dir=…, --image-dir), or "
-                    "allow such paths (allow_outside=True, --allow-outside)."
+                    f"{folder}. Move the file, name the folder that holds the pictures (image_dir=…, --image-dir), "
+                    "or allow such paths (allow_outside=True, --allow-outside)."
                 )
         # Two ways to write one path are one picture.
         picture_of[code] = keys.setdefault(key, len(keys))

@@ -25,7 +25,6 @@ class Checkpoint(keras.callbacks.Callback):
         best: The `SaveBest` whose state is kept.
         history: The `History` whose rows are kept.
         interruption: An `Interruption`; once it is asked for, `KeyboardInterrupt` follows the next checkpoint.
-        seconds: Least time between two checkpoints within an epoch.
 
     Attributes:
         epoch: The epoch that training goes on with.
@@ -33,13 +32,12 @@ class Checkpoint(keras.callbacks.Callback):
         stopped: Whether training had ended (by early stopping or a loss that is no number).
     """
 
-    def __init__(self, path, best, history, interruption, seconds=SECONDS):
+    def __init__(self, path, best, history, interruption):
         super().__init__()
         self.path = Path(path)
         self.best = best
         self.history = history
         self.interruption = interruption
-        self.seconds = seconds
         self.epoch = self.step = 0
         self.stopped = False
         self._first_step = 0
@@ -81,7 +79,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.step = self._first_step + batch + 1
         waited = time.monotonic() - self._written
-        due = waited > max(self.seconds, TIMES_ITS_COST * self._cost)
+        due = waited > max(SECONDS, TIMES_ITS_COST * self._cost)
         # After the last step, the checkpoint is that of the epoch's end.
         if (due or self.interruption.asked) and self.step < self._first_step + self.params["steps"]:
             self._write()

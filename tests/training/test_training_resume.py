@@ -67,8 +67,8 @@ def uninterrupted(data, tmp_path_factory):
 
 @pytest.fixture
 def at_every_step(monkeypatch):
+    monkeypatch.setattr(checkpoint, "SECONDS", 0)
     monkeypatch.setattr(checkpoint, "TIMES_ITS_COST", 0)
-    monkeypatch.setattr(checkpoint.Checkpoint.__init__, "__defaults__", (0.0,))
 
 
 def test_a_training_killed_again_and_again_ends_the_same(data, uninterrupted, tmp_path, monkeypatch, at_every_step):
