@@ -19,6 +19,25 @@ def test_importing_is_quick_and_loads_no_framework():
     assert min(map(float, seconds)) < 0.3
 
 
+def test_the_core_needs_no_extra():
+    """Every module but the shapes world, which is a TFDS set, is imported without the extras' packages."""
+    code = """
+import importlib, pkgutil, sys
+for extra in ("ai_edge_litert", "pyarrow", "starlette", "tensorboard", "tensorflow_datasets", "uvicorn"):
+    sys.modules[extra] = None
+import kerasfusion
+modules = pkgutil.walk_packages(kerasfusion.__path__, "kerasfusion.", onerror=lambda _: None)
+names = [module.name for module in modules]
+for name in names:
+    if "shapes_world" not in name:
+        importlib.import_module(name)
+print(len(names))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr[-2000:]
+    assert int(found.stdout) > 100
+
+
 def test_the_core_is_at_most_50_distributions():
     found, todo = set(), ["kerasfusion"]
     while todo:

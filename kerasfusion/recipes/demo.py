@@ -1,6 +1,5 @@
 """The demo's settings, and a few questions put to what it exported."""
 
-from kerasfusion.data.shapes_world import TYPES
 from kerasfusion.serving import CApiSession
 from kerasfusion.training import Recipe
 
@@ -16,13 +15,13 @@ def ask_export(version, data, count=4):
     Args:
         version: Folder of the exported version.
         data: The `Data` it was trained on.
-        count: Number of questions.
+        count: Number of questions, each of another type.
 
     Yields:
         str: a line for each question, with the answer and the label.
     """
     test = data.splits["test"]
-    rows = [int((test.frame["type"] == kind).to_numpy().nonzero()[0][0]) for kind in TYPES][:count]
+    rows = (~test.frame["type"].duplicated()).to_numpy().nonzero()[0][:count].tolist()
     questions = [test.frame["question"].iloc[row] for row in rows]
     pictures = [test.banks["image"].encoded(test.images["image"][row]) for row in rows]
     with CApiSession(version) as session:
