@@ -89,15 +89,19 @@ def naming_rows(frame, columns):
 
 
 def without_naming_rows(frame, columns, naming):
-    """The frame without these rows, and a `Skipped` that says which they are."""
+    """The frame without these rows, a `Skipped` that says which they are, and a list of sentences about them."""
     rows = frame.index[naming]
     if not len(rows):
-        return frame, Skipped()
+        return frame, Skipped(), []
     reason = "text names a class (--drop-naming)"
     first = [(int(i) + 1, columns.text[0], frame.at[i, columns.text[0]]) for i in rows[:EXAMPLES]]
     attrs, frame = frame.attrs, frame[~naming]
     frame.attrs = attrs
-    return frame, Skipped({reason: len(rows)}, {reason: first})
+    note = (
+        f"{len(rows):,} row(s) whose text names a class were left out. What the text alone still scores, it has from "
+        "elsewhere: the case itself, but also by whom, where and how the text was written."
+    )
+    return frame, Skipped({reason: len(rows)}, {reason: first}), [note]
 
 
 def _standard(strings):

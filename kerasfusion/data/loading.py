@@ -136,8 +136,8 @@ def load(
     frame, skipped = clean_rows(frame, columns)
     naming, leaks = naming_rows(frame, columns)
     if drop_naming:
-        frame, dropped = without_naming_rows(frame, columns, naming)
-        skipped, leaks = skipped + dropped, []
+        frame, dropped, leaks = without_naming_rows(frame, columns, naming)
+        skipped += dropped
     if columns.weight is not None:
         frame = frame.assign(**{columns.weight: read_weights(frame, columns.weight)})
 

@@ -56,6 +56,7 @@ def test_a_leak_is_named_and_can_be_left_out(tmp_path):
     assert sum(len(split) for split in data.splits.values()) == 48
     assert data.skipped.counts == {"text names a class (--drop-naming)": 12}
     assert not any(note.startswith("LEAK") for note in data.notes)
+    assert any(note.startswith("12 row(s) whose text names a class were left out") for note in data.notes)
     kept = pd.concat([split.frame for split in data.splits.values()])
     assert not kept["description"].str.startswith("This is").any()
 
