@@ -159,7 +159,7 @@ def line(of, model):
 
 
 print(f"AUROC of text alone with the rows whose note names the diagnosis: {line(first, 'text only')}.")
-print(f"Without them: {line(second, 'text only')}; what is left there is how and by whom the note was written.")
+print(f"Without them: {line(second, 'text only')}. That is left, and it is not the name: see the empty notes above.")
 print(f"Image alone without them: {line(second, 'image only')}; both: {line(second, 'fused')}.")
 better = second.loc[["text only", "image only"], "mean"].idxmax()
 honest = scores[scores["case"] != "all rows"].pivot(index="fold", columns="model", values="AUROC")

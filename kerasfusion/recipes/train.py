@@ -21,6 +21,7 @@ from kerasfusion.training.strategy import precision
 
 # Rows kept as raw inputs for the export's reference and warm-up.
 REFERENCE_ROWS = 4
+REFERENCE_CANDIDATES = 32
 
 
 def default_model(data):
@@ -238,9 +239,12 @@ def _draw_examples(found, test, path, count=12):
 
 def _save_reference_inputs(path, data):
     test = data.splits["test"]
-    # Rows with different pictures, so that a mix-up of rows would be seen.
+    # Rows with different pictures, so that a mix-up of rows would be seen; of some, those with the smallest files,
+    # because every export carries them.
     image = next(iter(test.images.values()), np.arange(len(test)))
-    rows = np.unique(image, return_index=True)[1][:REFERENCE_ROWS]
+    rows = np.unique(image, return_index=True)[1][:REFERENCE_CANDIDATES]
+    weights = [sum(len(test.banks[name].encoded(index[row])) for name, index in test.images.items()) for row in rows]
+    rows = rows[np.argsort(weights, kind="stable")[:REFERENCE_ROWS]]
     inputs = {}
     for feature in data.schema.features:
         if feature.kind == "image":

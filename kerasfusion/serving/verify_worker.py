@@ -232,9 +232,10 @@ def check_types(session):
 
 def check_size(folder, card):
     """The export holds the weights once, the vocabulary once, and little else."""
-    # What LiteRT runs is a model of its own, which TF Serving never reads.
-    lite = {folder / lite_model.FILE, folder / lite_model.SCHEMA_FILE}
-    files = [path for path in folder.rglob("*") if path.is_file() and path not in lite]
+    # What LiteRT runs is a model of its own, which TF Serving never reads; the stored examples hold the user's own
+    # pictures, and are as large as these are.
+    others = {folder / name for name in (lite_model.FILE, lite_model.SCHEMA_FILE, reference.FILE, warmup.FILE)}
+    files = [path for path in folder.rglob("*") if path.is_file() and path not in others]
     total = sum(path.stat().st_size for path in files)
     weights = sum(path.stat().st_size for path in files if path.relative_to(folder).parts[0] == "variables")
     weights += card["constant_bytes"]
