@@ -243,8 +243,8 @@ def _save_reference_inputs(path, data):
     # because every export carries them.
     image = next(iter(test.images.values()), np.arange(len(test)))
     rows = np.unique(image, return_index=True)[1][:REFERENCE_CANDIDATES]
-    weights = [sum(len(test.banks[name].encoded(index[row])) for name, index in test.images.items()) for row in rows]
-    rows = rows[np.argsort(weights, kind="stable")[:REFERENCE_ROWS]]
+    sizes = [sum(len(test.banks[name].encoded(index[row])) for name, index in test.images.items()) for row in rows]
+    rows = rows[np.argsort(sizes, kind="stable")[:REFERENCE_ROWS]]
     inputs = {}
     for feature in data.schema.features:
         if feature.kind == "image":
