@@ -63,7 +63,7 @@ class GRUEncoder(RecurrentEncoder):
         if not self.recurrent.unroll:
             return super().encode(embedded, mask, training)
         # Keras multiplies every word with the kernel on its own and reads the weights in every step. One product for
-        # all words, and fewer operations a step: a fifth less time to train on a CPU, and smaller exports.
+        # all words, and fewer operations a step: quicker to train on a CPU, and smaller exports.
         cell, width = self.recurrent.cell, 2 * self.units
         recurrent_kernel = ops.convert_to_tensor(cell.recurrent_kernel)
         bias, recurrent_bias = ops.unstack(cell.bias, axis=0)
