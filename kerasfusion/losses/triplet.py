@@ -1,0 +1,72 @@
+import keras
+from keras import ops
+
+from kerasfusion.losses.pairs import SymmetricPairLoss, masked_mean
+
+NEGATIVES = ("all", "semi_hard", "hardest")
+
+# Beyond every cosine.
+FAR = 1e9
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class Triplet(SymmetricPairLoss):
+    """Triplet loss on similarities: a positive has to be nearer than a negative by a margin.
+
+        max(0, margin − s_ip + s_iq)  for an anchor i, its positive p and its negative q
+
+    Args:
+        margin: The margin, in units of the similarity.
+        negatives: Which q count. `"all"`: the mean over all of them. `"hardest"`: for each (i, p) the negative with
+            the highest similarity (VSE++, arXiv 1707.05612). `"semi_hard"`: the highest of those below the positive,
+            or where there is none the lowest of all (FaceNet, arXiv 1503.03832): it does not collapse at the start,
+            as the hardest can.
+
+    Call arguments:
+        y_true: `(N, M)`: 1 positive, 0 negative, -1 neither.
+        y_pred: float `(N, M)`: cosine similarities, no temperature.
+
+    Returns:
+        float32 scalar: the mean over both directions, rows and columns as anchors. `"all"` and `"semi_hard"` make an
+        array of `N · M · max(N, M)`.
+
+    Raises:
+        ValueError: unknown `negatives`, or a margin that is not positive.
+
+    Example:
+
+    ```python
+    images, texts = (keras.ops.normalize(x, axis=-1) for x in (images, texts))  # (N, d), (N, d)
+    loss = kf.losses.Triplet(0.2, negatives="hardest")(keras.ops.eye(len(images)), images @ texts.T)
+    ```
+    """
+
+    def __init__(self, margin=0.2, negatives="hardest", **kwargs):
+        super().__init__(**kwargs)
+        if negatives not in NEGATIVES:
+            raise ValueError(f"Triplet: negatives must be one of {', '.join(NEGATIVES)}, not {negatives!r}.")
+        if not margin > 0:
+            raise ValueError(f"Triplet: margin must be positive, not {margin}.")
+        self.margin = margin
+        self.negatives = negatives
+
+    def of_rows(self, scores, positive, negative):
+        # Pairs (i, p) with a negative to stand against.
+        pairs = ops.logical_and(positive, ops.any(negative, axis=1, keepdims=True))
+        if self.negatives == "hardest":
+            hardest = ops.max(ops.where(negative, scores, -FAR), axis=1, keepdims=True)
+            return masked_mean(self._hinge(scores, hardest), pairs)
+        near, far = scores[:, :, None], scores[:, None, :]  # (N, p, 1), (N, 1, q)
+        if self.negatives == "all":
+            triplets = ops.logical_and(positive[:, :, None], negative[:, None, :])
+            return masked_mean(self._hinge(near, far), triplets)
+        below = ops.logical_and(negative[:, None, :], far < near)
+        chosen = ops.max(ops.where(below, far, -FAR), axis=2)  # (N, p)
+        lowest = ops.min(ops.where(negative, scores, FAR), axis=1, keepdims=True)
+        return masked_mean(self._hinge(scores, ops.where(ops.any(below, axis=2), chosen, lowest)), pairs)
+
+    def _hinge(self, near, far):
+        return ops.relu(self.margin - near + far)
+
+    def get_config(self):
+        return {**super().get_config(), "margin": self.margin, "negatives": self.negatives}
