@@ -8,7 +8,7 @@ import pandas as pd
 from kerasfusion.data.errors import DataError, nearest, place, source_of
 from kerasfusion.data.labels import label_kind as kind_of_label
 from kerasfusion.data.labels import read_numbers
-from kerasfusion.data.schema import TASK_KINDS
+from kerasfusion.data.schema import LABEL_KINDS
 from kerasfusion.data.table import is_missing
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
@@ -288,8 +288,8 @@ def _label_kinds(frame, columns, given):
     for column, kind in given.items():
         if column not in columns:
             raise DataError(f"label_kind names {column!r}, which is no label; labels: {list(columns)}.")
-        if kind is not None and kind not in TASK_KINDS:
-            raise DataError(f"label_kind {kind!r} for {column!r} is unknown. Kinds: {', '.join(TASK_KINDS)}.")
+        if kind is not None and kind not in LABEL_KINDS:
+            raise DataError(f"label_kind {kind!r} for {column!r} is unknown. Kinds: {', '.join(LABEL_KINDS)}.")
     kinds, reasons = {}, []
     for column in columns:
         kind, reason = given.get(column), "given"

@@ -5,7 +5,9 @@ import json
 from pathlib import Path
 
 FEATURE_KINDS = ("text", "image", "numbers")
-TASK_KINDS = ("binary", "classes", "tags", "number")
+# What a column of labels may hold; a match is known from the rows themselves.
+LABEL_KINDS = ("binary", "classes", "tags", "number")
+TASK_KINDS = (*LABEL_KINDS, "match")
 
 # The first ids of every vocabulary. A word's id is its place in `Feature.vocabulary` plus `len(SPECIAL_TOKENS)`.
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[START]", "[END]")
@@ -55,7 +57,7 @@ class Task:
 
     Args:
         name: `"label"` for the only task, else its column's name.
-        kind: `"binary"`, `"classes"`, `"tags"` or `"number"`.
+        kind: `"binary"`, `"classes"`, `"tags"`, `"number"`, or `"match"`: which picture a text belongs to.
         column: The column of the table that holds it.
         classes: Class names in the order of the logits. Binary: `(negative, positive)`. Number: empty.
         mean: Number only. Mean over the training split.
@@ -79,7 +81,7 @@ class Task:
     @property
     def outputs(self):
         """Width of the task's logits."""
-        return 1 if self.kind in ("binary", "number") else len(self.classes)
+        return 1 if self.kind in ("binary", "number", "match") else len(self.classes)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from kerasfusion.heads.base import Head
 from kerasfusion.heads.binary import BinaryHead
 from kerasfusion.heads.classes import ClassesHead
+from kerasfusion.heads.match import MatchHead
 from kerasfusion.heads.number import NumberHead
 from kerasfusion.heads.tags import TagsHead
 
@@ -15,4 +16,4 @@ def head_for(task):
     return {"binary": BinaryHead, "classes": ClassesHead, "tags": TagsHead}[task.kind](task.outputs, name=name)
 
 
-__all__ = ["BinaryHead", "ClassesHead", "Head", "NumberHead", "TagsHead", "head_for"]
+__all__ = ["BinaryHead", "ClassesHead", "Head", "MatchHead", "NumberHead", "TagsHead", "head_for"]

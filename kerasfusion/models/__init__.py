@@ -1,5 +1,7 @@
 """Functional-API builders: encoders + fusion + heads -> `keras.Model`, dict in, dict out."""
 
+from kerasfusion.models.contrastive import Contrastive, contrastive
+from kerasfusion.models.dual import dual_encoder
 from kerasfusion.models.fused import fused
 from kerasfusion.models.heads_of import heads_of
 from kerasfusion.models.image_major import ImageMajor, image_major
@@ -8,8 +10,11 @@ from kerasfusion.models.late import LateAverage, late_average
 from kerasfusion.models.unimodal import unimodal
 
 __all__ = [
+    "Contrastive",
     "ImageMajor",
     "LateAverage",
+    "contrastive",
+    "dual_encoder",
     "fused",
     "heads_of",
     "image_major",

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kerasfusion.models.graph import run_nodes, split_graph
+
 
 def image_major(model, image="image"):
     """The training twin of a model for batches that keep all texts of a picture together.
@@ -44,18 +46,18 @@ class ImageMajor(keras.Model):
         self.plain = model
         self.per_image = [image, f"{image}_present"]
         self.per_text = [name for name in model.input if name not in self.per_image]
-        self._nodes_once, self._nodes_each = _split_graph(model, self.per_image)
+        self._nodes_once, self._nodes_each = split_graph(model, self.per_image)
 
     def call(self, inputs, training=None):
         # `training` reaches the layers through Keras's call context, which is set only because it is named here.
         values = {id(self.plain.input[name]): inputs[name] for name in self.per_image}
-        _run(self._nodes_once, values)
+        run_nodes(self._nodes_once, values)
         count = 1
         for name in self.per_text:
             count = ops.shape(inputs[name])[1]
         values = {key: ops.repeat(value, count, axis=0) for key, value in values.items()}
         values.update((id(self.plain.input[name]), _flatten(inputs[name])) for name in self.per_text)
-        _run(self._nodes_each, values)
+        run_nodes(self._nodes_each, values)
         outputs = {task: values[id(output)] for task, output in self.plain.output.items()}
         return {task: ops.reshape(out, (-1, count, *out.shape[1:])) for task, out in outputs.items()}
 
@@ -79,31 +81,3 @@ def _rows(y, y_pred, sample_weight):
 
 def _flatten(tensor):
     return ops.reshape(tensor, (-1, *tensor.shape[2:]))
-
-
-def _split_graph(model, per_image):
-    """The model's calls, from inputs to outputs: those that depend on the picture alone, and all others."""
-    alone = {id(model.input[name]) for name in per_image}
-    once, each = [], []
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            if node.is_input:
-                continue
-            if all(id(tensor) in alone for tensor in node.input_tensors):
-                alone.update(id(tensor) for tensor in node.output_tensors)
-                once.append(node)
-            else:
-                each.append(node)
-    return once, each
-
-
-def _run(nodes, values):
-    """Call the layers of these nodes again, on `values`: id of a symbolic tensor -> tensor.
-
-    (A `keras.Model` cut out between inner tensors would do the same, but it clones nodes into the shared layers,
-    after which the plain model can no longer be saved.)
-    """
-    for node in nodes:
-        args, kwargs = node.arguments.fill_in(values)
-        outputs = keras.tree.flatten(node.operation(*args, **kwargs))
-        values.update((id(symbol), value) for symbol, value in zip(node.output_tensors, outputs, strict=True))

@@ -1,0 +1,55 @@
+import keras
+
+from kerasfusion.heads import MatchHead
+from kerasfusion.models.inputs import encode, model_inputs
+
+
+def dual_encoder(
+    schema, text_encoder="gru", image_encoder="residual_cnn", units=128, loss="info_nce", dropout=0.0, name=None
+):
+    """A text branch and an image branch into one space, where what belongs together is near (arXiv 2103.00020).
+
+    Nothing joins the branches but a cosine, so pictures and texts are embedded once and compared by the million.
+    The lengths are 1 in training and in serving alike. Train the twin that `contrastive(model)` makes.
+
+    Args:
+        schema: A `kf.data.Schema` with one text, one image and one task of kind `"match"`.
+        text_encoder: A name in `kf.encoders.TEXT_ENCODERS`, or `{"name": ..., **arguments}`.
+        image_encoder: A name in `kf.encoders.IMAGE_ENCODERS`, or `{"name": ..., **arguments}`.
+        units: Width of the space, and of the branches unless their own arguments say otherwise.
+        loss: See `MatchHead`.
+        dropout: Dropout rate on what the encoders give.
+        name: Name of the model.
+
+    Returns:
+        keras.Model: dict of inputs (see `model_inputs`) -> dict task -> float32 `(B, 1)`, the cosine of a row's
+        picture and text. The layers `embed_text` and `embed_image` give the embeddings, float `(B, units)`.
+
+    Raises:
+        ValueError: an unknown name, or a schema with other features or tasks.
+
+    Example:
+
+    ```python
+    model = kf.models.dual_encoder(schema, text_encoder="gru", image_encoder="residual_cnn", units=256)
+    twin = kf.models.contrastive(model)
+    ```
+    """
+    kinds = [feature.kind for feature in schema.features]
+    tasks = [task.kind for task in schema.tasks]
+    if sorted(kinds) != ["image", "text"] or tasks != ["match"]:
+        raise ValueError(
+            f"dual_encoder needs one text, one image and one task of kind match; the schema has {kinds} and {tasks}."
+        )
+    inputs = model_inputs(schema)
+    encoded = encode(schema, inputs, text_encoder, image_encoder, units)
+    embeddings = {}
+    for feature in schema.features:
+        x = keras.layers.Dropout(dropout, name=f"dropout_{feature.kind}")(encoded[feature.name]["pooled"])
+        x = keras.layers.Dense(units, name=f"project_{feature.kind}")(x)
+        embeddings[feature.kind] = keras.layers.UnitNormalization(
+            axis=-1, dtype="float32", name=f"embed_{feature.kind}"
+        )(x)
+    task = schema.tasks[0].name
+    cosine = MatchHead(loss, name=f"head_{task}")(embeddings)
+    return keras.Model(inputs, {task: cosine}, name=name)
