@@ -1,10 +1,13 @@
 """What tests of layers and models share."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
 from kerasfusion.data.schema import Feature, Schema, Task
+from kerasfusion.zoo import get_entry
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +24,18 @@ def tiny_schema():
         ),
         tasks=(Task("label", "classes", "color", classes=("red", "green", "blue")),),
     )
+
+
+@pytest.fixture
+def schema_for(tiny_schema):
+    """`schema_for(name)`: the part of the tiny schema that a model of the zoo takes, with pictures large enough."""
+
+    def make(name):
+        large = "mobilenet" in name or name.startswith(("vqa_", "article_tagging"))
+        image = dataclasses.replace(tiny_schema["image"], size=(32, 32) if large else (16, 16))
+        return dataclasses.replace(tiny_schema, features=(tiny_schema["text"], image)).only(*get_entry(name).inputs)
+
+    return make
 
 
 @pytest.fixture

@@ -1,14 +1,31 @@
 """One modality to a sequence, a pooled vector and a mask (and a picture's grid)."""
 
-from kerasfusion.encoders.image import IMAGE_ENCODERS, ImageEncoder, ResidualCNN, SmallCNN
+from kerasfusion.encoders.image import (
+    IMAGE_ENCODERS,
+    EfficientNetB0Encoder,
+    ImageEncoder,
+    MobileNetV2Encoder,
+    ResidualCNN,
+    ResNet50Encoder,
+    RowRNN,
+    SmallCNN,
+    VGG16Encoder,
+    VisionTransformer,
+)
 from kerasfusion.encoders.numbers import NumbersEncoder
 from kerasfusion.encoders.text import (
     TEXT_ENCODERS,
     AverageEmbeddingEncoder,
     BagOfWordsEncoder,
+    BiGRUEncoder,
+    BiLSTMEncoder,
     GRUEncoder,
+    KerasHubTextEncoder,
     LSTMEncoder,
+    TextCNN,
     TextEncoder,
+    TransformerTextEncoder,
+    load_word_vectors,
 )
 
 __all__ = [
@@ -16,11 +33,23 @@ __all__ = [
     "TEXT_ENCODERS",
     "AverageEmbeddingEncoder",
     "BagOfWordsEncoder",
+    "BiGRUEncoder",
+    "BiLSTMEncoder",
+    "EfficientNetB0Encoder",
     "GRUEncoder",
     "ImageEncoder",
+    "KerasHubTextEncoder",
     "LSTMEncoder",
+    "MobileNetV2Encoder",
     "NumbersEncoder",
+    "ResNet50Encoder",
     "ResidualCNN",
+    "RowRNN",
     "SmallCNN",
+    "TextCNN",
     "TextEncoder",
+    "TransformerTextEncoder",
+    "VGG16Encoder",
+    "VisionTransformer",
+    "load_word_vectors",
 ]

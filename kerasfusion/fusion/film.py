@@ -1,8 +1,8 @@
 import keras
 from keras import ops
 
-from kerasfusion.fusion.coordinates import append_coordinates
 from kerasfusion.fusion.grid import GridFusion
+from kerasfusion.layers import append_coordinates
 
 
 @keras.saving.register_keras_serializable("kerasfusion")

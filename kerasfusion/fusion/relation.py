@@ -3,8 +3,8 @@ import itertools
 import keras
 from keras import ops
 
-from kerasfusion.fusion.coordinates import append_coordinates
 from kerasfusion.fusion.grid import GridFusion
+from kerasfusion.layers import append_coordinates
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -60,8 +60,9 @@ class RelationFusion(GridFusion):
         cells = grid.shape[1] * grid.shape[2]
         objects = append_coordinates(grid)
         objects = ops.reshape(objects, (-1, cells, objects.shape[-1]))
-        pairs = self.left(objects)[:, :, None] + self.right(objects)[:, None]
-        pairs = ops.relu(pairs + self.question(condition)[:, None, None])
+        # The question joins one side before there are pairs: one pass less over the largest tensor.
+        right = self.right(objects) + self.question(condition)[:, None]
+        pairs = ops.relu(self.left(objects)[:, :, None] + right[:, None])
         for layer in self.pair_layers:
             pairs = layer(pairs)
         found = ops.mean(pairs, axis=(1, 2)) * cells

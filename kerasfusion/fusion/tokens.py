@@ -1,8 +1,8 @@
 import keras
 from keras import ops
 
-from kerasfusion.fusion.attention import TransformerBlock
 from kerasfusion.fusion.base import Fusion
+from kerasfusion.layers import TransformerBlock
 
 
 class TokenFusion(Fusion):

@@ -2,10 +2,19 @@ import keras
 
 from kerasfusion.fusion import FUSIONS
 from kerasfusion.heads import head_for
-from kerasfusion.models.inputs import encode, make, model_inputs
+from kerasfusion.models.inputs import encode, make, model_inputs, named
 
 
-def fused(schema, text_encoder="lstm", image_encoder="small_cnn", fusion="concat", units=128, dropout=0.0, name=None):
+def fused(
+    schema,
+    text_encoder="lstm",
+    image_encoder="small_cnn",
+    fusion="concat",
+    units=128,
+    dropout=0.0,
+    word_vectors=None,
+    name=None,
+):
     """Encoders, one fusion and a head per task, as a functional `keras.Model`.
 
     The shape of the tutorial articles' networks: each modality has a branch, the branches meet in a fusion layer,
@@ -18,6 +27,8 @@ def fused(schema, text_encoder="lstm", image_encoder="small_cnn", fusion="concat
         fusion: A name in `kf.fusion.FUSIONS`, or `{"name": ..., **arguments}`.
         units: Width of every branch and of the fused representation.
         dropout: Dropout rate on the fused representation.
+        word_vectors: File of pretrained word vectors (see `kf.encoders.load_word_vectors`) that the text encoder's
+            embedding starts from; the same as `word_vectors` in `text_encoder`.
         name: Name of the model.
 
     Returns:
@@ -33,6 +44,8 @@ def fused(schema, text_encoder="lstm", image_encoder="small_cnn", fusion="concat
     logits = model(batch)["label"]  # (B, C)
     ```
     """
+    if word_vectors is not None:
+        text_encoder = {**named(text_encoder), "word_vectors": word_vectors}
     inputs = model_inputs(schema)
     encoded = encode(schema, inputs, text_encoder, image_encoder, units)
     present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}

@@ -48,7 +48,8 @@ def encode(schema, inputs, text_encoder, image_encoder, units):
     for feature in schema.features:
         name = f"encode_{feature.name}"
         if feature.kind == "text":
-            layer = make(TEXT_ENCODERS, text_encoder, units=units, vocabulary_size=feature.vocabulary_size, name=name)
+            vocabulary = {"vocabulary": feature.vocabulary, "vocabulary_size": feature.vocabulary_size}
+            layer = make(TEXT_ENCODERS, text_encoder, units=units, **vocabulary, name=name)
         elif feature.kind == "image":
             layer = make(IMAGE_ENCODERS, image_encoder, units=units, name=name)
         else:
@@ -57,9 +58,23 @@ def encode(schema, inputs, text_encoder, image_encoder, units):
     return encoded
 
 
+def again(branch, feature):
+    """A new encoder with the settings of `branch`, that starts as it did: at random or from its pretrained file."""
+    settings = branch.get_config()
+    if feature.kind == "text":
+        settings["vocabulary"] = feature.vocabulary
+    # Not `from_config`, which reads no file: it is for encoders whose weights are loaded.
+    return type(branch)(**settings)
+
+
+def named(wanted):
+    """A new `{"name": ..., **arguments}` from that or from a name alone."""
+    return {"name": wanted} if isinstance(wanted, str) else dict(wanted)
+
+
 def make(family, wanted, *, name, **defaults):
     """Make the layer that `wanted` names in `family`: a registered name, or `{"name": ..., **arguments}`."""
-    wanted = {"name": wanted} if isinstance(wanted, str) else dict(wanted)
+    wanted = named(wanted)
     kind = wanted.pop("name")
     if kind not in family:
         raise ValueError(f"{name}: there is no {kind!r}; choose one of {sorted(family)}.")

@@ -10,8 +10,9 @@ from kerasfusion.models.inputs import model_inputs
 class LateAverage(keras.layers.Layer):
     """The average of several models' predictions for one task, weights renormalised over what is present.
 
-    It stands where a head stands and answers the same questions (`loss`, `metrics_for`, `predictions`) by asking a
-    head of the task's kind.
+    It stands where a head stands and answers the same questions (`loss`, `metrics_for`, `predictions`,
+    `temperature`) by asking a head of the task's kind. The models' predictions are averaged as they were trained,
+    without temperatures of their own: that of the average is fitted to the average.
 
     Args:
         head: A `Head` of the task's kind; only its formulas are used, it gets no weights.
@@ -30,6 +31,14 @@ class LateAverage(keras.layers.Layer):
         self.loss = head.loss
         self.metrics_for = head.metrics_for
         self.predictions = head.predictions
+
+    @property
+    def temperature(self):
+        return self.head.temperature
+
+    @temperature.setter
+    def temperature(self, value):
+        self.head.temperature = value
 
     def build(self, logits_shape, present_shape=None):
         """Nothing to build: the head stays without weights."""

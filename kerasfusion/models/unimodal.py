@@ -2,7 +2,7 @@ import keras
 
 from kerasfusion.fusion import ConcatFusion
 from kerasfusion.heads import head_for
-from kerasfusion.models.inputs import model_inputs
+from kerasfusion.models.inputs import again, model_inputs
 
 
 def unimodal(model, schema, kind):
@@ -27,7 +27,7 @@ def unimodal(model, schema, kind):
     encoded = {}
     for feature in schema.features:
         branch = model.get_layer(f"encode_{feature.name}")
-        encoded[feature.name] = type(branch).from_config(branch.get_config())(inputs[feature.name])
+        encoded[feature.name] = again(branch, feature)(inputs[feature.name])
     fusion = model.get_layer("fusion")
     units = fusion.units or 128  # a bare concatenation has no width of its own
     present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}

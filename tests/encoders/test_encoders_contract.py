@@ -1,4 +1,8 @@
-"""What every encoder promises, whichever it is."""
+"""What every encoder promises, whichever it is.
+
+The large pretrained networks, too slow to build for every test, are in test_encoders_applications.py and
+test_encoders_hub.py.
+"""
 
 import keras
 import numpy as np
@@ -6,16 +10,30 @@ import pytest
 import tensorflow as tf
 
 from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS, ImageEncoder, NumbersEncoder
+from kerasfusion.encoders.text.transformer import positions
 
 IDS = np.array([[4, 5, 6, 7, 0, 0], [8, 1, 0, 0, 0, 0], [9, 10, 11, 12, 4, 5]], "int32")
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype("uint8")
 RAW_NUMBERS = np.array([[14.0, 6.0], [8.0, 5.0], [11.0, 7.5]], "float32")
 
+ELSEWHERE = {"keras_hub", "vgg16", "resnet50", "mobilenet_v2", "efficientnet_b0"}
+SETTINGS = {
+    "text_cnn": {"windows": (2, 3), "filters": 6},
+    "transformer": {"width": 8, "heads": 2, "depth": 1},
+    "small_cnn": {"filters": (4, 6)},
+    "residual_cnn": {"filters": (4, 6)},
+    "row_rnn": {"row_units": 6},
+    "vit": {"patch": 4, "width": 8, "heads": 2, "depth": 1},
+}
 TEXT = {
-    name: lambda n=name, **c: TEXT_ENCODERS[n](**{"vocabulary_size": 13, "units": 5, **c}) for name in TEXT_ENCODERS
+    name: lambda n=name, **c: TEXT_ENCODERS[n](**{"vocabulary_size": 13, "units": 5, **SETTINGS.get(n, {}), **c})
+    for name in TEXT_ENCODERS
+    if name not in ELSEWHERE
 }
 IMAGE = {
-    name: lambda n=name, **c: IMAGE_ENCODERS[n](**{"units": 5, "filters": (4, 6), **c}) for name in IMAGE_ENCODERS
+    name: lambda n=name, **c: IMAGE_ENCODERS[n](**{"units": 5, **SETTINGS[n], **c})
+    for name in IMAGE_ENCODERS
+    if name not in ELSEWHERE
 }
 IMAGE["small_cnn_flatten"] = lambda **c: IMAGE_ENCODERS["small_cnn"](
     **{"units": 5, "filters": (4, 6), "flatten": True, **c}
@@ -84,7 +102,7 @@ def test_word_order(kind):
     layer = TEXT[kind]()
     forward, backward = np.array([[4, 5, 6, 7, 0, 0]]), np.array([[7, 6, 5, 4, 0, 0]])
     apart = np.abs(numbers(layer(forward)["pooled"]) - numbers(layer(backward)["pooled"])).max()
-    assert apart > 1e-3 if kind in ("lstm", "gru") else apart < 1e-6
+    assert apart < 1e-6 if kind in ("average", "bag_of_words") else apart > 1e-3
 
 
 def test_bag_of_words_is_the_product_with_the_counts():
@@ -115,19 +133,63 @@ def test_recurrent_pooled_is_the_state_after_the_last_word(kind):
     np.testing.assert_allclose(numbers(out["pooled"]), last, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("kind", ["lstm", "gru", "bilstm", "bigru"])
 def test_recurrent_unrolled_or_not_is_the_same(kind):
     layer = TEXT[kind]()
     layer(IDS)
-    cell = layer.recurrent.cell
-    cell.bias.assign(np.random.default_rng(0).normal(size=cell.bias.shape))
+    directions = [layer.recurrent, *([layer.backward] if kind.startswith("bi") else [])]
+    for i, direction in enumerate(directions):
+        direction.cell.bias.assign(np.random.default_rng(i).normal(size=direction.cell.bias.shape))
     # Besides IDS: a text without words, and one with a hole.
     ids = np.array([*IDS, [0] * 6, [4, 0, 5, 0, 0, 6]], "int32")
     out = {name: numbers(value) for name, value in layer(ids).items()}
-    assert layer.recurrent.unroll
-    layer.recurrent.unroll = False
+    for direction in directions:
+        assert direction.unroll
+        direction.unroll = False
     for name, value in layer(ids).items():
         np.testing.assert_allclose(numbers(value), out[name], atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "cell"), [("bilstm", keras.layers.LSTM), ("bigru", keras.layers.GRU)])
+def test_both_directions_begin_at_a_word(kind, cell):
+    layer = TEXT[kind]()
+    pooled = numbers(layer(IDS)["pooled"])
+    plain = {name: cell(5) for name in ("recurrent", "backward")}
+    for ids, found in zip(IDS, pooled, strict=True):
+        words = np.array(layer.embedding.embeddings)[ids[ids != 0]][None]
+        states = []
+        for name, order in (("recurrent", words), ("backward", words[:, ::-1])):
+            plain[name].build(order.shape)
+            plain[name].set_weights(getattr(layer, name).get_weights())
+            states.append(numbers(plain[name](order))[0])
+        expected = np.tanh(np.concatenate(states) @ np.array(layer.projection.kernel))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_text_cnn_is_the_largest_answer_over_the_windows():
+    layer = TEXT["text_cnn"](windows=(3,))
+    ids = np.array([[4, 6, 5, 8, 0, 0]])
+    layer(ids)
+    words = np.array(layer.embedding.embeddings)[[4, 6, 5, 8]]
+    kernel, bias = np.array(layer.convolutions[0].kernel), np.linspace(-0.1, 0.1, 6)
+    layer.convolutions[0].bias.assign(bias)
+    around = np.concatenate([np.zeros((1, 5)), words, np.zeros((1, 5))])
+    answers = [np.einsum("ke,kef->f", around[i : i + 3], kernel) + bias for i in range(4)]
+    largest = np.maximum(np.max(answers, axis=0), 0)
+    expected = np.maximum(largest @ np.array(layer.projection.kernel), 0)
+    np.testing.assert_allclose(numbers(layer(ids)["pooled"])[0], expected, atol=1e-5)
+
+
+def test_positions_are_the_papers_sines_and_cosines():
+    found = numbers(positions(3, 4))
+    expected = [[np.sin(p), np.sin(p / 100), np.cos(p), np.cos(p / 100)] for p in range(3)]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert positions(3, 5).shape == (3, 5)
+
+
+def test_a_width_that_heads_do_not_divide_is_refused():
+    with pytest.raises(ValueError, match="a width of 8 cannot be shared out among 3 heads"):
+        TEXT["transformer"](heads=3)(IDS)
 
 
 @image_encoders
@@ -135,13 +197,30 @@ def test_image_shapes(kind):
     out = IMAGE[kind]()(PIXELS)
     assert set(out) == {"grid", "sequence", "pooled"}
     channels = 6 if kind == "small_cnn_flatten" else 5
-    assert out["grid"].shape == (3, 4, 4, channels) and out["sequence"].shape == (3, 16, channels)
+    cells = (16, 1) if kind == "row_rnn" else (4, 4)
+    assert out["grid"].shape == (3, *cells, channels) and out["sequence"].shape == (3, 16, channels)
     assert out["pooled"].shape == (3, 5)
     assert {str(keras.backend.standardize_dtype(v.dtype)) for v in out.values()} == {"float32"}
     np.testing.assert_array_equal(numbers(out["sequence"]), numbers(out["grid"]).reshape(3, 16, channels))
-    if kind != "small_cnn_flatten":
+    if kind == "row_rnn":
+        np.testing.assert_array_equal(numbers(out["pooled"]), numbers(out["grid"])[:, -1, 0])
+    elif kind != "small_cnn_flatten":
         np.testing.assert_allclose(numbers(out["pooled"]), numbers(out["grid"]).mean(axis=(1, 2)), atol=1e-6)
     assert np.ptp(numbers(out["pooled"])) > 0
+
+
+def test_patches_must_fill_the_picture():
+    with pytest.raises(ValueError, match="patches of 5 pixels do not fill pictures of 16 x 16"):
+        IMAGE["vit"](patch=5)(PIXELS)
+
+
+def test_rows_are_read_from_the_top():
+    layer = IMAGE["row_rnn"]()
+    before = numbers(layer(PIXELS)["grid"])
+    changed = PIXELS.copy()
+    changed[:, 9] = 255 - changed[:, 9]
+    apart = np.abs(numbers(layer(changed)["grid"]) - before).max(axis=(0, 2, 3))
+    assert not apart[:9].any() and (apart[9:] > 0).all()
 
 
 class Probe(ImageEncoder):

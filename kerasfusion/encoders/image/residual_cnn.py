@@ -2,6 +2,7 @@ import keras
 from keras import ops
 
 from kerasfusion.encoders.image.base import ImageEncoder
+from kerasfusion.layers import append_coordinates
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -42,32 +43,41 @@ class ConvNormRelu(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ResidualCNN(ImageEncoder):
-    """A small residual network (arXiv 1512.03385): a strided stem, then stages that each halve the picture.
+    """A small residual network (arXiv 1512.03385): a stem, then stages that each halve the picture.
 
     Args:
         units: Width of the output.
-        filters: Channels of the stem and of each following stage; every entry halves height and width.
+        filters: Channels of the stem and of each following stage; every stage halves height and width.
         blocks: Residual blocks in each stage after the stem; 0 leaves one strided convolution a stage.
+        stem_strides: 2 halves the picture at the stem already, which makes all that follows cheap; 1 keeps its size
+            there, for pictures as small as 32 pixels.
+        coordinates: Append each cell's row and column before the last layer: then also the pooled vector can tell
+            where things are.
         dropout: Dropout rate on the pooled vector.
 
     Example:
 
     ```python
     image = ResidualCNN(units=64, filters=(16, 32, 64))(pixels)
-    image["grid"]  # (B, ceil(H / 8), ceil(W / 8), 64)
+    image["grid"]  # (B, ceil(H / 8), ceil(W / 8), 64); with stem_strides=1, twice that
     ```
     """
 
-    def __init__(self, units, filters=(32, 64, 128), blocks=1, dropout=0.0, **kwargs):
+    def __init__(
+        self, units, filters=(32, 64, 128), blocks=1, stem_strides=2, coordinates=False, dropout=0.0, **kwargs
+    ):
         super().__init__(units, dropout=dropout, **kwargs)
         self.filters = tuple(filters)
         self.blocks = blocks
+        self.stem_strides = stem_strides
+        self.coordinates = coordinates
 
     def build_encoder(self, pixels_shape):
         self.down, self.residual = [], []
         shape = pixels_shape
         for i, width in enumerate(self.filters):
-            down = ConvNormRelu(width, strides=2, name=f"stage_{i}_down", dtype=self.dtype_policy)
+            strides = 2 if i else self.stem_strides
+            down = ConvNormRelu(width, strides=strides, name=f"stage_{i}_down", dtype=self.dtype_policy)
             down.build(shape)
             shape = down.compute_output_shape(shape)
             pairs = []
@@ -84,7 +94,7 @@ class ResidualCNN(ImageEncoder):
         self.projection = keras.layers.Dense(
             self.units, activation="relu", name="projection", dtype=self.dtype_policy
         )
-        self.projection.build(shape)
+        self.projection.build((*shape[:-1], shape[-1] + 2 * self.coordinates))
 
     def encode(self, pixels, training):
         x = pixels
@@ -92,8 +102,14 @@ class ResidualCNN(ImageEncoder):
             x = down(x, training=training)
             for first, second in pairs:
                 x = ops.relu(x + second(first(x, training=training), training=training))
-        grid = self.projection(x)
+        grid = self.projection(append_coordinates(x) if self.coordinates else x)
         return grid, ops.mean(grid, axis=(1, 2))
 
     def get_config(self):
-        return {**super().get_config(), "filters": self.filters, "blocks": self.blocks}
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "blocks": self.blocks,
+            "stem_strides": self.stem_strides,
+            "coordinates": self.coordinates,
+        }

@@ -14,7 +14,12 @@ class SmallCNN(ImageEncoder):
         flatten: If True, `pooled` is a dense layer on the flattened grid, as in the articles: it knows places, and
             its weights grow with the picture's area; the grid then has `filters[-1]` channels. If False, a dense
             layer acts on every cell and `pooled` is the mean over cells.
+        padding: `"same"` keeps the picture's size in each convolution; `"valid"` loses its border.
+        last_pool: Pool after the last convolution too.
         dropout: Dropout rate on the pooled vector.
+
+    Raises:
+        ValueError: at build time, when a picture is too small for the convolutions.
 
     Example:
 
@@ -25,10 +30,14 @@ class SmallCNN(ImageEncoder):
     ```
     """
 
-    def __init__(self, units, filters=(32, 64, 128), flatten=False, dropout=0.0, **kwargs):
+    def __init__(
+        self, units, filters=(32, 64, 128), flatten=False, padding="same", last_pool=True, dropout=0.0, **kwargs
+    ):
         super().__init__(units, dropout=dropout, **kwargs)
         self.filters = tuple(filters)
         self.flatten = flatten
+        self.padding = padding
+        self.last_pool = last_pool
 
     def build_encoder(self, pixels_shape):
         self.stages = [
@@ -36,12 +45,20 @@ class SmallCNN(ImageEncoder):
             for i, width in enumerate(self.filters)
             for layer in (
                 keras.layers.Conv2D(
-                    width, 3, padding="same", activation="relu", name=f"conv_{i}", dtype=self.dtype_policy
+                    width, 3, padding=self.padding, activation="relu", name=f"conv_{i}", dtype=self.dtype_policy
                 ),
                 keras.layers.MaxPooling2D(2, name=f"pool_{i}", dtype=self.dtype_policy),
             )
         ]
-        batch, height, width, channels = build_chain(self.stages, pixels_shape)
+        if not self.last_pool:
+            self.stages.pop()
+        try:
+            batch, height, width, channels = build_chain(self.stages, pixels_shape)
+        except ValueError as error:
+            raise ValueError(
+                f"{self.name}: pictures of {pixels_shape[1]} x {pixels_shape[2]} pixels are too small for "
+                f"{len(self.filters)} convolutions; make them larger (image_size=…, --image-size). {error}"
+            ) from None
         self.projection = keras.layers.Dense(
             self.units, activation="relu", name="projection", dtype=self.dtype_policy
         )
@@ -60,4 +77,10 @@ class SmallCNN(ImageEncoder):
         return grid, ops.mean(grid, axis=(1, 2))
 
     def get_config(self):
-        return {**super().get_config(), "filters": self.filters, "flatten": self.flatten}
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "flatten": self.flatten,
+            "padding": self.padding,
+            "last_pool": self.last_pool,
+        }

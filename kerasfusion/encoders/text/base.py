@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kerasfusion.encoders.text.word_vectors import load_word_vectors
+
 
 class TextEncoder(keras.layers.Layer):
     """Base class: token ids to a sequence, one pooled vector and a mask.
@@ -12,8 +14,12 @@ class TextEncoder(keras.layers.Layer):
     Args:
         vocabulary_size: Number of token ids, the four special ones included.
         units: Width `d` of the output.
-        embedding_dim: Width of the word vectors; `None` means `units`.
+        embedding_dim: Width of the word vectors; `None` means that of `word_vectors`, or `units` without such a file.
         dropout: Dropout rate on the word vectors.
+        word_vectors: File of pretrained word vectors (see `load_word_vectors`). Words that it lacks begin with random
+            vectors of the same spread. It is read when an encoder is made, never when one is loaded.
+        train_words: Whether training may change the word vectors.
+        vocabulary: The words of ids 4, 5, …, wanted with `word_vectors` alone; the encoder does not keep them.
 
     Call arguments:
         ids: int32 `(B, L)`, 0 is padding.
@@ -21,15 +27,34 @@ class TextEncoder(keras.layers.Layer):
     Returns:
         dict: `sequence` float `(B, L, d)`, zero at padding; `pooled` float `(B, d)`;
         `mask` bool `(B, L)`, True at words. A text without words gives a defined, constant output.
+
+    Raises:
+        ValueError: what `load_word_vectors` raises, vectors of another width than `embedding_dim`, or a vocabulary
+            that is absent or not of the size given.
     """
 
-    def __init__(self, vocabulary_size, units, embedding_dim=None, dropout=0.0, **kwargs):
+    def __init__(
+        self,
+        vocabulary_size,
+        units,
+        embedding_dim=None,
+        dropout=0.0,
+        word_vectors=None,
+        train_words=True,
+        vocabulary=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.units = units
         self.embedding_dim = embedding_dim
         self.dropout = dropout
-        width = embedding_dim or units
+        self.word_vectors = None if word_vectors is None else str(word_vectors)
+        self.train_words = train_words
+        # How many words of the vocabulary the file had, and of how many; None where no file was read.
+        self.words_found = None
+        self._start = None if word_vectors is None else self._read(vocabulary)
+        width = self.embedding_dim or units
         # Word vectors of about unit length. Keras's default (0.03 a place) is so small that, without a
         # normalisation behind it, a network sees nearly the same text everywhere for its first epochs.
         self.embedding = keras.layers.Embedding(
@@ -39,11 +64,37 @@ class TextEncoder(keras.layers.Layer):
             name="embedding",
             dtype=self.dtype_policy,
         )
+        self.embedding.trainable = train_words
         self.embedding_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, ids_shape):
         self.embedding.build(ids_shape)
+        if self._start is not None:
+            vectors, found = self._start
+            embeddings = ops.convert_to_numpy(self.embedding.embeddings).copy()
+            embeddings *= vectors[found].std() / embeddings.std()
+            embeddings[-len(found) :][found] = vectors[found]
+            self.embedding.embeddings.assign(embeddings)
+            self._start = None
         self.build_encoder((*ids_shape, self.embedding_dim or self.units))
+
+    def _read(self, vocabulary):
+        """The file's vectors for the vocabulary, and their width as that of the embedding."""
+        if vocabulary is None or self.vocabulary_size < len(vocabulary):
+            held = "none" if vocabulary is None else f"one of {len(vocabulary)} words"
+            raise ValueError(
+                f"{self.name}: word_vectors needs the vocabulary of the {self.vocabulary_size} token ids, and was "
+                f"given {held}."
+            )
+        vectors, found = load_word_vectors(self.word_vectors, vocabulary)
+        if self.embedding_dim not in (None, vectors.shape[1]):
+            raise ValueError(
+                f"{self.name}: {self.word_vectors} has vectors of {vectors.shape[1]} numbers, and embedding_dim is "
+                f"{self.embedding_dim}. Leave embedding_dim out."
+            )
+        self.embedding_dim = vectors.shape[1]
+        self.words_found = int(found.sum()), len(found)
+        return vectors, found
 
     def build_encoder(self, embedded_shape):
         """Create the layers behind the embedding; `embedded_shape` is `(B, L, embedding_dim)`."""
@@ -67,7 +118,16 @@ class TextEncoder(keras.layers.Layer):
             "units": self.units,
             "embedding_dim": self.embedding_dim,
             "dropout": self.dropout,
+            "word_vectors": self.word_vectors,
+            "train_words": self.train_words,
         }
+
+    @classmethod
+    def from_config(cls, config):
+        # The vectors are among the saved weights: neither the file nor the vocabulary is needed again.
+        layer = super().from_config({**config, "word_vectors": None})
+        layer.word_vectors = config.get("word_vectors")
+        return layer
 
 
 def masked_sum(embedded, mask):

@@ -14,20 +14,51 @@ class RecurrentEncoder(TextEncoder):
     cell = None  # the Keras layer class
 
     def build_encoder(self, embedded_shape):
+        self.recurrent = self.make("recurrent", embedded_shape)
+
+    def encode(self, embedded, mask, training):
+        return self.read(self.recurrent, embedded, mask, training)
+
+    def make(self, name, embedded_shape, go_backwards=False):
+        """The Keras layer that goes over the words, built."""
         length = embedded_shape[1]
-        self.recurrent = self.cell(
+        recurrent = self.cell(
             self.units,
             return_sequences=True,
             return_state=True,
+            go_backwards=go_backwards,
             unroll=length is not None and length <= UNROLL_UP_TO,
-            name="recurrent",
+            name=name,
             dtype=self.dtype_policy,
         )
-        self.recurrent.build(embedded_shape)
+        recurrent.build(embedded_shape)
+        return recurrent
+
+    def read(self, recurrent, embedded, mask, training):
+        """`(sequence, state)` of a layer from `make`; going backwards, the last place comes first in `sequence`."""
+        sequence, state, *_ = recurrent(embedded, mask=mask, training=training)
+        return sequence, state
+
+
+class BidirectionalEncoder(RecurrentEncoder):
+    """Two recurrent networks, one from each end, and a dense layer on both: `tanh(W [h_forward; h_backward] + b)`.
+
+    Padding stands behind the words, so that the way back begins with it. The state stays zero until the last word.
+    """
+
+    def build_encoder(self, embedded_shape):
+        super().build_encoder(embedded_shape)
+        self.backward = self.make("backward", embedded_shape, go_backwards=True)
+        self.projection = keras.layers.Dense(
+            self.units, activation="tanh", name="projection", dtype=self.dtype_policy
+        )
+        self.projection.build((*embedded_shape[:-1], 2 * self.units))
 
     def encode(self, embedded, mask, training):
-        sequence, state, *_ = self.recurrent(embedded, mask=mask, training=training)
-        return sequence, state
+        ahead, state = self.read(self.recurrent, embedded, mask, training)
+        back, state_back = self.read(self.backward, embedded, mask, training)
+        sequence = ops.concatenate([ahead, ops.flip(back, axis=1)], axis=-1)
+        return self.projection(sequence), self.projection(ops.concatenate([state, state_back], axis=-1))
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -59,12 +90,12 @@ class GRUEncoder(RecurrentEncoder):
 
     cell = keras.layers.GRU
 
-    def encode(self, embedded, mask, training):
-        if not self.recurrent.unroll:
-            return super().encode(embedded, mask, training)
+    def read(self, recurrent, embedded, mask, training):
+        if not recurrent.unroll:
+            return super().read(recurrent, embedded, mask, training)
         # Keras multiplies every word with the kernel on its own and reads the weights in every step. One product for
         # all words, and fewer operations a step: quicker to train on a CPU, and smaller exports.
-        cell, width = self.recurrent.cell, 2 * self.units
+        cell, width = recurrent.cell, 2 * self.units
         recurrent_kernel = ops.convert_to_tensor(cell.recurrent_kernel)
         bias, recurrent_bias = ops.unstack(cell.bias, axis=0)
         # Only the candidate's recurrent bias has to wait for the reset gate.
@@ -73,7 +104,8 @@ class GRUEncoder(RecurrentEncoder):
         steps = [ops.unstack(part, axis=1) for part in (gates + gate_bias, values, mask[..., None])]
         state = ops.zeros((ops.shape(embedded)[0], self.units), embedded.dtype)
         states = []
-        for gate, value, word in zip(*steps, strict=True):
+        order = -1 if recurrent.go_backwards else 1
+        for gate, value, word in list(zip(*steps, strict=True))[::order]:
             recurrent_gate, recurrent_value = ops.split(ops.matmul(state, recurrent_kernel), [width], axis=-1)
             keep, reset = ops.split(ops.sigmoid(gate + recurrent_gate), 2, axis=-1)
             value = ops.tanh(value + reset * (recurrent_value + value_bias))
@@ -81,3 +113,30 @@ class GRUEncoder(RecurrentEncoder):
             state = ops.where(word, value + keep * (state - value), state)
             states.append(state)
         return ops.stack(states, axis=1), state
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class BiLSTMEncoder(BidirectionalEncoder, LSTMEncoder):
+    """Two long short-term memories, one from each end of the text; `pooled` is made of both last states.
+
+    Every word's vector in `sequence` knows what stands before it and behind it.
+
+    Example:
+
+    ```python
+    text = BiLSTMEncoder(vocabulary_size=1000, units=128)(token_ids)
+    text["sequence"]  # (B, L, 128)
+    ```
+    """
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class BiGRUEncoder(BidirectionalEncoder, GRUEncoder):
+    """Two gated recurrent units, one from each end of the text; `pooled` is made of both last states.
+
+    Example:
+
+    ```python
+    text = BiGRUEncoder(vocabulary_size=1000, units=128)(token_ids)["pooled"]  # (B, 128)
+    ```
+    """

@@ -1,0 +1,247 @@
+"""Networks of `keras.applications` as image branches, with ImageNet weights or any of the same shape."""
+
+import contextlib
+import warnings
+from pathlib import Path
+
+import keras
+from keras import ops
+
+from kerasfusion.encoders.image.base import ImageEncoder
+
+FINE_TUNE = ("none", "last_blocks", "all")
+# Of the pictures that these networks were trained on: RGB in 0..1.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class ApplicationEncoder(ImageEncoder):
+    """Base class: a network of `keras.applications` without its top, and a dense layer that brings it to `units`.
+
+    Layers that are not fine-tuned keep their weights, and their batch normalization its stored statistics, also in
+    training.
+
+    Args:
+        units: Width of the output.
+        weights: Where the weights start: None at random, `"imagenet"` downloaded, or the path of a file (`.h5`,
+            `.weights.h5`, `.keras`) of the same network without its top. They are read when an encoder is made, never
+            when one is loaded.
+        fine_tune: Which layers of the network learn: `"none"`, `"last_blocks"` (those on the smallest grid) or
+            `"all"`; None means all where weights start at random, else none.
+        dropout: Dropout rate on the pooled vector.
+
+    Raises:
+        ValueError: an unknown `fine_tune`, a picture below 32 x 32, a file that does not fit the network, or a
+            download that failed.
+        FileNotFoundError: there is no such file.
+    """
+
+    application = None  # the function in `keras.applications`
+    last_blocks = ()  # how the names of the layers on the smallest grid begin
+
+    def __init__(self, units, weights=None, fine_tune=None, dropout=0.0, **kwargs):
+        super().__init__(units, dropout=dropout, **kwargs)
+        if fine_tune not in (None, *FINE_TUNE):
+            raise ValueError(f"{self.name}: fine_tune must be one of {', '.join(FINE_TUNE)}, not {fine_tune!r}.")
+        if weights not in (None, "imagenet") and not Path(weights).is_file():
+            raise FileNotFoundError(
+                f"{self.name}: weights must be None, 'imagenet' or a file; there is no {weights}."
+            )
+        self.start = None if weights is None else str(weights)
+        self.fine_tune = fine_tune or ("all" if weights is None else "none")
+        self._read_start = weights is not None
+
+    def options(self):
+        """Arguments of the application besides the usual ones."""
+        return {}
+
+    def scale(self, pixels):
+        """Pixels in 0..1 to what the network was trained on."""
+        raise NotImplementedError
+
+    def body(self, network):
+        """The part of the network that stands behind `scale`."""
+        return network
+
+    def build_encoder(self, pixels_shape):
+        height, width = pixels_shape[1:3]
+        if min(height, width) < 32:
+            raise ValueError(f"{self.name}: pictures must be 32 x 32 at least, not {height} x {width}.")
+        with _dtype_policy(self.dtype_policy):
+            network = self.make(None, (height, width, 3))
+            if self._read_start:
+                self._load(network)
+            self.network = self.body(network)
+        for layer in self.network.layers:
+            layer.trainable = self.fine_tune == "all" or (
+                self.fine_tune == "last_blocks" and layer.name.startswith(self.last_blocks)
+            )
+            if isinstance(layer, keras.layers.Dropout) and not layer.trainable:
+                # Batch normalization sees for itself that it is frozen, dropout does not.
+                layer.rate = 0.0
+        self.projection = keras.layers.Dense(
+            self.units, activation="relu", name="projection", dtype=self.dtype_policy
+        )
+        self.projection.build(self.network.output_shape)
+
+    def make(self, weights, shape):
+        """The application without its top, for pictures of this shape."""
+        make = getattr(keras.applications, self.application)
+        return make(include_top=False, weights=weights, input_shape=shape, **self.options())
+
+    def _load(self, network):
+        if self.start == "imagenet":
+            # By way of a second network: the applications warn of, or refuse, sizes that they have no weights for.
+            try:
+                pretrained = self.make("imagenet", (224, 224, 3))
+            except Exception as error:  # Keras raises nothing narrower when a download fails
+                raise ValueError(
+                    f"{self.name}: the ImageNet weights of {self.application} cannot be had ({error}). Without a "
+                    "network, give weights the path of a file."
+                ) from error
+            network.set_weights(pretrained.get_weights())
+            return
+        try:
+            with warnings.catch_warnings():
+                # Files of older Keras versions lack a second way to layers that Keras 3.15 looks for, and says so of
+                # every layer. Layers that it finds in no way are an error.
+                warnings.filterwarnings("ignore", "Skipping nested container")
+                network.load_weights(self.start)
+        except (ValueError, KeyError, OSError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(
+                f"{self.name}: {self.start} does not hold the weights of {self.application} without its top"
+                f"{f' and with {self.options()}' if self.options() else ''}: {reason}"
+            ) from error
+
+    def encode(self, pixels, training):
+        grid = self.projection(self.network(self.scale(pixels), training=training))
+        return grid, ops.mean(grid, axis=(1, 2))
+
+    def get_config(self):
+        return {**super().get_config(), "weights": self.start, "fine_tune": self.fine_tune}
+
+    @classmethod
+    def from_config(cls, config):
+        # The weights are among the saved ones: neither the file nor a download is needed again.
+        layer = super().from_config({**config, "weights": None})
+        layer.start = config["weights"]
+        return layer
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class VGG16Encoder(ApplicationEncoder):
+    """VGG16 (arXiv 1409.1556), 14.7 million weights; the grid has 1/32 of the picture's height and width.
+
+    Args:
+        units, weights, fine_tune, dropout: As in `ApplicationEncoder`.
+
+    Example:
+
+    ```python
+    image = VGG16Encoder(units=128, weights="imagenet", fine_tune="last_blocks")(pixels)
+    ```
+    """
+
+    application = "VGG16"
+    last_blocks = ("block5",)
+
+    def scale(self, pixels):
+        return _caffe(pixels)
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class ResNet50Encoder(ApplicationEncoder):
+    """ResNet50 (arXiv 1512.03385), 23.6 million weights; the grid has 1/32 of the picture's height and width.
+
+    Args:
+        units, weights, fine_tune, dropout: As in `ApplicationEncoder`.
+
+    Example:
+
+    ```python
+    image = ResNet50Encoder(units=128, weights="imagenet")(pixels)
+    ```
+    """
+
+    application = "ResNet50"
+    last_blocks = ("conv5",)
+
+    def scale(self, pixels):
+        return _caffe(pixels)
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class MobileNetV2Encoder(ApplicationEncoder):
+    """MobileNetV2 (arXiv 1801.04381), small and quick; the grid has 1/32 of the picture's height and width.
+
+    Args:
+        units, weights, fine_tune, dropout: As in `ApplicationEncoder`.
+        alpha: Multiplies the channels of every layer; ImageNet weights exist for 0.35, 0.5, 0.75, 1, 1.3 and 1.4.
+
+    Example:
+
+    ```python
+    image = MobileNetV2Encoder(units=128, weights="imagenet", alpha=0.35)(pixels)
+    ```
+    """
+
+    application = "MobileNetV2"
+    last_blocks = ("block_14", "block_15", "block_16", "Conv_1")
+
+    def __init__(self, units, weights=None, fine_tune=None, alpha=1.0, dropout=0.0, **kwargs):
+        super().__init__(units, weights, fine_tune, dropout, **kwargs)
+        self.alpha = alpha
+
+    def options(self):
+        return {"alpha": self.alpha}
+
+    def scale(self, pixels):
+        return pixels * 2.0 - 1.0
+
+    def get_config(self):
+        return {**super().get_config(), "alpha": self.alpha}
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class EfficientNetB0Encoder(ApplicationEncoder):
+    """EfficientNetB0 (arXiv 1905.11946), 4 million weights; the grid has 1/32 of the picture's height and width.
+
+    Args:
+        units, weights, fine_tune, dropout: As in `ApplicationEncoder`.
+
+    Example:
+
+    ```python
+    image = EfficientNetB0Encoder(units=128, weights="imagenet")(pixels)
+    ```
+    """
+
+    application = "EfficientNetB0"
+    last_blocks = ("block6", "block7", "top")
+
+    def scale(self, pixels):
+        mean, std = (ops.convert_to_tensor(v, dtype=pixels.dtype) for v in (IMAGENET_MEAN, IMAGENET_STD))
+        return (pixels - mean) / std
+
+    def body(self, network):
+        # Keras scales pixels inside, with one layer more where the weights are "imagenet" than where they come from
+        # a file. Without these layers the network is the same for both, and its scaling in the open.
+        return keras.Model(network.get_layer("stem_conv_pad").input, network.output, name=network.name)
+
+
+def _caffe(pixels):
+    """BGR in 0..255 minus ImageNet's mean, as the first of these networks were trained in Caffe."""
+    mean = ops.convert_to_tensor((103.939, 116.779, 123.68), dtype=pixels.dtype)
+    return pixels[..., ::-1] * 255.0 - mean
+
+
+@contextlib.contextmanager
+def _dtype_policy(policy):
+    """Layers made here get this policy: the applications take no `dtype`."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

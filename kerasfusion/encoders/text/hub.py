@@ -1,0 +1,175 @@
+import keras
+import numpy as np
+from keras import ops
+
+# Pieces kept of a word: more are rare, and the table of pieces is as wide for every word.
+MOST_PIECES = 6
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class KerasHubTextEncoder(keras.layers.Layer):
+    """A pretrained WordPiece backbone of KerasHub, such as BERT (arXiv 1810.04805), behind our own vocabulary's ids.
+
+    The backbone has a vocabulary of word pieces. When the encoder is made, the backbone's tokenizer cuts every word
+    of our vocabulary into its pieces, which are kept as a table, a weight of the layer. Ids become pieces by a look-
+    up in the model, so that training, export and serving need neither the tokenizer nor its TensorFlow operations.
+    Words outside of the vocabulary become the backbone's unknown token (its own tokenizer would cut them too), and
+    there is no punctuation. A text keeps twice as many pieces as it has places for words, at most.
+
+    Args:
+        vocabulary_size: Number of token ids, the four special ones included.
+        units: Width `d` of the output.
+        preset: Name of a KerasHub preset, or a folder that `save_to_preset` of a backbone and its tokenizer wrote. It
+            is read when an encoder is made, never when one is loaded.
+        fine_tune: `"none"` leaves the backbone as it is, without dropout; `"all"` trains it.
+        vocabulary: The words of ids 4, 5, …; the encoder keeps their pieces alone.
+        structure: What `get_config` gives for a loaded encoder, in place of the vocabulary.
+
+    Call arguments:
+        ids: int32 `(B, L)`, 0 is padding.
+
+    Returns:
+        dict: `sequence` float `(B, L, d)`, a dense layer on each word's first piece, zero at padding; `pooled` float
+        `(B, d)`, the same layer on the mean over all pieces; `mask` bool `(B, L)`, True at words.
+
+    Raises:
+        ImportError: keras-hub is not installed.
+        ValueError: an unknown `fine_tune`, no vocabulary, a backbone that does not take token ids and a mask, or one
+            whose tokenizer is of another kind.
+
+    Example:
+
+    ```python
+    text = {"name": "keras_hub", "preset": "bert_tiny_en_uncased"}
+    model = kf.models.fused(data.schema, text_encoder=text, image_encoder="residual_cnn")
+    ```
+    """
+
+    def __init__(self, vocabulary_size, units, preset, fine_tune="none", vocabulary=None, structure=None, **kwargs):
+        super().__init__(**kwargs)
+        if fine_tune not in ("none", "all"):
+            raise ValueError(f"{self.name}: fine_tune must be 'none' or 'all', not {fine_tune!r}.")
+        if vocabulary is None and structure is None:
+            raise ValueError(f"{self.name}: the vocabulary is needed, to cut its words into the backbone's pieces.")
+        hub = _keras_hub()
+        self.vocabulary_size = vocabulary_size
+        self.units = units
+        self.preset = str(preset)
+        self.fine_tune = fine_tune
+        self._table = None
+        if vocabulary is None:
+            self.backbone = keras.saving.deserialize_keras_object(structure["backbone"])
+        else:
+            self.backbone = hub.models.Backbone.from_preset(self.preset, dtype=self.dtype_policy)
+            self._table, ends = piece_table(hub.tokenizers.Tokenizer.from_preset(self.preset), vocabulary)
+            if len(self._table) != vocabulary_size:
+                raise ValueError(f"{self.name}: {len(vocabulary)} words for {vocabulary_size} token ids.")
+            structure = {"pieces": self._table.shape[1], "ends": ends}
+        self.pieces, self.ends = structure["pieces"], tuple(structure["ends"])
+        if not {"token_ids", "padding_mask"} <= set(self.backbone.input):
+            raise ValueError(
+                f"{self.name}: {self.preset} takes {sorted(self.backbone.input)}, which is no text encoder."
+            )
+        self.backbone.trainable = fine_tune == "all"
+        if hasattr(self.backbone, "pooled_dense"):
+            # It makes BERT's own pooled vector, which is not used: no gradient would reach it.
+            self.backbone.pooled_dense.trainable = False
+        self.projection = keras.layers.Dense(units, name="projection", dtype=self.dtype_policy)
+
+    def build(self, ids_shape):
+        self.table = self.add_weight(
+            shape=(self.vocabulary_size, self.pieces),
+            dtype="int32",
+            initializer="zeros",
+            trainable=False,
+            name="table",
+        )
+        if self._table is not None:
+            self.table.assign(self._table)
+            self._table = None
+        self.projection.build((None, None, self.backbone.hidden_dim))
+
+    def call(self, ids, training=None):
+        length, limit = ids.shape[1], getattr(self.backbone, "max_sequence_length", None)
+        kept = min(length * self.pieces, 2 * length, *([limit - 2] if limit else []))
+        pieces = ops.take(self.table, ids, axis=0)
+        there = pieces >= 0
+        counts = ops.sum(ops.cast(there, "int32"), axis=-1)
+        # Where each word begins; the start token is at place 0.
+        first = ops.cumsum(counts, axis=1) - counts + 1
+        mask = ops.logical_and(ids != 0, first <= kept)
+        total = ops.minimum(ops.sum(counts, axis=1, keepdims=True), kept)
+
+        # The pieces side by side, without the holes that short words leave.
+        flat, holes = (ops.reshape(part, (-1, length * self.pieces)) for part in (pieces, ops.logical_not(there)))
+        order = ops.argsort(
+            ops.arange(length * self.pieces) + ops.cast(holes, "int32") * length * self.pieces, axis=1
+        )
+        flat = ops.take_along_axis(flat, order, axis=1)[:, :kept]
+
+        start, end, padding = self.ends
+        flat = ops.pad(flat, ((0, 0), (1, 1)))
+        place = ops.arange(kept + 2)[None]
+        flat = ops.where(place == 0, start, ops.where(place == total + 1, end, flat))
+        counts_there = ops.cast(place <= total + 1, "int32")
+        tokens = {"token_ids": ops.where(counts_there == 1, flat, padding), "padding_mask": counts_there}
+        if "segment_ids" in self.backbone.input:
+            tokens["segment_ids"] = ops.zeros_like(flat)
+        hidden = self.backbone(tokens, training=bool(training) and self.fine_tune == "all")
+        hidden = hidden["sequence_output"] if isinstance(hidden, dict) else hidden
+
+        weights = ops.cast(counts_there, hidden.dtype)[..., None]
+        mean = ops.sum(hidden * weights, axis=1) / ops.sum(weights, axis=1)
+        words = ops.take_along_axis(hidden, ops.minimum(first, kept)[..., None], axis=1)
+        sequence = self.projection(words) * ops.cast(mask, hidden.dtype)[..., None]
+        return {"sequence": sequence, "pooled": self.projection(mean), "mask": mask}
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "units": self.units,
+            "preset": self.preset,
+            "fine_tune": self.fine_tune,
+            "structure": {
+                "backbone": keras.saving.serialize_keras_object(self.backbone),
+                "pieces": self.pieces,
+                "ends": self.ends,
+            },
+        }
+
+
+def piece_table(tokenizer, vocabulary):
+    """The pieces of every token id, and the tokens that begin, end and fill a text.
+
+    Args:
+        tokenizer: A KerasHub tokenizer.
+        vocabulary: The words of ids 4, 5, …
+
+    Returns:
+        tuple: int32 `(len(vocabulary) + 4, pieces)`, -1 where a word has fewer; and the three ids.
+
+    Raises:
+        ValueError: a tokenizer of another kind than WordPiece.
+    """
+    if not hasattr(tokenizer, "oov_token"):
+        raise ValueError(
+            f"{type(tokenizer).__name__} does not cut words into pieces as WordPiece does; choose a BERT."
+        )
+    unknown = tokenizer.token_to_id(tokenizer.oov_token)
+    ends = (tokenizer.start_token_id, tokenizer.end_token_id, tokenizer.pad_token_id)
+    # Padding has no piece; start and end tokens of our own are not in texts that are read.
+    words = [[], [unknown], [], [], *([int(piece) for piece in tokenizer(word)] for word in vocabulary)]
+    words = [word[:MOST_PIECES] for word in words]
+    table = np.full((len(words), max(map(len, words))), -1, "int32")
+    for row, word in zip(table, words, strict=True):
+        row[: len(word)] = word
+    return table, ends
+
+
+def _keras_hub():
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise ImportError("A KerasHub backbone needs keras-hub: pip install 'kerasfusion[hub]'.") from error
+    return keras_hub

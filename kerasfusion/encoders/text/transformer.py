@@ -1,0 +1,68 @@
+import keras
+from keras import ops
+
+from kerasfusion.encoders.text.base import TextEncoder, masked_sum
+from kerasfusion.layers import TransformerBlock
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class TransformerTextEncoder(TextEncoder):
+    """Words attend to one another (arXiv 1706.03762): `x_l = W e_l + p_l`, transformer blocks, `LN`, a dense layer.
+
+    `p_l` are the paper's sines and cosines; the normalisation stands before each part of a block (see
+    `kf.layers.TransformerBlock`). `pooled` is the mean over the words.
+
+    Args:
+        vocabulary_size, units, embedding_dim, dropout, word_vectors, train_words, vocabulary: As in `TextEncoder`.
+        width: Width of the blocks; `None` means `units`.
+        heads: Number of attention heads; must divide `width`.
+        depth: Number of blocks.
+
+    Raises:
+        ValueError: at build time, when `width` is not divisible by `heads`.
+
+    Example:
+
+    ```python
+    text = TransformerTextEncoder(vocabulary_size=1000, units=128, heads=4)(token_ids)
+    text["sequence"]  # (B, L, 128)
+    ```
+    """
+
+    def __init__(self, vocabulary_size, units, width=None, heads=4, depth=2, **kwargs):
+        super().__init__(vocabulary_size, units, **kwargs)
+        self.width = width
+        self.heads = heads
+        self.depth = depth
+
+    def build_encoder(self, embedded_shape):
+        width, dtype = self.width or self.units, self.dtype_policy
+        shape = (*embedded_shape[:-1], width)
+        self.entry = keras.layers.Dense(width, name="entry", dtype=dtype)
+        self.entry.build(embedded_shape)
+        self.blocks = [TransformerBlock(self.heads, name=f"block_{i}", dtype=dtype) for i in range(self.depth)]
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm", dtype=dtype)
+        self.projection = keras.layers.Dense(self.units, name="projection", dtype=dtype)
+        for layer in (*self.blocks, self.norm, self.projection):
+            layer.build(shape)
+
+    def encode(self, embedded, mask, training):
+        tokens = self.entry(embedded)
+        tokens = tokens + ops.cast(positions(ops.shape(tokens)[1], tokens.shape[-1]), tokens.dtype)
+        for block in self.blocks:
+            tokens = block(tokens, attended=mask)
+        tokens = self.norm(tokens)
+        words = ops.sum(ops.cast(mask, tokens.dtype), axis=1, keepdims=True)
+        mean = masked_sum(tokens, mask) / ops.maximum(words, 1.0)
+        return self.projection(tokens), self.projection(mean)
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width, "heads": self.heads, "depth": self.depth}
+
+
+def positions(length, width):
+    """`p_l = [sin(l ω_0), …, cos(l ω_0), …]` with `ω_i = 10000^(-2i / width)`: float32 `(length, width)`."""
+    half = (width + 1) // 2
+    rates = ops.power(10000.0, -2.0 * ops.arange(half, dtype="float32") / width)
+    angles = ops.arange(length, dtype="float32")[:, None] * rates
+    return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)[:, :width]

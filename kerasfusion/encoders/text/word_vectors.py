@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import numpy as np
+
+
+def load_word_vectors(path, vocabulary):
+    """Read pretrained word vectors from a text file, one word and its numbers a line, as GloVe and fastText have it.
+
+    A first line of two whole numbers (how many words, how wide), as in fastText's files, is passed over. Words are
+    looked up exactly as the vocabulary has them: in lower case, without punctuation. The first of equal words counts.
+
+    Args:
+        path: The file, UTF-8.
+        vocabulary: Words to look for, such as `schema["text"].vocabulary`.
+
+    Returns:
+        tuple: float32 `(n, e)`, the vectors of the `n` words, zero where the file lacks a word; and bool `(n,)`,
+        where it has one.
+
+    Raises:
+        ValueError: a line that is not a word and its numbers (with its number), or no word found at all.
+        FileNotFoundError: there is no such file.
+
+    Example:
+
+    ```python
+    vectors, found = kf.encoders.load_word_vectors("glove.txt", data.schema["text"].vocabulary)
+    print(f"{found.mean():.0%} of the words found")
+    ```
+    """
+    place = {word: i for i, word in enumerate(vocabulary)}
+    found, width, vectors = np.zeros(len(place), bool), None, None
+    with Path(path).open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip() or (number == 1 and all(field.isdigit() for field in line.split())):
+                continue
+            if vectors is None:
+                width = len(line.split()) - 1
+                vectors = np.zeros((len(place), width), "float32")
+            # From the right: some files have words with a space in them.
+            word, *values = line.rsplit(maxsplit=width)
+            if len(values) != width or width < 1:
+                wanted = f"{width} numbers" if width else "its numbers"
+                raise ValueError(f"{path}, line {number}: expected a word and {wanted}, not {line[:60]!r}.")
+            i = place.get(word)
+            if i is None or found[i]:
+                continue
+            try:
+                vectors[i] = values
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}: the word {word!r} is not followed by numbers.") from error
+            if not np.isfinite(vectors[i]).all():
+                raise ValueError(f"{path}, line {number}: the vector of {word!r} is not finite.")
+            found[i] = True
+    if not found.any():
+        raise ValueError(
+            f"{path} has none of the {len(place)} words. It must be a text file with one word and its numbers a line."
+        )
+    return vectors, found

@@ -1,0 +1,96 @@
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class TransformerBlock(keras.layers.Layer):
+    """`x' = x + MHA(LN(x), c, c)`, `x'' = x' + FFN(LN(x'))`: tokens attend to a context or to one another.
+
+    `c` is `LN(context)`, or `LN(x)` where there is none. The normalisation stands before each part and not, as in
+    the first transformers, behind it: such blocks learn without a warm-up. `FFN` is two dense layers with a gelu
+    between, four times as wide inside. The attention has no biases (that of the keys could never learn).
+
+    Args:
+        heads: Number of attention heads; the tokens' width must be divisible by it.
+
+    Call arguments:
+        tokens: float `(B, T, d)`.
+        context: Optional float `(B, S, e)`.
+        attended: Optional bool `(B, S)`, which places are attended to; True once a row at least.
+
+    Returns:
+        float `(B, T, d)`.
+
+    Example:
+
+    ```python
+    words, cells = keras.random.normal((2, 5, 8)), keras.random.normal((2, 9, 16))
+    words = TransformerBlock(heads=4)(words, cells)  # (2, 5, 8)
+    ```
+    """
+
+    def __init__(self, heads, **kwargs):
+        super().__init__(**kwargs)
+        self.heads = heads
+
+    def build(self, tokens_shape, context_shape=None):
+        width, dtype = tokens_shape[-1], self.dtype_policy
+        if width % self.heads:
+            raise ValueError(f"{self.name}: a width of {width} cannot be shared out among {self.heads} heads.")
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm", dtype=dtype)
+        self.norm.build(tokens_shape)
+        if context_shape is not None:
+            self.context_norm = keras.layers.LayerNormalization(epsilon=1e-5, name="context_norm", dtype=dtype)
+            self.context_norm.build(context_shape)
+        self.attention = keras.layers.MultiHeadAttention(
+            self.heads, width // self.heads, use_bias=False, name="attention", dtype=dtype
+        )
+        self.attention.build(tokens_shape, context_shape or tokens_shape)
+        self.feed_forward_norm = keras.layers.LayerNormalization(epsilon=1e-5, name="feed_forward_norm", dtype=dtype)
+        self.feed_forward_norm.build(tokens_shape)
+        self.expand = keras.layers.Dense(4 * width, activation="gelu", name="expand", dtype=dtype)
+        self.expand.build(tokens_shape)
+        self.contract = keras.layers.Dense(width, name="contract", dtype=dtype)
+        self.contract.build((*tokens_shape[:-1], 4 * width))
+
+    def call(self, tokens, context=None, attended=None):
+        normal = self.norm(tokens)
+        seen = normal if context is None else self.context_norm(context)
+        tokens = tokens + attend(self.attention, normal, seen, attended)
+        return tokens + self.contract(self.expand(self.feed_forward_norm(tokens)))
+
+    def get_config(self):
+        return {**super().get_config(), "heads": self.heads}
+
+
+def attend(layer, queries, seen, attended=None):
+    """What a `MultiHeadAttention` without biases and dropout computes, with its weights.
+
+    On a CPU, Keras's own spends much of its time on masks as large as the scores and on products of more than two
+    dimensions.
+
+    Args:
+        layer: A built `keras.layers.MultiHeadAttention`.
+        queries: float `(B, T, d)`.
+        seen: float `(B, S, e)`, keys and values.
+        attended: Optional bool `(B, S)`, which places are attended to; True once a row at least.
+
+    Returns:
+        float `(B, T, d)`.
+    """
+    heads, width = layer.num_heads, layer.key_dim
+
+    def project(dense, x):
+        flat = ops.matmul(x, ops.reshape(dense.kernel, (-1, heads * width)))
+        return ops.reshape(flat, (-1, ops.shape(x)[1], heads, width))
+
+    query = ops.transpose(project(layer.query_dense, queries), (0, 2, 1, 3))
+    key = ops.transpose(project(layer.key_dense, seen), (0, 2, 3, 1))
+    value = ops.transpose(project(layer.value_dense, seen), (0, 2, 1, 3))
+    scores = ops.cast(ops.matmul(query * width**-0.5, key), "float32")
+    if attended is not None:
+        # -1e9 and no infinity: a row without a place would then be NaN, and so would its gradient.
+        scores = scores + ops.where(attended, 0.0, -1e9)[:, None, None, :]
+    found = ops.matmul(ops.cast(ops.softmax(scores, axis=-1), query.dtype), value)
+    found = ops.reshape(ops.transpose(found, (0, 2, 1, 3)), (-1, ops.shape(queries)[1], heads * width))
+    return ops.matmul(found, ops.reshape(layer.output_dense.kernel, (heads * width, -1)))
