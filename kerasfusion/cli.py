@@ -1,5 +1,6 @@
 """The command line. It holds no logic: every command reads its arguments, calls the package and prints."""
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -27,7 +28,8 @@ class Columns(click.ParamType):
 
 
 COLUMNS, FOLDER, FILE = Columns(), click.Path(path_type=Path), click.Path(path_type=Path)
-RECIPE = ("epochs", "batch_size", "learning_rate", "patience", "class_weight", "augment")
+RECIPE = ("epochs", "seconds", "batch_size", "learning_rate", "patience", "class_weight", "augment")
+RECIPE += ("modality_dropout",)
 
 
 def option(name, help, default=None, type=None, **more):
@@ -43,6 +45,51 @@ def flag(name, help):
 seed_option = option("--seed", "Seed of splits, weights and order.", 0)
 image_dir_option = option("--image-dir", "Folder that relative image paths start from.", type=FOLDER)
 outside_option = flag("--allow-outside", "Allow image paths that leave the folder.")
+
+
+def together(*decorators):
+    """Several options as one decorator."""
+
+    def decorate(command):
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+data_options = together(
+    click.argument("source"),
+    option("--image", "Picture column(s), divided by commas.", type=COLUMNS),
+    option("--text", "Text column(s), divided by commas.", type=COLUMNS),
+    option("--numbers", "Columns of plain numbers, divided by commas.", type=COLUMNS),
+    option("--label", "Column(s) to predict, divided by commas.", type=COLUMNS),
+    option("--label-kind", "What they are.", type=click.Choice(["binary", "classes", "tags", "number"])),
+    option("--split", "Column that says train, validation or test."),
+    option("--group", "Rows of one group stay in one split."),
+    option("--type", "Column by which scores are broken down."),
+    option("--weight", "Column that multiplies each row's loss."),
+    option("--image-size", "Side of the pictures in pixels.", type=int),
+    option("--text-length", "Words kept of a text.", type=int),
+    option("--max-words", "Size limit of the vocabulary.", 10_000),
+    image_dir_option,
+    outside_option,
+    option("--cache-dir", "Folder for decoded pictures, used again later.", type=FOLDER),
+    flag("--drop-naming", "Leave out rows whose text names a class."),
+    seed_option,
+)
+recipe_options = together(
+    option("--epochs", "Most passes over the training rows; 20 without --seconds.", type=click.IntRange(min=1)),
+    option("--seconds", "Train about so long, by a number of epochs.", type=click.FloatRange(0, min_open=True)),
+    option("--batch-size", "Rows per batch.", 64, click.IntRange(min=1)),
+    option("--patience", "Stop after so many epochs without a better loss.", 5),
+    option("--class-weight", "Weigh every class alike.", type=click.Choice(["balanced"])),
+    option("--augment", "Vary the training pictures.", type=click.Choice(["light", "strong"])),
+    option(
+        "--modality-dropout", "Share of rows that lose one in training.", 0.0, click.FloatRange(0, 1, max_open=True)
+    ),
+)
+learning_rate_option = option("--learning-rate", "Highest learning rate.", 2e-3)
 
 
 def out_option(default):
@@ -72,47 +119,98 @@ def list_command(pattern):
 
 
 @app.command()
-@click.argument("source")
-@option("--image", "Picture column(s), divided by commas.", type=COLUMNS)
-@option("--text", "Text column(s), divided by commas.", type=COLUMNS)
-@option("--numbers", "Columns of plain numbers, divided by commas.", type=COLUMNS)
-@option("--label", "Column(s) to predict, divided by commas.", type=COLUMNS)
-@option("--label-kind", "What they are.", type=click.Choice(["binary", "classes", "tags", "number"]))
-@option("--split", "Column that says train, validation or test.")
-@option("--group", "Rows of one group stay in one split.")
-@option("--type", "Column by which scores are broken down.")
-@option("--weight", "Column that multiplies each row's loss.")
+@data_options
 @option("--model", "A name from `kerasfusion list`; chosen by the data if absent.")
 @out_option("runs/run")
-@option("--image-size", "Side of the pictures in pixels.", type=int)
-@option("--text-length", "Words kept of a text.", type=int)
-@option("--max-words", "Size limit of the vocabulary.", 10_000)
-@image_dir_option
-@outside_option
-@option("--cache-dir", "Folder for decoded pictures, used again later.", type=FOLDER)
-@flag("--drop-naming", "Leave out rows whose text names a class.")
-@option("--epochs", "Most passes over the training rows.", 20, click.IntRange(min=1))
-@option("--batch-size", "Rows per batch.", 64, click.IntRange(min=1))
-@option("--learning-rate", "Highest learning rate.", 2e-3)
-@option("--patience", "Stop after so many epochs without a better loss.", 5)
-@option("--class-weight", "Weigh every class alike.", type=click.Choice(["balanced"]))
-@option("--augment", "Vary the training pictures.", type=click.Choice(["light", "strong"]))
-@seed_option
+@option("--word-vectors", "Pretrained word vectors: a word and its numbers a line.", type=click.Path(dir_okay=False))
+@recipe_options
+@learning_rate_option
 @click.option("--baselines/--no-baselines", default=True, help="Train the single-modality baselines too.")
 @flag("--tensorboard", "Write TensorBoard logs (an extra).")
 @flag("--overwrite", "Replace the run in that folder.")
 @flag("--resume", "Go on with the interrupted run in that folder.")
-def train(source, model, out, baselines, tensorboard, overwrite, resume, **settings):
+def train(source, model, out, word_vectors, baselines, tensorboard, overwrite, resume, **settings):
     """Train a model, and what it has to beat, on a table of pictures, sentences and labels.
 
-    SOURCE is a CSV, TSV, JSONL, JSON or Parquet file, `shapes`, or `tfds:NAME`.
+    SOURCE is a CSV, TSV, JSONL, JSON, Parquet or npz file, `shapes`, `sort_of_clevr`, or `tfds:NAME`.
     """
     kf = _load()
 
-    recipe = kf.training.Recipe(**{name: settings.pop(name) for name in RECIPE}, seed=settings["seed"])
+    recipe = _recipe(settings)
     data = kf.data.load(source, **settings)
     options = {"baselines": baselines, "overwrite": overwrite, "resume": resume, "tensorboard": tensorboard}
+    if word_vectors:
+        options["word_vectors"] = word_vectors
     _train(data, model, out, recipe, **options)
+
+
+@app.command()
+@data_options
+@option("--models", "Names and patterns of the zoo, divided by commas; chosen by the data if absent.", type=COLUMNS)
+@option("--fusions", "Fusions to put into the family's model, divided by commas.", type=COLUMNS, default=[])
+@option("--seeds", "Seeds of every model, from --seed on.", 3, click.IntRange(min=1))
+@out_option("comparisons/comparison")
+@recipe_options
+@learning_rate_option
+@flag("--overwrite", "Replace the comparison in that folder.")
+@flag("--resume", "Go on with the comparison in that folder.")
+def compare(source, models, fusions, seeds, out, overwrite, resume, **settings):
+    """Train several models alike, with several seeds and baselines, and say which differences are more than chance.
+
+    --models classifier_gated,"classifier_*" names models; --fusions mutan,film puts fusions into one. --epochs gives
+    all the same number of epochs, --seconds the same time.
+    """
+    kf = _load()
+
+    recipe = _recipe(settings)
+    data = kf.data.load(source, **settings)
+    _print_data(data)
+    with _interruptible():
+        found = kf.compare(data, models, out, seeds, recipe, fusions, say=_say, overwrite=overwrite, resume=resume)
+    for part in found.tasks.values():
+        console.print(f"\n[bold]{escape(part.verdict)}[/]")
+        table = Table("", f"{part.metric} [95 % interval]", "p", "parameters", "training s", "ms a row", "MB")
+        for row in found.table[found.table["task"] == part.task.name].to_dict("records"):
+            score = f"{part.figure(row['mean'])} [{part.figure(row['low'])}, {part.figure(row['high'])}]"
+            p = "" if row["model"] == part.best else f"{row['p_holm']:.3f}"
+            forms = {"parameters": ",.0f", "train_seconds": ",.1f", "latency_ms": ".2f", "export_mb": ".2f"}
+            # What was never trained has no costs (NaN, which is unequal to itself).
+            cells = (f"{row[name]:{form}}" if row[name] == row[name] else "" for name, form in forms.items())
+            table.add_row(row["model"], score, p, *cells)
+        console.print(table)
+    console.print(f"Comparison written to [bold]{out}[/]: comparison.html, comparison.csv, seeds.csv, runs/")
+
+
+@app.command()
+@data_options
+@option("--minutes", "Time for search and final training.", 30, click.FloatRange(0, min_open=True))
+@option("--text-encoders", "Text encoders to try, divided by commas.", type=COLUMNS)
+@option("--image-encoders", "Image encoders to try, divided by commas.", type=COLUMNS)
+@option("--fusions", "Fusions to try, divided by commas.", type=COLUMNS)
+@option("--units", "Widths to try, divided by commas.", type=COLUMNS)
+@out_option("runs/tuned")
+@recipe_options
+@flag("--overwrite", "Replace the search in that folder.")
+@flag("--resume", "Go on with the search in that folder.")
+def tune(source, minutes, text_encoders, image_encoders, fusions, units, out, overwrite, resume, **settings):
+    """Search encoders, fusion, width, dropout and learning rate for so many minutes (extra [tune]).
+
+    The best model by validation loss is trained again with its baselines, an ordinary run in OUT/run.
+    """
+    kf = _load()
+
+    recipe = _recipe(settings)
+    data = kf.data.load(source, **settings)
+    _print_data(data)
+    units = None if units is None else [int(width) for width in units]
+    tried = {"text_encoder": text_encoders, "image_encoder": image_encoders, "fusion": fusions, "units": units}
+    choices = {name: values for name, values in tried.items() if values is not None}
+    with _interruptible():
+        found = kf.tune(data, out, minutes, recipe, choices, say=_say, overwrite=overwrite, resume=resume)
+    console.print(found.trials.head(10).to_string(index=False, na_rep="", float_format="%.4g"), markup=False)
+    for report in found.run.metrics["tasks"].values():
+        _print_scores(report)
+    console.print(f"Search written to {out}/search, the winner's run to [bold]{found.run.path}[/]")
 
 
 @app.command()
@@ -156,6 +254,29 @@ def evaluate(run, source, image_dir, allow_outside, report):
         _print_scores(found.to_dict())
     if report is not None:
         console.print(f"Report written to {report}")
+
+
+@app.command()
+@click.argument("run", type=FOLDER)
+@click.argument("source", required=False)
+@option("--out", "Where curves and report go; RUN/robustness if absent.", type=FOLDER)
+@image_dir_option
+@outside_option
+@option("--degrees", "Points of each curve.", 6, click.IntRange(min=2))
+@option("--seed", "Seed of what is dropped and added.", 0)
+def robustness(run, source, out, image_dir, allow_outside, degrees, seed):
+    """Score the run in folder RUN on missing and noisy inputs: its own test split, or a labelled table, SOURCE."""
+    kf = _load()
+
+    run = kf.load(run)
+    found = kf.robustness(run, source, out, image_dir, allow_outside, degrees, seed)
+    table = Table("task", "", "model", "relative", "effective", "against", title="Robustness")
+    for row in found.summary.to_dict("records"):
+        effective = f"{row['effective']:+.4f}" if row["reference"] else ""
+        cells = (row["corruption"], row["model"], f"{row['relative']:.4f}", effective, row["reference"] or "")
+        table.add_row(row["task"], *cells)
+    console.print(table)
+    console.print(f"Report written to {out or run.path / 'robustness'}/report.html")
 
 
 @app.command()
@@ -258,22 +379,38 @@ def _load():
     return kerasfusion
 
 
+def _recipe(settings):
+    """The recipe, whose options are taken out of the settings; what is left is for `kf.data.load`."""
+    import kerasfusion as kf
+
+    own = {name: settings.pop(name) for name in RECIPE if name in settings}
+    if own["epochs"] is None:
+        own["epochs"] = 20 if own["seconds"] is None else 10_000
+    return kf.training.Recipe(**own, seed=settings["seed"])
+
+
+def _say(line):
+    console.print(line, markup=False)
+
+
+@contextlib.contextmanager
+def _interruptible():
+    try:
+        yield
+    except KeyboardInterrupt:
+        _say("Interrupted. The same command with --resume goes on from here.")
+        sys.exit(130)
+
+
 def _train(data, model, out, recipe, **options):
     kf = _load()
 
     name, reason = (model, "given") if model else kf.recipes.default_model(data)
-    table = Table("what", "value", "why", "change with", title=f"Data: {data.source}")
-    rows = [*data.settings, ("model", name, reason, "--model")]
+    rows = [("model", name, reason, "--model")]
     if recipe.augment:
         _, why = kf.data.augmentation_for(data.splits["train"], recipe.augment)
         rows.append(("augmentation", recipe.augment, why, "--augment"))
-    for row in rows:
-        table.add_row(*map(str, row))
-    console.print(table)
-    if data.skipped:
-        console.print(f"Skipped {data.skipped}", markup=False)
-    for note in data.notes:
-        console.print(f"Note: {note}", markup=False)
+    _print_data(data, rows)
     try:
         run = kf.train(
             data,
@@ -281,7 +418,7 @@ def _train(data, model, out, recipe, **options):
             out=out,
             recipe=recipe,
             **options,
-            say=lambda line: console.print(line, markup=False),
+            say=_say,
         )
     except KeyboardInterrupt:
         console.print(f"Interrupted. The same command with --resume goes on; {_usable(out)}", markup=False)
@@ -290,6 +427,17 @@ def _train(data, model, out, recipe, **options):
         _print_scores(report)
     console.print(f"Run written to [bold]{run.path}[/]: report.html, metrics.json, model.keras, figures/")
     return run
+
+
+def _print_data(data, further=()):
+    table = Table("what", "value", "why", "change with", title=f"Data: {data.source}")
+    for row in (*data.settings, *further):
+        table.add_row(*map(str, row))
+    console.print(table)
+    if data.skipped:
+        console.print(f"Skipped {data.skipped}", markup=False)
+    for note in data.notes:
+        console.print(f"Note: {note}", markup=False)
 
 
 def _usable(out):

@@ -23,7 +23,8 @@ def test_the_core_needs_no_extra():
     """Every module but those of the TFDS sets is imported without the extras' packages."""
     code = """
 import importlib, pkgutil, sys
-for extra in ("ai_edge_litert", "pyarrow", "starlette", "tensorboard", "tensorflow_datasets", "uvicorn"):
+extras = ("ai_edge_litert", "keras_tuner", "pyarrow", "starlette", "tensorboard", "tensorflow_datasets", "uvicorn")
+for extra in extras:
     sys.modules[extra] = None
 import kerasfusion
 modules = pkgutil.walk_packages(kerasfusion.__path__, "kerasfusion.", onerror=lambda _: None)

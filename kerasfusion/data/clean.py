@@ -97,6 +97,29 @@ def clean_rows(frame, columns):
     return (frame[~(no_label.any(axis=1) | no_feature)] if skipped else frame), skipped
 
 
+def whole_rows(frame, columns):
+    """Drop the rows that lack a picture or a text: to learn which go together, both are needed.
+
+    Args:
+        frame: A frame from `clean_rows`.
+        columns: Its `Columns`.
+
+    Returns:
+        `(frame, skipped)`.
+
+    Raises:
+        DataError: No row has both.
+    """
+    skipped, whole = Skipped(), pd.Series(True, index=frame.index)
+    for column, what in ((columns.image[0], "no picture"), (columns.text[0], "no text")):
+        lacking = frame[column].isna() & whole
+        skipped += _skipped(f"{what} to match", frame[lacking], column)
+        whole &= ~lacking
+    if not whole.any():
+        raise DataError(f"{source_of(frame)}: no row has both a picture and a text.\n{skipped}")
+    return (frame[whole] if skipped else frame), skipped
+
+
 def clean_features(frame, columns):
     """Strip strings, turn blanks into missing cells, make text cells strings and numbers float64; keep every row.
 

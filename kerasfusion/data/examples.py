@@ -101,6 +101,9 @@ def encode_rows(frame, schema, pictures, banks, with_labels=True):
         numbers[feature.name] = filled.astype("float32")
     if with_labels:
         for task in schema.tasks:
+            if task.kind == "match":
+                labels[task.name], weights[task.name] = _matches(schema, pictures, text)
+                continue
             values, _ = encode_labels(frame, task.column, task.kind, task.classes)
             missing = values < 0 if task.kind == "classes" else np.isnan(values).reshape(len(values), -1).any(axis=1)
             weights[task.name] = np.where(missing, 0.0, 1.0).astype("float32")
@@ -109,3 +112,11 @@ def encode_rows(frame, schema, pictures, banks, with_labels=True):
             )
     images = {name: np.asarray(index, "int32") for name, index in pictures.items()}
     return Examples(schema, frame, text, numbers, numbers_present, images, dict(banks), labels, weights)
+
+
+def _matches(schema, pictures, text):
+    """The number of each text's picture; a row without one of the two teaches nothing, so its weight is 0."""
+    (image,), (words,) = schema.of_kind("image"), schema.of_kind("text")
+    index = np.asarray(pictures[image.name], "int32")
+    whole = (index >= 0) & (text[words.name] != 0).any(axis=1)
+    return np.maximum(index, 0), whole.astype("float32")

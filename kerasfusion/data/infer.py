@@ -75,6 +75,7 @@ def infer_columns(
     group=None,
     type=None,
     weight=None,
+    match=False,
 ):
     """Decide what each column is for.
 
@@ -92,6 +93,7 @@ def infer_columns(
         group: Column whose equal values must stay in one split.
         type: Column by which reports are broken down.
         weight: Column of numbers from 0 by which each row's loss is multiplied.
+        match: What is to be learned is which text goes with which picture: there is no label.
 
     Returns:
         `Columns`, whose `reasons` say how each role was decided.
@@ -120,6 +122,13 @@ def infer_columns(
     reasons = {role: "given" if names else "none, as given" for role, names in roles.items()}
     if roles.get("weight"):
         reasons["weight"] = "given: multiplies loss and metrics while training; test scores are unweighted"
+    if match:
+        if given["label"]:
+            raise DataError(
+                f"{source_of(frame)}: with match the picture of a text is what is learned, so no label is used; "
+                f"{list(given['label'])} was named."
+            )
+        roles["label"], reasons["label"] = (), "none: which text goes with which picture"
     find = {"label": _find_label, "split": _find_split, "image": _find_image, "text": _find_text}
     for role, look in find.items():
         if role not in roles:
@@ -135,7 +144,12 @@ def infer_columns(
             f"{source_of(frame)}: no picture and no text column found among {list(frame.columns)}. Name them "
             "(image=…, text=…, numbers=…)."
         )
-    if not roles["label"]:
+    if match and (len(roles["image"]), len(roles["text"])) != (1, 1):
+        raise DataError(
+            f"{source_of(frame)}: match needs one picture column and one text column, not {list(roles['image'])} and "
+            f"{list(roles['text'])} (image=…, text=…)."
+        )
+    if not (roles["label"] or match):
         raise DataError(f"{source_of(frame)}: a label column is needed (label=…, --label).")
     for column in roles["numbers"]:
         _check_numbers(frame, column)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from kerasfusion.data.clean import Skipped, clean_features, clean_rows, duplicates_across_splits
+from kerasfusion.data.clean import Skipped, clean_features, clean_rows, duplicates_across_splits, whole_rows
 from kerasfusion.data.errors import DataError, nearest
 from kerasfusion.data.examples import Examples, encode_rows
 from kerasfusion.data.image_bank import ImageBank
@@ -76,6 +76,7 @@ def load(
     group=None,
     type=None,
     weight=None,
+    match=False,
     image_size=None,
     text_length=None,
     max_words=10_000,
@@ -88,8 +89,8 @@ def load(
     """Read a data set and learn what can be learned from its training split without a model.
 
     Args:
-        source: A `.csv`, `.tsv`, `.jsonl`, `.json` or `.parquet` file, a DataFrame, `"shapes"` (the procedural
-            world that ships with the package), or a TFDS set, `"tfds:clevr"`.
+        source: A `.csv`, `.tsv`, `.jsonl`, `.json`, `.parquet` or `.npz` file, a DataFrame, `"shapes"` or
+            `"sort_of_clevr"` (procedural worlds that ship with the package), or a TFDS set, `"tfds:clevr"`.
         image: Column(s) with pictures; looked for when None. For TFDS, paths into its features, `"a/b"`.
         text: Column(s) with text.
         numbers: Column(s) of plain numbers that go in as one vector.
@@ -100,6 +101,7 @@ def load(
         type: Column by which reports are broken down (question type).
         weight: Column of numbers from 0 by which a row's loss and metrics are multiplied while training and
             validating, in every task. The test split's scores stay unweighted.
+        match: Learn which text goes with which picture (retrieval) instead of a label.
         image_size: `(height, width)` or one side in pixels.
         text_length: Words kept of a text.
         max_words: Size limit of the vocabulary.
@@ -132,8 +134,11 @@ def load(
         frame, roles = read_tfds(source, roles)
     else:
         frame = read_table(source)
-    columns = infer_columns(frame, **roles, group=group, label_kind=label_kind)
+    columns = infer_columns(frame, **roles, group=group, label_kind=label_kind, match=match)
     frame, skipped = clean_rows(frame, columns)
+    if match:
+        frame, alone = whole_rows(frame, columns)
+        skipped += alone
     naming, leaks = naming_rows(frame, columns)
     if drop_naming:
         frame, dropped, leaks = without_naming_rows(frame, columns, naming)
@@ -153,7 +158,7 @@ def load(
     frame, pictures, dropped = _drop_bad_pictures(frame, columns, sources, checks, banks)
     skipped = skipped + dropped
 
-    labels, tasks = {}, []
+    labels, tasks = {}, [Task("match", "match", columns.image[0])] if match else []
     for column, kind in columns.labels.items():
         labels[column], classes = encode_labels(frame, column, kind)
         name = "label" if len(columns.labels) == 1 else column
@@ -161,7 +166,7 @@ def load(
     splits, notes = make_splits(frame, columns, groups=list(pictures.values()), labels=labels, seed=seed)
     notes = [*leaks, *notes, *duplicates_across_splits(frame, columns, splits), *remarks(frame, columns, pictures)]
     train = splits["train"]
-    tasks = [_with_statistics(task, labels[task.column][train]) for task in tasks]
+    tasks = [_with_statistics(task, labels[task.column][train]) if task.kind == "number" else task for task in tasks]
 
     settings = _role_settings(columns)
     features = []
@@ -233,7 +238,7 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
     """
     frame = read_table(source)
     kinds = {kind: [c for f in schema.of_kind(kind) for c in f.columns] for kind in ("image", "text", "numbers")}
-    labels = {task.column: task.kind for task in schema.tasks} if with_labels else {}
+    labels = {task.column: task.kind for task in schema.tasks if with_labels and task.kind != "match"}
     type_column = columns.type if columns is not None and columns.type in frame.columns else None
     needed = [*kinds["image"], *kinds["text"], *kinds["numbers"], *labels]
     lacking = [column for column in needed if column not in frame.columns]
@@ -352,8 +357,6 @@ def _weighted(part, column, split):
 
 
 def _with_statistics(task, values):
-    if task.kind != "number":
-        return task
     values = values[~np.isnan(values)]
     return dataclasses.replace(task, mean=float(values.mean()), std=float(values.std()) or 1.0)
 

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from kerasfusion.data.missing import drop_modalities
 from kerasfusion.preprocessing.augment import RANDOM_NUMBERS, augment_pictures
 
 # A picture with more texts than this is entered several times.
-MOST_TEXTS = 16
+MOST_TEXTS = 32
 # Batches whose pictures have like numbers of texts need little padding: entries are sorted by that number within
 # windows of so many batches, then the batches are shuffled.
 SORT_WINDOW = 32
@@ -29,6 +30,8 @@ class Batches:
         seed: Seed of the order and of the augmentation.
         augment: An `Augmentation` of the pictures, for training batches alone; each entry's depends on
             `(seed, epoch)` and the entry, not on its batch. None changes nothing.
+        modality_dropout: Probability that a row loses one of its modalities, for training batches alone; by
+            `(seed, epoch)` and the entry as well. 0 changes nothing, nor does a schema of one modality.
 
     Attributes:
         steps: Batches of a whole epoch.
@@ -39,13 +42,23 @@ class Batches:
         ValueError: image-major without exactly one image feature, or no rows.
     """
 
-    def __init__(self, examples, batch_size=64, image_major=False, shuffle=False, seed=0, augment=None):
+    def __init__(
+        self,
+        examples,
+        batch_size=64,
+        image_major=False,
+        shuffle=False,
+        seed=0,
+        augment=None,
+        modality_dropout=0.0,
+    ):
         if not len(examples):
             raise ValueError("There are no rows to make batches of.")
         self.examples = examples
         self.shuffle = shuffle
         self.seed = seed
         self.augment = augment
+        self.modality_dropout = modality_dropout
         self.epoch = 0
         self.first_step = 0
         self.image_major = image_major
@@ -94,23 +107,28 @@ class Batches:
         left = self.steps - first
 
         images = len(self.examples.schema.of_kind("image")) if self.augment else 0
+        texts = self.entries.shape[1] if self.modality_dropout else 0
 
         def current_order(_):
-            order, random = tf.numpy_function(lambda: self._epoch(first, images), [], [tf.int32, tf.float32])
+            types = [tf.int32, tf.float32, tf.float32]
+            order, random, chances = tf.numpy_function(lambda: self._epoch(first, images, texts), [], types)
             order = tf.ensure_shape(order, (left, self.batch_size))
             random = tf.ensure_shape(random, (left, self.batch_size, images, RANDOM_NUMBERS))
-            return tf.data.Dataset.from_tensor_slices((order, random))
+            chances = tf.ensure_shape(chances, (left, self.batch_size, 1 + texts))
+            return tf.data.Dataset.from_tensor_slices((order, random, chances))
 
         batches = tf.data.Dataset.range(1).flat_map(current_order)
         batches = batches.map(self._gather(), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
         return batches.apply(tf.data.experimental.assert_cardinality(left))
 
-    def _epoch(self, first, images):
-        """Entries and random numbers of the current epoch's batches from `first` on."""
+    def _epoch(self, first, images, texts):
+        """Entries of the current epoch's batches from `first` on; random numbers for pictures and for dropping."""
         order = self.order(self.epoch)[first:]
         # A third number: not the stream of the order.
-        random = np.random.default_rng([self.seed, self.epoch, 1])
-        return order, random.random((len(self.entries), images, RANDOM_NUMBERS), "float32")[order]
+        random, chances = (np.random.default_rng([self.seed, self.epoch, stream]) for stream in (1, 2))
+        random = random.random((len(self.entries), images, RANDOM_NUMBERS), "float32")
+        chances = chances.random((len(self.entries), 1 + texts), "float32")
+        return order, random[order], chances[order]
 
     def _gather(self):
         examples, schema = self.examples, self.examples.schema
@@ -121,8 +139,8 @@ class Batches:
             for name in ("text", "numbers", "numbers_present", "images", "labels", "weights")
         }
 
-        def gather(batch, random):
-            batch, random = batch[batch >= 0], random[batch >= 0]
+        def gather(batch, random, chances):
+            batch, random, chances = (part[batch >= 0] for part in (batch, random, chances))
             rows = tf.gather(entries, batch)
             rows = rows[:, : tf.reduce_max(tf.gather(counts, batch))] if self.image_major else rows[:, 0]
             real, rows = rows >= 0, tf.maximum(rows, 0)
@@ -143,6 +161,9 @@ class Batches:
                 else:
                     x[name] = tf.gather(arrays["numbers"][name], rows)
                     x[f"{name}_present"] = tf.gather(arrays["numbers_present"][name], rows) & real
+            if self.modality_dropout:
+                chances = chances[:, : 1 + (tf.shape(rows)[1] if self.image_major else 1)]
+                x = drop_modalities(x, schema, real, chances, self.modality_dropout)
             if not arrays["labels"]:
                 return x
             y = {task.name: tf.gather(arrays["labels"][task.name], rows) for task in schema.tasks}

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from kerasfusion.data.arrays import read_arrays
 from kerasfusion.data.errors import DataError, nearest
 
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 # The source that a table has which was never a file.
 IN_MEMORY = "DataFrame"
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".npz")
 
 
 def read_table(source, columns_hint=None):
@@ -25,7 +26,8 @@ def read_table(source, columns_hint=None):
 
     Args:
         source: Path of a `.csv`, `.tsv`, `.jsonl` / `.ndjson`, `.json` (a list of records) or `.parquet` file
-            (UTF-8, with or without a byte order mark), or a `pandas.DataFrame`.
+            (UTF-8, with or without a byte order mark), of an `.npz` file (see `read_arrays`), or a
+            `pandas.DataFrame`.
         columns_hint: CSV and TSV: names of columns to keep as written even where every cell is a number (the
             text and image columns; in other formats `clean_rows` makes strings of numeric text cells). Names
             that the table lacks are ignored here.
@@ -117,6 +119,8 @@ def _read_file(path, keep):
         raise DataError(f"{path.name} is empty (0 bytes).")
     if suffix == ".parquet":
         return _read_parquet(path), None
+    if suffix == ".npz":
+        return read_arrays(path), None
     text = _decode(path)
     if not text.strip():
         raise DataError(f"{path.name} is empty: blank lines only.")

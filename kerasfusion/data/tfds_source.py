@@ -1,5 +1,6 @@
-"""TFDS sets, and the shapes world, as a table: one row per text, pictures as encoded bytes."""
+"""TFDS sets, and those that the package makes, as a table: one row per text, pictures as encoded bytes."""
 
+import importlib
 import importlib.util
 import os
 
@@ -9,8 +10,9 @@ import pandas as pd
 from kerasfusion.data.errors import DataError, nearest
 from kerasfusion.data.infer import SPLITS
 
-SHAPES = "shapes"
-_SHAPES_ROLES = {
+# Name of a set that the package makes -> the module that has its `prepare`.
+OWN = {"shapes": "kerasfusion.data.shapes_world", "sort_of_clevr": "kerasfusion.data.sort_of_clevr"}
+_OWN_ROLES = {
     "image": "image",
     "text": "questions/question",
     "label": "questions/answer",
@@ -19,17 +21,18 @@ _SHAPES_ROLES = {
 
 
 def is_tfds(source):
-    """Whether a source names the shapes world (`shapes`, `shapes:quick`) or a TFDS set (`tfds:name`)."""
-    return isinstance(source, str) and (source.split(":")[0] in (SHAPES, "tfds"))
+    """Whether a source names a set of the package (`shapes`, `sort_of_clevr:quick`) or a TFDS set (`tfds:name`)."""
+    return isinstance(source, str) and (source.split(":")[0] in (*OWN, "tfds"))
 
 
 def read_tfds(source, roles):
     """Read all splits of a TFDS set into one frame.
 
     Args:
-        source: `"tfds:clevr"`, `"tfds:name/config:1.0.0"`, `"shapes"` or `"shapes:quick"`.
+        source: `"tfds:clevr"`, `"tfds:name/config:1.0.0"`, `"shapes"`, `"sort_of_clevr"` or, with a config,
+            `"shapes:quick"`.
         roles: Role -> path of a feature, `"image"` or `"question_answer/question"`, or several of them. A path
-            into a sequence gives one row per element; scalars are repeated. The shapes world knows its own roles.
+            into a sequence gives one row per element; scalars are repeated. The package's own sets know their roles.
 
     Returns:
         tuple: the frame, with a `split` column, columns named by the last part of each path; and the roles by
@@ -45,8 +48,8 @@ def read_tfds(source, roles):
             f"{source} is read by tensorflow-datasets: pip install 'kerasfusion[tfds]'. Tables need no extra."
         )
     builder = _builder(source)
-    if source.split(":")[0] == SHAPES:
-        roles = {role: value if value is not None else _SHAPES_ROLES.get(role) for role, value in roles.items()}
+    if source.split(":")[0] in OWN:
+        roles = {role: value if value is not None else _OWN_ROLES.get(role) for role, value in roles.items()}
     paths = {role: _as_list(value) for role, value in roles.items() if role != "split" and value}
     if "label" not in paths or not ("image" in paths or "text" in paths):
         raise DataError(
@@ -74,10 +77,8 @@ def read_tfds(source, roles):
 
 def _builder(source):
     kind, _, rest = source.partition(":")
-    if kind == SHAPES:
-        from kerasfusion.data.shapes_world import prepare
-
-        return prepare(rest or "default", data_dir=_data_dir())
+    if kind in OWN:
+        return importlib.import_module(OWN[kind]).prepare(rest or "default", data_dir=_data_dir())
     import tensorflow_datasets as tfds
 
     try:

@@ -1,24 +1,43 @@
 """Scores with intervals, baselines, pictures."""
 
-from kerasfusion.evaluation.page import save_page, write_evaluation_page, write_page
+from kerasfusion.evaluation.calibration import calibrate, calibration_scores, fit_temperature
+from kerasfusion.evaluation.comparison import Compared, TaskComparison, compare
+from kerasfusion.evaluation.page import (
+    save_page,
+    write_comparison_page,
+    write_evaluation_page,
+    write_page,
+    write_robustness_page,
+)
 from kerasfusion.evaluation.predict import decide, names, predict_logits, predict_rows, predictions
 from kerasfusion.evaluation.report import TaskReport, report
 from kerasfusion.evaluation.results import record, score_rows
+from kerasfusion.evaluation.robustness import Robustness, robustness
 from kerasfusion.evaluation.scores import Score, score
 
 __all__ = [
+    "Compared",
+    "Robustness",
     "Score",
+    "TaskComparison",
     "TaskReport",
+    "calibrate",
+    "calibration_scores",
+    "compare",
     "decide",
+    "fit_temperature",
     "names",
     "predict_logits",
     "predict_rows",
     "predictions",
     "record",
     "report",
+    "robustness",
     "save_page",
     "score",
     "score_rows",
+    "write_comparison_page",
     "write_evaluation_page",
     "write_page",
+    "write_robustness_page",
 ]

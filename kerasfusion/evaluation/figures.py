@@ -67,6 +67,63 @@ def confusion(task, labels, decided, path):
     figure.savefig(path, dpi=120, bbox_inches="tight")
 
 
+def reliability(calibration, path):
+    """How often answers were right at each confidence, before and after the temperature, and how many they are."""
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    panels = figure.subplots(2, 2, sharex=True, height_ratios=(3, 1))
+    for (above, below), part in zip(panels.T, ("before", "after"), strict=True):
+        found = calibration[part]
+        bins = found["bins"]
+        edges = np.linspace(0, 1, len(bins) + 1)
+        place = {"x": edges[:-1], "width": 1 / len(bins), "align": "edge", "edgecolor": "white"}
+        above.bar(height=[one.get("accuracy", 0) for one in bins], color=ACCENT, **place)
+        above.plot([0, 1], [0, 1], "--", color="black", lw=1)
+        temperature = f"temperature {calibration['temperature']:.3g}" if part == "after" else "as trained"
+        above.set(title=f"{temperature}: ECE {found['ece']:.3f}, Brier {found['brier']:.3f}")
+        above.set(xlim=(0, 1), ylim=(0, 1))
+        below.bar(height=[one["count"] for one in bins], color=QUIET, **place)
+        below.set(xlabel="confidence")
+    panels[0, 0].set(ylabel="share that is right")
+    panels[1, 0].set(ylabel="answers")
+    figure.savefig(path, dpi=120)
+
+
+def looked_at(rows, path):
+    """Rows of `kf.explain.explained_rows`: the picture, and beside it the map of each class asked about."""
+    columns = 1 + max(len(row["maps"]) for row in rows)
+    figure = Figure(figsize=(2 * columns, 2.2 * len(rows)), layout="constrained")
+    for axes in figure.subplots(len(rows), columns, squeeze=False).flat:
+        axes.axis("off")
+    for place, row in enumerate(rows):
+        first, *others = figure.axes[columns * place :]
+        first.imshow(row["picture"], interpolation="nearest")
+        for axes, shown in zip(others, row["maps"], strict=False):
+            axes.imshow(shown["picture"], interpolation="nearest")
+            title = f"{shown['said']}: {shown['class']} ({shown['probability']:.0%})".replace("$", r"\$")
+            axes.set_title(textwrap.fill(title, 24), fontsize=8)
+    figure.savefig(path, dpi=110)
+
+
+def robustness(curves, path):
+    """How scores fall by degrees: a row for each task, a panel for each corruption, a line for each model."""
+    tasks, corruptions = curves["task"].unique(), curves["corruption"].unique()
+    first, *others = curves["model"].unique()
+    colors = dict(zip(others, ("#1a7f37", "#9a6700", "#cf222e"), strict=False))
+    colors.update({"late average": QUIET, first: ACCENT})
+    figure = Figure(figsize=(3.2 * len(corruptions), 3.2 * len(tasks)), layout="constrained")
+    panels = figure.subplots(len(tasks), len(corruptions), sharex=True, sharey="row", squeeze=False)
+    for row, task in zip(panels, tasks, strict=True):
+        for axes, corruption in zip(row, corruptions, strict=True):
+            part = curves[(curves["task"] == task) & (curves["corruption"] == corruption)]
+            for model, line in part.groupby("model", sort=False):
+                axes.plot(line["degree"], line["value"], "o-", ms=3, color=colors[model], label=model)
+            axes.set(title=corruption, xlabel="degree")
+            axes.grid(alpha=0.3)
+        row[0].set(ylabel=f"{task}: {part['metric'].iloc[0]}")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
+    figure.savefig(path, dpi=120)
+
+
 def example_grid(pictures, captions, colors, path, columns=4):
     """Pictures with a few lines below each: uint8 arrays, strings, a color per caption."""
     rows = -(-len(pictures) // columns)

@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 
 from kerasfusion.evaluation import lookups
+from kerasfusion.evaluation.calibration import before_and_after
 from kerasfusion.evaluation.predict import decide, predict_logits, predictions
 from kerasfusion.evaluation.scores import further_scores, score, score_by
+from kerasfusion.models import heads_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,6 +24,9 @@ class TaskReport:
         decided: The model's decisions.
         prediction: The model's probabilities or values.
         rows: Positions of these rows in the examples (those with a label).
+        calibration: What the model's temperature does for its probabilities, as from `before_and_after`; None for a
+            task without classes.
+        answers: Model and baseline name -> decisions.
     """
 
     task: object
@@ -32,6 +37,8 @@ class TaskReport:
     decided: np.ndarray
     prediction: dict
     rows: np.ndarray
+    calibration: dict | None = None
+    answers: dict = dataclasses.field(default_factory=dict)
 
     @property
     def verdict(self):
@@ -55,7 +62,13 @@ class TaskReport:
             name: {kind: dataclasses.asdict(found) for kind, found in kinds.items()}
             for name, kinds in self.by_kind.items()
         }
-        return {"verdict": self.verdict, "scores": plain, "by_kind": by_kind, "further": self.further}
+        return {
+            "verdict": self.verdict,
+            "scores": plain,
+            "by_kind": by_kind,
+            "further": self.further,
+            "calibration": self.calibration,
+        }
 
 
 def best_baseline(scores):
@@ -97,15 +110,26 @@ def report(models, examples, train=None, type_column=None):
     Returns:
         dict task name -> TaskReport
     """
-    found = {name: predictions(model, predict_logits(model, examples)) for name, model in models.items()}
+    logits = {name: predict_logits(model, examples) for name, model in models.items()}
+    found = {name: predictions(model, logits[name]) for name, model in models.items()}
+    groups = picture_groups(examples)
+    first, model = next(iter(models.items()))
+    reports = {}
+    for task in examples.schema.tasks:
+        own = _task_report(task, found, examples, train, type_column, groups)
+        if task.classes:
+            temperature = heads_of(model)[task.name].temperature
+            calibration = before_and_after(task, own.labels, logits[first][task.name][own.rows], temperature)
+            own = dataclasses.replace(own, calibration=calibration)
+        reports[task.name] = own
+    return reports
+
+
+def picture_groups(examples):
+    """Which rows show the same picture, int `(n,)`; None where there is no single picture column."""
     images = list(examples.images.values())
-    groups = None
-    if len(images) == 1:
-        # A missing picture is nobody's twin.
-        groups = np.where(images[0] >= 0, images[0], -1 - np.arange(len(examples)))
-    return {
-        task.name: _task_report(task, found, examples, train, type_column, groups) for task in examples.schema.tasks
-    }
+    # A missing picture is nobody's twin.
+    return np.where(images[0] >= 0, images[0], -1 - np.arange(len(examples))) if len(images) == 1 else None
 
 
 def _task_report(task, found, examples, train, type_column, groups):
@@ -127,7 +151,7 @@ def _task_report(task, found, examples, train, type_column, groups):
     model = next(iter(found))
     prediction = {key: value[rows] for key, value in found[model][task.name].items()}
     further = further_scores(task, labels, decided[model], prediction)
-    return TaskReport(task, scores, by_kind, further, labels, decided[model], prediction, rows)
+    return TaskReport(task, scores, by_kind, further, labels, decided[model], prediction, rows, answers=decided)
 
 
 def _lookups(task, train, test, groups):

@@ -30,14 +30,21 @@ def thumbnail(encoded, side=SIDE):
     except (OSError, ValueError, SyntaxError):
         return None
     picture.thumbnail((side, side))
-    small = max(picture.size) <= 64
+    return _address(picture, "png" if max(picture.size) <= 64 else "jpeg"), picture.size
+
+
+def jpeg(pixels, side=SIDE):
+    """A drawing, uint8 `(H, W, 3)`, as a `data:` address: `(address, width, height)`."""
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((side, side))
+    return _address(picture, "jpeg"), *picture.size
+
+
+def _address(picture, kind):
     file = io.BytesIO()
-    if small:
-        picture.save(file, "PNG", optimize=True)
-    else:
-        picture.save(file, "JPEG", quality=80, optimize=True)
-    address = f"data:image/{'png' if small else 'jpeg'};base64,{base64.b64encode(file.getvalue()).decode()}"
-    return address, picture.size
+    # PNG takes no notice of the quality.
+    picture.save(file, kind, quality=80, optimize=True)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _on_white(image):

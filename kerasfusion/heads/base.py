@@ -31,6 +31,8 @@ class Head(keras.layers.Layer):
 
     Args:
         outputs: Width of the logits.
+        temperature: What `predictions` divides the logits by (arXiv 1706.04599); loss and metrics do without. It is
+            fitted after training, changes no decision, and is saved with the model.
 
     Call arguments:
         representation: float `(B, d)`.
@@ -39,9 +41,12 @@ class Head(keras.layers.Layer):
         float32 `(B, outputs)`.
     """
 
-    def __init__(self, outputs, **kwargs):
+    def __init__(self, outputs, temperature=1.0, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
+        if not temperature > 0:
+            raise ValueError(f"A head's temperature is positive, not {temperature}.")
         self.outputs = outputs
+        self.temperature = float(temperature)
         self.dense = keras.layers.Dense(outputs, dtype="float32", name="logits")
 
     def build(self, representation_shape):
@@ -71,8 +76,8 @@ class Head(keras.layers.Layer):
         raise NotImplementedError
 
     def predictions(self, logits):
-        """Return what serving answers with: `probabilities` float32 `(B, C)`, or `value` float32 `(B,)`."""
+        """What serving answers with: `probabilities` float32 `(B, C)`, calibrated, or `value` float32 `(B,)`."""
         raise NotImplementedError
 
     def get_config(self):
-        return {**super().get_config(), "outputs": self.outputs}
+        return {**super().get_config(), "outputs": self.outputs, "temperature": self.temperature}

@@ -33,5 +33,5 @@ class BinaryHead(Head):
         return average_sigmoid(logits, weights)
 
     def predictions(self, logits):
-        positive = ops.sigmoid(logits)
+        positive = ops.sigmoid(logits / self.temperature)
         return {"probabilities": ops.concatenate([1.0 - positive, positive], axis=-1)}

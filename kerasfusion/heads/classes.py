@@ -27,4 +27,4 @@ class ClassesHead(Head):
         return log_mixture(ops.log_softmax(logits), weights)
 
     def predictions(self, logits):
-        return {"probabilities": ops.softmax(logits)}
+        return {"probabilities": ops.softmax(logits / self.temperature)}

@@ -26,4 +26,4 @@ class TagsHead(Head):
         return average_sigmoid(logits, weights)
 
     def predictions(self, logits):
-        return {"probabilities": ops.sigmoid(logits)}
+        return {"probabilities": ops.sigmoid(logits / self.temperature)}

@@ -1,22 +1,32 @@
 """Whole jobs that may build models."""
 
+from kerasfusion.recipes.compare import Comparison, compare
 from kerasfusion.recipes.demo import ask_export, demo_recipe
 from kerasfusion.recipes.evaluate import evaluate
 from kerasfusion.recipes.export import export, losses_of, measure_export
 from kerasfusion.recipes.predict import predict_one, predict_table
-from kerasfusion.recipes.reload import reload_data
+from kerasfusion.recipes.reload import load_baselines, reload_data
+from kerasfusion.recipes.robustness import robustness
 from kerasfusion.recipes.train import default_model, train
+from kerasfusion.recipes.tune import TUNE_CHOICES, Search, tune
 
 __all__ = [
+    "TUNE_CHOICES",
+    "Comparison",
+    "Search",
     "ask_export",
+    "compare",
     "default_model",
     "demo_recipe",
     "evaluate",
     "export",
+    "load_baselines",
     "losses_of",
     "measure_export",
     "predict_one",
     "predict_table",
     "reload_data",
+    "robustness",
     "train",
+    "tune",
 ]

@@ -1,8 +1,11 @@
-"""The data of a finished run, read again from where it came."""
+"""The data of a finished run, read again from where it came, and its baselines."""
 
 from pathlib import Path
 
+import keras
+
 from kerasfusion.data import DataError, load
+from kerasfusion.models import late_average
 
 
 def load_arguments(data):
@@ -49,3 +52,27 @@ def reload_data(run):
             "(rows, labels or pictures were changed, or paths lead elsewhere)."
         )
     return data
+
+
+def load_baselines(run):
+    """The models that a run was compared with, those of them that were trained.
+
+    Args:
+        run: A `Run`.
+
+    Returns:
+        dict name -> plain model: `"<kind> only"` for each kind of feature, then their `"late average"`.
+
+    Example:
+
+    ```python
+    kf.recipes.load_baselines(kf.load("runs/pets"))  # {"text only": …, "image only": …, "late average": …}
+    ```
+    """
+    kinds = list(dict.fromkeys(feature.kind for feature in run.schema.features))
+    paths = {kind: run.path / "baselines" / f"{kind}_only" / "model.keras" for kind in kinds}
+    members = {kind: keras.saving.load_model(path) for kind, path in paths.items() if path.exists()}
+    models = {f"{kind} only": model for kind, model in members.items()}
+    if len(members) == len(kinds):
+        models["late average"] = late_average(run.schema, members)
+    return models

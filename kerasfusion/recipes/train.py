@@ -10,7 +10,8 @@ import keras
 import numpy as np
 
 import kerasfusion as kf
-from kerasfusion.evaluation import figures, names, report, save_page
+from kerasfusion.evaluation import calibrate, figures, names, report, save_page
+from kerasfusion.explain import NoActivation, explained_rows
 from kerasfusion.models import late_average, unimodal
 from kerasfusion.recipes.reload import load_arguments
 from kerasfusion.recipes.run_folder import open_folder, write_json
@@ -21,6 +22,8 @@ from kerasfusion.training.strategy import precision
 
 # Rows kept as raw inputs for the export's reference and warm-up.
 REFERENCE_ROWS = 4
+# Decisions on the test split, the labelled rows in their order: "<task>/<model or baseline>" -> array.
+ANSWERS_FILE = "test_answers.npz"
 REFERENCE_CANDIDATES = 32
 
 
@@ -74,7 +77,8 @@ def train(
     Raises:
         FileExistsError: `out` exists and is not to be replaced.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
-        ValueError: `resume` with other data, another model or another recipe than the interrupted run's.
+        ValueError: `word_vectors` for a model that reads no text; `resume` with other data, another model or another
+            recipe than the interrupted run's.
 
     Example:
 
@@ -86,6 +90,8 @@ def train(
     say = say or (lambda line: None)
     recipe = recipe or Recipe()
     model = model or default_model(data)[0]
+    if "word_vectors" in changes and "text" not in kf.zoo.get_entry(model).inputs:
+        raise ValueError(f"{model} reads no text, so word_vectors would have no effect.")
     config = {
         "model": model,
         "changes": changes,
@@ -114,6 +120,9 @@ def train(
             return models[name]
 
         train_one(lambda: kf.create_model(model, data.schema, **changes), model, out)
+        for task, temperature in calibrate(models[model], data.splits["validation"]).items():
+            say(f"  temperature of {task}'s probabilities: {temperature:.3g}, fitted on the validation split")
+        save_whole(models[model], out / "model.keras")
         kinds = list(dict.fromkeys(feature.kind for feature in data.schema.features))
         if baselines and len(kinds) > 1:
             members = {
@@ -140,8 +149,11 @@ def train(
         "skipped": data.skipped.counts,
         "notes": data.notes,
     }
-    _draw(out / "figures", found, data, costs[model]["history"])
-    save_page(out, found, data, config, metrics)
+    answers = {f"{task}/{name}": part for task in found for name, part in found[task].answers.items()}
+    np.savez_compressed(out / ANSWERS_FILE, **answers)
+    looked_at = _looked_at(models[model], found, data.splits["test"])
+    _draw(out / "figures", found, data, costs[model]["history"], looked_at)
+    save_page(out, found, data, config, metrics, looked_at)
     # Last: `kf.load` takes a folder for a finished run by this file.
     write_json(out / "metrics.json", metrics)
     return Run(out, data.schema, models[model], config, metrics)
@@ -155,6 +167,9 @@ def _train_one(make, name, data, recipe, folder, say, tensorboard, resume):
     keras.utils.set_random_seed(recipe.seed)
     model = make()
     say(f"Training {name} ({model.count_params():,} parameters)")
+    for layer in model.layers:
+        if getattr(layer, "words_found", None):
+            say("  {:,} of {:,} words found in {}".format(*layer.words_found, layer.word_vectors))
     cost = fit(
         model,
         data.splits["train"],
@@ -201,7 +216,18 @@ def _latency(model, examples):
     return round((time.perf_counter() - started) * 1000 / len(some), 4)
 
 
-def _draw(folder, found, data, history):
+def _looked_at(model, found, test):
+    """Task -> rows with what the model looked at, or the reason why there are none; empty without pictures."""
+    shown = {}
+    for name, task_report in found.items() if test.images else ():
+        try:
+            shown[name] = explained_rows(model, task_report, test)
+        except NoActivation as reason:
+            shown[name] = str(reason)
+    return shown
+
+
+def _draw(folder, found, data, history, looked_at):
     figures.learning_curves(history, folder / "learning_curves.png")
     test = data.splits["test"]
     for name, task_report in found.items():
@@ -210,8 +236,12 @@ def _draw(folder, found, data, history):
         figures.comparison(task_report.scores, folder / f"comparison{end}.png")
         if task.kind in ("binary", "classes"):
             figures.confusion(task, task_report.labels, task_report.decided, folder / f"confusion{end}.png")
+        if task_report.calibration is not None:
+            figures.reliability(task_report.calibration, folder / f"reliability{end}.png")
         if data.schema.of_kind("image"):
             _draw_examples(task_report, test, folder / f"examples{end}.png")
+        if isinstance(looked_at.get(name), list):
+            figures.looked_at(looked_at[name], folder / f"looked_at{end}.png")
 
 
 def _draw_examples(found, test, path, count=12):

@@ -8,6 +8,7 @@ _HOMES = {
     "ServingError": "errors",
     "LiteModel": "lite_model",
     "LitePredictor": "lite",
+    "batch_1_latency": "latency",
     "export_model": "exporting",
     "serve": "http_server",
     "write_serving_files": "operator_files",

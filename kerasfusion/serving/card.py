@@ -13,10 +13,11 @@ def read_card(version):
         version: `pathlib.Path` of the version.
 
     Returns:
-        dict with, from `export`: `features` (name -> kind), `classes` and `kinds` (by task), `variant`
-        (`"variables"`, `"frozen"` or `"bfloat16"`), `tolerance` (largest difference from Keras that `verify` allows),
-        `vocabulary_bytes`, `constant_bytes` (weights that are part of the graph); `lite` where there is a model for
-        LiteRT; `accuracy` where it was measured.
+        dict with, from `export`: `features` (name -> kind), `classes` and `kinds` (by task), `temperatures` (by
+        task; the probabilities are calibrated with them already), `variant` (`"variables"`, `"frozen"` or
+        `"bfloat16"`), `tolerance` (largest difference from Keras that `verify` allows), `vocabulary_bytes`,
+        `constant_bytes` (weights that are part of the graph); `lite` where there is a model for LiteRT; `accuracy`
+        where it was measured.
 
     Example:
 

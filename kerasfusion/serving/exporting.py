@@ -102,6 +102,7 @@ def _write(model, schema, folder, examples, name, variant):
         "features": {f.name: f.kind for f in features},
         "classes": {task.name: list(task.classes) for task in schema.tasks},
         "kinds": {task.name: task.kind for task in schema.tasks},
+        "temperatures": {t.name: signatures.heads[t.name].temperature for t in schema.tasks if t.classes},
     }
 
 

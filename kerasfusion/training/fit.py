@@ -8,7 +8,8 @@ import numpy as np
 
 from kerasfusion.data.augmentation import augmentation_for
 from kerasfusion.data.pipeline import Batches
-from kerasfusion.models import heads_of, image_major
+from kerasfusion.models import contrastive, heads_of, image_major
+from kerasfusion.training.budget import epochs_within
 from kerasfusion.training.callbacks import History, SaveBest
 from kerasfusion.training.checkpoint import Checkpoint
 from kerasfusion.training.compile import compile_model
@@ -36,7 +37,8 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
             batch is repeated or lost: weights and history end as if training had never been interrupted.
 
     Returns:
-        dict: `seconds` of training, `epochs` run, `best_epoch`, `parameters`, `history` (list of dicts per epoch).
+        dict: `seconds` of training, `epochs` run of `epochs_planned`, `best_epoch`, `parameters`, `history` (list of
+        dicts per epoch).
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -50,21 +52,50 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
     )
     together = recipe.image_major if recipe.image_major is not None else shares_pictures(train)
     batches = {
-        "train": Batches(train, recipe.batch_size, together, shuffle=True, seed=recipe.seed, augment=augment),
+        "train": Batches(
+            train,
+            recipe.batch_size,
+            together,
+            shuffle=True,
+            seed=recipe.seed,
+            augment=augment,
+            modality_dropout=recipe.modality_dropout,
+        ),
         "validation": Batches(validation, 4 * recipe.batch_size, together),
     }
-    trained = image_major(model, train.schema.of_kind("image")[0].name) if together else model
+    if any(task.kind == "match" for task in schema.tasks):
+        if recipe.modality_dropout:
+            raise ValueError("A match takes a picture and a text: leave modality dropout at 0.")
+        trained = contrastive(model)
+    else:
+        trained = image_major(model, train.schema.of_kind("image")[0].name) if together else model
     steps = batches["train"].steps
-    compile_model(
-        trained,
-        heads_of(model),
-        schema,
-        recipe,
-        total_steps=steps * recipe.epochs,
-        steps_per_execution=min(STEPS_PER_EXECUTION, steps),
-    )
+
+    def compile_for(epochs):
+        compile_model(
+            trained,
+            heads_of(model),
+            schema,
+            recipe,
+            total_steps=steps * epochs,
+            steps_per_execution=min(STEPS_PER_EXECUTION, steps),
+        )
+
+    epochs = recipe.epochs
+    if recipe.seconds is not None:
+        # Beside the checkpoint: a resumed training must not plan anew, its schedule would be another one.
+        plan = out / "checkpoints" / "epochs.txt"
+        if not (resume and plan.exists()):
+            compile_for(epochs)
+            fitting = epochs_within(recipe.seconds, epochs, trained, batches["train"], batches["validation"])
+            plan.parent.mkdir(exist_ok=True)
+            plan.write_text(f"{fitting}\n")
+        epochs = int(plan.read_text())
+        if say:
+            say(f"  {epochs} epoch(s) within {recipe.seconds:g} s")
+    compile_for(epochs)
     best = SaveBest(model, out / "model.keras", recipe.patience)
-    history = History(out / "history.csv", recipe.epochs, say)
+    history = History(out / "history.csv", epochs, say)
     with Interruption(say) as interruption:
         checkpoint = Checkpoint(out / "checkpoints" / "last.npz", best, history, interruption)
         callbacks = [
@@ -81,7 +112,7 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
             if say:
                 say(f"  going on from epoch {checkpoint.epoch + 1}, step {checkpoint.step + 1} of {steps}")
         # A resumed epoch is shorter than the others, and Keras takes one length per call.
-        ends = [checkpoint.epoch + 1, recipe.epochs] if checkpoint.step else [recipe.epochs]
+        ends = [checkpoint.epoch + 1, epochs] if checkpoint.step else [epochs]
         for end in ends:
             if checkpoint.stopped or checkpoint.epoch >= end:
                 break
@@ -95,6 +126,9 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
                 verbose=0,
             )
             batches["train"].first_step = 0
+        if interruption.asked:
+            # Asked for after the last checkpoint: what follows training would go on as if it had not been.
+            raise KeyboardInterrupt
     if best.best_epoch < 0:
         raise ValueError(
             "Training diverged: the loss was not a number in the first epoch. Lower the learning rate "
@@ -104,6 +138,7 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
     return {
         "seconds": history.seconds(),
         "epochs": len(history.rows),
+        "epochs_planned": epochs,
         "best_epoch": best.best_epoch + 1,
         "parameters": model.count_params(),
         "history": history.rows,

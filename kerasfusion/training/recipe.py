@@ -9,6 +9,9 @@ class Recipe:
 
     Args:
         epochs: Most passes over the training rows.
+        seconds: Wall-clock budget: fewer epochs where so many would take longer. A few steps are timed before
+            training and the number of epochs is fixed by that, so that the schedule ends where training ends and an
+            interrupted training resumes exactly. None sets no budget.
         batch_size: Rows per batch (image-major: about so many texts).
         learning_rate: Highest learning rate of AdamW.
         weight_decay: Decoupled weight decay (arXiv 1711.05101); not on biases and normalisation.
@@ -18,11 +21,14 @@ class Recipe:
         class_weight: `"balanced"` weighs every class alike; None every row alike.
         augment: `"light"` or `"strong"`: change the training pictures in every epoch as far as that leaves their
             meaning alone (see `kf.data.augmentation_for`); None leaves them as they are.
+        modality_dropout: Probability that a training row loses one of its modalities (all of its texts, its
+            pictures or its numbers), never its last; the model learns to do without. Validation rows stay whole.
         image_major: Keep the texts of a picture together; None decides by the data.
         seed: Seed of initial weights, order and dropout.
     """
 
     epochs: int = 20
+    seconds: float | None = None
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
@@ -31,15 +37,20 @@ class Recipe:
     patience: int | None = 5
     class_weight: str | None = None
     augment: str | None = None
+    modality_dropout: float = 0.0
     image_major: bool | None = None
     seed: int = 0
 
     def __post_init__(self):
         if self.epochs < 1 or self.batch_size < 1:
             raise ValueError(f"epochs and batch_size must be at least 1, not {self.epochs} and {self.batch_size}.")
+        if self.seconds is not None and self.seconds <= 0:
+            raise ValueError(f"seconds is a budget above 0, not {self.seconds}.")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup is a share of all steps in [0, 1), not {self.warmup}.")
         if self.class_weight not in (None, "balanced"):
             raise ValueError(f"class_weight must be None or 'balanced', not {self.class_weight!r}.")
         if self.augment not in (None, *STRENGTHS):
             raise ValueError(f"augment must be None or one of {', '.join(STRENGTHS)}, not {self.augment!r}.")
+        if not 0 <= self.modality_dropout < 1:
+            raise ValueError(f"modality_dropout is a probability in [0, 1), not {self.modality_dropout}.")

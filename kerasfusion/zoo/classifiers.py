@@ -1,4 +1,4 @@
-"""Dual-branch classifiers for a table of pictures and sentences, one per pooled fusion."""
+"""Dual-branch classifiers for a table of pictures and sentences: one per fusion, and one per pair of encoders."""
 
 import kerasfusion as kf
 from kerasfusion.zoo.registry import register_model
@@ -51,3 +51,45 @@ def classifier_gated(schema, **changes):
 def classifier_film(schema, **changes):
     """Word vectors steer the channels of a residual CNN's grid (FiLM)."""
     return _classifier(schema, "classifier_film", changes, fusion={"name": "film", "filters": 64})
+
+
+@register_model(source="arXiv 1408.5882")
+def classifier_text_cnn(schema, **changes):
+    """Convolutions over words and the articles' small CNN, concatenated."""
+    return _classifier(
+        schema, "classifier_text_cnn", changes, text_encoder="text_cnn", image_encoder="small_cnn", fusion="concat"
+    )
+
+
+@register_model(source="")
+def classifier_bigru(schema, **changes):
+    """GRU from both ends of the text and the articles' small CNN, weighed by learned gates."""
+    return _classifier(
+        schema, "classifier_bigru", changes, text_encoder="bigru", image_encoder="small_cnn", fusion="gated"
+    )
+
+
+@register_model(source="article 001, section 3")
+def classifier_row_rnn(schema, **changes):
+    """LSTM over words and LSTM over the rows of the picture, concatenated."""
+    return _classifier(
+        schema, "classifier_row_rnn", changes, text_encoder="lstm", image_encoder="row_rnn", fusion="concat"
+    )
+
+
+@register_model(source="arXiv 1706.03762, 2010.11929")
+def classifier_transformer(schema, **changes):
+    """Transformers over words and over patches of the picture, concatenated."""
+    settings = {"text_encoder": {"name": "transformer", "depth": 1}, "image_encoder": {"name": "vit", "depth": 2}}
+    return _classifier(schema, "classifier_transformer", changes, **settings, fusion="concat")
+
+
+@register_model(source="arXiv 1801.04381")
+def classifier_mobilenet(schema, **changes):
+    """Word vectors and a MobileNetV2, weighed by learned gates; give it ImageNet weights and they stay as they are.
+
+    Without weights all of it learns from a random start. `image_encoder={"name": "mobilenet_v2", "alpha": 0.35,
+    "weights": "imagenet"}` or a file in place of that name makes it a frozen feature extractor.
+    """
+    image = {"name": "mobilenet_v2", "alpha": 0.35}
+    return _classifier(schema, "classifier_mobilenet", changes, image_encoder=image, fusion="gated")

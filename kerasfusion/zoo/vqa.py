@@ -1,7 +1,52 @@
-"""Visual question answering: the question decides what to look for."""
+"""Visual question answering: the question decides what to look for. One model per fusion, on the same encoders."""
 
 import kerasfusion as kf
 from kerasfusion.zoo.registry import register_model
+
+# Fusion -> where it comes from, and what the model does.
+_SAME_ENCODERS = {
+    "block": ("arXiv 1902.00038", "GRU and strided CNN, multiplied chunk by chunk through low-rank cores (BLOCK)."),
+    "bottleneck": ("arXiv 2107.00135", "Words and cells in two transformers that meet in a few tokens (MBT)."),
+    "co_attention": ("arXiv 1908.02265", "Words look at the picture's cells and cells at words, in turns (ViLBERT)."),
+    "concat": ("arXiv 1706.01427", "GRU and strided CNN, concatenated: the CNN + MLP to compare with."),
+    "cross_attention": ("arXiv 1908.02265", "Words look for what they need among the picture's cells, twice."),
+    "gated": ("arXiv 1702.01992", "GRU and strided CNN, weighed by learned gates (GMU)."),
+    "low_rank": ("arXiv 1806.00064", "GRU and strided CNN, every product of places at low rank (LMF)."),
+    "mfb": ("arXiv 1708.01471", "GRU and strided CNN, factorized bilinear pooling (MFB)."),
+    "mfh": ("arXiv 1708.03619", "GRU and strided CNN, factorized high-order pooling (MFH)."),
+    "mutan": ("arXiv 1705.06676", "GRU and strided CNN, a bilinear form by Tucker decomposition (MUTAN)."),
+    "perceiver": ("arXiv 2103.03206", "A few learned tokens ask words and cells, then one another (Perceiver)."),
+    "relation": ("arXiv 1706.01427", "Every pair of the picture's cells is asked the question (relation network)."),
+    "residual": ("arXiv 1606.01455", "The question gathers products with the picture's vector in layers (MRN)."),
+    "stacked_attention": ("arXiv 1511.02274", "The question looks at the picture's cells, then looks again (SAN)."),
+    "sum": ("", "GRU and strided CNN, added."),
+    "tensor": ("arXiv 1707.07250", "GRU and strided CNN, every product of two places (tensor fusion)."),
+    "token_transformer": ("arXiv 1908.03557", "One transformer reads words and picture cells in a row (VisualBERT)."),
+}
+
+
+def _register(fusion, source, summary):
+    def build(schema, **changes):
+        settings = {
+            "text_encoder": "gru",
+            "image_encoder": {
+                "name": "residual_cnn",
+                "filters": (24, 48, 64, 64),
+                "blocks": 0,
+                "coordinates": True,
+            },
+            "fusion": fusion,
+            "units": 64,
+            "name": f"vqa_{fusion}",
+        }
+        return kf.models.fused(schema, **{**settings, **changes})
+
+    build.__doc__ = summary
+    register_model(f"vqa_{fusion}", source=source)(build)
+
+
+for _fusion, (_source, _summary) in _SAME_ENCODERS.items():
+    _register(_fusion, _source, _summary)
 
 
 @register_model(source="arXiv 1709.07871")

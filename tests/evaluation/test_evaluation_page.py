@@ -147,7 +147,7 @@ def test_the_profile_of_the_data(page, data):
 def test_curves_and_costs(page):
     assert "3 epoch(s) of at most 7. The weights kept are those of epoch 2" in page.sections["training"]
     labels = [attributes["aria-label"] for tag, attributes in page.tags if tag == "svg"]
-    assert "loss over 3 epochs: training from 0.25 to 0.75; validation from 0.25 to 0.75" in labels
+    assert "loss, by epoch: training from 0.25 to 0.75; validation from 0.25 to 0.75" in labels
     for said in ("4,321", "1.23 MB", "61.5", "30.2", "0.5 ms", "2,000", "abacus"):
         assert said in page.sections["costs"]
 

@@ -1,5 +1,6 @@
 """The command line on a tiny table, from training to a verified export, as a user types it."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -53,7 +54,49 @@ def test_training_prints_what_it_inferred_and_what_it_found(pets):
         "confusion.png",
         "examples.png",
         "learning_curves.png",
+        "looked_at.png",
+        "reliability.png",
     }
+    page = (folder / "run/report.html").read_text(encoding="utf-8")
+    assert page.count("What the model looked at") == 1 and "Not shown:" not in page
+
+
+def test_probabilities_are_calibrated_on_the_validation_split(pets):
+    folder, output = pets
+    loaded = kf.load(folder / "run")
+    temperature = kf.models.heads_of(loaded.model)["label"].temperature
+    assert temperature != 1 and f"temperature of label's probabilities: {temperature:.3g}" in output
+    splits = kf.recipes.reload_data(loaded).splits
+    assert kf.evaluation.calibrate(loaded.model, splits["validation"])["label"] == pytest.approx(temperature)
+    found = json.loads((folder / "run" / "metrics.json").read_text())["tasks"]["label"]["calibration"]
+    assert found["temperature"] == temperature and found["rows"] == len(splits["test"])
+    # What `predict` says of the class it decides for is the confidence that was measured.
+    test = splits["test"].frame
+    said = loaded.predict(test.assign(photo=[str(folder / photo) for photo in test["photo"]]), folder)
+    right = (said["label"].to_numpy() == test["fits"].to_numpy()).mean()
+    bins = [part for part in found["after"]["bins"] if part["count"]]
+    mean = sum(part["count"] * part["confidence"] for part in bins) / len(test)
+    assert said["label_probability"].mean() == pytest.approx(mean, abs=1e-5)
+    assert sum(part["count"] * part["accuracy"] for part in bins) / len(test) == pytest.approx(right)
+
+
+def test_robustness_of_the_test_split_and_of_a_table(pets):
+    folder, _ = pets
+    done = run("robustness", folder / "run", "--degrees", 2)
+    assert done.exit_code == 0 and "words masked" in done.output and "late average" in done.output
+    out = folder / "run" / "robustness"
+    assert {p.name for p in out.iterdir()} == {"curves.csv", "summary.csv", "robustness.png", "report.html"}
+    curves = pd.read_csv(out / "curves.csv")
+    assert curves["model"].unique().tolist() == ["classifier_multiply", "image only", "text only", "late average"]
+    scores = json.loads((folder / "run" / "metrics.json").read_text())["tasks"]["label"]["scores"]
+    for line in curves[curves["degree"] == 0].itertuples():
+        assert line.value == pytest.approx(scores[line.model]["value"]) and line.n == scores[line.model]["n"]
+    pd.read_csv(folder / "pets.csv").head(8).to_csv(folder / "few.csv", index=False)
+    # A run without baselines.
+    alone = dataclasses.replace(kf.load(folder / "run"), path=folder / "few")
+    found = kf.robustness(alone, folder / "few.csv", out=folder / "few", degrees=2)
+    assert (found.curves["n"] == 8).all() and found.summary["effective"].isna().all()
+    assert "few.csv" in (folder / "few" / "report.html").read_text()
 
 
 def test_export_verifies_and_numbers_its_versions(pets):

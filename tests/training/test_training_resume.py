@@ -87,12 +87,13 @@ def test_a_training_killed_again_and_again_ends_the_same(data, uninterrupted, tm
 
 
 def test_image_major_batches_resume_too(data, tmp_path, monkeypatch, at_every_step):
-    whole = train(data, tmp_path / "whole", image_major=True, epochs=2)
+    settings = {"image_major": True, "epochs": 2, "modality_dropout": 0.5}
+    whole = train(data, tmp_path / "whole", **settings)
     with monkeypatch.context() as dying:
         kill_at(dying, checkpoint.Checkpoint, "on_train_batch_end", 1)
         with pytest.raises(Killed):
-            train(data, tmp_path / "killed", image_major=True, epochs=2)
-    same(train(data, tmp_path / "killed", True, image_major=True, epochs=2), whole)
+            train(data, tmp_path / "killed", **settings)
+    same(train(data, tmp_path / "killed", True, **settings), whole)
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(data, uninterrupted, tmp_path, monkeypatch):

@@ -1,18 +1,16 @@
 """The shapes world as a TensorFlow data set, made on the spot."""
 
-import contextlib
 import dataclasses
 import functools
-import io
 from typing import ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core.utils import tqdm_utils
 
 from kerasfusion.data.shapes_world.draw import PICTURE_SIZE, draw_scene, encode_png
 from kerasfusion.data.shapes_world.questions import ask
 from kerasfusion.data.shapes_world.scene import ATTRIBUTES, sample_scene
+from kerasfusion.data.tfds_prepare import prepare_builder
 
 QUESTIONS_PER_TYPE = 3
 
@@ -160,22 +158,4 @@ def prepare(config="default", data_dir=None, progress=False):
     train = prepare("quick").as_dataset(split="train")
     ```
     """
-    names = list(ShapesWorld.builder_configs)
-    if isinstance(config, str) and config not in names:
-        raise ValueError(f"shapes_world has no config {config!r}. Choose one of {names} or pass a ShapesWorldConfig.")
-    builder = ShapesWorld(config=config, data_dir=data_dir)
-    with contextlib.nullcontext() if progress else _quiet():
-        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
-    return builder
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Without progress bars and without "Downloading and preparing", which tfds prints for any data set."""
-    before = tqdm_utils._active  # tfds has a setter for it, but no getter
-    tfds.disable_progress_bar()
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        tfds.display_progress_bar(before)
+    return prepare_builder(ShapesWorld, config, data_dir, progress)

@@ -41,14 +41,15 @@ def _card(task, row, sort):
     answer += [element("dt", "label"), element("dd", _label(task, row))]
     return element(
         "article",
-        [_input(row, cell) for cell in row["inputs"]],
+        [shown_input(row, cell) for cell in row["inputs"]],
         element("dl", answer),
-        element("p", _place(row), class_="place"),
+        element("p", place_line(row), class_="place"),
         class_="card",
     )
 
 
-def _place(row):
+def place_line(row):
+    """The row's number and its pictures' paths."""
     paths = [cell["path"] for cell in row["inputs"] if cell.get("path")]
     return " · ".join([f"row {row['row']:,}", *paths])
 
@@ -72,7 +73,8 @@ def _tags(joined):
     return joined.replace("|", ", ") if joined else "no tag"
 
 
-def _input(row, cell):
+def shown_input(row, cell):
+    """One cell that went in, as text or as a picture."""
     if cell["kind"] == "text":
         return element("p", cell["text"], class_="text") if cell["text"].strip() else _none(cell)
     if cell["kind"] == "numbers":

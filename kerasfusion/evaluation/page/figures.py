@@ -37,26 +37,28 @@ def interval(value, low, high, most, first=False):
     )
 
 
-def lines(title, epochs, series, marked=None):
-    """Curves over epochs.
+def lines(title, across, series, marked=None, unit="epoch", within=()):
+    """Curves over epochs, or over something else.
 
     Args:
         title: What they show.
-        epochs: The numbers of the epochs.
+        across: The numbers of the epochs.
         series: Name -> values; the second is drawn in the accent's color.
         marked: The epoch to mark as the best.
+        unit: What `across` counts.
+        within: Values that the axis takes in as well, so that several charts have the same.
 
     Returns:
         Html: a `<figure>`.
     """
     values = [v for part in series.values() for v in part if math.isfinite(v)]
-    scale = _Axes(epochs, values, whole=True)
-    drawn = [scale.frame("epoch")]
+    scale = _Axes(across, [*values, *within], whole=unit == "epoch")
+    drawn = [scale.frame(unit)]
     if marked is not None:
         x = scale.x(marked)
         drawn.append(element("line", x1=x, x2=x, y1=_TOP, y2=HEIGHT - _BOTTOM, class_="mark"))
     for place, part in enumerate(series.values()):
-        points = [(scale.x(e), scale.y(v)) for e, v in zip(epochs, part, strict=True) if math.isfinite(v)]
+        points = [(scale.x(e), scale.y(v)) for e, v in zip(across, part, strict=True) if math.isfinite(v)]
         kind = f"series{place}"
         drawn.append(element("polyline", points=" ".join(f"{x},{y}" for x, y in points), class_=kind))
         drawn += [element("circle", cx=x, cy=y, r=2.4, class_=kind) for x, y in points]
@@ -64,7 +66,7 @@ def lines(title, epochs, series, marked=None):
     if marked is not None:
         legend.append(element("span", f"best epoch, {marked}", class_="key mark"))
     ends = "; ".join(f"{name} from {short_number(p[0])} to {short_number(p[-1])}" for name, p in series.items())
-    return _figure(title, drawn, f"{title} over {len(epochs)} epochs: {ends}", element("p", legend, class_="legend"))
+    return _figure(title, drawn, f"{title}, by {unit}: {ends}", element("p", legend, class_="legend"))
 
 
 def scatter(title, points, across, up):
@@ -110,6 +112,36 @@ def histogram(title, edges, counts, unit):
     return _figure(title, drawn, f"{title}: {sum(counts):,} values in {len(counts)} bins", short=True)
 
 
+def reliability(title, bins, unit):
+    """The share that was right in bins of equal width from 0 to 1, beside the line on which it equals the confidence.
+
+    Args:
+        title: What it shows.
+        bins: dicts with `count` and, where that is not 0, `accuracy`.
+        unit: What the bins are of.
+
+    Returns:
+        Html: a `<figure>`.
+    """
+    scale = _Axes([0, 1], [0, 1])
+    ends = dict(x1=scale.x(0), x2=scale.x(1), y1=scale.y(0), y2=scale.y(1))
+    drawn, most = [scale.frame(unit)], max(one["count"] for one in bins) or 1
+    for place, one in enumerate(bins):
+        if one["count"]:
+            low, high = place / len(bins), (place + 1) / len(bins)
+            x, y = scale.x(low), scale.y(one["accuracy"])
+            size = dict(width=round(scale.x(high) - x - 1, 1), height=round(scale.base - y, 1))
+            # Bins of few answers stay visible.
+            opacity = f"{0.25 + 0.75 * one['count'] / most:.2f}"
+            told = f"{low:.2f} to {high:.2f}: {one['count']:,} answers, {one['accuracy']:.1%} right"
+            drawn.append(
+                element("rect", element("title", told), x=x, y=y, **size, class_="column", fill_opacity=opacity)
+            )
+    drawn.append(element("line", **ends, class_="mark"))
+    total = sum(one["count"] for one in bins)
+    return _figure(title, drawn, f"{title}: {total:,} answers in {len(bins)} bins of confidence")
+
+
 def _figure(title, drawn, alt, *below, short=False):
     height = _SHORT if short else HEIGHT
     svg = element("svg", drawn, viewBox=f"0 0 {WIDTH} {height}", role="img", aria_label=alt)
@@ -141,11 +173,11 @@ class _Axes:
             element("path", d=f"M{_LEFT} {_TOP}V{self.base}H{WIDTH - _RIGHT}", class_="axis"),
             element("text", name, x=middle, y=self.height - 3, text_anchor="middle"),
         ]
-        for value in _ticks(*self.up, most=5):
+        for value in ticks(*self.up, most=5):
             y = self.y(value)
             drawn.append(element("path", d=f"M{_LEFT} {y}H{WIDTH - _RIGHT}", class_="grid"))
             drawn.append(element("text", short_number(value), x=_LEFT - 5, y=y + 4, text_anchor="end"))
-        for value in _ticks(*self.across, most=6, least=1 if self.whole else 0):
+        for value in ticks(*self.across, most=6, least=1 if self.whole else 0):
             x = self.x(value)
             drawn.append(element("text", short_number(value), x=x, y=self.base + 13, text_anchor="middle"))
         return drawn
@@ -156,7 +188,7 @@ def _span(values):
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _ticks(low, high, most, least=0):
+def ticks(low, high, most, least=0):
     """Up to `most` round figures within a span, at least `least` apart."""
     power = 10 ** math.floor(math.log10(high - low))
     steps = (power * factor for factor in (0.1, 0.2, 0.5, 1, 2, 5, 10))

@@ -19,31 +19,32 @@ def render(parts):
     Returns:
         str
     """
+    return document(
+        parts.title,
+        verdicts(parts),
+        notes(parts),
+        _contents(parts),
+        asked(parts),
+        profile_section(parts),
+        training(parts),
+        results(parts),
+        costs(parts),
+        serving(parts),
+    )
+
+
+def document(title, *contents):
+    """A whole page: its style in it, its title above, then the contents."""
     style = (files("kerasfusion.evaluation.page") / "page.css").read_text(encoding="utf-8")
     head = element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
-        element("title", parts.title),
+        element("title", title),
         element("style", Html(style)),
     )
-    body = element(
-        "body",
-        element(
-            "main",
-            element("h1", parts.title),
-            verdicts(parts),
-            notes(parts),
-            _contents(parts),
-            asked(parts),
-            profile_section(parts),
-            training(parts),
-            results(parts),
-            costs(parts),
-            serving(parts),
-        ),
-    )
+    body = element("body", element("main", element("h1", title), *contents))
     return "<!doctype html>\n" + element("html", head, body, lang="en") + "\n"
 
 

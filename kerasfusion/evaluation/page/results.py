@@ -2,14 +2,16 @@
 
 import math
 
+from kerasfusion.evaluation.page.calibration import calibration
 from kerasfusion.evaluation.page.examples import examples
 from kerasfusion.evaluation.page.figures import bar, interval, lines, scatter
 from kerasfusion.evaluation.page.html import element, join, scrolling_table, section, table
+from kerasfusion.evaluation.page.looked_at import looked_at
 from kerasfusion.evaluation.scores import RESAMPLES
 
 MOST_KINDS = 50
 MOST_CLASSES = 100
-_NAMES = {"accuracy": "accuracy", "f1_micro": "micro F1", "mae": "mean absolute error"}
+METRICS = {"accuracy": "accuracy", "f1_micro": "micro F1", "mae": "mean absolute error"}
 _N = f"Intervals: n rows drawn anew, {RESAMPLES:,} times; rows of one picture are drawn together."
 _CURVES = {"binary": "accuracy", "classes": "accuracy", "tags": "tag_accuracy", "number": "mae"}
 
@@ -41,7 +43,10 @@ def results(parts):
     for place, (name, found) in enumerate(parts.metrics["tasks"].items()):
         detail, task = parts.details["tasks"][name], parts.schema[name]
         contents = [_scores(found), _further(found), _by_kind(parts, found), _mistakes(task, detail)]
+        # Runs of before there were temperatures have no such figures.
+        contents.append(calibration(task, found.get("calibration")))
         contents.append(examples(task, detail, parts.details["rows_of"]))
+        contents.append(looked_at(detail.get("looked_at")))
         sections.append(section(f"Results: {task.column}", *contents, id_=f"results-{place}"))
     return join(sections)
 
@@ -72,7 +77,7 @@ def _scores(found):
     ]
     better = "smaller is better" if first["name"] == "mae" else "larger is better"
     ends = f"0 to {most:.4g}" if first["name"] == "mae" else "0 to 100 %"
-    header = ("", f"{_NAMES[first['name']]} [95 % interval], lines from {ends}", "n")
+    header = ("", f"{METRICS[first['name']]} [95 % interval], lines from {ends}", "n")
     note = element("p", _N, class_="legend")
     caption = f"The model beside what it has to beat ({better})"
     return join(table(caption, header, rows, (2,), class_="scores"), note)

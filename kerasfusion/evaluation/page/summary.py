@@ -32,12 +32,12 @@ def asked(parts):
     config, details = parts.config, parts.details
     facts = [("table", config["source"]), ("model", config["model"])]
     if config.get("changes"):
-        facts.append(("changed settings", _listed(config["changes"])))
-    facts += [("recipe", _listed(config["recipe"]))] if "recipe" in config else []
+        facts.append(("changed settings", listed(config["changes"])))
+    facts += [("recipe", listed(config["recipe"]))] if "recipe" in config else []
     facts.append(("made", details["made"]))
     if details.get("command"):
         facts.append(("command", element("code", details["command"])))
-    facts.append(("versions", _listed(details["versions"], " ")))
+    facts.append(("versions", listed(details["versions"], " ")))
     facts += [("machine", config["machine"])] if "machine" in config else []
     roles = None
     if details.get("settings"):
@@ -47,5 +47,5 @@ def asked(parts):
     return section("What was asked", table("The run", ("", ""), facts, class_="facts"), roles, id_="asked")
 
 
-def _listed(values, sign=" = "):
+def listed(values, sign=" = "):
     return ", ".join(f"{name}{sign}{value}" for name, value in values.items())

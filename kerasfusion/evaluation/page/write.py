@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kerasfusion.data.profile import profile_splits
 from kerasfusion.evaluation.details import LONGEST_TEXT, task_details
+from kerasfusion.evaluation.page.looked_at import looked_at_details
 from kerasfusion.evaluation.page.parts import DETAILS_FILE, Parts, read_parts, run_parts
 from kerasfusion.evaluation.page.render import render
 
@@ -38,7 +39,7 @@ def write_page(folder, path=None):
     return _write(read_parts(folder), path or Path(folder) / FILE)
 
 
-def save_page(folder, reports, data, config, metrics):
+def save_page(folder, reports, data, config, metrics, looked_at=None):
     """Write a new run's page, and `details.json` to make it of again.
 
     Args:
@@ -47,6 +48,8 @@ def save_page(folder, reports, data, config, metrics):
         data: The `Data` of the run.
         config: What goes into `config.json`.
         metrics: What goes into `metrics.json`.
+        looked_at: dict task -> rows of `kf.explain.explained_rows`, or the reason why there are none; None leaves
+            the part out.
 
     Returns:
         Path: the page.
@@ -58,6 +61,8 @@ def save_page(folder, reports, data, config, metrics):
         "model_bytes": (folder / "model.keras").stat().st_size,
         "sample": _sample(test),
     }
+    for name, rows in (looked_at or {}).items():
+        details["tasks"][name]["looked_at"] = looked_at_details(rows, reports[name], test)
     (folder / DETAILS_FILE).write_text(json.dumps(details, indent=1, ensure_ascii=False), encoding="utf-8")
     return _write(run_parts(folder, data.schema, config, metrics, details), folder / FILE)
 
@@ -88,9 +93,7 @@ def write_evaluation_page(path, run, reports, examples, skipped):
 
 def _details(reports, examples, splits, skipped, notes, image_sizes):
     return {
-        "made": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
-        "command": _command(),
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        **provenance(),
         "profile": profile_splits(splits, image_sizes),
         "skipped": [
             {
@@ -103,6 +106,15 @@ def _details(reports, examples, splits, skipped, notes, image_sizes):
         "notes": list(notes),
         "tasks": {name: task_details(found, examples) for name, found in reports.items()},
         "rows_of": _rows_of(examples.frame),
+    }
+
+
+def provenance():
+    """When, by which command and with what a page was made."""
+    return {
+        "made": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
+        "command": _command(),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
 
 
@@ -128,8 +140,13 @@ def _sample(examples):
 
 
 def _write(parts, path):
+    return write_html(render(parts), path)
+
+
+def write_html(page, path):
+    """Write a page under a temporary name, then rename it."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(render(parts), encoding="utf-8")
+    temporary.write_text(page, encoding="utf-8")
     temporary.replace(path)
     return path

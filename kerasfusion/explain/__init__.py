@@ -1,0 +1,7 @@
+"""What the model looked at."""
+
+from kerasfusion.explain.class_activation import NoActivation, class_activation, image_encoders
+from kerasfusion.explain.overlay import overlay
+from kerasfusion.explain.rows import explained_rows
+
+__all__ = ["NoActivation", "class_activation", "explained_rows", "image_encoders", "overlay"]

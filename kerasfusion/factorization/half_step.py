@@ -1,0 +1,112 @@
+"""One half of an alternation: every row's factors, while the other side's stay as they are."""
+
+import contextlib
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from joblib import effective_n_jobs
+from threadpoolctl import threadpool_limits
+
+from kerasfusion.factorization.solvers import SOLVERS, solve_shared
+
+
+@dataclasses.dataclass(frozen=True)
+class Design:
+    """What the entries of a matrix's columns are regressed on.
+
+    Args:
+        table: float `(m + 1, K)`, the columns' factors and a last row of zeros, where padding points.
+        offsets: float `(m + 1,)`, what is taken from every value of a column, or None.
+        background: float `(m + 1,)`, the weight that an entry has although it is not listed (implicit feedback: those
+            zeros are in the rows' shared matrix), or None.
+    """
+
+    table: np.ndarray
+    offsets: np.ndarray | None = None
+    background: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Shared:
+    """What rows have in common, by the kind of row: the parts of a regression whose columns are known throughout.
+
+    Args:
+        matrices: float `(kinds, K, K)`.
+        kind: int `(n,)`, every row's kind.
+        products: float `(n, K)`, the right-hand sides.
+        constants: float64 `(n,)`, the objective of all-zero factors.
+    """
+
+    matrices: np.ndarray
+    kind: np.ndarray
+    products: np.ndarray
+    constants: np.ndarray
+
+
+@contextlib.contextmanager
+def workers(n_jobs):
+    """A pool of threads, each with BLAS in one thread: they would otherwise fight for the same cores."""
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(effective_n_jobs(n_jobs)) as pool:
+        yield pool
+
+
+def half_step(buckets, design, shared, ridge, start, solver, pool, lower=None):
+    """Solve the regularized regression of every row.
+
+    Args:
+        buckets: list of `Bucket`.
+        design: `Design` of the buckets' columns.
+        shared: `Shared`, or None.
+        ridge: float `(n,)`, the weight of every row's squared norm.
+        start: float `(n, K)`, where the approximate solvers start from.
+        solver: "cg", "cholesky" or "nonnegative".
+        pool: Threads, from `workers`.
+        lower: float `(K,)`, least values, for "nonnegative".
+
+    Returns:
+        `(factors, objective)`: float `(n, K)`, and the sum over the rows of squared errors and regularization.
+
+    Raises:
+        numpy.linalg.LinAlgError: A regression is singular.
+    """
+    factors = np.zeros_like(start)
+    solve = SOLVERS[solver]
+    several = shared is not None and len(shared.matrices) > 1
+
+    def work(bucket):
+        rows = bucket.rows
+        G = design.table.take(bucket.columns, axis=0)
+        values = bucket.values
+        if design.offsets is not None:
+            values = values - design.offsets.take(bucket.columns)
+        weighted, weights = values, bucket.weights
+        if weights is not None:
+            weighted = weights * values
+            if design.background is not None:
+                weights = weights - design.background.take(bucket.columns)
+        constant = float((weighted * values).sum(dtype=np.float64))
+        b = np.matmul(weighted[:, None, :], G)[:, 0]
+        S = None
+        if shared is not None:
+            b += shared.products[rows]
+            S = shared.matrices[shared.kind[rows]] if several else shared.matrices[0]
+            constant += float(shared.constants[rows].sum())
+        x, residual = solve(G, weights, S, ridge[rows], b, start[rows], lower)
+        factors[rows] = x
+        return constant - float((x * (b + residual)).sum(dtype=np.float64))
+
+    objective = sum(pool.map(work, buckets))
+    alone = np.ones(len(start), bool)
+    for bucket in buckets:
+        alone[bucket.rows] = False
+    # Without entries and without anything shared, the least is at zero.
+    if shared is not None and alone.any():
+        for kind, matrix in enumerate(shared.matrices):
+            rows = np.flatnonzero(alone & (shared.kind == kind))
+            if len(rows):
+                b = shared.products[rows]
+                x, residual = solve_shared(matrix, ridge[rows[0]], b, start[rows], lower, solver == "nonnegative")
+                factors[rows] = x
+                objective += float(shared.constants[rows].sum() - (x * (b + residual)).sum(dtype=np.float64))
+    return factors, objective

@@ -1,0 +1,33 @@
+"""Families of the zoo: models with the same encoders, named `<family>_<fusion>`."""
+
+from kerasfusion.recipes.train import default_model
+from kerasfusion.zoo import list_models
+
+
+def family_of(data, names=()):
+    """The family that fusions are compared or searched in; None where the data has nothing to join.
+
+    Args:
+        data: What `kf.data.load` returned.
+        names: Names of models: the family of the first that belongs to one; without any, that of the model that the
+            data would get.
+
+    Returns:
+        str or None: such as `"classifier"`, for which `"classifier_concat"` is registered.
+    """
+    if not (data.schema.of_kind("text") and data.schema.of_kind("image")):
+        return None
+    for name in (*names, default_model(data)[0]):
+        family = name.partition("_")[0]
+        if f"{family}_concat" in list_models():
+            return family
+    return "classifier"
+
+
+def with_fusion(family, fusion):
+    """A family's model with this fusion: its name in the zoo, and what to change of it.
+
+    A fusion that has no entry of its own is put in the place of the concatenation.
+    """
+    name = f"{family}_{fusion}"
+    return (name, {}) if name in list_models() else (f"{family}_concat", {"fusion": fusion})

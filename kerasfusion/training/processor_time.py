@@ -1,0 +1,53 @@
+"""How much training a budget of processor time pays for: unlike the clock, it is the same on a busy machine."""
+
+import dataclasses
+import math
+import time
+
+import numpy as np
+
+from kerasfusion.training.fit import fit
+
+# Pictures that are timed: a few seconds of the slowest fusions.
+TIMED_PICTURES = 320
+
+
+def plan_epochs(model, train, validation, recipe, seconds, out):
+    """Epochs, and the share of the pictures that each of them sees, that take about so many processor seconds.
+
+    A short training of `model` is timed: its first epoch traces graphs, its third is one like all others. Both
+    count. Processor seconds are those of all threads of this process. The learning rate's schedule can then end
+    where the budget does, which is why the number of epochs has to be known before.
+
+    Args:
+        model: A model like the one to be trained; it is trained for a moment, so make another one after.
+        train: Training `Examples`, with one image feature.
+        validation: Validation `Examples`.
+        recipe: The `Recipe`, whose `epochs` do not matter.
+        seconds: The budget.
+        out: Folder for the files of this short training.
+
+    Returns:
+        tuple: `(epochs, share)`; the share of the pictures is below 1 so that whole epochs fit the budget.
+    """
+    stamps = [time.process_time()]
+    few = dataclasses.replace(recipe, epochs=3, patience=None)
+    parts = some_pictures(train, TIMED_PICTURES, recipe.seed), some_pictures(validation, TIMED_PICTURES, recipe.seed)
+    fit(model, *parts, few, out, say=lambda line: stamps.append(time.process_time()))
+    first, *_, last = np.diff(stamps[-4:])
+    # Validation has no backward pass: a third of the work of training.
+    rows = len(train) + len(validation) / 3
+    epoch = last * rows / (len(parts[0]) + len(parts[1]) / 3)
+    affordable = max(seconds - (first - last), epoch / 10) / epoch
+    epochs = math.ceil(affordable)
+    return epochs, affordable / epochs
+
+
+def some_pictures(examples, count, seed=0):
+    """The rows of so many pictures, chosen by chance; all rows where there are no more."""
+    (index,) = examples.images.values()
+    pictures = np.unique(index)
+    if count >= len(pictures):
+        return examples
+    chosen = np.random.default_rng(seed).choice(pictures, count, replace=False)
+    return examples.take(np.flatnonzero(np.isin(index, chosen)))

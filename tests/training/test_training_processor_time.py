@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from kerasfusion.training import Recipe, processor_time
+from kerasfusion.training.processor_time import plan_epochs, some_pictures
+
+
+class Rows:
+    """What is used of `Examples`: rows of pictures."""
+
+    def __init__(self, pictures):
+        self.images = {"image": np.asarray(pictures)}
+
+    def __len__(self):
+        return len(self.images["image"])
+
+    def take(self, rows):
+        return Rows(self.images["image"][rows])
+
+
+def test_some_pictures_with_all_their_rows():
+    rows = Rows(np.repeat(np.arange(50), 3))
+    some = some_pictures(rows, 10)
+    assert len(some) == 30 and len(np.unique(some.images["image"])) == 10
+    np.testing.assert_array_equal(some.images["image"], some_pictures(rows, 10).images["image"])
+    assert set(some.images["image"]) != set(some_pictures(rows, 10, seed=1).images["image"])
+    assert some_pictures(rows, 50) is rows
+
+
+@pytest.mark.parametrize(
+    "seconds, epochs, share",
+    # Tracing takes 8 seconds. 3200 + 640 / 3 rows take 2 seconds, so 32000 + 6400 / 3 take 20.
+    [(108, 5, 1.0), (98, 5, 0.9), (28, 1, 1.0), (18, 1, 0.5), (1, 1, 0.1)],
+)
+def test_plan(monkeypatch, tmp_path, seconds, epochs, share):
+    clock = iter([100.0, 110.0, 112.5, 114.5])
+    monkeypatch.setattr(processor_time.time, "process_time", lambda: next(clock))
+
+    def fit(model, train, validation, recipe, out, say):
+        assert (model, recipe.epochs, recipe.seed, out) == ("model", 3, 4, tmp_path)
+        assert (len(train), len(validation)) == (3200, 640)
+        for line in range(3):
+            say(line)
+
+    monkeypatch.setattr(processor_time, "fit", fit)
+    train, validation = Rows(np.repeat(np.arange(3200), 10)), Rows(np.repeat(np.arange(3200), 2))
+    found = plan_epochs("model", train, validation, Recipe(seed=4), seconds, tmp_path)
+    assert found == (epochs, pytest.approx(share))

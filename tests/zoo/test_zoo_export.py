@@ -1,0 +1,34 @@
+"""Every name in the zoo is exported and verified with TensorFlow Serving's loader.
+
+One of each family runs with the other tests; all of them with `pytest -m every_export`.
+"""
+
+import pytest
+from png import png_bytes
+
+import kerasfusion as kf
+from kerasfusion.serving.exporting import export_model
+from kerasfusion.zoo import get_entry, list_models
+
+EXAMPLES = {"text": [b"a b c", b"unheard-of", b""], "image_bytes": [png_bytes(0), b"no picture", png_bytes(1)]}
+
+# A family is a file of the zoo.
+FIRST = set({get_entry(name).builder.__module__: name for name in reversed(list_models())}.values())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *sorted(FIRST),
+        *(pytest.param(n, marks=pytest.mark.every_export) for n in list_models() if n not in FIRST),
+    ],
+)
+def test_exports_and_verifies(name, schema_for, tmp_path):
+    schema = schema_for(name)
+    examples = {
+        key: values for key, values in EXAMPLES.items() if key.removesuffix("_bytes") in get_entry(name).inputs
+    }
+    version = export_model(kf.create_model(name, schema, units=8), schema, tmp_path / name, examples)
+    report = kf.verify(version)
+    assert report.ok, report
+    assert "serving_default: outputs" in {row.name for row in report.rows}
