@@ -1,4 +1,5 @@
-import math
+import functools
+import operator
 
 import keras
 from keras import ops
@@ -36,7 +37,7 @@ class LowRankFusion(Fusion):
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
 
     def fuse(self, values, training):
-        product = math.prod(self.factors[name](value) for name, value in values.items())
+        product = functools.reduce(operator.mul, (self.factors[name](value) for name, value in values.items()))
         terms = ops.reshape(product, (-1, self.rank, self.units))
         return ops.einsum("bru,r->bu", terms, self.rank_weights) + self.bias
 

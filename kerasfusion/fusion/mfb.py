@@ -1,5 +1,5 @@
+import functools
 import itertools
-import math
 import operator
 
 import keras
@@ -39,7 +39,7 @@ class MFBFusion(Fusion):
         self.inputs = self.dense_each("in", shapes, self.units * self.factors)
 
     def fuse(self, values, training):
-        product = math.prod(self.inputs[name](value) for name, value in values.items())
+        product = functools.reduce(operator.mul, (self.inputs[name](value) for name, value in values.items()))
         product = ops.reshape(product, (-1, self.order, self.units // self.order, self.factors))
         stages = itertools.accumulate(ops.unstack(product, axis=1), operator.mul)
         return ops.concatenate([signed_root_norm(ops.sum(stage, axis=-1)) for stage in stages], axis=-1)

@@ -1,4 +1,5 @@
-import math
+import functools
+import operator
 
 import keras
 from keras import ops
@@ -56,7 +57,7 @@ class MutanFusion(Fusion):
     def fuse(self, values, training):
         chunks, width = self.chunk_shape
         inner = {name: ops.reshape(self.inputs[name](value), (-1, chunks, width)) for name, value in values.items()}
-        product = math.prod(self.factors[name](value) for name, value in inner.items())
+        product = functools.reduce(operator.mul, (self.factors[name](value) for name, value in inner.items()))
         terms = ops.reshape(product, (-1, chunks, self.rank, width))
         merged = self.normalize(ops.sum(terms, axis=2))
         return self.projection(ops.reshape(merged, (-1, chunks * width)))

@@ -39,7 +39,7 @@ IMAGE["small_cnn_flatten"] = lambda **c: IMAGE_ENCODERS["small_cnn"](
     **{"units": 5, "filters": (4, 6), "flatten": True, **c}
 )
 IMAGE["residual_cnn_plain"] = lambda **c: IMAGE_ENCODERS["residual_cnn"](
-    **{"units": 5, "filters": (4, 6), "blocks": 0, **c}
+    **{"units": 5, "filters": (4, 6), "blocks": 0, "coordinates": True, **c}
 )
 NUMBERS = {"numbers": lambda **c: NumbersEncoder(**{"units": 5, "mean": (10, 5), "std": (2, 0), **c})}
 EVERY = {**TEXT, **IMAGE, **NUMBERS}
