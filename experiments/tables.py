@@ -16,6 +16,15 @@ from kerasfusion.evaluation.results import read
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "experiments/README.md")
 
+# Where the zoo's models were measured, in the order in which a figure is looked for: file of results -> data set.
+MEASURED = {
+    "demo": "shapes world",
+    "relational_vqa": "Sort-of-CLEVR, relational questions",
+    "image_tagging": "CIFAR-10, 15,000 pictures",
+    "compare_emoji": "emoji, pictures and names",
+    "easy_vqa": "easy-VQA",
+}
+
 
 def shown(row):
     """A figure as people read it, with its interval where it has one."""
@@ -38,12 +47,34 @@ def results_table(name):
 
 
 def zoo_table():
-    """Every registered model."""
-    lines = ["| model | what it is | needs | from |", "|---|---|---|---|"]
+    """Every registered model, with its figure on the first data set it was measured on."""
+    lines = ["| model | what it is | from | parameters | accuracy | on |", "|---|---|---|---|---|---|"]
+    commands = {}
     for name in kf.list_models():
         entry = kf.zoo.get_entry(name)
-        lines.append(f"| `{name}` | {entry.summary} | {', '.join(entry.inputs)} | {entry.source} |")
-    return "\n".join(lines)
+        needs = "" if len(entry.inputs) > 1 else f" ({entry.inputs[0]} alone)"
+        found = measured(name)
+        figures = ["", "", ""]
+        if found:
+            data, parameters, score = found
+            number = commands.setdefault((data, score["command"]), len(commands) + 1)
+            figures = [parameters, shown(score), f"{data} [{number}]"]
+        lines.append(f"| `{name}` | {entry.summary}{needs} | {entry.source} | {' | '.join(figures)} |")
+    made = [f"{number}. {data}: `{command}`" for (data, command), number in commands.items()]
+    return "\n".join([*lines, "", *made])
+
+
+def measured(name):
+    """Data set, parameters and row of the score of a model of the zoo; None where it was not measured."""
+    for file, data in MEASURED.items():
+        path = ROOT / "experiments" / "results" / f"{file}.csv"
+        # "vqa_film, seed 0" is a run of vqa_film.
+        rows = [row for row in read(path) if row["model"].split(",")[0] == name] if path.exists() else []
+        scores = [row for row in rows if row["metric"] in ("accuracy", "accuracy (relational)")]
+        if scores:
+            counts = [shown(row) for row in rows if row["metric"] == "parameters"]
+            return data, counts[0] if counts else "", scores[0]
+    return None
 
 
 def render(text):

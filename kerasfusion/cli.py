@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import sys
 import tempfile
 import warnings
@@ -152,9 +153,10 @@ def train(source, model, out, word_vectors, baselines, tensorboard, overwrite, r
 @out_option("comparisons/comparison")
 @recipe_options
 @learning_rate_option
+@option("--results", "Write the figures to this CSV file too, with the command that made them.", type=FILE)
 @flag("--overwrite", "Replace the comparison in that folder.")
 @flag("--resume", "Go on with the comparison in that folder.")
-def compare(source, models, fusions, seeds, out, overwrite, resume, **settings):
+def compare(source, models, fusions, seeds, out, results, overwrite, resume, **settings):
     """Train several models alike, with several seeds and baselines, and say which differences are more than chance.
 
     --models classifier_gated,"classifier_*" names models; --fusions mutan,film puts fusions into one. --epochs gives
@@ -167,6 +169,9 @@ def compare(source, models, fusions, seeds, out, overwrite, resume, **settings):
     _print_data(data)
     with _interruptible():
         found = kf.compare(data, models, out, seeds, recipe, fusions, say=_say, overwrite=overwrite, resume=resume)
+    if results is not None:
+        rows = kf.evaluation.comparison_rows(found.table)
+        kf.evaluation.record(results, rows, results.stem, shlex.join(["kerasfusion", *sys.argv[1:]]), recipe.seed)
     for part in found.tasks.values():
         console.print(f"\n[bold]{escape(part.verdict)}[/]")
         table = Table("", f"{part.metric} [95 % interval]", "p", "parameters", "training s", "ms a row", "MB")

@@ -11,7 +11,7 @@ from kerasfusion.evaluation.page import (
 )
 from kerasfusion.evaluation.predict import decide, names, predict_logits, predict_rows, predictions
 from kerasfusion.evaluation.report import TaskReport, report
-from kerasfusion.evaluation.results import record, score_rows
+from kerasfusion.evaluation.results import comparison_rows, record, score_rows
 from kerasfusion.evaluation.robustness import Robustness, robustness
 from kerasfusion.evaluation.scores import Score, score
 
@@ -24,6 +24,7 @@ __all__ = [
     "calibrate",
     "calibration_scores",
     "compare",
+    "comparison_rows",
     "decide",
     "fit_temperature",
     "names",

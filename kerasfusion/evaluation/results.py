@@ -74,3 +74,25 @@ def commit():
 def machine():
     """The kind of machine: processor architecture, number of cores, Python."""
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def comparison_rows(table):
+    """Rows for the table of a comparison (`kf.compare`): means over seeds with their intervals, and what each costs.
+
+    Args:
+        table: `Comparison.table`.
+    """
+    costs = {
+        "parameters": "parameters",
+        "train_seconds": "training seconds",
+        "latency_ms": "milliseconds, batch 1",
+        "export_mb": "megabytes",
+    }
+    rows = []
+    for line in table.to_dict("records"):
+        score = {"value": line["mean"], "low": line["low"], "high": line["high"], "n": line["test_rows"]}
+        rows.append({"model": line["model"], "metric": line["metric"], **score})
+        # What was never trained has no costs (NaN, which is unequal to itself).
+        found = {metric: line[name] for name, metric in costs.items() if line[name] == line[name]}
+        rows += [{"model": line["model"], "metric": m, "value": v} for m, v in found.items() if v is not None]
+    return rows

@@ -310,13 +310,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
             for _ in range(iterations):
                 stopped = False
                 for s in (0, 1):
-                    try:
-                        objective = alternation.update(sides[s], sides[1 - s])
-                    except np.linalg.LinAlgError:
-                        raise ValueError(
-                            f"the equations of a {SIDES[s]} are singular in {self.dtype}: raise regularization="
-                            f"{self.regularization!r}, or use dtype='float64'."
-                        ) from None
+                    objective = alternation.update(sides[s], sides[1 - s])
                     entry = {"iteration": len(self.history_) // 2 + 1, "half": f"{SIDES[s]}s", "objective": objective}
                     if s and held_out:
                         self._keep(sides)

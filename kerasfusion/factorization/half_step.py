@@ -68,7 +68,7 @@ def half_step(buckets, design, shared, ridge, start, solver, pool, lower=None):
         `(factors, objective)`: float `(n, K)`, and the sum over the rows of squared errors and regularization.
 
     Raises:
-        numpy.linalg.LinAlgError: A regression is singular.
+        ValueError: A regression is singular.
     """
     factors = np.zeros_like(start)
     solve = SOLVERS[solver]

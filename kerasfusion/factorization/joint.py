@@ -4,23 +4,18 @@ import numbers
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import LinearOperator, svds
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.extmath import randomized_svd
 from sklearn.utils.validation import check_is_fitted
 
-from kerasfusion.factorization.baselines import RidgeCCA, leading_directions
+from kerasfusion.factorization.baselines import leading_directions
 from kerasfusion.factorization.blocks import Block, share, with_zero_row
 from kerasfusion.factorization.buckets import plan
 from kerasfusion.factorization.half_step import Design, half_step, workers
 from kerasfusion.factorization.options import check_choice, check_count, check_numbers, pair
 from kerasfusion.factorization.retrieval import view_recall
-from kerasfusion.factorization.views import common_rows, read_views
+from kerasfusion.factorization.starting import leading_residual, shared_start
+from kerasfusion.factorization.views import read_views
 from kerasfusion.factorization.whitening import Whitening
-
-# The ridge of the canonical correlations that the factors start from, and the widths they are found in.
-START_RIDGE = 0.01
-START_WIDTH = 512
 
 
 class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
@@ -134,7 +129,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         ):
             factors, loadings = self._closed_form(blocks)
         else:
-            factors, loadings = self._start(views, blocks)
+            factors, loadings = self._start(blocks)
             factors, loadings = self._alternate(blocks, factors, loadings)
         self._keep(blocks, factors, loadings)
         self._sums = None
@@ -285,21 +280,10 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         self._tell({"iteration": 1, "half": "closed form", "objective": float(error + penalty)})
         return factors, loadings
 
-    def _start(self, views, blocks):
+    def _start(self, blocks):
         """Shared factors from canonical correlations, then each view's own from what those leave."""
-        reduced = {name: (reduce(block, self.random_state), block.present) for name, block in blocks.items()}
-        n, width = len(next(iter(blocks.values())).present), sum(matrix.shape[1] for matrix, _ in reduced.values())
-        shared = np.zeros((n, self.factors), self.dtype)
-        complete = common_rows(reduced).sum()
-        count = min(self.factors, width, complete - 1)
-        if count > 0:
-            given = {name: matrix for name, (matrix, _) in reduced.items()}
-            masks = {name: has for name, (_, has) in reduced.items()}
-            shared[:, :count] = RidgeCCA(count, START_RIDGE).fit(given, present=masks).transform(given, masks)
-        if count < self.factors:
-            # Too few items have every view to tell more directions: the rest starts at random, and small.
-            random = np.random.default_rng(self.random_state)
-            shared[:, max(count, 0) :] = 0.01 * random.standard_normal((n, self.factors - max(count, 0)))
+        shared = shared_start(blocks, self.factors, self.random_state)
+        n = len(shared)
         factors = np.zeros((n, self._slots[None]), self.dtype)
         factors[:, : self.factors] = shared
         loadings = {}
@@ -356,13 +340,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         shared = share([blocks[name] for name in complete], [loadings[name] for name in complete], self.dtype)
         listed = [loadings[name] for name, block in blocks.items() if block.entries is not None]
         design = Design(with_zero_row(np.concatenate(listed))) if listed else None
-        try:
-            return half_step(buckets, design, shared, ridge, factors, "cholesky", pool)
-        except np.linalg.LinAlgError:
-            raise ValueError(
-                f"the equations of an item are singular in {self.dtype}: raise regularization="
-                f"{self.regularization!r}."
-            ) from None
+        return half_step(buckets, design, shared, ridge, factors, "cholesky", pool)
 
     def _fold_in(self, blocks):
         """Shared and private factors `(n, K)`, given the loadings."""
@@ -421,37 +399,3 @@ def slots(shared, views, private):
         found[name] = np.concatenate([np.arange(shared), np.arange(end, end + own)])
         end += own
     return {**found, None: end}
-
-
-def reduce(block, seed):
-    """A dense, narrow matrix with a block's leading directions, for canonical correlations; missing is the mean."""
-    matrix = block.matrix
-    if block.entries is not None:
-        entries = block.entries
-        matrix = sparse.csr_array((entries.values, (entries.rows, entries.columns)), shape=block.shape)
-    if not sparse.issparse(matrix) and block.shape[1] <= START_WIDTH:
-        return matrix
-    width = min(START_WIDTH, min(block.shape))
-    left, values, _ = randomized_svd(matrix, width, random_state=seed)
-    return left * values
-
-
-def leading_residual(block, shared, loadings, count, seed):
-    """`(P, Q)`: the best factors of what the shared ones leave of a block, split evenly between the two."""
-    matrix, shift = block.matrix, block.shift
-    if block.entries is not None:
-        entries = block.entries
-        matrix = sparse.csr_array((entries.values, (entries.rows, entries.columns)), shape=block.shape)
-        shift = np.zeros(block.shape[1], shared.dtype)
-    known = np.where(block.present[:, None], shared, 0)
-    has = block.present.astype(shared.dtype)
-    operator = LinearOperator(
-        block.shape,
-        matvec=lambda x: matrix @ x.ravel() - has * (shift @ x.ravel()) - known @ (loadings.T @ x.ravel()),
-        rmatvec=lambda x: matrix.T @ x.ravel() - shift * (has @ x.ravel()) - loadings @ (known.T @ x.ravel()),
-        dtype=shared.dtype,
-    )
-    start = np.random.default_rng(seed).standard_normal(min(block.shape)).astype(shared.dtype)
-    left, values, right = svds(operator, count, v0=start)
-    root = np.sqrt(values)
-    return left * root, right.T * root

@@ -134,10 +134,17 @@ def places_of(ids, index, what, unknown="error"):
     Raises:
         ValueError: An id is not known, and the message says which.
     """
+    if isinstance(index, pd.RangeIndex) and isinstance(ids, np.ndarray) and ids.dtype.kind == "i":
+        # Of a matrix the ids are the places: millions need no look-up.
+        return checked(np.where((ids >= 0) & (ids < len(index)), ids, -1), ids, what, unknown)
     try:
         places = index.get_indexer(pd.Index(ids))
     except TypeError as error:
         raise TypeError(f"ids of {what}s must be comparable with those of the fit: {error}") from None
+    return checked(places, ids, what, unknown)
+
+
+def checked(places, ids, what, unknown):
     new = places < 0
     if unknown == "error" and new.any():
         first = pd.Index(ids)[[new.argmax()]].tolist()[0]

@@ -51,7 +51,7 @@ def cholesky(G, A, S, ridge, b, x, lower):
             # The transpose of a symmetric matrix is in LAPACK's order already: nothing is copied.
             _, x[i], failed = posv(H[i].T, b[i], overwrite_a=True)
             if failed:
-                raise np.linalg.LinAlgError
+                raise singular(H)
     else:
         x = least_norm(H, b)
     return x, np.zeros_like(b)
@@ -92,9 +92,16 @@ def solve_shared(S, ridge, b, x, lower, nonnegative):
         (posv,) = get_lapack_funcs(("posv",), (H,))
         _, x, failed = posv(H, b.T)
         if failed:
-            raise np.linalg.LinAlgError
+            raise singular(H)
         return x.T, np.zeros_like(b)
     return least_norm(H[None], b), np.zeros_like(b)
+
+
+def singular(H):
+    return ValueError(
+        f"regularized equations are singular in {H.dtype}: raise regularization"
+        + (", or use dtype='float64'." if H.dtype == np.float32 else ".")
+    )
 
 
 def normal_matrices(G, A, S, ridge):

@@ -99,6 +99,7 @@ def _write(model, schema, folder, examples, name, variant):
         "tolerance": TOLERANCES[variant],
         "vocabulary_bytes": sum(len(word.encode()) + 1 for f in features for word in f.vocabulary),
         "constant_bytes": size * model.count_params(),
+        "variables": len(model.variables) if variant == "variables" else 0,
         "features": {f.name: f.kind for f in features},
         "classes": {task.name: list(task.classes) for task in schema.tasks},
         "kinds": {task.name: task.kind for task in schema.tasks},

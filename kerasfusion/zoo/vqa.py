@@ -9,7 +9,7 @@ _SAME_ENCODERS = {
     "bottleneck": ("arXiv 2107.00135", "Words and cells in two transformers that meet in a few tokens (MBT)."),
     "co_attention": ("arXiv 1908.02265", "Words look at the picture's cells and cells at words, in turns (ViLBERT)."),
     "concat": ("arXiv 1706.01427", "GRU and strided CNN, concatenated: the CNN + MLP to compare with."),
-    "cross_attention": ("arXiv 1908.02265", "Words look for what they need among the picture's cells, twice."),
+    "cross_attention": ("arXiv 1908.02265", "Words look for what they need among the picture's cells, three times."),
     "gated": ("arXiv 1702.01992", "GRU and strided CNN, weighed by learned gates (GMU)."),
     "low_rank": ("arXiv 1806.00064", "GRU and strided CNN, every product of places at low rank (LMF)."),
     "mfb": ("arXiv 1708.01471", "GRU and strided CNN, factorized bilinear pooling (MFB)."),
@@ -18,10 +18,18 @@ _SAME_ENCODERS = {
     "perceiver": ("arXiv 2103.03206", "A few learned tokens ask words and cells, then one another (Perceiver)."),
     "relation": ("arXiv 1706.01427", "Every pair of the picture's cells is asked the question (relation network)."),
     "residual": ("arXiv 1606.01455", "The question gathers products with the picture's vector in layers (MRN)."),
-    "stacked_attention": ("arXiv 1511.02274", "The question looks at the picture's cells, then looks again (SAN)."),
+    "stacked_attention": ("arXiv 1511.02274", "The question looks at the picture's cells three times (SAN)."),
     "sum": ("", "GRU and strided CNN, added."),
     "tensor": ("arXiv 1707.07250", "GRU and strided CNN, every product of two places (tensor fusion)."),
     "token_transformer": ("arXiv 1908.03557", "One transformer reads words and picture cells in a row (VisualBERT)."),
+}
+# As many looks as a question about two things has steps, and one for good measure.
+_SETTINGS = {
+    "cross_attention": {"depth": 3},
+    "perceiver": {"depth": 3, "latents": 4},
+    "relation": {"output_hidden": (64,)},
+    "residual": {"depth": 3},
+    "stacked_attention": {"hops": 3},
 }
 
 
@@ -35,7 +43,7 @@ def _register(fusion, source, summary):
                 "blocks": 0,
                 "coordinates": True,
             },
-            "fusion": fusion,
+            "fusion": {"name": fusion, **_SETTINGS.get(fusion, {})},
             "units": 64,
             "name": f"vqa_{fusion}",
         }

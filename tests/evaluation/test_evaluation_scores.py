@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from kerasfusion.data import Task
@@ -88,3 +89,21 @@ def test_results_replace_their_own_rows_alone(tmp_path):
         ("one", "0.7", "command one"),
         ("two", "0.6", "command two"),
     }
+
+
+def test_the_rows_of_a_comparison():
+    scored = {"metric": "accuracy", "low": 0.7, "high": 0.9, "test_rows": 40}
+    costs = {"parameters": 12.0, "train_seconds": 3.5, "latency_ms": 0.8, "export_mb": 0.4}
+    nothing = dict.fromkeys(costs, float("nan"))
+    table = pd.DataFrame(
+        [{"model": "a", "mean": 0.8, **scored, **costs}, {"model": "b", "mean": 0.75, **scored, **nothing}]
+    )
+    rows = results.comparison_rows(table)
+    assert rows[0] == {"model": "a", "metric": "accuracy", "value": 0.8, "low": 0.7, "high": 0.9, "n": 40}
+    assert [(row["metric"], row["value"]) for row in rows[1:5]] == [
+        ("parameters", 12.0),
+        ("training seconds", 3.5),
+        ("milliseconds, batch 1", 0.8),
+        ("megabytes", 0.4),
+    ]
+    assert [row["model"] for row in rows[5:]] == ["b"]

@@ -129,6 +129,13 @@ def test_weights_that_no_card_speaks_of_are_too_many(exports):
         check_size(version, {**card, "constant_bytes": 0})
 
 
+def test_a_deep_network_may_have_a_larger_graph(exports):
+    version = exports[1]["variables"]
+    card = card_of(version)
+    assert 0 < card["variables"] < 64 and "+ 0.6)" in check_size(version, card)
+    assert "+ 1.0)" in check_size(version, {**card, "variables": 164})
+
+
 def test_an_unknown_variant(tmp_path):
     with pytest.raises(ValueError, match=r"no variant 'half'; choose one of variables, frozen, bfloat16"):
         export_model(None, SCHEMA, tmp_path, EXAMPLES, "half")

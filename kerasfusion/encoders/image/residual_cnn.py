@@ -2,7 +2,7 @@ import keras
 from keras import ops
 
 from kerasfusion.encoders.image.base import ImageEncoder
-from kerasfusion.layers import append_coordinates
+from kerasfusion.layers import TransformerBlock, append_coordinates
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -53,6 +53,10 @@ class ResidualCNN(ImageEncoder):
             there, for pictures as small as 32 pixels.
         coordinates: Append each cell's row and column before the last layer: then also the pooled vector can tell
             where things are.
+        attention: Transformer blocks behind that layer, in which the cells attend to one another (convolutions
+            before a transformer: arXiv 2106.14881). What lies closest to what is then known of every cell, before
+            anyone asks.
+        heads: Attention heads of these blocks; must divide `units`.
         dropout: Dropout rate on the pooled vector.
 
     Example:
@@ -64,13 +68,24 @@ class ResidualCNN(ImageEncoder):
     """
 
     def __init__(
-        self, units, filters=(32, 64, 128), blocks=1, stem_strides=2, coordinates=False, dropout=0.0, **kwargs
+        self,
+        units,
+        filters=(32, 64, 128),
+        blocks=1,
+        stem_strides=2,
+        coordinates=False,
+        attention=0,
+        heads=4,
+        dropout=0.0,
+        **kwargs,
     ):
         super().__init__(units, dropout=dropout, **kwargs)
         self.filters = tuple(filters)
         self.blocks = blocks
         self.stem_strides = stem_strides
         self.coordinates = coordinates
+        self.attention = attention
+        self.heads = heads
 
     def build_encoder(self, pixels_shape):
         self.down, self.residual = [], []
@@ -91,10 +106,17 @@ class ResidualCNN(ImageEncoder):
                 pairs.append(pair)
             self.down.append(down)
             self.residual.append(pairs)
-        self.projection = keras.layers.Dense(
-            self.units, activation="relu", name="projection", dtype=self.dtype_policy
-        )
+        dtype = self.dtype_policy
+        self.projection = keras.layers.Dense(self.units, activation="relu", name="projection", dtype=dtype)
         self.projection.build((*shape[:-1], shape[-1] + 2 * self.coordinates))
+        if self.attention:
+            tokens = (shape[0], shape[1] * shape[2], self.units)
+            self.attending = [
+                TransformerBlock(self.heads, name=f"attention_{i}", dtype=dtype) for i in range(self.attention)
+            ]
+            self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm", dtype=dtype)
+            for layer in (*self.attending, self.norm):
+                layer.build(tokens)
 
     def encode(self, pixels, training):
         x = pixels
@@ -103,6 +125,12 @@ class ResidualCNN(ImageEncoder):
             for first, second in pairs:
                 x = ops.relu(x + second(first(x, training=training), training=training))
         grid = self.projection(append_coordinates(x) if self.coordinates else x)
+        if self.attention:
+            _, height, width, _ = grid.shape
+            tokens = ops.reshape(grid, (-1, height * width, self.units))
+            for block in self.attending:
+                tokens = block(tokens)
+            grid = ops.reshape(self.norm(tokens), (-1, height, width, self.units))
         return grid, ops.mean(grid, axis=(1, 2))
 
     def get_config(self):
@@ -112,4 +140,6 @@ class ResidualCNN(ImageEncoder):
             "blocks": self.blocks,
             "stem_strides": self.stem_strides,
             "coordinates": self.coordinates,
+            "attention": self.attention,
+            "heads": self.heads,
         }
