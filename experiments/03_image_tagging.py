@@ -40,7 +40,7 @@ from kerasfusion.evaluation.results import record, score_rows
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("source", nargs="?", help="tfds:cifar10, an .npz file, or a folder with train.npz and test.npz")
 parser.add_argument("--quick", action="store_true", help="drawn shapes and one epoch")
-parser.add_argument("--epochs", type=int, default=36, help="epochs of the residual network")
+parser.add_argument("--epochs", type=int, default=30, help="epochs of the residual network")
 parser.add_argument("--out", type=Path, default=Path("runs/03_image_tagging"), help="folder of the runs")
 parser.add_argument(
     "--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder that data sets are kept in"
@@ -154,7 +154,7 @@ for case, network in {
 # ## 3. The article's network, and a better one
 #
 # Both are entries of the zoo, trained by the same call. `tagger_residual` is a residual network that skips no pixel
-# of a small picture. It sees each picture shifted, zoomed, mirrored and lit a little differently in every epoch, and
+# of a small picture. It sees each picture shifted, zoomed, turned, mirrored and lit differently in every epoch, and
 # its weights are held small. Its settings were chosen on a validation split cut from train.
 
 recipes = {
@@ -165,7 +165,7 @@ recipes = {
         epochs=1 if arguments.quick else arguments.epochs,
         batch_size=128,
         weight_decay=0.05,
-        augment="light",
+        augment="strong",
         patience=None,
     ),
 }
