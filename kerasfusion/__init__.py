@@ -41,6 +41,7 @@ _FUNCTIONS = {
     "robustness": "kerasfusion.recipes",
     "load": "kerasfusion.training",
     "export": "kerasfusion.recipes",
+    "index": "kerasfusion.recipes",
     "verify": "kerasfusion.serving",
 }
 

@@ -65,6 +65,7 @@ data_options = together(
     option("--text", "Text column(s), divided by commas.", type=COLUMNS),
     option("--numbers", "Columns of plain numbers, divided by commas.", type=COLUMNS),
     option("--label", "Column(s) to predict, divided by commas.", type=COLUMNS),
+    flag("--match", "Learn which text goes with which picture instead of a label."),
     option("--label-kind", "What they are.", type=click.Choice(["binary", "classes", "tags", "number"])),
     option("--split", "Column that says train, validation or test."),
     option("--group", "Rows of one group stay in one split."),
@@ -112,10 +113,10 @@ def list_command(pattern):
     names = kf.list_models(pattern)
     if not names:
         raise click.BadParameter(f"no model matches {pattern!r}; `kerasfusion list` shows all.")
-    table = Table("model", "what it is", "needs", "from")
+    table = Table("model", "what it is", "needs", "learns a", "from")
     for name in names:
         entry = kf.zoo.get_entry(name)
-        table.add_row(name, entry.summary, ", ".join(entry.inputs), entry.source)
+        table.add_row(name, entry.summary, ", ".join(entry.inputs), entry.task, entry.source)
     console.print(table)
 
 
@@ -328,6 +329,30 @@ def export(run, base, **options):
 
 
 @app.command()
+@click.argument("run", type=FOLDER)
+@click.argument("gallery", type=click.Path(exists=True, path_type=Path))
+@click.argument("base", type=FOLDER)
+@option("--id", "Column that names the pictures of a table; else their paths do.")
+@option("--k", "Pictures that a search gives.", 10, click.IntRange(min=1))
+@image_dir_option
+@outside_option
+def index(run, gallery, base, id, k, image_dir, allow_outside):
+    """Export the match in folder RUN into folder BASE with the pictures of GALLERY inside, to be searched.
+
+    GALLERY is a folder of pictures, or a table with the run's picture column. Each time the next version is written.
+    """
+    kf = _load()
+
+    places = {"image_dir": image_dir, "allow_outside": allow_outside}
+    version, left_out = kf.index(run, gallery, base, id_column=id, k=k, **places)
+    if left_out:
+        more = ", …" if len(left_out) > 20 else ""
+        _say(f"Not indexed, {len(left_out):,} that cannot be read: {', '.join(left_out[:20])}{more}")
+    console.print(f"Exported to [bold]{version}[/]")
+    sys.exit(0 if _print_verification(kf.verify(version)) else 1)
+
+
+@app.command()
 @click.argument("path", type=FOLDER)
 def verify(path):
     """Check the served model, or the one version, in folder PATH with the loader that TensorFlow Serving uses."""
@@ -453,6 +478,9 @@ def _usable(out):
 
 def _print_scores(report):
     console.print(f"\n[bold]{report['verdict']}[/]")
+    if report.get("kind") == "match":
+        console.print(_match_table(report))
+        return
     first = next(iter(report["scores"].values()))
     kinds = list(next(iter(report["by_kind"].values()), {}))
     # Many classes do not fit a terminal's width; they are all in metrics.json.
@@ -462,6 +490,16 @@ def _print_scores(report):
         by_kind = report["by_kind"].get(name, {})
         table.add_row(name, _figure(score, interval=True), *(_figure(by_kind[kind]) for kind in kinds))
     console.print(table)
+
+
+def _match_table(report):
+    table = Table("", "R@1", "R@5", "R@10", "median rank", "MRR", "queries", "searched")
+    directions = {**report["directions"], **{f"chance, {name}": part for name, part in report["chance"].items()}}
+    for name, part in directions.items():
+        recall = (f"{value:.1%}" for value in part["recall"].values())
+        counts = (f"{part[key]:,}" for key in ("queries", "gallery"))
+        table.add_row(name, *recall, f"{part['median_rank']:g}", f"{part['mrr']:.3f}", *counts)
+    return table
 
 
 def _figure(score, interval=False):

@@ -34,3 +34,22 @@ def color_table(folder, rows=60, seed=0):
             }
         )
     return pd.DataFrame(table)
+
+
+def caption_table(folder, pictures=60, seed=0):
+    """Pictures of one color above another, with two captions each; columns photo, caption.
+
+    A caption's words say which color is where without their order.
+    """
+    skies = {"red": "crimson", "green": "emerald", "blue": "azure"}
+    random = np.random.default_rng(seed)
+    (folder / "photos").mkdir(parents=True, exist_ok=True)
+    table = []
+    for i in range(pictures):
+        above, below = random.choice(list(COLORS), 2)
+        pixels = np.repeat([COLORS[above], COLORS[below]], 128, axis=0).reshape(16, 16, 3)
+        pixels = np.clip(pixels + random.integers(-20, 20, pixels.shape), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / "photos" / f"{i}.png")
+        for where in ("here", "there"):
+            table.append({"photo": f"photos/{i}.png", "caption": f"{skies[above]} over {below} {where}"})
+    return pd.DataFrame(table)

@@ -35,7 +35,8 @@ def profile_splits(splits, image_sizes=None):
     columns = [column for feature in schema.of_kind("numbers") for column in feature.columns]
     return {
         "rows": {name: len(split) for name, split in splits.items()},
-        "labels": {task.name: _labels(task, splits) for task in schema.tasks},
+        # Of a match the label is the row's own picture.
+        "labels": {task.name: _labels(task, splits) for task in schema.tasks if task.kind != "match"},
         "text": {feature.name: _text(feature, splits) for feature in schema.of_kind("text")},
         "image": {
             feature.name: _image(feature, splits, (image_sizes or {}).get(feature.name))

@@ -2,6 +2,8 @@
 
 from kerasfusion.evaluation.calibration import calibrate, calibration_scores, fit_temperature
 from kerasfusion.evaluation.comparison import Compared, TaskComparison, compare
+from kerasfusion.evaluation.embedding import embed_pictures, embed_texts
+from kerasfusion.evaluation.match_report import MatchReport
 from kerasfusion.evaluation.page import (
     save_page,
     write_comparison_page,
@@ -17,6 +19,7 @@ from kerasfusion.evaluation.scores import Score, score
 
 __all__ = [
     "Compared",
+    "MatchReport",
     "Robustness",
     "Score",
     "TaskComparison",
@@ -26,6 +29,8 @@ __all__ = [
     "compare",
     "comparison_rows",
     "decide",
+    "embed_pictures",
+    "embed_texts",
     "fit_temperature",
     "names",
     "predict_logits",

@@ -35,10 +35,11 @@ def calibrate(model, examples):
     model.save("model.keras")
     ```
     """
+    tasks = [task for task in examples.schema.tasks if task.classes]
+    if not tasks:
+        return {}
     logits, heads, found = predict_logits(model, examples), heads_of(model), {}
-    for task in examples.schema.tasks:
-        if not task.classes:
-            continue
+    for task in tasks:
         weights = examples.weights[task.name]
         labelled = weights > 0
         labels = examples.labels[task.name][labelled]

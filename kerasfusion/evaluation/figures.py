@@ -14,7 +14,7 @@ def learning_curves(history, path):
     """Training and validation loss, and the main metric, over epochs."""
     names = [name for name in history[0] if not name.startswith("val_") and f"val_{name}" in history[0]]
     shown = [name for name in ("loss", *sorted(names)) if name in names]
-    shown = list(dict.fromkeys(["loss", *[n for n in shown if "accuracy" in n or n.endswith("mae")][:1]]))
+    shown = list(dict.fromkeys(["loss", *[n for n in shown if "accuracy" in n or n.endswith(("mae", "recall"))][:1]]))
     figure = Figure(figsize=(5 * len(shown), 3.6), layout="constrained")
     epochs = [row["epoch"] for row in history]
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
@@ -134,4 +134,34 @@ def example_grid(pictures, captions, colors, path, columns=4):
         axes.imshow(picture, interpolation="nearest")
         lines = "\n".join(textwrap.fill(line, 30) for line in caption.split("\n"))
         axes.set_title(lines, fontsize=8, color=color, y=-0.02, va="top")
+    figure.savefig(path, dpi=110)
+
+
+def retrieval_grid(shown, pictures, texts, path):
+    """Queries, each a row: the text or picture on the left, beside it what it found, right ones framed green.
+
+    Args:
+        shown: What `shown_queries` gave.
+        pictures: Function of places of pictures, int `(k,)`, to uint8 `(k, H, W, 3)`.
+        texts: The texts.
+        path: The file.
+    """
+    rows = [(direction, *query) for direction, queries in shown.items() for query in queries]
+    columns = 1 + max(len(items) for _, _, items, _ in rows)
+    figure = Figure(figsize=(1.8 * columns, 1.9 * len(rows)), layout="constrained")
+    panels = figure.subplots(len(rows), columns, squeeze=False)
+    for (direction, query, items, right), (first, *others) in zip(rows, panels, strict=True):
+        by_text = direction == "text to image"
+        for axes in (first, *others):
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        cells = [(query, not by_text), *((item, by_text) for item in items)]
+        for axes, (place, is_picture) in zip((first, *others), cells, strict=False):
+            if is_picture:
+                axes.imshow(pictures(np.array([place]))[0], interpolation="nearest")
+            else:
+                said = textwrap.fill(str(texts[place])[:120].replace("$", r"\$"), 20)
+                axes.text(0.5, 0.5, said, ha="center", va="center", fontsize=7, transform=axes.transAxes)
+        for axes, is_right in zip(others, right, strict=False):
+            axes.spines[:].set(visible=True, color="#1a7f37" if is_right else QUIET, linewidth=3 if is_right else 0.5)
     figure.savefig(path, dpi=110)

@@ -74,13 +74,19 @@ def predict_rows(model, schema, rows, image_dir=None, allow_outside=False):
 
     Returns:
         pandas.DataFrame: one row per row given, with `<task>`, `<task>_probability` (of the class decided for;
-        not for tags and numbers), and `<image>_ok`.
+        not for tags and numbers), and `<image>_ok`. Of a match `similarity`, the cosine of picture and text, NaN
+        where one of the two is missing.
     """
     rows = pd.DataFrame(rows) if isinstance(rows, list) else rows
     examples, _ = load_rows(rows, schema, image_dir=image_dir, allow_outside=allow_outside, with_labels=False)
     found = predictions(model, predict_logits(model, examples))
     answer = {}
     for task in schema.tasks:
+        if task.kind == "match":
+            (image,), (text,) = schema.of_kind("image"), schema.of_kind("text")
+            whole = (examples.images[image.name] >= 0) & (examples.text[text.name] != 0).any(axis=1)
+            answer["similarity"] = np.where(whole, found[task.name]["similarity"], np.nan)
+            continue
         answer[task.name] = names(task, decide(task, found[task.name]))
         if task.kind in ("binary", "classes"):
             answer[f"{task.name}_probability"] = found[task.name]["probabilities"].max(axis=1)

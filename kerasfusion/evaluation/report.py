@@ -6,6 +6,7 @@ import numpy as np
 
 from kerasfusion.evaluation import lookups
 from kerasfusion.evaluation.calibration import before_and_after
+from kerasfusion.evaluation.match_report import match_report
 from kerasfusion.evaluation.predict import decide, predict_logits, predictions
 from kerasfusion.evaluation.scores import further_scores, score, score_by
 from kerasfusion.models import heads_of
@@ -108,8 +109,11 @@ def report(models, examples, train=None, type_column=None):
         type_column: Column by which scores are broken down; None breaks down by class, where there are classes.
 
     Returns:
-        dict task name -> TaskReport
+        dict task name -> TaskReport, of a match `MatchReport`
     """
+    matches = [task for task in examples.schema.tasks if task.kind == "match"]
+    if matches:
+        return {task.name: match_report(*next(iter(models.items())), examples, task) for task in matches}
     logits = {name: predict_logits(model, examples) for name, model in models.items()}
     found = {name: predictions(model, logits[name]) for name, model in models.items()}
     groups = picture_groups(examples)

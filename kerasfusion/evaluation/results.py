@@ -49,6 +49,9 @@ def score_rows(metrics):
     """Rows for every score in a run's `metrics.json`, the kinds of question as `accuracy (count)`."""
     rows = []
     for task in metrics["tasks"].values():
+        if task.get("kind") == "match":
+            rows += _match_rows(metrics["model"], task)
+            continue
         for model, found in task["scores"].items():
             keep = {key: found[key] for key in ("value", "low", "high", "n")}
             rows.append({"model": model, "metric": found["name"], **keep})
@@ -57,6 +60,25 @@ def score_rows(metrics):
                 rows.append({"model": model, "metric": f"{part['name']} ({kind})", **keep})
     rows += [{"model": m, "metric": "training seconds", "value": s} for m, s in metrics["train_seconds"].items()]
     rows.append({"model": metrics["model"], "metric": "parameters", "value": metrics["parameters"]})
+    return rows
+
+
+def _match_rows(model, task):
+    rows = []
+    for name, directions, total in (
+        (model, task["directions"], task["rsum"]),
+        ("chance", task["chance"], task["chance_rsum"]),
+    ):
+        for direction, part in directions.items():
+            figures = {f"R@{k}": value for k, value in part["recall"].items()}
+            figures |= {"median rank": part["median_rank"], "MRR": part["mrr"]}
+            for metric, value in figures.items():
+                ends = {}
+                if name == model and metric == "R@1":
+                    ends = {end: task["first"][direction][end] for end in ("low", "high")}
+                n = part["queries"]
+                rows.append({"model": name, "metric": f"{metric} {direction}", "value": value, "n": n, **ends})
+        rows.append({"model": name, "metric": "rsum", "value": total})
     return rows
 
 

@@ -97,6 +97,15 @@ def retrieval(images, texts, image_of_text):
     found["text to image"].recall[1]  # R@1
     ```
     """
+    sizes = {"image to text": len(texts), "text to image": len(images)}
+    return {name: summarize(ranks, sizes[name]) for name, ranks in both_ranks(images, texts, image_of_text).items()}
+
+
+def both_ranks(images, texts, image_of_text):
+    """The ranks behind `retrieval`, whose arguments it takes: dict direction -> float `(queries,)`.
+
+    Pictures that have a text ask in their order, and texts in theirs.
+    """
     image_of_text = np.asarray(image_of_text)
     if len(image_of_text) != len(texts) or (image_of_text < 0).any() or (image_of_text >= len(images)).any():
         raise ValueError(
@@ -104,8 +113,8 @@ def retrieval(images, texts, image_of_text):
         )
     asking = np.unique(image_of_text)
     return {
-        "image to text": summarize(rank_first(images[asking], texts, (asking, image_of_text)), len(texts)),
-        "text to image": summarize(rank_first(texts, images, (image_of_text, np.arange(len(images)))), len(images)),
+        "image to text": rank_first(images[asking], texts, (asking, image_of_text)),
+        "text to image": rank_first(texts, images, (image_of_text, np.arange(len(images)))),
     }
 
 

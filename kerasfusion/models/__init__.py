@@ -1,7 +1,7 @@
 """Functional-API builders: encoders + fusion + heads -> `keras.Model`, dict in, dict out."""
 
 from kerasfusion.models.contrastive import Contrastive, contrastive
-from kerasfusion.models.dual import dual_encoder
+from kerasfusion.models.dual import dual_branch, dual_encoder
 from kerasfusion.models.fused import fused
 from kerasfusion.models.heads_of import heads_of
 from kerasfusion.models.image_major import ImageMajor, image_major
@@ -14,6 +14,7 @@ __all__ = [
     "ImageMajor",
     "LateAverage",
     "contrastive",
+    "dual_branch",
     "dual_encoder",
     "fused",
     "heads_of",

@@ -53,3 +53,17 @@ def dual_encoder(
     task = schema.tasks[0].name
     cosine = MatchHead(loss, name=f"head_{task}")(embeddings)
     return keras.Model(inputs, {task: cosine}, name=name)
+
+
+def dual_branch(model, feature):
+    """One branch of a dual encoder as a model of its own, with the same layers and weights.
+
+    Args:
+        model: What `dual_encoder` made.
+        feature: The text's or the picture's `Feature`.
+
+    Returns:
+        keras.Model: dict of `<name>` and `<name>_present` -> float32 `(B, units)`, rows of length 1.
+    """
+    inputs = {name: model.input[name] for name in (feature.name, f"{feature.name}_present")}
+    return keras.Model(inputs, model.get_layer(f"embed_{feature.kind}").output, name=f"embed_{feature.kind}")

@@ -4,6 +4,7 @@ from kerasfusion.recipes.compare import Comparison, compare
 from kerasfusion.recipes.demo import ask_export, demo_recipe
 from kerasfusion.recipes.evaluate import evaluate
 from kerasfusion.recipes.export import export, losses_of, measure_export
+from kerasfusion.recipes.index import index
 from kerasfusion.recipes.predict import predict_one, predict_table
 from kerasfusion.recipes.reload import load_baselines, reload_data
 from kerasfusion.recipes.robustness import robustness
@@ -20,6 +21,7 @@ __all__ = [
     "demo_recipe",
     "evaluate",
     "export",
+    "index",
     "load_baselines",
     "losses_of",
     "measure_export",

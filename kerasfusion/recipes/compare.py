@@ -17,7 +17,7 @@ from kerasfusion.evaluation.comparison import compare as compare_answers
 from kerasfusion.evaluation.report import picture_groups
 from kerasfusion.fusion import FUSIONS
 from kerasfusion.models import late_average
-from kerasfusion.recipes.families import family_of, with_fusion
+from kerasfusion.recipes.families import family_of, refuse_match, with_fusion
 from kerasfusion.recipes.run_folder import write_json
 from kerasfusion.recipes.train import ANSWERS_FILE, default_model, train
 from kerasfusion.serving import batch_1_latency, export_model, reference
@@ -90,8 +90,8 @@ def compare(
     Raises:
         FileExistsError: `out` is in use and neither `overwrite` nor `resume` is given.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
-        ValueError: An unknown name, a model that cannot be made for the data, or `resume` with another recipe or
-            other data than before; the message says which.
+        ValueError: A match, an unknown name, a model that cannot be made for the data, or `resume` with another
+            recipe or other data than before; the message says which.
 
     Example:
 
@@ -102,6 +102,7 @@ def compare(
     """
     say = say or (lambda line: None)
     recipe, out = recipe or Recipe(), Path(out)
+    refuse_match("compare", data.schema)
     if seeds < 1:
         raise ValueError(f"seeds is a number of seeds from 1 on, not {seeds}.")
     models = models or ([] if fusions else [default_model(data)[0]])
@@ -159,11 +160,15 @@ def _matching(wanted, schema):
     kinds = {feature.kind for feature in schema.features}
     entries = [kf.zoo.get_entry(name) for name in kf.list_models(wanted)]
     # The zoo's baselines go by the pattern of no family; a comparison has its own.
-    names = [entry.name for entry in entries if kinds.issuperset(entry.inputs) and entry.source != "baseline"]
+    names = [entry.name for entry in entries if kinds.issuperset(entry.inputs) and _is_rival(entry)]
     if not names:
         taken = " and ".join(sorted(kinds))
         raise ValueError(f"No model for {taken} matches {wanted!r}; `kerasfusion list` shows all.")
     return names
+
+
+def _is_rival(entry):
+    return entry.source != "baseline" and entry.task == "label"
 
 
 def _named(label, make, *arguments, **settings):

@@ -41,7 +41,8 @@ def export(run, base, examples=None, *, freeze=False, bfloat16=False, lite=False
         DataError: There is nothing to measure on: the run's data cannot be read again.
         FileNotFoundError: the folder is no run.
         ImportError: `lite` without the extra `[lite]`.
-        ValueError: `data` or `measure=False` for a plain export, which has nothing to measure.
+        ValueError: `data` or `measure=False` for a plain export, which has nothing to measure; a variant of a match
+            without `measure=False`.
 
     Example:
 
@@ -57,6 +58,8 @@ def export(run, base, examples=None, *, freeze=False, bfloat16=False, lite=False
     run = run if isinstance(run, Run) else load(run)
     if examples is None:
         examples = reference.load_reference(run.path / "reference_inputs.npz")["serving_default"][0]
+    if (freeze or bfloat16 or lite) and measure and any(task.kind == "match" for task in run.schema.tasks):
+        raise ValueError("What a variant costs is measured for labels alone. Pass measure=False (--no-measure).")
     variant = "bfloat16" if bfloat16 else "frozen" if freeze else "variables"
     # Before the export, so that a run whose data is gone leaves no version behind.
     rows, name = _rows(run, data) if (freeze or bfloat16 or lite) and measure else (None, None)

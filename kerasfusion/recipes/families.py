@@ -31,3 +31,12 @@ def with_fusion(family, fusion):
     """
     name = f"{family}_{fusion}"
     return (name, {}) if name in list_models() else (f"{family}_concat", {"fusion": fusion})
+
+
+def refuse_match(job, schema):
+    """Raise the error of a job that is for labels, where the data pairs pictures with texts."""
+    if any(task.kind == "match" for task in schema.tasks):
+        raise ValueError(
+            f"{job} is for labels, and this is a match. Train each model by kf.train (`kerasfusion train --match`): "
+            "its metrics.json has R@K, median rank, MRR and rsum of both directions beside chance."
+        )

@@ -11,6 +11,7 @@ import numpy as np
 
 import kerasfusion as kf
 from kerasfusion.evaluation import calibrate, figures, names, report, save_page
+from kerasfusion.evaluation.match_report import shown_queries
 from kerasfusion.explain import NoActivation, explained_rows
 from kerasfusion.models import late_average, unimodal
 from kerasfusion.recipes.reload import load_arguments
@@ -29,6 +30,8 @@ REFERENCE_CANDIDATES = 32
 
 def default_model(data):
     """The model used when none is named, and why: `(name, reason)`."""
+    if _matches(data.schema):
+        return "dual_lstm_cnn", "which picture a text belongs to is learned"
     if not data.schema.of_kind("text"):
         return "image_only", "there is no text"
     if not data.schema.of_kind("image"):
@@ -53,7 +56,8 @@ def train(
     """Train a model and everything it has to beat, and write the run's folder.
 
     Text only and image only are made of the model's own branches and trained by the same recipe; late average is
-    made of these two; the lookups need no training. The test split is read once, at the end.
+    made of these two; the lookups need no training. A match (`kf.data.load(..., match=True)`) has to beat chance: a
+    branch alone finds nothing. The test split is read once, at the end.
 
     A run that was interrupted (Ctrl-C, a kill, a crash) is gone on with by the same call and `resume=True`: models
     that were done are read back, and the one in training ends as if nothing had happened. Until then `kf.load` gives
@@ -124,7 +128,7 @@ def train(
             say(f"  temperature of {task}'s probabilities: {temperature:.3g}, fitted on the validation split")
         save_whole(models[model], out / "model.keras")
         kinds = list(dict.fromkeys(feature.kind for feature in data.schema.features))
-        if baselines and len(kinds) > 1:
+        if baselines and len(kinds) > 1 and not _matches(data.schema):
             members = {
                 kind: train_one(
                     lambda kind=kind: _baseline(models[model], data.schema, kind),
@@ -157,6 +161,10 @@ def train(
     # Last: `kf.load` takes a folder for a finished run by this file.
     write_json(out / "metrics.json", metrics)
     return Run(out, data.schema, models[model], config, metrics)
+
+
+def _matches(schema):
+    return any(task.kind == "match" for task in schema.tasks)
 
 
 def _train_one(make, name, data, recipe, folder, say, tensorboard, resume):
@@ -219,7 +227,7 @@ def _latency(model, examples):
 def _looked_at(model, found, test):
     """Task -> rows with what the model looked at, or the reason why there are none; empty without pictures."""
     shown = {}
-    for name, task_report in found.items() if test.images else ():
+    for name, task_report in found.items() if test.images and not _matches(test.schema) else ():
         try:
             shown[name] = explained_rows(model, task_report, test)
         except NoActivation as reason:
@@ -233,6 +241,9 @@ def _draw(folder, found, data, history, looked_at):
     for name, task_report in found.items():
         task = task_report.task
         end = "" if len(found) == 1 else f"_{name}"
+        if task.kind == "match":
+            _draw_queries(task_report, test, folder / "retrieval.png")
+            continue
         figures.comparison(task_report.scores, folder / f"comparison{end}.png")
         if task.kind in ("binary", "classes"):
             figures.confusion(task, task_report.labels, task_report.decided, folder / f"confusion{end}.png")
@@ -242,6 +253,16 @@ def _draw(folder, found, data, history, looked_at):
             _draw_examples(task_report, test, folder / f"examples{end}.png")
         if isinstance(looked_at.get(name), list):
             figures.looked_at(looked_at[name], folder / f"looked_at{end}.png")
+
+
+def _draw_queries(found, test, path):
+    (image,), (text,) = test.schema.of_kind("image"), test.schema.of_kind("text")
+    bank, texts = test.banks[image.name], test.raw(text)[found.rows]
+
+    def pictures(places):
+        return bank.fetch(found.pictures[places])[0].numpy()
+
+    figures.retrieval_grid(shown_queries(found), pictures, texts, path)
 
 
 def _draw_examples(found, test, path, count=12):

@@ -12,7 +12,7 @@ import pandas as pd
 import kerasfusion as kf
 from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS
 from kerasfusion.fusion import FUSIONS
-from kerasfusion.recipes.families import family_of, with_fusion
+from kerasfusion.recipes.families import family_of, refuse_match, with_fusion
 from kerasfusion.recipes.run_folder import write_json
 from kerasfusion.recipes.train import default_model, train
 from kerasfusion.training import Recipe, Run, fit
@@ -77,7 +77,7 @@ def tune(data, out="runs/tuned", minutes=30, recipe=None, choices=None, say=None
         FileExistsError: `out` is in use and neither `overwrite` nor `resume` is given.
         ImportError: The extra `[tune]` is not installed.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
-        ValueError: An unknown choice, no trial that worked, or `resume` of another search.
+        ValueError: A match, an unknown choice, no trial that worked, or `resume` of another search.
 
     Example:
 
@@ -87,6 +87,7 @@ def tune(data, out="runs/tuned", minutes=30, recipe=None, choices=None, say=None
     kf.export(found.run, "saved_models/tuned")
     ```
     """
+    refuse_match("tune", data.schema)
     if not minutes > 0:
         raise ValueError(f"minutes is a budget above 0, not {minutes}.")
     say = say or (lambda line: None)

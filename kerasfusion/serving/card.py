@@ -16,7 +16,8 @@ def read_card(version):
         dict with, from `export`: `features` (name -> kind), `classes` and `kinds` (by task), `temperatures` (by
         task; the probabilities are calibrated with them already), `variant` (`"variables"`, `"frozen"` or
         `"bfloat16"`), `tolerance` (largest difference from Keras that `verify` allows), `vocabulary_bytes`,
-        `constant_bytes` (weights that are part of the graph), `variables` (number of weights that are not); `lite` where there is a model for LiteRT; `accuracy`
+        `constant_bytes` (weights that are part of the graph), `variables` (number of weights that are not); `gallery`
+        (number of `pictures`, and `k`) where one is searched; `lite` where there is a model for LiteRT; `accuracy`
         where it was measured.
 
     Example:

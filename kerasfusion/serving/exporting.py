@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from kerasfusion.serving import reference, warmup
 from kerasfusion.serving.card import write_card
+from kerasfusion.serving.dual_signatures import DualSignatures
 from kerasfusion.serving.freezing import freeze
 from kerasfusion.serving.lite import write_lite
 from kerasfusion.serving.lite_model import require_runtime
@@ -23,7 +24,7 @@ from kerasfusion.serving.signatures import Signatures
 TOLERANCES = {"variables": 1e-5, "frozen": 1e-5, "bfloat16": 2e-2}
 
 
-def export_model(model, schema, base, examples, variant="variables", lite=False):
+def export_model(model, schema, base, examples, variant="variables", lite=False, gallery=None):
     """Write the next version of a SavedModel.
 
     Args:
@@ -35,6 +36,7 @@ def export_model(model, schema, base, examples, variant="variables", lite=False)
         variant: How the weights are kept: `"variables"`; `"frozen"`, as constants of a graph that is simplified for
             inference; or `"bfloat16"`, frozen, and half the size.
         lite: Write a model for LiteRT too, with weights in 8-bit integers: `assets.extra/model_int8.tflite`.
+        gallery: A `Gallery` that a dual encoder searches; None writes no searches.
 
     Returns:
         Path: the version's folder. It counts as exported once `verify` has passed on it.
@@ -51,7 +53,7 @@ def export_model(model, schema, base, examples, variant="variables", lite=False)
     base.mkdir(parents=True, exist_ok=True)
     temporary = base / f".tmp-{os.getpid()}"
     try:
-        card = _write(model, schema, temporary, examples, base.name, variant)
+        card = _write(model, schema, temporary, examples, base.name, variant, gallery)
         if lite:
             card["lite"] = write_lite(model, schema, temporary)
         write_card(temporary, card)
@@ -76,9 +78,15 @@ def _publish(temporary, base):
             return version
 
 
-def _write(model, schema, folder, examples, name, variant):
+def _signatures(model, schema, convert=None, gallery=None):
+    if any(task.kind == "match" for task in schema.tasks):
+        return DualSignatures(model, schema, convert, gallery)
+    return Signatures(model, schema, convert)
+
+
+def _write(model, schema, folder, examples, name, variant, gallery):
     convert = None if variant == "variables" else functools.partial(freeze, bfloat16=variant == "bfloat16")
-    signatures = Signatures(model, schema, convert)
+    signatures = _signatures(model, schema, convert, gallery)
     endpoints = signatures.endpoints()
     archive = keras.export.ExportArchive()
     for vectorizer in signatures.raw.vectorizers.values():
@@ -88,7 +96,7 @@ def _write(model, schema, folder, examples, name, variant):
         archive.add_endpoint(endpoint, function, specs)
     archive.write_out(str(folder), verbose=False)
 
-    records = _records(Signatures(model, schema), examples)
+    records = _records(_signatures(model, schema, gallery=gallery), examples)
     reference.save_reference(folder / reference.FILE, records)
     one = [(e, {key: value[:1] for key, value in given.items()}) for e, (given, _) in records.items()]
     warmup.write_warmup(folder / warmup.FILE, one, name)
@@ -104,17 +112,19 @@ def _write(model, schema, folder, examples, name, variant):
         "classes": {task.name: list(task.classes) for task in schema.tasks},
         "kinds": {task.name: task.kind for task in schema.tasks},
         "temperatures": {t.name: signatures.heads[t.name].temperature for t in schema.tasks if t.classes},
+        **({} if gallery is None else {"gallery": {"pictures": gallery.size, "k": gallery.k}}),
     }
 
 
 def _records(signatures, examples):
     """Keras's own answers to raw inputs, for `verify` to compare with: endpoint -> (inputs, outputs)."""
-    raw = {spec.name: tf.constant(examples[spec.name], spec.dtype) for spec in signatures.raw.specs()}
-    own, _ = signatures.raw.preprocess(*raw.values())
+    raw = signatures.raw_examples(examples)
+    own, _ = signatures.raw.preprocess(*(raw[spec.name] for spec in signatures.raw.specs()))
     records = {}
     for endpoint, (function, specs) in signatures.endpoints().items():
         given = own if endpoint == "tensors" else raw
-        outputs = function(*(given[spec.name] for spec in specs))
+        given = {spec.name: given[spec.name] for spec in specs}
+        outputs = function(*given.values())
         records[endpoint] = tuple(
             {key: np.asarray(value) for key, value in values.items()} for values in (given, outputs)
         )

@@ -19,18 +19,19 @@ class RawInputs:
         self.features = features
         self.vectorizers = {f.name: text_vectorizer(f) for f in features if f.kind == "text"}
         # Traced once and called by every endpoint: a copy of its graph in each would add to a small export.
+        self._parts = {f.name: tf.function(self._part(f), input_signature=[self.spec(f)]) for f in features}
         self._preprocess = tf.function(self._preprocess, input_signature=self.specs())
+
+    def spec(self, feature):
+        """The `tf.TensorSpec` of one feature."""
+        if feature.kind == "numbers":
+            return tf.TensorSpec((None, feature.length), tf.float32, name=feature.name)
+        suffix = "_bytes" if feature.kind == "image" else ""
+        return tf.TensorSpec((None,), tf.string, name=feature.name + suffix)
 
     def specs(self):
         """Their `tf.TensorSpec`s: `<text>` and `<image>_bytes` string `(B,)`, `<numbers>` float32 `(B, d)`."""
-        specs = []
-        for feature in self.features:
-            if feature.kind == "numbers":
-                specs.append(tf.TensorSpec((None, feature.length), tf.float32, name=feature.name))
-            else:
-                suffix = "_bytes" if feature.kind == "image" else ""
-                specs.append(tf.TensorSpec((None,), tf.string, name=feature.name + suffix))
-        return specs
+        return [self.spec(feature) for feature in self.features]
 
     def preprocess(self, *raw):
         """Turn raw inputs, in the order of `specs()`, into the model's own.
@@ -41,6 +42,10 @@ class RawInputs:
         """
         return self._preprocess(*raw)
 
+    def preprocess_one(self, feature, value):
+        """The same for one feature alone."""
+        return self._parts[feature.name](value)
+
     def _preprocess(self, *raw):
         # Else one row of one input would be taken for all rows of another.
         rows = tf.stack([tf.shape(value)[0] for value in raw])
@@ -50,15 +55,26 @@ class RawInputs:
             raw = [tf.identity(value) for value in raw]
         inputs, flags = {}, {}
         for feature, value in zip(self.features, raw, strict=True):
-            name = feature.name
+            own, flag = self._parts[feature.name](value)
+            inputs.update(own)
+            flags.update(flag)
+        return inputs, flags
+
+    def _part(self, feature):
+        name = feature.name
+
+        def preprocess(value):
+            flags = {}
             if feature.kind == "text":
-                inputs[name] = tf.cast(self.vectorizers[name](value), tf.int32)
-                inputs[f"{name}_present"] = tf.reduce_any(inputs[name] != 0, axis=-1)
+                own = tf.cast(self.vectorizers[name](value), tf.int32)
+                present = tf.reduce_any(own != 0, axis=-1)
             elif feature.kind == "image":
-                inputs[name], present = decode_images(value, feature.size)
-                inputs[f"{name}_present"] = flags[f"{name}_ok"] = present
+                own, present = decode_images(value, feature.size)
+                flags[f"{name}_ok"] = present
             else:
                 given = ~tf.math.is_nan(value)
-                inputs[name] = tf.where(given, value, tf.constant(feature.mean, tf.float32))
-                inputs[f"{name}_present"] = tf.reduce_any(given, axis=-1)
-        return inputs, flags
+                own = tf.where(given, value, tf.constant(feature.mean, tf.float32))
+                present = tf.reduce_any(given, axis=-1)
+            return {name: own, f"{name}_present": present}, flags
+
+        return preprocess

@@ -124,13 +124,17 @@ def too_close(outputs, kinds, tolerance):
         tolerance: The largest difference of a probability that passes.
 
     Returns:
-        Task -> bool `(B,)`: whether its two best classes, or a tag and one half, are within twice the tolerance.
+        Task -> bool `(B,)`: whether its two best classes, or a tag and one half, are within twice the tolerance. Of a
+        search `ids` -> bool `(B, k)`: whether another one found beside it is as near within twice the tolerance.
 
     Example:
     >>> too_close({"label": None, "probabilities": np.array([[0.5, 0.51], [0.1, 0.9]])}, {"label": "binary"}, 0.02)
     {'label': array([ True, False])}
     """
     close = {}
+    if "ids" in outputs:
+        beside = np.abs(np.diff(outputs["scores"], axis=-1)) <= 2 * tolerance
+        close["ids"] = np.pad(beside, ((0, 0), (1, 0))) | np.pad(beside, ((0, 0), (0, 1)))
     for task, kind in kinds.items():
         probabilities = outputs.get("probabilities" if len(kinds) == 1 else f"{task}_probabilities")
         if task not in outputs or probabilities is None:

@@ -74,6 +74,10 @@ class Signatures:
             endpoints["embed"] = (self._embed, self.raw.specs())
         return endpoints
 
+    def raw_examples(self, examples):
+        """Stored rows as tensors, for all endpoints but `tensors`: dict input -> tensor."""
+        return {spec.name: tf.constant(examples[spec.name], spec.dtype) for spec in self.raw.specs()}
+
     def _serving_default(self, *raw):
         inputs, flags = self.raw.preprocess(*raw)
         return {**self._tensors(*(inputs[name] for name in self.model.input)), **flags}

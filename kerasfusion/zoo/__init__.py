@@ -1,6 +1,6 @@
 """Registered names: `list_models`, `create_model`, `register_model`."""
 
-from kerasfusion.zoo import articles, baselines, classifiers, tagging, vqa  # noqa: F401  (importing registers them)
+from kerasfusion.zoo import articles, baselines, classifiers, retrieval, tagging, vqa  # noqa: F401  (importing registers them)
 from kerasfusion.zoo.registry import Entry, create_model, get_entry, list_models, register_model
 
 __all__ = ["Entry", "create_model", "get_entry", "list_models", "register_model"]

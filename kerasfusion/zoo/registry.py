@@ -16,6 +16,7 @@ class Entry:
         summary: One line for lists and tables.
         inputs: Feature kinds that a schema must hold.
         source: The article section or paper it comes from.
+        task: `"label"`, any tasks with labels, or `"match"`, which picture a text belongs to.
     """
 
     name: str
@@ -23,18 +24,20 @@ class Entry:
     summary: str
     inputs: tuple[str, ...]
     source: str
+    task: str = "label"
 
 
 _ENTRIES = {}
 
 
-def register_model(name=None, *, inputs=("text", "image"), source=""):
+def register_model(name=None, *, inputs=("text", "image"), source="", task="label"):
     """Decorate a builder function, `builder(schema, **changes) -> keras.Model`, to give it a name in the zoo.
 
     Args:
         name: The name; `None` means the function's own.
         inputs: Feature kinds that a schema must hold for this model.
         source: The article section or paper it comes from.
+        task: `"label"`, or `"match"` for a dual encoder.
 
     Raises:
         ValueError: the name is taken, or the function has no docstring (its first line is the list's summary).
@@ -56,7 +59,7 @@ def register_model(name=None, *, inputs=("text", "image"), source=""):
         if not builder.__doc__:
             raise ValueError(f"register_model: {key!r} needs a docstring; its first line says what it is.")
         summary = builder.__doc__.strip().splitlines()[0]
-        _ENTRIES[key] = Entry(key, builder, summary, tuple(inputs), source)
+        _ENTRIES[key] = Entry(key, builder, summary, tuple(inputs), source, task)
         return builder
 
     return register
@@ -98,7 +101,7 @@ def create_model(name, schema, **changes):
         keras.Model: dict of named inputs -> dict task -> float32 logits.
 
     Raises:
-        ValueError: an unknown name or setting, or a schema without a modality that the model needs.
+        ValueError: an unknown name or setting, or a schema without a modality or the task that the model needs.
 
     Example:
 
@@ -112,6 +115,12 @@ def create_model(name, schema, **changes):
         raise ValueError(
             f"{name} needs {' and '.join(lacking)}, which the data lacks; it has "
             f"{[f'{f.name} ({f.kind})' for f in schema.features]}."
+        )
+    wanted = "match" if any(task.kind == "match" for task in schema.tasks) else "label"
+    if entry.task != wanted:
+        raise ValueError(
+            f"{name} learns a {entry.task}, and the data has a {wanted}. `kerasfusion list` shows which model is for "
+            "which; a table of pictures and their texts is read for a match by match=True (--match)."
         )
     try:
         return entry.builder(schema, **changes)

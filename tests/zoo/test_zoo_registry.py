@@ -5,36 +5,40 @@ import numpy as np
 import pytest
 
 import kerasfusion as kf
-from kerasfusion.models import heads_of
+from kerasfusion.models import contrastive, heads_of
 from kerasfusion.training import Recipe
 from kerasfusion.training.compile import compile_model
 from kerasfusion.zoo import create_model, get_entry, list_models, register_model, registry
 
 # Of the large networks, VGG16 is tried with the other tests (tests/encoders/test_encoders_applications.py).
-LARGE = {"classifier_mobilenet"}
+LARGE = {"classifier_mobilenet", "dual_gru_mobilenet"}
+# Tracing a graph takes most of the time: the first of each family (a file of the zoo) is trained in one, all others
+# step by step. Every part is traced in the tests of its own package.
+FIRST = set({get_entry(n).builder.__module__: n for n in reversed(list_models()) if n not in LARGE}.values())
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.every_export] if n in LARGE else []) for n in list_models()]
+    "name", [pytest.param(n, marks=[pytest.mark.every_model] if n in LARGE else []) for n in list_models()]
 )
 def test_every_model_builds_trains_saves_and_loads(name, schema_for, rows_for, tmp_path):
     schema = schema_for(name)
     model = create_model(name, schema, units=8)
     assert model.name == name
     batch = rows_for(schema, 8, present=0.8)
-    before = np.array(model(batch)["label"])
-    assert before.shape == (8, 3) and before.dtype == "float32"
-    compile_model(model, heads_of(model), schema, Recipe(warmup=0.0, learning_rate=0.01), total_steps=2)
-    # Tracing takes most of the time; for every fusion it is done in tests/fusion.
-    model.run_eagerly = name.startswith("vqa_")
-    labels = {"label": np.arange(8, dtype="int32") % 3}
-    history = model.fit(batch, labels, sample_weight={"label": np.ones(8, "float32")}, batch_size=4, verbose=0)
-    assert model.optimizer.iterations == 2 and np.isfinite(history.history["loss"]).all()
-    after = np.array(model(batch)["label"])
+    task = schema.tasks[0]
+    before = np.array(model(batch)[task.name])
+    assert before.shape == (8, task.outputs) and before.dtype == "float32"
+    trained = contrastive(model) if task.kind == "match" else model
+    compile_model(trained, heads_of(model), schema, Recipe(warmup=0.0, learning_rate=0.01), total_steps=2)
+    trained.run_eagerly = name not in FIRST
+    labels = {task.name: np.arange(8, dtype="int32") % 3}
+    history = trained.fit(batch, labels, sample_weight={task.name: np.ones(8, "float32")}, batch_size=4, verbose=0)
+    assert trained.optimizer.iterations == 2 and np.isfinite(history.history["loss"]).all()
+    after = np.array(model(batch)[task.name])
     assert np.abs(after - before).max() > 1e-4
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(np.array(loaded(batch)["label"]), after)
+    np.testing.assert_array_equal(np.array(loaded(batch)[task.name]), after)
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -69,6 +73,13 @@ def test_a_missing_modality_is_named(tiny_schema):
         create_model("classifier_sum", tiny_schema.only("text"))
     with pytest.raises(ValueError, match="needs text and image"):
         create_model("vqa_film", tiny_schema.only())
+
+
+def test_a_model_for_another_task_is_refused(schema_for):
+    with pytest.raises(ValueError, match=r"dual_lstm_cnn learns a match, and the data has a label.*--match"):
+        create_model("dual_lstm_cnn", schema_for("classifier_sum"))
+    with pytest.raises(ValueError, match="classifier_sum learns a label, and the data has a match"):
+        create_model("classifier_sum", schema_for("dual_lstm_cnn"))
 
 
 def test_changes_reach_the_builder(tiny_schema):

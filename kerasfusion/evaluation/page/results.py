@@ -7,13 +7,15 @@ from kerasfusion.evaluation.page.examples import examples
 from kerasfusion.evaluation.page.figures import bar, interval, lines, scatter
 from kerasfusion.evaluation.page.html import element, join, scrolling_table, section, table
 from kerasfusion.evaluation.page.looked_at import looked_at
+from kerasfusion.evaluation.page.matches import matches
 from kerasfusion.evaluation.scores import RESAMPLES
 
 MOST_KINDS = 50
 MOST_CLASSES = 100
 METRICS = {"accuracy": "accuracy", "f1_micro": "micro F1", "mae": "mean absolute error"}
 _N = f"Intervals: n rows drawn anew, {RESAMPLES:,} times; rows of one picture are drawn together."
-_CURVES = {"binary": "accuracy", "classes": "accuracy", "tags": "tag_accuracy", "number": "mae"}
+# A match's is the recall within a batch; those of the whole gallery are in the results.
+_CURVES = {"binary": "accuracy", "classes": "accuracy", "tags": "tag_accuracy", "number": "mae", "match": "recall"}
 
 
 def training(parts):
@@ -42,6 +44,9 @@ def results(parts):
     sections = []
     for place, (name, found) in enumerate(parts.metrics["tasks"].items()):
         detail, task = parts.details["tasks"][name], parts.schema[name]
+        if task.kind == "match":
+            sections.append(section(f"Results: {task.column}", matches(found, detail), id_=f"results-{place}"))
+            continue
         contents = [_scores(found), _further(found), _by_kind(parts, found), _mistakes(task, detail)]
         # Runs of before there were temperatures have no such figures.
         contents.append(calibration(task, found.get("calibration")))

@@ -5,7 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
-from kerasfusion.evaluation.page.html import code, element, section, table
+from kerasfusion.evaluation.page.html import code, element, join, section, table
 
 PORT = 8501
 MOST_CLASSES = 10
@@ -38,9 +38,37 @@ def serving(parts):
         element("p", "From Python:"),
         code(_python(row, address)),
         table("What comes back for each row", ("name", "what it is"), answers(parts.schema), class_="facts"),
+        _searching(parts, f"kerasfusion index {run} PICTURES {quoted}"),
         element("p", "Without a server:"),
         code(_without_server(parts)),
         id_="serve",
+    )
+
+
+def _searching(parts, command):
+    """What a match answers besides: a gallery's search, and labels that the caller names."""
+    if not any(task.kind == "match" for task in parts.schema.tasks):
+        return None
+    (text,), (image,) = parts.schema.of_kind("text"), parts.schema.of_kind("image")
+    picture = {f"{image.name}_bytes": {"b64": _PICTURE}}
+    requests = {
+        "search": {text.name: parts.details["sample"][text.name]},
+        "search_by_image": picture,
+        "zero_shot": {**picture, "labels": ["a first label", "another one"]},
+    }
+    lines = (
+        json.dumps({"signature_name": name, "instances": [row]}, ensure_ascii=False) for name, row in requests.items()
+    )
+    said = (
+        "Searches answer with ids, the pictures' paths, and scores, their cosines, the nearest first. zero_shot "
+        "answers with a label, and scores and probabilities of all."
+    )
+    return join(
+        element("p", "With a folder of pictures inside, to be searched by text and by picture:"),
+        code(command),
+        element("p", "Requests name the signature; labels may be any texts:"),
+        code("\n".join(lines)),
+        element("p", said),
     )
 
 
@@ -71,6 +99,9 @@ def answers(schema):
     found = []
     several = len(schema.tasks) > 1
     for task in schema.tasks:
+        if task.kind == "match":
+            found.append(("similarity", "the cosine of picture and text, -1 to 1"))
+            continue
         probabilities = f"{task.name}_probabilities" if several else "probabilities"
         if task.kind == "number":
             found.append((task.name, "the number"))

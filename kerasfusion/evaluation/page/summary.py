@@ -10,14 +10,22 @@ _SIGNS = {
     "loses": "No better than a baseline",
     "alone": "Scored without baselines",
 }
+_MATCH_SIGNS = {
+    "beats": "Better than chance",
+    "unsure": "Better than chance, but perhaps by luck",
+    "loses": "No better than chance",
+}
 
 
 def verdicts(parts):
     """One box per task: whether the model beats the best that does without joining."""
     boxes = []
     for task in parts.metrics["tasks"].values():
-        found = standing({name: Score(**score) for name, score in task["scores"].items()})
-        sign = element("strong", _SIGNS[found])
+        if task.get("kind") == "match":
+            found, signs = task["standing"], _MATCH_SIGNS
+        else:
+            found, signs = standing({name: Score(**score) for name, score in task["scores"].items()}), _SIGNS
+        sign = element("strong", signs[found])
         boxes.append(element("p", sign, " ", task["verdict"], class_=f"verdict {found}"))
     return join(boxes)
 

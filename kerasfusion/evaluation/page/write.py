@@ -10,6 +10,7 @@ from pathlib import Path
 from kerasfusion.data.profile import profile_splits
 from kerasfusion.evaluation.details import LONGEST_TEXT, task_details
 from kerasfusion.evaluation.page.looked_at import looked_at_details
+from kerasfusion.evaluation.page.matches import match_details
 from kerasfusion.evaluation.page.parts import DETAILS_FILE, Parts, read_parts, run_parts
 from kerasfusion.evaluation.page.render import render
 
@@ -104,7 +105,10 @@ def _details(reports, examples, splits, skipped, notes, image_sizes):
             for reason, count in skipped.counts.items()
         ],
         "notes": list(notes),
-        "tasks": {name: task_details(found, examples) for name, found in reports.items()},
+        "tasks": {
+            name: (match_details if found.task.kind == "match" else task_details)(found, examples)
+            for name, found in reports.items()
+        },
         "rows_of": _rows_of(examples.frame),
     }
 

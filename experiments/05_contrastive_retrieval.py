@@ -1,0 +1,212 @@
+"""Which picture is meant? One space for pictures and texts: article 000, sections 3.1.1 and 4.1.2, made to work.
+
+    python experiments/05_contrastive_retrieval.py --data-dir DATA      # DATA/flickr8k_128
+    python experiments/05_contrastive_retrieval.py captions.csv --image photo --text caption    # a table of your own
+    python experiments/05_contrastive_retrieval.py --quick              # drawn shapes, less than a minute
+
+A picture and its caption are put near to each other in one space, and what does not belong together far apart. Then
+a sentence finds pictures by their distance alone, and each picture is looked at only once, before anybody asks.
+
+What the article prints as the goal of its two forms of contrastive learning, and what is done here:
+
+| the article                         | what it means                        | here                               |
+|-------------------------------------|--------------------------------------|------------------------------------|
+| max f(x, y) − min f(x, y')          | each maximum or minimum is taken by  | one expected loss over all pairs   |
+|                                     | itself; nothing ties x, y to y'      | of a batch                         |
+| f, a similarity in one term and a   | longer vectors are always better: it | cosines: lengths are 1             |
+| "distance" in the other             | has no bound (section 1)             |                                    |
+| "triplet" has the same formula      | no margin, so it never stops pushing | a margin, section 3                |
+| nothing on several texts of one     | they would be pushed apart           | they are positives of one another  |
+| picture                             |                                      |                                    |
+"""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+import kerasfusion as kf
+from kerasfusion.evaluation.results import record, score_rows
+from kerasfusion.serving import CApiSession
+
+LOSSES = {
+    "info_nce": "info_nce",
+    "siglip": "siglip",
+    "triplet, hardest": {"name": "triplet", "negatives": "hardest"},
+    "triplet, semi-hard": {"name": "triplet", "negatives": "semi_hard"},
+}
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("source", nargs="?", help="a table with a picture and a caption in each row")
+parser.add_argument("--image", help="its picture column")
+parser.add_argument("--text", help="its caption column")
+parser.add_argument("--losses", nargs="+", choices=LOSSES, help="only these; the first is indexed and asked")
+parser.add_argument("--weights", help="weights of MobileNetV2 0.35; DATA/mobilenet_v2_035 if not given")
+parser.add_argument("--epochs", type=int, default=20)
+parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--quick", action="store_true", help="drawn shapes and one loss")
+parser.add_argument("--out", type=Path, default=Path("runs/05_contrastive_retrieval"), help="folder of the runs")
+parser.add_argument(
+    "--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder that data sets are kept in"
+)
+parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
+arguments = parser.parse_args()
+
+# ## 1. Why the printed goal cannot be reached
+#
+# Take the printed formula at its word, with the inner product as f, on vectors drawn by chance, and make the vectors
+# longer. It grows with the square of their length and has no best value: training would only make numbers large. The
+# loss used here (InfoNCE, the article's "contrastive" in its usual form) sees cosines. For each text it is the
+# cross-entropy of choosing its picture among all of the batch, so it has a bound, 0, and a value with a meaning: a
+# blind guess among N pictures costs log N.
+
+random = np.random.default_rng(0)
+images, texts = random.normal(size=(2, 64, 16)).astype("float32")
+for length in (1, 10, 100):
+    scores = (length * texts) @ (length * images).T
+    printed = np.diag(scores).max() - np.min(scores[~np.eye(64, dtype=bool)])
+    cosines = scores / np.outer(np.linalg.norm(length * texts, axis=1), np.linalg.norm(length * images, axis=1))
+    loss = float(kf.losses.InfoNCE()(np.eye(64, dtype="int32"), cosines.astype("float32")))
+    print(
+        f"vectors {length:3} times as long: printed goal {printed:12,.1f}, InfoNCE {loss:.4f} "
+        f"(log 64 = {np.log(64):.4f})"
+    )
+
+# ## 2. The data
+#
+# A table with a picture and a caption in each row; a picture with five captions has five rows. `match=True` says that
+# there is no label: what belongs together is the row itself. All captions of a picture stay in one split.
+
+
+def drawn_shapes(folder, pictures=160):
+    """Pictures of one shape, and two captions for each."""
+    from kerasfusion.data.shapes_world import COLORS, SHAPES, Object, Scene, draw_scene
+
+    rng = np.random.default_rng(0)
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    rows = []
+    for i in range(pictures):
+        # In turns, so that no test caption is new in all of its words.
+        color, shape, side = COLORS[i % 6], SHAPES[i // 6 % 4], ("left", "right")[i // 24 % 2]
+        item = Object(shape, color, "large", rng.uniform(0.2, 0.3) + 0.5 * (side == "right"), rng.uniform(0.3, 0.7))
+        name = f"pictures/{i}.png"
+        Image.fromarray(draw_scene(Scene((item,)), rng)).resize((32, 32)).save(folder / name)
+        rows += [
+            {"image": name, "caption": caption}
+            for caption in (f"a {color} {shape} on the {side}", f"{side} there is a {shape} it is {color}")
+        ]
+    pd.DataFrame(rows).to_csv(folder / "captions.csv", index=False)
+    return folder / "captions.csv"
+
+
+def flickr(folder):
+    """The five captions of each photo as five rows."""
+    table = pd.read_json(folder / "data.jsonl", lines=True).explode("captions", ignore_index=True)
+    table = table.rename(columns={"captions": "caption"}).replace({"split": {"dev": "validation"}})
+    table["image"] = [str((folder / name).resolve()) for name in table["image"]]
+    table.attrs.update(source=folder.name)
+    return table
+
+
+scratch = tempfile.TemporaryDirectory()
+columns = {"image": arguments.image or "image", "text": arguments.text or "caption"}
+if arguments.quick:
+    data = kf.data.load(drawn_shapes(Path(scratch.name)), **columns, match=True)
+elif arguments.source:
+    data = kf.data.load(arguments.source, **columns, match=True, seed=arguments.seed)
+elif arguments.data_dir:
+    table = flickr(Path(arguments.data_dir) / "flickr8k_128")
+    data = kf.data.load(table, **columns, split="split", match=True, allow_outside=True)
+else:
+    parser.error("name a table, or the folder that flickr8k_128 is in: --data-dir or KERASFUSION_DATA (or --quick)")
+for what, value, why, flag in data.settings:
+    print(f"{what:20} {value}  ({why}; {flag})")
+
+# ## 3. Two branches, and four ways to draw them together
+#
+# `dual_gru_mobilenet` reads words with a GRU and looks with a MobileNetV2 that keeps its ImageNet weights, so that
+# 6,000 photos are enough to learn from. The four losses see the same batches:
+#
+# * InfoNCE: choose the right one among all of the batch. Its temperature is learned.
+# * SigLIP: each pair by itself, yes or no.
+# * Triplet, hardest negative (VSE++): only the wrong one that is nearest counts, up to a margin.
+# * Triplet, semi-hard negative (FaceNet): the nearest of those that are further away than the right one already.
+#
+# A larger batch holds harder negatives: here about 600 captions of 120 photos.
+
+weights = arguments.weights
+if weights is None and arguments.data_dir and not arguments.quick:
+    weights = next((str(path) for path in (Path(arguments.data_dir) / "mobilenet_v2_035").glob("*.h5")), None)
+if arguments.quick:
+    model = "dual_lstm_cnn"
+    small = {"name": "small_cnn", "filters": (16, 32), "flatten": True}
+    changes = {"text_encoder": "average", "image_encoder": small, "units": 32, "dropout": 0.0}
+    recipe = kf.training.Recipe(epochs=16, batch_size=32, learning_rate=2e-3, patience=None, seed=arguments.seed)
+else:
+    model = "dual_gru_mobilenet"
+    changes = {"image_encoder": {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights}}
+    recipe = kf.training.Recipe(epochs=arguments.epochs, batch_size=600, learning_rate=1e-3, seed=arguments.seed)
+    if weights is None:
+        print("No weights for MobileNetV2: all of it learns from a random start, which takes many more photos.")
+
+runs = {}
+for name in arguments.losses or (["info_nce"] if arguments.quick else list(LOSSES)):
+    folder = arguments.out / name.replace(", ", "_")
+    runs[name] = kf.train(data, model, folder, recipe, say=print, overwrite=True, loss=LOSSES[name], **changes)
+    print(runs[name].metrics["tasks"]["match"]["verdict"])
+
+# ## 4. What was found
+#
+# R@K is the share of queries with a right answer among the first K. Chance stands beside it, because R@10 of twenty
+# pictures is one half without any training. `figures/retrieval.png` shows queries and what they found.
+
+for name, run in runs.items():
+    found = run.metrics["tasks"]["match"]
+    for direction, part in found["directions"].items():
+        recall = "  ".join(f"R@{k} {value:6.1%}" for k, value in part["recall"].items())
+        chance = "  ".join(f"{value:6.1%}" for value in found["chance"][direction]["recall"].values())
+        print(f"{name:20} {direction}: {recall}  median rank {part['median_rank']:g}  (chance {chance})")
+first = next(iter(runs.values()))
+print(f"Pictures: {first.path / 'figures' / 'retrieval.png'}")
+
+# ## 5. A search that is served
+#
+# The test pictures go into the SavedModel, as vectors: a sentence in, names of pictures out. The same by the command
+# line, with a folder of pictures:
+#
+#     kerasfusion index RUN pictures/ saved_models/search
+
+gallery = data.splits["test"].frame.drop_duplicates(columns["image"])
+if arguments.quick:
+    gallery = gallery.assign(image=[str(Path(scratch.name) / name) for name in gallery["image"]])
+version, left_out = kf.index(first, gallery, arguments.out / "saved_model", k=5, allow_outside=True)
+report = kf.verify(version)
+print(report)
+query = data.splits["test"].raw(data.schema["text"])[0]
+feature = data.schema["image"]
+encoded = data.splits["test"].banks[feature.name].encoded(data.splits["test"].images[feature.name][0])
+with CApiSession(version) as session:
+    found = session.run("search", {"text": [query.encode()]})
+    print(f"\n{query!r} finds")
+    for name, score in zip(found["ids"][0], found["scores"][0], strict=True):
+        print(f"  {score:.3f}  {Path(name.decode()).name}")
+    # Any words may be labels: the nearest to the picture is chosen.
+    labels = ["a red circle", "a blue square"] if arguments.quick else ["a photo of a dog", "a photo of people"]
+    labels.append(query)
+    answer = session.run("zero_shot", {"image_bytes": [encoded], "labels": [[label.encode() for label in labels]]})
+print("zero_shot:", {label: f"{p:.1%}" for label, p in zip(labels, answer["probabilities"][0], strict=True)})
+
+if arguments.results:
+    rows = [
+        {**row, "model": f"{row['model']}, {name}"} for name, run in runs.items() for row in score_rows(run.metrics)
+    ]
+    command = "python experiments/05_contrastive_retrieval.py --data-dir DATA"
+    command += f" --seed {arguments.seed} --results experiments/results/contrastive_retrieval.csv"
+    record(arguments.results, rows, f"05_contrastive_retrieval, seed {arguments.seed}", command, arguments.seed)
+
+raise SystemExit(0 if report.ok else 1)

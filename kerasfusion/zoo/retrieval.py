@@ -1,0 +1,33 @@
+"""Dual encoders: a picture finds its texts, a text its pictures."""
+
+import kerasfusion as kf
+from kerasfusion.zoo.registry import register_model
+
+
+def _dual(schema, name, changes, **settings):
+    return kf.models.dual_encoder(schema, **{"units": 128, "dropout": 0.2, "name": name, **settings, **changes})
+
+
+@register_model(source="article 000, section 3.1.1", task="match")
+def dual_lstm_cnn(schema, **changes):
+    """LSTM over words and a residual CNN, into one space."""
+    return _dual(schema, "dual_lstm_cnn", changes, text_encoder="lstm", image_encoder="residual_cnn")
+
+
+@register_model(source="arXiv 1801.04381, 1707.05612", task="match")
+def dual_gru_mobilenet(schema, **changes):
+    """GRU over words and a MobileNetV2, into one space; give it ImageNet weights and they stay as they are.
+
+    Without weights all of it learns from a random start. `image_encoder={"name": "mobilenet_v2", "alpha": 0.35,
+    "weights": "imagenet"}`, or a file in place of that name, freezes the network below its last layer;
+    `"fine_tune": "last_blocks"` lets its last blocks learn as well.
+    """
+    image = {"name": "mobilenet_v2", "alpha": 0.35}
+    return _dual(schema, "dual_gru_mobilenet", changes, text_encoder="gru", image_encoder=image, units=256)
+
+
+@register_model(source="arXiv 2103.00020", task="match")
+def dual_transformer_vit(schema, **changes):
+    """Transformers over words and over patches of the picture, into one space (CLIP's form, small)."""
+    settings = {"text_encoder": {"name": "transformer", "depth": 2}, "image_encoder": {"name": "vit", "depth": 4}}
+    return _dual(schema, "dual_transformer_vit", changes, **settings)
