@@ -16,6 +16,9 @@ from kerasfusion.evaluation.results import read
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "experiments/README.md")
 
+# Entries that a comparison lists by other words: its branches of classifier_concat are these very networks.
+BRANCHES = {"text_only": "text only", "image_only": "image only"}
+
 # Where the zoo's models were measured, in the order in which a figure is looked for: file of results -> data set.
 MEASURED = {
     "demo": "shapes world",
@@ -69,7 +72,8 @@ def measured(name):
     for file, data in MEASURED.items():
         path = ROOT / "experiments" / "results" / f"{file}.csv"
         # "vqa_film, seed 0" is a run of vqa_film.
-        rows = [row for row in read(path) if row["model"].split(",")[0] == name] if path.exists() else []
+        wanted = BRANCHES.get(name, name) if file == "compare_emoji" else name
+        rows = [row for row in read(path) if row["model"].split(",")[0] == wanted] if path.exists() else []
         scores = [row for row in rows if row["metric"] in ("accuracy", "accuracy (relational)")]
         if scores:
             counts = [shown(row) for row in rows if row["metric"] == "parameters"]
