@@ -90,7 +90,7 @@ def test_another_table_is_scored_alike(trained, tmp_path):
     said = CliRunner().invoke(
         cli.app, ["evaluate", str(run.path), str(tmp_path / "other.csv")], env={"COLUMNS": "200"}
     )
-    assert said.exit_code == 0 and "chance, image to text" in said.output
+    assert said.exit_code == 0 and "chance," in said.output
 
 
 def test_half_a_pair_has_no_similarity(trained):
