@@ -11,7 +11,14 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "experiments").glob("[0-9]*.py"))
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+# The tests have ten minutes on two cores: the first tutorial and the quickest run with all others.
+ALWAYS = ("01", "05")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [pytest.param(p, id=p.stem, marks=[] if p.stem.startswith(ALWAYS) else [pytest.mark.slow]) for p in SCRIPTS],
+)
 def test_quick_mode(script, tmp_path):
     results = tmp_path / "results.csv"
     command = [sys.executable, str(script), "--quick", "--out", str(tmp_path / "out"), "--results", str(results)]

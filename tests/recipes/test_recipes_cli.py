@@ -213,6 +213,7 @@ def test_list():
     assert run("list", "nothing*").exit_code == 2
 
 
+@pytest.mark.slow
 def test_several_tasks_and_numbers_end_to_end(tmp_path):
     frame = color_table(tmp_path, rows=60)
     frame.attrs.update(folder=str(tmp_path))

@@ -62,6 +62,7 @@ def run(*arguments):
     return CliRunner().invoke(cli.app, [str(a) for a in arguments], env={"COLUMNS": "200"})
 
 
+@pytest.mark.slow
 def test_the_command_interrupted_and_gone_on_with(tmp_path, monkeypatch):
     """One modality, two tasks, two seeds."""
     table = tmp_path / "texts.csv"
@@ -139,6 +140,7 @@ class Killed(BaseException):
     """Stands for the end of the process."""
 
 
+@pytest.mark.slow
 def test_a_time_budget_fixes_the_epochs_once(data, tmp_path, monkeypatch):
     module = fit.__globals__
     text = {name: split.with_features(data.schema.only("text")) for name, split in data.splits.items()}

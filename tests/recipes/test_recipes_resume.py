@@ -41,6 +41,7 @@ def interrupt(monkeypatch, epochs):
     monkeypatch.setattr(checkpoint.Checkpoint, "on_epoch_end", pressing)
 
 
+@pytest.mark.slow
 def test_an_interrupted_command_is_usable_and_resumes(table, tmp_path, monkeypatch):
     whole = run(*arguments(table, tmp_path / "whole"))
     assert whole.exit_code == 0, whole.output

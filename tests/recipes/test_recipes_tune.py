@@ -30,6 +30,7 @@ def data(table):
     return kf.data.load(table, text="description", label="color")
 
 
+@pytest.mark.slow
 def test_the_command_interrupted_and_gone_on_with(table, tmp_path, monkeypatch):
     out = tmp_path / "tuned"
     columns = ["--text", "description", "--label", "color", "--batch-size", 16]
