@@ -252,6 +252,16 @@ def stacked_attention(layer, t, v, training):
     return state
 
 
+def memory(layer, t, v, training):
+    state, keys = dense(layer.question, t["pooled"]), dense(layer.keys["image"], v["sequence"])
+    for ask, gate, update, norm in zip(layer.queries, layer.gates, layer.updates, layer.norms, strict=True):
+        weights = tf.nn.softmax(dense(layer.score, tf.nn.relu(keys + dense(ask, state)[:, None]))[:, :, 0])
+        seen = dense(layer.values["image"], tf.matmul(weights[:, None], v["sequence"])[:, 0])
+        thought = tf.concat([seen * (1.0 + dense(gate, state)), seen, state], axis=-1)
+        state = layer_norm(norm, state + dense(update, thought, tf.nn.relu))
+    return state
+
+
 def cross_attention(layer, t, v, training):
     text, image, mask, _ = placed(layer, t, v)
     for part in layer.blocks:
@@ -310,6 +320,7 @@ LEAN = {
     "film": film,
     "gated": gated,
     "low_rank": low_rank,
+    "memory": memory,
     "mfb": mfb,
     "mfh": mfh,
     "multiply": elementwise(tf.tanh, tf.multiply),

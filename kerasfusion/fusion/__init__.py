@@ -10,6 +10,7 @@ from kerasfusion.fusion.elementwise import MultiplyFusion, SumFusion
 from kerasfusion.fusion.film import FiLMFusion
 from kerasfusion.fusion.gated import GatedFusion
 from kerasfusion.fusion.low_rank import LowRankFusion
+from kerasfusion.fusion.memory import MemoryFusion
 from kerasfusion.fusion.mfb import MFBFusion
 from kerasfusion.fusion.mfh import MFHFusion
 from kerasfusion.fusion.mutan import MutanFusion
@@ -29,6 +30,7 @@ FUSIONS = {
     "film": FiLMFusion,
     "gated": GatedFusion,
     "low_rank": LowRankFusion,
+    "memory": MemoryFusion,
     "mfb": MFBFusion,
     "mfh": MFHFusion,
     "multiply": MultiplyFusion,
@@ -55,6 +57,7 @@ __all__ = [
     "LowRankFusion",
     "MFBFusion",
     "MFHFusion",
+    "MemoryFusion",
     "MultiplyFusion",
     "MutanFusion",
     "PerceiverFusion",

@@ -24,6 +24,8 @@ class Recipe:
         modality_dropout: Probability that a training row loses one of its modalities (all of its texts, its
             pictures or its numbers), never its last; the model learns to do without. Validation rows stay whole.
         image_major: Keep the texts of a picture together; None decides by the data.
+        jit_compile: Whether XLA compiles the step; None does on a GPU alone. On a CPU, networks with recurrence or many
+            kinds of batches take longer with it, some plain ones less: time both.
         seed: Seed of initial weights, order and dropout.
     """
 
@@ -39,6 +41,7 @@ class Recipe:
     augment: str | None = None
     modality_dropout: float = 0.0
     image_major: bool | None = None
+    jit_compile: bool | None = None
     seed: int = 0
 
     def __post_init__(self):

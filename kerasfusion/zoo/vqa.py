@@ -12,6 +12,7 @@ _SAME_ENCODERS = {
     "cross_attention": ("arXiv 1908.02265", "Words look for what they need among the picture's cells, three times."),
     "gated": ("arXiv 1702.01992", "GRU and strided CNN, weighed by learned gates (GMU)."),
     "low_rank": ("arXiv 1806.00064", "GRU and strided CNN, every product of places at low rank (LMF)."),
+    "memory": ("arXiv 1603.01417", "The question looks at the cells, thinks, and looks again, three times (DMN+)."),
     "mfb": ("arXiv 1708.01471", "GRU and strided CNN, factorized bilinear pooling (MFB)."),
     "mfh": ("arXiv 1708.03619", "GRU and strided CNN, factorized high-order pooling (MFH)."),
     "mutan": ("arXiv 1705.06676", "GRU and strided CNN, a bilinear form by Tucker decomposition (MUTAN)."),
@@ -22,6 +23,17 @@ _SAME_ENCODERS = {
     "sum": ("", "GRU and strided CNN, added."),
     "tensor": ("arXiv 1707.07250", "GRU and strided CNN, every product of two places (tensor fusion)."),
     "token_transformer": ("arXiv 1908.03557", "One transformer reads words and picture cells in a row (VisualBERT)."),
+}
+# Nothing is normalized: a batch holds few pictures with many questions each.
+_ENCODERS = {
+    "text_encoder": "gru",
+    "image_encoder": {
+        "name": "residual_cnn",
+        "filters": (24, 48, 64, 64),
+        "blocks": 0,
+        "coordinates": True,
+        "normalize": False,
+    },
 }
 # As many looks as a question about two things has steps, and one for good measure.
 _SETTINGS = {
@@ -36,13 +48,7 @@ _SETTINGS = {
 def _register(fusion, source, summary):
     def build(schema, **changes):
         settings = {
-            "text_encoder": "gru",
-            "image_encoder": {
-                "name": "residual_cnn",
-                "filters": (24, 48, 64, 64),
-                "blocks": 0,
-                "coordinates": True,
-            },
+            **_ENCODERS,
             "fusion": {"name": fusion, **_SETTINGS.get(fusion, {})},
             "units": 64,
             "name": f"vqa_{fusion}",

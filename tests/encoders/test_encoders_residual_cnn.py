@@ -13,3 +13,17 @@ def test_coordinates_reach_the_last_layer():
     rows, columns = [0.0, 0.5, 1.5], [0.0, 1.0]  # relu of -1, 0, 1 plus a half; relu of -1, 1
     np.testing.assert_allclose(found["grid"][0], [[[r, c] for c in columns] for r in rows], atol=1e-6)
     np.testing.assert_allclose(found["pooled"][0], [2 / 3, 0.5], atol=1e-6)
+
+
+def test_without_normalization_a_picture_does_not_see_its_batch():
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype("uint8")
+    for normalize, alone in ((False, True), (True, False)):
+        encoder = ResidualCNN(units=4, filters=(4, 4), normalize=normalize)
+        together, single = (
+            encoder(pictures, training=True)["grid"][0],
+            encoder(pictures[:1], training=True)["grid"][0],
+        )
+        assert np.allclose(together, single, atol=1e-6) == alone
+        kept = ResidualCNN.from_config(encoder.get_config())
+        kept(pictures)
+        assert len(kept.weights) == len(encoder.weights) == (18 if normalize else 10)

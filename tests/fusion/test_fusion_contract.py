@@ -31,6 +31,7 @@ CHANGES = {
     "cross_attention": {"query": "image", "width": 9, "heads": 3, "depth": 1},
     "film": {"kernel_size": 1, "blocks": 3, "filters": 2, "coordinates": False, "image": "image"},
     "low_rank": {"rank": 2},
+    "memory": {"hops": 1, "hidden": 3, "query": "image"},
     "mfb": {"factors": 2},
     "mfh": {"factors": 2, "order": 5},
     "mutan": {"width": 3, "rank": 2},

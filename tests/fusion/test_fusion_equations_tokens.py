@@ -3,12 +3,13 @@
 import keras
 import numpy as np
 import pytest
-from in_numpy import affine, check, gelu, layer_norm, randomize, softmax
+from in_numpy import affine, check, gelu, layer_norm, randomize, relu, softmax
 
 from kerasfusion.fusion import (
     BottleneckFusion,
     CoAttention,
     CrossAttention,
+    MemoryFusion,
     PerceiverFusion,
     StackedAttention,
     TokenTransformer,
@@ -173,6 +174,28 @@ def test_stacked_attention(query):
             hidden = np.tanh(affine(keys, cells) + affine(queries, state))
             state = state + softmax(affine(scores, hidden)[:, 0]) @ cells
         expected.append(state)
+    check(layer, inputs, expected)
+
+
+@pytest.mark.parametrize("query", ["text", "image"])
+def test_memory(query):
+    inputs = three_modalities()
+    layer = MemoryFusion(5, hops=2, hidden=3, query=query)
+    layer(inputs)
+    randomize(layer, scale=0.7)
+    seen = {name: parts for name, parts in sorted(inputs.items()) if name != query}
+    expected = []
+    for row in range(2):
+        tokens = {name: parts["sequence"][row][mask_of(parts)[row]] for name, parts in seen.items()}
+        keys = np.concatenate([affine(layer.keys[name], x) for name, x in tokens.items()])
+        values = np.concatenate([affine(layer.values[name], x) for name, x in tokens.items()])
+        memory = affine(layer.question, inputs[query]["pooled"][row])
+        for i in range(2):
+            scores = affine(layer.score, relu(keys + affine(layer.queries[i], memory)))
+            found = softmax(scores[:, 0]) @ values
+            thought = np.concatenate([found * (1 + affine(layer.gates[i], memory)), found, memory])
+            memory = layer_norm(layer.norms[i], memory + relu(affine(layer.updates[i], thought)))
+        expected.append(memory)
     check(layer, inputs, expected)
 
 

@@ -7,28 +7,39 @@ from kerasfusion.layers import TransformerBlock, append_coordinates
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ConvNormRelu(keras.layers.Layer):
-    """`relu(BatchNorm(Conv2D(x)))`, the step that residual networks repeat."""
+    """`relu(BatchNorm(Conv2D(x)))`, the step that residual networks repeat; `normalize=False`: without the norm."""
 
-    def __init__(self, filters, kernel_size=3, strides=1, activation=True, **kwargs):
+    def __init__(self, filters, kernel_size=3, strides=1, activation=True, normalize=True, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
         self.activation = activation
+        self.normalize = normalize
         self.conv = keras.layers.Conv2D(
-            filters, kernel_size, strides, padding="same", use_bias=False, name="conv", dtype=self.dtype_policy
+            filters,
+            kernel_size,
+            strides,
+            padding="same",
+            use_bias=not normalize,
+            name="conv",
+            dtype=self.dtype_policy,
         )
-        self.norm = keras.layers.BatchNormalization(momentum=0.9, name="norm", dtype=self.dtype_policy)
+        if normalize:
+            self.norm = keras.layers.BatchNormalization(momentum=0.9, name="norm", dtype=self.dtype_policy)
 
     def build(self, x_shape):
         self.conv.build(x_shape)
-        self.norm.build(self.conv.compute_output_shape(x_shape))
+        if self.normalize:
+            self.norm.build(self.conv.compute_output_shape(x_shape))
 
     def compute_output_shape(self, x_shape):
         return self.conv.compute_output_shape(x_shape)
 
     def call(self, x, training=None):
-        x = self.norm(self.conv(x), training=training)
+        x = self.conv(x)
+        if self.normalize:
+            x = self.norm(x, training=training)
         return ops.relu(x) if self.activation else x
 
     def get_config(self):
@@ -38,6 +49,7 @@ class ConvNormRelu(keras.layers.Layer):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "activation": self.activation,
+            "normalize": self.normalize,
         }
 
 
@@ -57,6 +69,8 @@ class ResidualCNN(ImageEncoder):
             before a transformer: arXiv 2106.14881). What lies closest to what is then known of every cell, before
             anyone asks.
         heads: Attention heads of these blocks; must divide `units`.
+        normalize: Batch normalisation behind every convolution. Without it a shallow network learns steadily from
+            batches of few pictures too, whose means and variances say little.
         dropout: Dropout rate on the pooled vector.
 
     Example:
@@ -76,6 +90,7 @@ class ResidualCNN(ImageEncoder):
         coordinates=False,
         attention=0,
         heads=4,
+        normalize=True,
         dropout=0.0,
         **kwargs,
     ):
@@ -86,20 +101,22 @@ class ResidualCNN(ImageEncoder):
         self.coordinates = coordinates
         self.attention = attention
         self.heads = heads
+        self.normalize = normalize
 
     def build_encoder(self, pixels_shape):
         self.down, self.residual = [], []
+        same = {"normalize": self.normalize, "dtype": self.dtype_policy}
         shape = pixels_shape
         for i, width in enumerate(self.filters):
             strides = 2 if i else self.stem_strides
-            down = ConvNormRelu(width, strides=strides, name=f"stage_{i}_down", dtype=self.dtype_policy)
+            down = ConvNormRelu(width, strides=strides, name=f"stage_{i}_down", **same)
             down.build(shape)
             shape = down.compute_output_shape(shape)
             pairs = []
             for j in range(self.blocks if i else 0):
                 pair = [
-                    ConvNormRelu(width, name=f"stage_{i}_block_{j}_a", dtype=self.dtype_policy),
-                    ConvNormRelu(width, activation=False, name=f"stage_{i}_block_{j}_b", dtype=self.dtype_policy),
+                    ConvNormRelu(width, name=f"stage_{i}_block_{j}_a", **same),
+                    ConvNormRelu(width, activation=False, name=f"stage_{i}_block_{j}_b", **same),
                 ]
                 for layer in pair:
                     layer.build(shape)
@@ -142,4 +159,5 @@ class ResidualCNN(ImageEncoder):
             "coordinates": self.coordinates,
             "attention": self.attention,
             "heads": self.heads,
+            "normalize": self.normalize,
         }

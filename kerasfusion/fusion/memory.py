@@ -1,0 +1,94 @@
+import keras
+from keras import ops
+
+from kerasfusion.fusion.attention import masked_softmax
+from kerasfusion.fusion.base import Fusion
+from kerasfusion.fusion.query import query_of
+from kerasfusion.fusion.tokens import concatenated
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class MemoryFusion(Fusion):
+    """Episodic memory: the question looks, thinks about what it saw, and looks again (DMN+, arXiv 1603.01417).
+
+    With `m = Q t` at first, `hops` times: `p_i = softmax_i(w · relu(K x_i + A_h m))`, `r = V Σ_i p_i x_i`,
+    `m ← LN(m + relu(W_h [r ⊙ (1 + G_h m); r; m]))`. The last `m` is the result.
+
+    A stacked attention only adds what it saw to what it asks. Here a dense layer makes the next question of both,
+    and the product with `G_h m` lets the memory choose which of the cell's properties to take: its color to find the
+    next one by, or its shape to answer with. The attention is additive, as in stacked attention (arXiv 1511.02274),
+    and normalisation and residual are ours: without them more than two hops are hard to train. With more than two
+    modalities the tokens of all others are looked at together, each through a `K` and a `V` of its own. `Q`, `K`,
+    `A`, `G` and `W` have biases.
+
+    Args:
+        units: Width of the fused representation, which is the memory's.
+        hops: How often it looks.
+        hidden: Width inside the attention's `relu`; `None` means `units`.
+        query: Name of the modality that asks; `None` means `"text"`, or the only one without an image grid.
+        dropout: Dropout rate on the fused representation.
+
+    Raises:
+        ValueError: at build time, when it is not clear which modality asks, or there is no other.
+
+    Example:
+
+    ```python
+    text, image = keras.random.normal((2, 8)), {"sequence": keras.random.normal((2, 9, 16))}
+    fused = MemoryFusion(128)({"text": text, "image": image})  # (2, 128)
+    ```
+    """
+
+    def __init__(self, units, hops=3, hidden=None, query=None, **kwargs):
+        super().__init__(units, **kwargs)
+        self.hops = hops
+        self.hidden = hidden
+        self.query = query
+
+    def parts(self, inputs):
+        self.asking = query_of(self.name, inputs, self.query)
+        return {name: "pooled" if name == self.asking else "sequence" for name in inputs}
+
+    def build_fusion(self, shapes):
+        hidden = self.hidden or self.units
+        self.question = self.dense("question", shapes[self.asking][-1], self.units)
+        seen = {name: shape for name, shape in shapes.items() if name != self.asking}
+        self.keys = self.dense_each("keys", seen, hidden)
+        self.values = {
+            name: self.dense(f"values_{name}", shape[-1], self.units, use_bias=False) for name, shape in seen.items()
+        }
+        self.score = self.dense("score", hidden, 1, use_bias=False)
+        self.queries = [self.dense(f"queries_{i}", self.units, hidden) for i in range(self.hops)]
+        self.gates = [self.dense(f"gates_{i}", self.units, self.units) for i in range(self.hops)]
+        self.updates = [self.dense(f"updates_{i}", 3 * self.units, self.units, "relu") for i in range(self.hops)]
+        self.norms = [
+            keras.layers.LayerNormalization(epsilon=1e-5, name=f"norm_{i}", dtype=self.dtype_policy)
+            for i in range(self.hops)
+        ]
+        for norm in self.norms:
+            norm.build((None, self.units))
+
+    def fuse(self, values, training):
+        memory = self.question(values[self.asking])
+        keys, mask = concatenated(
+            {name: (layer(values[name][0]), values[name][1]) for name, layer in self.keys.items()}
+        )
+        for ask, gate, update, norm in zip(self.queries, self.gates, self.updates, self.norms, strict=True):
+            hidden = ops.relu(keys + ask(memory)[:, None, :])
+            weights = masked_softmax(self.score(hidden)[:, :, 0], mask)
+            seen = self.look(values, weights)
+            memory = norm(memory + update(ops.concatenate([seen * (1.0 + gate(memory)), seen, memory], axis=-1)))
+        return memory
+
+    def look(self, values, weights):
+        """`V Σ_i p_i x_i` over all modalities that are looked at; projected after the sum, once and not per token."""
+        seen, start = 0.0, 0
+        for name, layer in self.values.items():
+            tokens, _ = values[name]
+            here = weights[:, start : start + tokens.shape[1]]
+            start += tokens.shape[1]
+            seen = seen + layer(ops.einsum("bl,bld->bd", here, tokens))
+        return seen
+
+    def get_config(self):
+        return {**super().get_config(), "hops": self.hops, "hidden": self.hidden, "query": self.query}
