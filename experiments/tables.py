@@ -23,7 +23,7 @@ BRANCHES = {"text_only": "text only", "image_only": "image only"}
 # Where the zoo's models were measured, in the order in which a figure is looked for: file of results -> data set.
 MEASURED = {
     "demo": "shapes world",
-    "relational_vqa": "Sort-of-CLEVR, relational questions, words as a bag",
+    "relational_vqa": "Sort-of-CLEVR, relational questions, the question a mean of words",
     "image_tagging": "CIFAR-10, 15,000 pictures",
     "compare_emoji": "emoji, pictures and names",
     "easy_vqa": "easy-VQA",
