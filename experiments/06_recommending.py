@@ -274,8 +274,9 @@ for axes, (question, column) in zip(figure.subplots(1, 2), table.items(), strict
     ends = np.array([[min(found[name, question]), max(found[name, question])] for name in bars.index])
     error = np.abs(ends.T - bars.to_numpy())
     axes.barh(bars.index, bars, xerr=error, capsize=3, color="#1f6feb")
+    for name, value in bars.items():
+        axes.text(0.02, name, f"{value:.3f}", va="center", color="white")
     axes.set(title=question, xlabel=f"RMSE in stars; from lowest to highest of {seeds} split(s)")
-    axes.set_xlim(0.9 * bars.min(), 1.02 * ends.max())
 figure.savefig(figures / "rmse.png", dpi=120)
 
 # The objective, half-step by half-step: rows, columns, rows, columns. The exact solver's never rises.
