@@ -33,3 +33,5 @@ def compile_model(model, heads, schema, recipe, total_steps, steps_per_execution
         steps_per_execution=steps_per_execution,
         jit_compile=on_gpu() if recipe.jit_compile is None else recipe.jit_compile,
     )
+    # Made inside the step, its variables would have TensorFlow trace the step twice, most of a small model's start.
+    optimizer.build(model.trainable_variables)

@@ -117,13 +117,15 @@ def test_bag_of_words_is_the_product_with_the_counts():
     np.testing.assert_allclose(numbers(layer(ids)["pooled"])[0], expected, atol=1e-5)
 
 
-def test_average_is_the_mean_over_words_alone():
-    layer = TEXT["average"]()
+@pytest.mark.parametrize("activation, apply", [("relu", lambda x: np.maximum(x, 0)), (None, lambda x: x)])
+def test_average_is_the_mean_over_words_alone(activation, apply):
+    layer = TEXT["average"](activation=activation)
     ids = np.array([[4, 6, 4, 0, 0, 0]])
     layer(ids)
     vectors = np.array(layer.embedding.embeddings)
-    expected = np.maximum((2 * vectors[4] + vectors[6]) / 3 @ np.array(layer.projection.kernel), 0)
+    expected = apply((2 * vectors[4] + vectors[6]) / 3 @ np.array(layer.projection.kernel))
     np.testing.assert_allclose(numbers(layer(ids)["pooled"])[0], expected, atol=1e-5)
+    assert TEXT_ENCODERS["average"].from_config(layer.get_config()).activation == activation
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru"])

@@ -7,6 +7,7 @@ from tables import color_table
 
 import kerasfusion as kf
 from kerasfusion.training.callbacks import save_whole
+from kerasfusion.training.compile import compile_model
 from kerasfusion.training.fit import balanced
 
 
@@ -20,7 +21,8 @@ def data(tmp_path_factory):
 
 def fit(data, out, **recipe):
     keras.utils.set_random_seed(0)
-    model = kf.create_model("classifier_sum", data.schema, units=16, dropout=0.0)
+    plain = {"image_encoder": "small_cnn", "units": 16, "dropout": 0.0}  # graphs that are made quickly
+    model = kf.create_model("classifier_sum", data.schema, **plain)
     recipe = kf.training.Recipe(**{"epochs": 3, "batch_size": 16, "learning_rate": 1e-2, **recipe})
     return model, kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, out)
 
@@ -49,6 +51,14 @@ def test_the_same_seed_gives_the_same_weights(data, tmp_path):
 def test_it_stops_when_validation_no_longer_improves(data, tmp_path):
     _, cost = fit(data, tmp_path, epochs=30, learning_rate=0.5, patience=1)
     assert cost["epochs"] < 30 and cost["epochs"] == cost["best_epoch"] + 1
+
+
+@pytest.mark.parametrize("asked, found", [(None, False), (True, True), (False, False)])
+def test_xla_compiles_the_step_where_the_recipe_says_so(data, monkeypatch, asked, found):
+    monkeypatch.setattr("kerasfusion.training.compile.on_gpu", lambda: False)
+    model = kf.models.fused(data.schema, text_encoder="average", units=4)
+    compile_model(model, kf.models.heads_of(model), data.schema, kf.training.Recipe(jit_compile=asked), 10)
+    assert model.jit_compile is found
 
 
 def test_balanced_weights_make_classes_equal(data):
