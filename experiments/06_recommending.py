@@ -274,8 +274,8 @@ for axes, (question, column) in zip(figure.subplots(1, 2), table.items(), strict
     ends = np.array([[min(found[name, question]), max(found[name, question])] for name in bars.index])
     error = np.abs(ends.T - bars.to_numpy())
     axes.barh(bars.index, bars, xerr=error, capsize=3, color="#1f6feb")
-    for name, value in bars.items():
-        axes.text(0.02, name, f"{value:.3f}", va="center", color="white")
+    for place, value in enumerate(bars):
+        axes.text(0.02, place, f"{value:.3f}", va="center", color="white")
     axes.set(title=question, xlabel=f"RMSE in stars; from lowest to highest of {seeds} split(s)")
 figure.savefig(figures / "rmse.png", dpi=120)
 

@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 
 FEATURE_KINDS = ("text", "image", "numbers")
-# What a column of labels may hold; a match is known from the rows themselves.
+# What a column of labels may hold; a match is known from the rows themselves, a vector from matrix factorization.
 LABEL_KINDS = ("binary", "classes", "tags", "number")
-TASK_KINDS = (*LABEL_KINDS, "match")
+TASK_KINDS = (*LABEL_KINDS, "match", "vector")
 
 # The first ids of every vocabulary. A word's id is its place in `Feature.vocabulary` plus `len(SPECIAL_TOKENS)`.
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[START]", "[END]")
@@ -57,11 +57,13 @@ class Task:
 
     Args:
         name: `"label"` for the only task, else its column's name.
-        kind: `"binary"`, `"classes"`, `"tags"`, `"number"`, or `"match"`: which picture a text belongs to.
+        kind: `"binary"`, `"classes"`, `"tags"`, `"number"`; `"match"`, which picture a text belongs to; or
+            `"vector"`, an item's factors.
         column: The column of the table that holds it.
-        classes: Class names in the order of the logits. Binary: `(negative, positive)`. Number: empty.
-        mean: Number only. Mean over the training split.
-        std: Number only. Standard deviation over the training split.
+        classes: Class names in the order of the logits. Binary: `(negative, positive)`. Number: empty. Vector: names
+            of its numbers.
+        mean: Number and vector only. Mean over the training split.
+        std: Number and vector only. Standard deviation over the training split.
         weight: Weight of this task's loss in the sum.
     """
 

@@ -17,7 +17,7 @@ class MatchReport:
         task: The `Task`.
         model: The model's name.
         directions: `"image to text"` and `"text to image"` -> `Retrieval`.
-        chance: The same for embeddings drawn at random.
+        chance: The same as expected of random orders.
         first: Direction -> R@1 as a `Score`, whose interval draws pictures anew with all of their texts.
         ranks: Direction -> float `(queries,)`, the rank of each query's best right item.
         rows: Positions of the texts in the examples.
@@ -48,9 +48,9 @@ class MatchReport:
     def standing(self):
         """`"beats"` chance with both intervals of R@1 above it, `"loses"` to it in a direction, or `"unsure"`."""
         pairs = [(self.first[name], self.chance[name].recall[1]) for name in self.directions]
-        if any(own.value <= drawn for own, drawn in pairs):
+        if any(own.value <= blind for own, blind in pairs):
             return "loses"
-        return "beats" if all(own.low > drawn for own, drawn in pairs) else "unsure"
+        return "beats" if all(own.low > blind for own, blind in pairs) else "unsure"
 
     @property
     def verdict(self):
@@ -117,8 +117,8 @@ def match_report(name, model, examples, task):
         )
         for direction, found in ranks.items()
     }
-    drawn = chance(len(images), len(texts), image_of_text)
-    return MatchReport(task, name, directions, drawn, first, ranks, rows, pictures, images, texts, image_of_text)
+    blind = chance(len(images), len(texts), image_of_text)
+    return MatchReport(task, name, directions, blind, first, ranks, rows, pictures, images, texts, image_of_text)
 
 
 def shown_queries(found, queries=4, items=5, seed=0):

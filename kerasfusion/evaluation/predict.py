@@ -75,7 +75,7 @@ def predict_rows(model, schema, rows, image_dir=None, allow_outside=False):
     Returns:
         pandas.DataFrame: one row per row given, with `<task>`, `<task>_probability` (of the class decided for;
         not for tags and numbers), and `<image>_ok`. Of a match `similarity`, the cosine of picture and text, NaN
-        where one of the two is missing.
+        where one of the two is missing. Of a vector a column for each of its numbers.
     """
     rows = pd.DataFrame(rows) if isinstance(rows, list) else rows
     examples, _ = load_rows(rows, schema, image_dir=image_dir, allow_outside=allow_outside, with_labels=False)
@@ -86,6 +86,9 @@ def predict_rows(model, schema, rows, image_dir=None, allow_outside=False):
             (image,), (text,) = schema.of_kind("image"), schema.of_kind("text")
             whole = (examples.images[image.name] >= 0) & (examples.text[text.name] != 0).any(axis=1)
             answer["similarity"] = np.where(whole, found[task.name]["similarity"], np.nan)
+            continue
+        if task.kind == "vector":
+            answer.update(zip(task.classes, found[task.name]["value"].T, strict=True))
             continue
         answer[task.name] = names(task, decide(task, found[task.name]))
         if task.kind in ("binary", "classes"):

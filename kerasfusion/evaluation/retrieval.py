@@ -118,17 +118,46 @@ def both_ranks(images, texts, image_of_text):
     }
 
 
-def chance(images, texts, image_of_text, seed=0):
-    """The same for embeddings drawn at random: the row that a model has to beat.
+def chance(images, texts, image_of_text):
+    """What is expected of a gallery in random order: the row that a model has to beat.
+
+    Nothing is drawn. Of n items with r right ones, none is among the first K in a share of C(n − r, K) / C(n, K) of
+    all orders.
 
     Args:
         images: Number of pictures.
         texts: Number of texts.
         image_of_text: As for `retrieval`.
-        seed: Seed of the drawing.
+
+    Returns:
+        dict: As from `retrieval`: the expected R@K and MRR, and the median of the distribution of all queries' ranks.
+
+    Example:
+
+    ```python
+    chance(750, 3750, np.repeat(np.arange(750), 5))["text to image"].recall[10]  # 10 / 750
+    ```
     """
-    random = np.random.default_rng(seed)
-    return retrieval(*(random.normal(size=(count, 16)) for count in (images, texts)), image_of_text)
+    right = np.unique(np.asarray(image_of_text), return_counts=True)[1]
+    return {
+        "image to text": _expected(right, texts),
+        "text to image": _expected(np.ones(texts, int), images),
+    }
+
+
+def _expected(right, gallery):
+    """`Retrieval` of queries with so many right items each, int `(n,)`, in random orders of the gallery."""
+    ranks = np.arange(1, gallery + 1)
+    share = np.zeros(gallery)
+    for count, queries in zip(*np.unique(right, return_counts=True), strict=True):
+        # That all of the first k are wrong: each of them is, given those before.
+        none = np.cumprod(np.maximum(gallery - count - ranks + 1, 0) / (gallery - ranks + 1))
+        share += queries / len(right) * -np.diff(none, prepend=1.0)
+    within = np.cumsum(share)
+    # Where the half lies between two ranks, as for an even number of queries, their middle.
+    median = (np.searchsorted(within, 0.5 - 1e-12) + np.searchsorted(within, 0.5 + 1e-12)) / 2 + 1
+    recall = {k: float(within[min(k, gallery) - 1]) for k in KS}
+    return Retrieval(recall, float(median), float((share / ranks).sum()), len(right), gallery)
 
 
 def rsum(found):

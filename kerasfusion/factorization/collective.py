@@ -1,5 +1,7 @@
 """Collective matrix factorization by alternating least squares."""
 
+import dataclasses
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -14,6 +16,7 @@ from kerasfusion.factorization.half_step import workers
 from kerasfusion.factorization.options import check_choice, check_count, check_numbers, pair
 from kerasfusion.factorization.ratings import MERGES, grow, merge, places_of, read_triples
 from kerasfusion.factorization.recommending import Recommending
+from kerasfusion.factorization.spark import check_spark, spark_factors
 
 SIDES = ("row", "column")
 
@@ -46,6 +49,10 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         nonnegative: Whether U and V are at least 0; biases and loadings stay free. Solved exactly.
         solver: "cg" (3 steps of conjugate gradients from the last solution: Takács et al., RecSys 2011) or "cholesky"
             (exact).
+        engine: "numpy"; or "spark", `pyspark.ml`'s ALS on the active Spark session (extra `[spark]`), where one
+            machine is too slow. Ratings and factors pass through the driver's memory. It learns offsets first and
+            factors of what these leave, which fits less well than both at once; it runs all iterations, and takes no
+            features, held-out ratings and `partial_fit`.
         iterations: Most iterations, of two half-steps each.
         tol: Stop once an iteration lowers the objective by a smaller share than this; 0 for never.
         validation_fraction: Share of the entries to hold out and to stop by; 0 for none. Those are not learned from.
@@ -66,7 +73,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         row_loadings_, column_loadings_: `(F, k)` of the features, or None.
         row_means_, column_means_: `(F,)`, the means of the features, or None.
         ratings_: `scipy.sparse.csr_array` `(n, m)` of all that was learned from or held out.
-        history_: A dict for every half-step: iteration, half, objective; held_out after the second.
+        history_: A dict for every half-step: iteration, half, objective; held_out after the second. Spark tells none.
 
     Example:
 
@@ -91,6 +98,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         absent="zero",
         nonnegative=False,
         solver="cg",
+        engine="numpy",
         iterations=20,
         tol=1e-4,
         validation_fraction=0.0,
@@ -112,6 +120,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         self.absent = absent
         self.nonnegative = nonnegative
         self.solver = solver
+        self.engine = engine
         self.iterations = iterations
         self.tol = tol
         self.validation_fraction = validation_fraction
@@ -141,6 +150,8 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
             ValueError, TypeError: What is wrong with an argument, and where.
         """
         self._check_options()
+        if self.engine == "spark":
+            check_spark(self, (row_features, column_features))
         for name in ("row_factors_", "_features", "_means"):
             vars(self).pop(name, None)
         self._learn(X, row_features, column_features, self.iterations)
@@ -154,6 +165,8 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         common and the means of the features stay those of the first call; nothing is held out.
         """
         self._check_options()
+        if self.engine == "spark":
+            raise ValueError("Spark's ALS has no partial_fit. Fit again on all ratings.")
         before = dict(vars(self))
         try:
             self._learn(X, row_features, column_features, 1)
@@ -186,6 +199,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
             self,
             feedback=("explicit", "implicit"),
             solver=("cg", "cholesky"),
+            engine=("numpy", "spark"),
             absent=("zero", "missing"),
             duplicates=MERGES,
             dtype=("float32", "float64"),
@@ -244,6 +258,10 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         counts = [entries.counts, np.bincount(entries.columns, minlength=shape[1])]
         if first:
             self._typical = [float(count[count > 0].mean()) for count in counts]
+        if self.engine == "spark":
+            self.row_ids_, self.column_ids_, self._features, self._means = *index, features, means
+            self._learn_on_spark(entries, random)
+            return
         sides = [self._side(s, counts[s], features[s], means[s]) for s in (0, 1)]
         for s, side in enumerate(sides):
             self._start(s, side, old_shape[s], random)
@@ -254,6 +272,14 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         self.row_ids_, self.column_ids_, self._features = *index, features
         self._means = [None if side.block is None else side.block.mean for side in sides]
         self._alternate(sides, iterations, held_out)
+
+    def _learn_on_spark(self, entries, random):
+        centered = dataclasses.replace(entries, values=entries.values - entries.values.dtype.type(self.mean_))
+        found = spark_factors(self, centered, self._has_biases, int(random.randint(2**31 - 1)))
+        for name, (factors, bias) in zip(SIDES, found, strict=True):
+            kept = {"factors_": factors, "bias_": bias, "loadings_": None, "means_": None}
+            for what, value in kept.items():
+                setattr(self, f"{name}_{what}", value)
 
     def _entries(self, rows, columns, values, shape, first):
         """All ratings, those of before replaced by newer ones; they are kept as `ratings_`."""

@@ -11,8 +11,8 @@ from kerasfusion.heads.tags import TagsHead
 def head_for(task):
     """The head that fits a `Task` of a schema, named `head_<task>`."""
     name = f"head_{task.name}"
-    if task.kind == "number":
-        return NumberHead(mean=task.mean, std=task.std, name=name)
+    if task.kind in ("number", "vector"):
+        return NumberHead(mean=task.mean, std=task.std, outputs=task.outputs, name=name)
     return {"binary": BinaryHead, "classes": ClassesHead, "tags": TagsHead}[task.kind](task.outputs, name=name)
 
 

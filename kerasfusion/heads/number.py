@@ -7,13 +7,16 @@ from kerasfusion.losses import ScaledSquaredError
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class NumberHead(Head):
-    """A number: squared error, in units of the training split's standard deviation, on float32 `(B,)` labels.
+    """A number, or several: squared error, in units of the training split's standard deviation.
+
+    Labels are float32 `(B,)`, or `(B, outputs)` of several.
 
     The layer's output is the number itself, in the label's own unit; mean and standard deviation are constants.
 
     Args:
         mean: Mean of the label over the training split.
         std: Its standard deviation; 0 counts as 1.
+        outputs: How many numbers; they have mean and standard deviation in common.
 
     Example:
 
@@ -41,7 +44,7 @@ class NumberHead(Head):
         return ops.sum(logits * weights, axis=0)
 
     def predictions(self, logits):
-        return {"value": ops.squeeze(logits, axis=-1)}
+        return {"value": ops.squeeze(logits, axis=-1) if self.outputs == 1 else logits}
 
     def get_config(self):
         return {**super().get_config(), "mean": self.mean, "std": self.std}

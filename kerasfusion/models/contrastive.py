@@ -53,12 +53,20 @@ class Contrastive(keras.Model):
 
     def call(self, inputs, training=None):
         # `training` reaches the layers through Keras's call context, which is set only because it is named here.
+        return self.scores(self.embed(inputs))
+
+    def embed(self, inputs):
+        """`"image"` `(B, d)` and `"text"` `(B·K, d)`, rows of length 1; to be called by `call` or a twin's own."""
         values = {}
         for name, symbol in self.plain.input.items():
             extra = len(inputs[name].shape) - len(symbol.shape)
             values[id(symbol)] = ops.reshape(inputs[name], (-1, *symbol.shape[1:])) if extra else inputs[name]
         run_nodes(self._nodes, values)
         (embeddings,), _ = self._head_node.arguments.fill_in(values)
+        return embeddings
+
+    def scores(self, embeddings):
+        """Task -> scores of all pictures with all texts, of what `embed` gave."""
         return {self.task: self.head.scores(embeddings["image"], embeddings["text"])}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

@@ -27,5 +27,36 @@ def run_nodes(nodes, values):
     """
     for node in nodes:
         args, kwargs = node.arguments.fill_in(values)
+        # Written down when the model was made: `training=False` for layers with that default, such as Dropout.
+        kwargs.pop("training", None)
         outputs = keras.tree.flatten(node.operation(*args, **kwargs))
         values.update((id(symbol), value) for symbol, value in zip(node.output_tensors, outputs, strict=True))
+
+
+def only_reader(model, name):
+    """The layer that alone takes a model's input, or None where several or none do."""
+    readers = [
+        node.operation
+        for nodes in model._nodes_by_depth.values()
+        for node in nodes
+        if any(tensor is model.input[name] for tensor in node.input_tensors) and not node.is_input
+    ]
+    return readers[0] if len(readers) == 1 else None
+
+
+class Rerun(keras.Model):
+    """A functional model whose layers may be given something else than its inputs promise, such as cached features.
+
+    Same layers, same weights. It is never saved: the functional model, `plain`, is.
+    """
+
+    def __init__(self, model):
+        super().__init__(name=f"{model.name}_rerun")
+        self.plain = model
+        self._nodes = split_graph(model, ())[1]
+
+    def call(self, inputs, training=None):
+        # `training` reaches the layers through Keras's call context, which is set only because it is named here.
+        values = {id(symbol): inputs[name] for name, symbol in self.plain.input.items()}
+        run_nodes(self._nodes, values)
+        return {task: values[id(output)] for task, output in self.plain.output.items()}

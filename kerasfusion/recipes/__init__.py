@@ -6,6 +6,7 @@ from kerasfusion.recipes.evaluate import evaluate
 from kerasfusion.recipes.export import export, losses_of, measure_export
 from kerasfusion.recipes.index import index
 from kerasfusion.recipes.predict import predict_one, predict_table
+from kerasfusion.recipes.recommender import export_recommender, train_tower
 from kerasfusion.recipes.reload import load_baselines, reload_data
 from kerasfusion.recipes.robustness import robustness
 from kerasfusion.recipes.train import default_model, train
@@ -21,6 +22,7 @@ __all__ = [
     "demo_recipe",
     "evaluate",
     "export",
+    "export_recommender",
     "index",
     "load_baselines",
     "losses_of",
@@ -30,5 +32,6 @@ __all__ = [
     "reload_data",
     "robustness",
     "train",
+    "train_tower",
     "tune",
 ]

@@ -114,7 +114,7 @@ def train(
         say(f"{out} is finished: nothing to resume.")
         return load(out)
     data.schema.save(out / "schema.json")
-    _save_reference_inputs(out / "reference_inputs.npz", data)
+    save_reference_inputs(out / "reference_inputs.npz", data)
 
     models, costs = {}, {}
     with precision():
@@ -288,7 +288,8 @@ def _draw_examples(found, test, path, count=12):
     figures.example_grid(pictures, captions, colors, path)
 
 
-def _save_reference_inputs(path, data):
+def save_reference_inputs(path, data):
+    """Raw inputs of a few test rows, for the reference and the warm-up of every export of a run."""
     test = data.splits["test"]
     # Rows with different pictures, so that a mix-up of rows would be seen; of some, those with the smallest files,
     # because every export carries them.

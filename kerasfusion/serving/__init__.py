@@ -11,6 +11,7 @@ _HOMES = {
     "batch_1_latency": "latency",
     "export_model": "exporting",
     "serve": "http_server",
+    "write_recommender": "recommender",
     "write_serving_files": "operator_files",
     "VerifyReport": "verifying",
     "verify": "verifying",

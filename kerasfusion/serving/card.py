@@ -17,8 +17,9 @@ def read_card(version):
         task; the probabilities are calibrated with them already), `variant` (`"variables"`, `"frozen"` or
         `"bfloat16"`), `tolerance` (largest difference from Keras that `verify` allows), `vocabulary_bytes`,
         `constant_bytes` (weights that are part of the graph), `variables` (number of weights that are not); `gallery`
-        (number of `pictures`, and `k`) where one is searched; `lite` where there is a model for LiteRT; `accuracy`
-        where it was measured.
+        (number of `pictures`, and `k`) where one is searched; `recommender` (numbers of `users`, `items` and
+        `factors`, and `k`) where items are recommended; `lite` where there is a model for LiteRT; `accuracy` where it
+        was measured.
 
     Example:
 

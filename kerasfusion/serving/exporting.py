@@ -8,7 +8,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from kerasfusion.serving import reference, warmup
 from kerasfusion.serving.card import write_card
@@ -49,14 +48,29 @@ def export_model(model, schema, base, examples, variant="variables", lite=False,
         raise ValueError(f"There is no variant {variant!r}; choose one of {', '.join(TOLERANCES)}.")
     if lite:
         require_runtime()
+
+    def write(folder):
+        card = _write(model, schema, folder, examples, Path(base).name, variant, gallery)
+        return {**card, "lite": write_lite(model, schema, folder)} if lite else card
+
+    return write_version(base, write)
+
+
+def write_version(base, write):
+    """Have the next version of a SavedModel written under a temporary name, and publish it whole.
+
+    Args:
+        base: The model's folder.
+        write: Called with the folder to write to; returns the export's card.
+
+    Returns:
+        Path: the version's folder.
+    """
     base = Path(base)
     base.mkdir(parents=True, exist_ok=True)
     temporary = base / f".tmp-{os.getpid()}"
     try:
-        card = _write(model, schema, temporary, examples, base.name, variant, gallery)
-        if lite:
-            card["lite"] = write_lite(model, schema, temporary)
-        write_card(temporary, card)
+        write_card(temporary, write(temporary))
         return _publish(temporary, base)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -87,19 +101,8 @@ def _signatures(model, schema, convert=None, gallery=None):
 def _write(model, schema, folder, examples, name, variant, gallery):
     convert = None if variant == "variables" else functools.partial(freeze, bfloat16=variant == "bfloat16")
     signatures = _signatures(model, schema, convert, gallery)
-    endpoints = signatures.endpoints()
-    archive = keras.export.ExportArchive()
-    for vectorizer in signatures.raw.vectorizers.values():
-        vectorizer(tf.constant(["built before it is tracked"]))
-        archive.track(vectorizer)
-    for endpoint, (function, specs) in endpoints.items():
-        archive.add_endpoint(endpoint, function, specs)
-    archive.write_out(str(folder), verbose=False)
-
-    records = _records(_signatures(model, schema, gallery=gallery), examples)
-    reference.save_reference(folder / reference.FILE, records)
-    one = [(e, {key: value[:1] for key, value in given.items()}) for e, (given, _) in records.items()]
-    warmup.write_warmup(folder / warmup.FILE, one, name)
+    write_endpoints(folder, signatures.endpoints(), signatures.raw.resources())
+    write_examples(folder, _records(_signatures(model, schema, gallery=gallery), examples), name)
     features = signatures.raw.features
     size = {"variables": 0, "frozen": 4, "bfloat16": 2}[variant]
     return {
@@ -114,6 +117,29 @@ def _write(model, schema, folder, examples, name, variant, gallery):
         "temperatures": {t.name: signatures.heads[t.name].temperature for t in schema.tasks if t.classes},
         **({} if gallery is None else {"gallery": {"pictures": gallery.size, "k": gallery.k}}),
     }
+
+
+def write_endpoints(folder, endpoints, resources):
+    """Write a SavedModel.
+
+    Args:
+        folder: Where to.
+        endpoints: dict name -> `(function of tensors, list of TensorSpec)`.
+        resources: What holds lookup tables. Not what holds variables: those are found, and would be stored twice.
+    """
+    archive = keras.export.ExportArchive()
+    for resource in resources:
+        archive.track(resource)
+    for endpoint, (function, specs) in endpoints.items():
+        archive.add_endpoint(endpoint, function, specs)
+    archive.write_out(str(folder), verbose=False)
+
+
+def write_examples(folder, records, name):
+    """Write what `verify` compares with, endpoint -> (inputs, outputs), and its first rows as warm-up requests."""
+    reference.save_reference(folder / reference.FILE, records)
+    one = [(e, {key: value[:1] for key, value in given.items()}) for e, (given, _) in records.items()]
+    warmup.write_warmup(folder / warmup.FILE, one, name)
 
 
 def _records(signatures, examples):

@@ -42,6 +42,12 @@ class RawInputs:
         """
         return self._preprocess(*raw)
 
+    def resources(self):
+        """The vectorizers, for an export to track; they must have been called before."""
+        for vectorizer in self.vectorizers.values():
+            vectorizer(tf.constant(["built before it is tracked"]))
+        return list(self.vectorizers.values())
+
     def preprocess_one(self, feature, value):
         """The same for one feature alone."""
         return self._parts[feature.name](value)

@@ -1,6 +1,7 @@
 """What happens at the end of an epoch: a line for people, the best weights, the history."""
 
 import csv
+import math
 import os
 import time
 from pathlib import Path
@@ -9,14 +10,17 @@ import keras
 
 
 class SaveBest(keras.callbacks.Callback):
-    """Write the plain model whenever the validation loss is the best so far, and stop when it no longer falls.
+    """Write the plain model whenever it is the best so far on the validation split, and stop when it is no longer.
+
+    That is told by the loss; for a match by the recall, which goes on rising after the loss, with what it says of the
+    temperature, has begun to.
 
     The model trained may be an image-major twin, which shares the plain model's weights and cannot be saved.
 
     Args:
         model: The plain `keras.Model`.
         path: Where to write it, a `.keras` file.
-        patience: Stop after so many epochs without a better loss; None never stops early.
+        patience: Stop after so many epochs without a better model; None never stops early.
     """
 
     def __init__(self, model, path, patience=None):
@@ -28,8 +32,9 @@ class SaveBest(keras.callbacks.Callback):
         self.best_epoch = -1
 
     def on_epoch_end(self, epoch, logs=None):
-        if logs["val_loss"] < self.best:
-            self.best, self.best_epoch = logs["val_loss"], epoch
+        figure = -logs["val_recall"] if "val_recall" in logs else logs["val_loss"]
+        if figure < self.best and not math.isnan(logs["val_loss"]):
+            self.best, self.best_epoch = figure, epoch
             save_whole(self.plain, self.path)
         elif self.patience is not None and epoch - self.best_epoch >= self.patience:
             self.model.stop_training = True

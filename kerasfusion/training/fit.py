@@ -1,6 +1,7 @@
 """The fit recipe: the same for a fused model and for the baselines it is measured against."""
 
 import importlib.util
+import time
 from pathlib import Path
 
 import keras
@@ -9,10 +10,13 @@ import numpy as np
 from kerasfusion.data.augmentation import augmentation_for
 from kerasfusion.data.pipeline import Batches
 from kerasfusion.models import contrastive, heads_of, image_major
+from kerasfusion.models.graph import Rerun
 from kerasfusion.training.budget import epochs_within
 from kerasfusion.training.callbacks import History, SaveBest
 from kerasfusion.training.checkpoint import Checkpoint
 from kerasfusion.training.compile import compile_model
+from kerasfusion.training.frozen_features import frozen_features
+from kerasfusion.training.gradient_cache import GradientCache
 from kerasfusion.training.interruption import Interruption
 
 # Batches per call into TensorFlow: fewer returns to Python, still several updates of the figures per epoch.
@@ -28,7 +32,8 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
     Args:
         model: A plain model from `kf.create_model`.
         train: Training `Examples`.
-        validation: Validation `Examples`; the best weights are those with the lowest loss here.
+        validation: Validation `Examples`; the best weights are those with the lowest loss here, of a match those with
+            the highest recall within a batch.
         recipe: A `Recipe`.
         out: Folder for `model.keras` (the best so far, at any time) and `history.csv`.
         say: Called with a line per epoch; None says nothing.
@@ -50,6 +55,11 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
         balanced(examples, recipe.class_weight).with_features(_only(schema, features))
         for examples in (train, validation)
     )
+    on_pixels, started = [train, validation], time.perf_counter()
+    # Changed pictures would have changed features.
+    splits = on_pixels if augment else frozen_features(model, on_pixels, say)
+    train, validation = splits
+    seconds_before = time.perf_counter() - started
     together = recipe.image_major if recipe.image_major is not None else shares_pictures(train)
     batches = {
         "train": Batches(
@@ -67,8 +77,16 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
         if recipe.modality_dropout:
             raise ValueError("A match takes a picture and a text: leave modality dropout at 0.")
         trained = contrastive(model)
+        if recipe.rows_at_once is not None:
+            # Image-major, a batch is counted in pictures.
+            share = recipe.rows_at_once / recipe.batch_size
+            trained = GradientCache(model, max(1, round(share * batches["train"].batch_size)))
+    elif recipe.rows_at_once is not None:
+        raise ValueError("rows_at_once is for a match, whose loss needs a whole batch: choose a smaller batch_size.")
+    elif together:
+        trained = image_major(model, train.schema.of_kind("image")[0].name)
     else:
-        trained = image_major(model, train.schema.of_kind("image")[0].name) if together else model
+        trained = model if splits is on_pixels else Rerun(model)
     steps = batches["train"].steps
 
     def compile_for(epochs):
@@ -87,7 +105,8 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
         plan = out / "checkpoints" / "epochs.txt"
         if not (resume and plan.exists()):
             compile_for(epochs)
-            fitting = epochs_within(recipe.seconds, epochs, trained, batches["train"], batches["validation"])
+            left = recipe.seconds - seconds_before
+            fitting = epochs_within(left, epochs, trained, batches["train"], batches["validation"])
             plan.parent.mkdir(exist_ok=True)
             plan.write_text(f"{fitting}\n")
         epochs = int(plan.read_text())
@@ -96,6 +115,7 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
     compile_for(epochs)
     best = SaveBest(model, out / "model.keras", recipe.patience)
     history = History(out / "history.csv", epochs, say)
+    history.started -= seconds_before
     with Interruption(say) as interruption:
         checkpoint = Checkpoint(out / "checkpoints" / "last.npz", best, history, interruption)
         callbacks = [

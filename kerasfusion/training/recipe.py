@@ -17,15 +17,17 @@ class Recipe:
         weight_decay: Decoupled weight decay (arXiv 1711.05101); not on biases and normalisation.
         warmup: Share of all steps during which the rate climbs from 0; then it follows a cosine to 0.
         clip: Bound on the global norm of the gradients.
-        patience: Stop after so many epochs without a better validation loss; None never stops early.
+        patience: Stop after so many epochs without better validation figures; None never stops early.
         class_weight: `"balanced"` weighs every class alike; None every row alike.
         augment: `"light"` or `"strong"`: change the training pictures in every epoch as far as that leaves their
             meaning alone (see `kf.data.augmentation_for`); None leaves them as they are.
         modality_dropout: Probability that a training row loses one of its modalities (all of its texts, its
             pictures or its numbers), never its last; the model learns to do without. Validation rows stay whole.
         image_major: Keep the texts of a picture together; None decides by the data.
-        jit_compile: Whether XLA compiles the step; None does on a GPU alone. On a CPU, networks with recurrence or many
-            kinds of batches take longer with it, some plain ones less: time both.
+        rows_at_once: Of a match, so many rows of a batch are in memory at a time, with the gradients of the whole
+            batch, for one more pass through the networks (gradient caching); None takes the batch at once.
+        jit_compile: Whether XLA compiles the step; None does on a GPU alone. On a CPU, networks with recurrence or
+            many kinds of batches take longer with it, some plain ones less: time both.
         seed: Seed of initial weights, order and dropout.
     """
 
@@ -41,12 +43,15 @@ class Recipe:
     augment: str | None = None
     modality_dropout: float = 0.0
     image_major: bool | None = None
+    rows_at_once: int | None = None
     jit_compile: bool | None = None
     seed: int = 0
 
     def __post_init__(self):
         if self.epochs < 1 or self.batch_size < 1:
             raise ValueError(f"epochs and batch_size must be at least 1, not {self.epochs} and {self.batch_size}.")
+        if self.rows_at_once is not None and self.rows_at_once < 1:
+            raise ValueError(f"rows_at_once must be at least 1, not {self.rows_at_once}.")
         if self.seconds is not None and self.seconds <= 0:
             raise ValueError(f"seconds is a budget above 0, not {self.seconds}.")
         if not 0 <= self.warmup < 1:

@@ -81,6 +81,7 @@ def test_the_last_blocks_learn_and_a_saved_model_needs_no_file(weights_file, tin
     model = kf.create_model("classifier_concat", schema, image_encoder=image, units=4)
     encoder = model.get_layer("encode_image")
     assert learning(encoder) == {"block5_conv1", "block5_conv2", "block5_conv3"}
+    assert not encoder.stem.trainable_weights and len(encoder.tail.trainable_weights) == 6
 
     start = {w.path: np.array(w) for w in encoder.network.weights}
     batch = rows_for(schema, 4)

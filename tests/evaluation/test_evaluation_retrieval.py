@@ -1,5 +1,8 @@
 """Ranks and recalls of retrieval, against literal ones."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 
@@ -43,9 +46,27 @@ def test_one_score_for_everything_finds_nothing():
     assert found["text to image"].recall == {1: 0.0, 5: 0.0, 10: 0.0} and found["text to image"].median_rank == 20.5
 
 
-def test_chance_is_what_it_should_be():
-    found = chance(200, 1000, np.repeat(np.arange(200), 5))["text to image"]
-    assert abs(found.recall[10] - 10 / 200) < 0.03 and 80 < found.median_rank < 120
+def test_chance_is_the_mean_over_all_orders():
+    owner = np.array([0, 1, 0, 2])
+    ranks = {"image to text": [], "text to image": []}
+    for order in itertools.permutations(range(4)):
+        placed = np.argsort(order)
+        ranks["image to text"] += [1 + min(placed[owner == picture]) for picture in range(3)]
+    for order in itertools.permutations(range(3)):
+        ranks["text to image"] += [1 + np.argsort(order)[picture] for picture in owner]
+    for direction, found in chance(3, 4, owner).items():
+        drawn = np.array(ranks[direction])
+        assert found.recall == {k: pytest.approx((drawn <= k).mean()) for k in (1, 5, 10)}
+        assert found.mrr == pytest.approx((1 / drawn).mean()) and found.median_rank == np.median(drawn)
+    assert (found.queries, found.gallery) == (4, 3)
+
+
+def test_chance_of_a_usual_gallery():
+    found = chance(200, 1000, np.repeat(np.arange(200), 5))
+    texts, images = found["text to image"], found["image to text"]
+    assert texts.recall == {k: pytest.approx(k / 200) for k in (1, 5, 10)} and texts.median_rank == 100.5
+    assert images.recall[1] == pytest.approx(5 / 1000) and images.median_rank == 130
+    assert images.recall[10] == pytest.approx(1 - math.comb(995, 10) / math.comb(1000, 10))
 
 
 def test_a_picture_without_a_text_only_stands_in_the_way():

@@ -13,6 +13,8 @@ SCRIPTS = sorted((ROOT / "experiments").glob("[0-9]*.py"))
 
 # The tests have ten minutes on two cores: the first tutorial and the quickest run with all others.
 ALWAYS = ("01", "05")
+# Factors of views, compared and not served.
+SERVE_NOTHING = ("07",)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,7 @@ def test_quick_mode(script, tmp_path):
     command = [sys.executable, str(script), "--quick", "--out", str(tmp_path / "out"), "--results", str(results)]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "MPLBACKEND": "agg"})
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "verified" in done.stdout
+    assert "verified" in done.stdout or script.stem.startswith(SERVE_NOTHING)
     assert results.read_text().startswith("experiment,model,metric,value")
 
 

@@ -93,6 +93,16 @@ def test_it_learns_saves_and_loads(schema, batch, tmp_path):
     )
 
 
+def test_training_reaches_dropout_and_inference_does_not(schema, batch):
+    twin = contrastive(dual_encoder(schema, dropout=0.5, **SMALL))
+
+    def scores(**how):
+        return np.array(twin(batch, **how)["match"])
+
+    assert not np.array_equal(scores(training=True), scores(training=True))
+    np.testing.assert_array_equal(scores(training=False), scores())
+
+
 def test_the_scale_is_bounded():
     head = MatchHead("siglip")
     images = keras.ops.normalize(np.random.default_rng(0).normal(size=(2, 4)).astype("float32"))

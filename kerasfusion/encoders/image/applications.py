@@ -19,16 +19,19 @@ class ApplicationEncoder(ImageEncoder):
     """Base class: a network of `keras.applications` without its top, and a dense layer that brings it to `units`.
 
     Layers that are not fine-tuned keep their weights, and their batch normalization its stored statistics, also in
-    training.
+    training. `kf.training.fit` runs the frozen ones once per picture and trains on the `features` that they give.
 
     Args:
-        units: Width of the output.
+        units: Width of the output; None leaves out the dense layer, and the output is as wide as the network's.
         weights: Where the weights start: None at random, `"imagenet"` downloaded, or the path of a file (`.h5`,
             `.weights.h5`, `.keras`) of the same network without its top. They are read when an encoder is made, never
             when one is loaded.
         fine_tune: Which layers of the network learn: `"none"`, `"last_blocks"` (those on the smallest grid) or
             `"all"`; None means all where weights start at random, else none.
         dropout: Dropout rate on the pooled vector.
+        pool: Average the network's grid over its cells before the dense layer: what is left is a grid of one cell.
+        mirror: Let the network see the mirrored picture as well, mirror its grid back and take the mean of both:
+            twice the work, steadier features.
 
     Raises:
         ValueError: an unknown `fine_tune`, a picture below 32 x 32, a file that does not fit the network, or a
@@ -38,8 +41,9 @@ class ApplicationEncoder(ImageEncoder):
 
     application = None  # the function in `keras.applications`
     last_blocks = ()  # how the names of the layers on the smallest grid begin
+    last_frozen = None  # the layer before them
 
-    def __init__(self, units, weights=None, fine_tune=None, dropout=0.0, **kwargs):
+    def __init__(self, units, weights=None, fine_tune=None, dropout=0.0, pool=False, mirror=False, **kwargs):
         super().__init__(units, dropout=dropout, **kwargs)
         if fine_tune not in (None, *FINE_TUNE):
             raise ValueError(f"{self.name}: fine_tune must be one of {', '.join(FINE_TUNE)}, not {fine_tune!r}.")
@@ -49,6 +53,8 @@ class ApplicationEncoder(ImageEncoder):
             )
         self.start = None if weights is None else str(weights)
         self.fine_tune = fine_tune or ("all" if weights is None else "none")
+        self.pool = pool
+        self.mirror = mirror
         self._read_start = weights is not None
 
     def options(self):
@@ -79,10 +85,23 @@ class ApplicationEncoder(ImageEncoder):
             if isinstance(layer, keras.layers.Dropout) and not layer.trainable:
                 # Batch normalization sees for itself that it is frozen, dropout does not.
                 layer.rate = 0.0
-        self.projection = keras.layers.Dense(
-            self.units, activation="relu", name="projection", dtype=self.dtype_policy
-        )
-        self.projection.build(self.network.output_shape)
+        self._cut()
+        self.projection = keras.layers.Identity(dtype=self.dtype_policy)
+        if self.units is not None:
+            self.projection = keras.layers.Dense(
+                self.units, activation="relu", name="projection", dtype=self.dtype_policy
+            )
+            self.projection.build(self.network.output_shape)
+
+    def _cut(self):
+        """The network in two models: `stem`, which is frozen, and `tail`, which learns; None where there is none."""
+        self.stem = self.tail = None
+        if self.fine_tune == "none":
+            self.stem = self.network
+        elif self.fine_tune == "last_blocks":
+            between = self.network.get_layer(self.last_frozen).output
+            self.stem = keras.Model(self.network.input, between)
+            self.tail = keras.Model(between, self.network.output)
 
     def make(self, weights, shape):
         """The application without its top, for pictures of this shape."""
@@ -114,12 +133,44 @@ class ApplicationEncoder(ImageEncoder):
                 f"{f' and with {self.options()}' if self.options() else ''}: {reason}"
             ) from error
 
+    def features(self, pixels):
+        """What the frozen layers make of uint8 pixels, float `(B, h, w, channels)`.
+
+        The encoder takes it in place of the pixels, so that training may compute it once for all epochs.
+        """
+        grids = [self.stem(view, training=False) for view in self._views(self.unit_interval(pixels))]
+        return self._joined(grids) if self.tail is None else ops.concatenate(grids, axis=-1)
+
+    def call(self, pixels, training=None):
+        if pixels.shape[-1] == 3:
+            return super().call(pixels, training=training)
+        features = pixels
+        if self.tail is not None:
+            views = ops.split(features, 1 + self.mirror, axis=-1)
+            features = self._joined([self.tail(view, training=training) for view in views])
+        return self.answer(*self._project(features), training)
+
     def encode(self, pixels, training):
-        grid = self.projection(self.network(self.scale(pixels), training=training))
+        grids = [self.network(view, training=training) for view in self._views(pixels)]
+        return self._project(self._joined(grids))
+
+    def _views(self, pixels):
+        """What the network gets to see."""
+        pixels = self.scale(pixels)
+        return [pixels, ops.flip(pixels, axis=2)] if self.mirror else [pixels]
+
+    def _joined(self, grids):
+        """One grid of those that the network made of the views."""
+        grid = (grids[0] + ops.flip(grids[1], axis=2)) / 2 if self.mirror else grids[0]
+        return ops.mean(grid, axis=(1, 2), keepdims=True) if self.pool else grid
+
+    def _project(self, grid):
+        grid = self.projection(grid)
         return grid, ops.mean(grid, axis=(1, 2))
 
     def get_config(self):
-        return {**super().get_config(), "weights": self.start, "fine_tune": self.fine_tune}
+        own = {"weights": self.start, "fine_tune": self.fine_tune, "pool": self.pool, "mirror": self.mirror}
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config):
@@ -134,7 +185,7 @@ class VGG16Encoder(ApplicationEncoder):
     """VGG16 (arXiv 1409.1556), 14.7 million weights; the grid has 1/32 of the picture's height and width.
 
     Args:
-        units, weights, fine_tune, dropout: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, pool, mirror: As in `ApplicationEncoder`.
 
     Example:
 
@@ -145,6 +196,7 @@ class VGG16Encoder(ApplicationEncoder):
 
     application = "VGG16"
     last_blocks = ("block5",)
+    last_frozen = "block4_pool"
 
     def scale(self, pixels):
         return _caffe(pixels)
@@ -155,7 +207,7 @@ class ResNet50Encoder(ApplicationEncoder):
     """ResNet50 (arXiv 1512.03385), 23.6 million weights; the grid has 1/32 of the picture's height and width.
 
     Args:
-        units, weights, fine_tune, dropout: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, pool, mirror: As in `ApplicationEncoder`.
 
     Example:
 
@@ -166,6 +218,7 @@ class ResNet50Encoder(ApplicationEncoder):
 
     application = "ResNet50"
     last_blocks = ("conv5",)
+    last_frozen = "conv4_block6_out"
 
     def scale(self, pixels):
         return _caffe(pixels)
@@ -176,7 +229,7 @@ class MobileNetV2Encoder(ApplicationEncoder):
     """MobileNetV2 (arXiv 1801.04381), small and quick; the grid has 1/32 of the picture's height and width.
 
     Args:
-        units, weights, fine_tune, dropout: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, pool, mirror: As in `ApplicationEncoder`.
         alpha: Multiplies the channels of every layer; ImageNet weights exist for 0.35, 0.5, 0.75, 1, 1.3 and 1.4.
 
     Example:
@@ -188,6 +241,7 @@ class MobileNetV2Encoder(ApplicationEncoder):
 
     application = "MobileNetV2"
     last_blocks = ("block_14", "block_15", "block_16", "Conv_1")
+    last_frozen = "block_13_project_BN"
 
     def __init__(self, units, weights=None, fine_tune=None, alpha=1.0, dropout=0.0, **kwargs):
         super().__init__(units, weights, fine_tune, dropout, **kwargs)
@@ -208,7 +262,7 @@ class EfficientNetB0Encoder(ApplicationEncoder):
     """EfficientNetB0 (arXiv 1905.11946), 4 million weights; the grid has 1/32 of the picture's height and width.
 
     Args:
-        units, weights, fine_tune, dropout: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, pool, mirror: As in `ApplicationEncoder`.
 
     Example:
 
@@ -219,6 +273,7 @@ class EfficientNetB0Encoder(ApplicationEncoder):
 
     application = "EfficientNetB0"
     last_blocks = ("block6", "block7", "top")
+    last_frozen = "block5c_add"
 
     def scale(self, pixels):
         mean, std = (ops.convert_to_tensor(v, dtype=pixels.dtype) for v in (IMAGENET_MEAN, IMAGENET_STD))

@@ -39,8 +39,15 @@ class ImageEncoder(keras.layers.Layer):
         raise NotImplementedError
 
     def call(self, pixels, training=None):
+        return self.answer(*self.encode(self.unit_interval(pixels), training), training)
+
+    def unit_interval(self, pixels):
+        """Pixels in 0..255 to floats in 0..1."""
         # Not keras.layers.Rescaling, which also adds an offset of 0 to every pixel.
-        grid, pooled = self.encode(ops.cast(pixels, self.compute_dtype) * (1.0 / 255.0), training)
+        return ops.cast(pixels, self.compute_dtype) * (1.0 / 255.0)
+
+    def answer(self, grid, pooled, training):
+        """What the layer returns, made of what `encode` returned."""
         _, height, width, channels = grid.shape
         return {
             "grid": grid,

@@ -26,10 +26,7 @@ class AverageEmbeddingEncoder(TextEncoder):
         self.activation = activation
 
     def build_encoder(self, embedded_shape):
-        self.projection = keras.layers.Dense(
-            self.units, activation=self.activation, name="projection", dtype=self.dtype_policy
-        )
-        self.projection.build((embedded_shape[0], embedded_shape[-1]))
+        self.projection = self.dense_to_units((embedded_shape[0], embedded_shape[-1]), self.activation)
 
     def encode(self, embedded, mask, training):
         words = ops.sum(ops.cast(mask, embedded.dtype), axis=1, keepdims=True)

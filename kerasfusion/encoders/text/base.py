@@ -13,7 +13,7 @@ class TextEncoder(keras.layers.Layer):
 
     Args:
         vocabulary_size: Number of token ids, the four special ones included.
-        units: Width `d` of the output.
+        units: Width `d` of the output; None, for the encoders whose last layer is a dense one, leaves that out.
         embedding_dim: Width of the word vectors; `None` means that of `word_vectors`, or `units` without such a file.
         dropout: Dropout rate on the word vectors.
         word_vectors: File of pretrained word vectors (see `load_word_vectors`). Words that it lacks begin with random
@@ -55,6 +55,8 @@ class TextEncoder(keras.layers.Layer):
         self.words_found = None
         self._start = None if word_vectors is None else self._read(vocabulary)
         width = self.embedding_dim or units
+        if width is None:
+            raise ValueError(f"{self.name}: without units, say how wide word vectors are (embedding_dim).")
         # Word vectors of about unit length. Keras's default (0.03 a place) is so small that, without a
         # normalisation behind it, a network sees nearly the same text everywhere for its first epochs.
         self.embedding = keras.layers.Embedding(
@@ -99,6 +101,14 @@ class TextEncoder(keras.layers.Layer):
     def build_encoder(self, embedded_shape):
         """Create the layers behind the embedding; `embedded_shape` is `(B, L, embedding_dim)`."""
         raise NotImplementedError
+
+    def dense_to_units(self, shape, activation="relu"):
+        """The dense layer that ends an encoder, built for inputs of this shape; nothing where `units` is None."""
+        if self.units is None:
+            return keras.layers.Identity(dtype=self.dtype_policy)
+        dense = keras.layers.Dense(self.units, activation=activation, name="projection", dtype=self.dtype_policy)
+        dense.build(shape)
+        return dense
 
     def encode(self, embedded, mask, training):
         """Return `(sequence, pooled)` for word vectors `(B, L, e)` and their mask `(B, L)`."""

@@ -43,10 +43,7 @@ class TextCNN(TextEncoder):
         ]
         for convolution in self.convolutions:
             convolution.build(embedded_shape)
-        self.projection = keras.layers.Dense(
-            self.units, activation="relu", name="projection", dtype=self.dtype_policy
-        )
-        self.projection.build((*embedded_shape[:-1], self.filters * len(self.windows)))
+        self.projection = self.dense_to_units((*embedded_shape[:-1], self.filters * len(self.windows)))
 
     def encode(self, embedded, mask, training):
         # Zeros at padding, as outside of the text: more padding must not change what a window at the end sees. And
