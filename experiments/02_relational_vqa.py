@@ -15,6 +15,7 @@ interrupted goes on from its checkpoint. So the work can be cut into pieces, in 
 import argparse
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -211,6 +212,22 @@ def run(fusion, seed, minutes, mirror=False):
     print(name, {row["metric"]: round(row["value"], 3) for row in rows[:2]}, flush=True)
 
 
+def keep_means():
+    """Write the means over seeds, and how far seeds lie apart, of what was trained with several."""
+    by_seed = {}
+    for row in read(results):
+        named = re.fullmatch(r"(.*), seed \d+(.*)", row["model"])
+        if named and row["metric"].startswith("accuracy"):
+            by_seed.setdefault(named.groups(), {}).setdefault(row["metric"], []).append(float(row["value"]))
+    for (before, after), metrics in by_seed.items():
+        seeds = len(next(iter(metrics.values())))
+        if seeds > 1:
+            rows = [{"metric": metric, "value": np.mean(values)} for metric, values in metrics.items()]
+            values = metrics["accuracy (relational)"]
+            rows.append({"metric": "deviation over seeds, relational", "value": np.std(values, ddof=1)})
+            keep(f"{before}, mean over seeds{after}", [*rows, {"metric": "seeds", "value": seeds}])
+
+
 def relational():
     """Fusion -> accuracy on relational questions after 8 minutes, the best first."""
     metric, ending = "accuracy (relational)", ", seed 0, 8 minutes"
@@ -243,6 +260,7 @@ else:
 
 # ## 5. Who can, who cannot
 
+keep_means()
 table = {}
 for row in read(results):
     if row["metric"] in ("accuracy (relational)", "accuracy (non-relational)"):
