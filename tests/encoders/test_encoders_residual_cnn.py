@@ -26,4 +26,4 @@ def test_without_normalization_a_picture_does_not_see_its_batch():
         assert np.allclose(together, single, atol=1e-6) == alone
         kept = ResidualCNN.from_config(encoder.get_config())
         kept(pictures)
-        assert len(kept.weights) == len(encoder.weights) == (18 if normalize else 10)
+        assert len(kept.weights) == len(encoder.weights) == (22 if normalize else 10)

@@ -155,10 +155,14 @@ def test_an_interruption_waits_for_the_step(data, uninterrupted, tmp_path, monke
 
 
 def test_the_second_signal_stops_at_once():
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), Interruption() as interruption:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert interruption.asked
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(5)
-    assert signal.getsignal(signal.SIGINT) is before
+    # A shell that starts the tests in the background has them ignore Ctrl-C.
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), Interruption() as interruption:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert interruption.asked
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, outside)
