@@ -45,6 +45,11 @@ def trained(tmp_path_factory):
 
 def test_a_run_scores_both_directions_beside_chance(trained):
     folder, run = trained
+    history = pd.read_csv(run.path / "history.csv")
+    best = history["epoch"][history["val_recall"].argmax()]
+    assert run.metrics["best_epoch"][run.metrics["model"]] == best
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert f"are those of epoch {best}, which had the highest recall" in page
     assert {p.name for p in run.path.iterdir()} >= {"schema.json", "config.json", "model.keras", "history.csv"}
     assert {p.name for p in (run.path / "figures").iterdir()} == {"learning_curves.png", "retrieval.png"}
     found = json.loads((run.path / "metrics.json").read_text())["tasks"]["match"]

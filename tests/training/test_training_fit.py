@@ -6,7 +6,7 @@ import pytest
 from tables import color_table
 
 import kerasfusion as kf
-from kerasfusion.training.callbacks import save_whole
+from kerasfusion.training.callbacks import SaveBest, save_whole
 from kerasfusion.training.compile import compile_model
 from kerasfusion.training.fit import balanced
 
@@ -59,6 +59,23 @@ def test_xla_compiles_the_step_where_the_recipe_says_so(data, monkeypatch, asked
     model = kf.models.fused(data.schema, text_encoder="average", units=4)
     compile_model(model, kf.models.heads_of(model), data.schema, kf.training.Recipe(jit_compile=asked), 10)
     assert model.jit_compile is found
+
+
+@pytest.mark.parametrize(
+    "logs, best",
+    [
+        ([{"val_loss": 3.0}, {"val_loss": 2.0}, {"val_loss": 2.5}], 1),
+        # Of a match, by the recall; a loss that is no number is no model to keep.
+        ([{"val_loss": 2.0, "val_recall": 0.2}, {"val_loss": 2.5, "val_recall": 0.4}], 1),
+        ([{"val_loss": 2.0, "val_recall": 0.2}, {"val_loss": np.nan, "val_recall": 0.4}], 0),
+    ],
+)
+def test_which_epoch_is_the_best(tmp_path, monkeypatch, logs, best):
+    monkeypatch.setattr("kerasfusion.training.callbacks.save_whole", lambda model, path: None)
+    kept = SaveBest(None, tmp_path / "model.keras")
+    for epoch, figures in enumerate(logs):
+        kept.on_epoch_end(epoch, figures)
+    assert kept.best_epoch == best
 
 
 def test_balanced_weights_make_classes_equal(data):

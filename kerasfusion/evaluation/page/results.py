@@ -35,7 +35,8 @@ def training(parts):
         if any(math.isfinite(value) for part in series.values() for value in part):
             charts.append(lines(name.replace("_", " "), epochs, series, best))
     said = f"{run} epoch(s) of at most {most}. The weights kept are those of epoch {best}, "
-    said += "which had the lowest loss on the validation split."
+    match = any(task.kind == "match" for task in parts.schema.tasks)
+    said += f"which had the {'highest recall' if match else 'lowest loss'} on the validation split."
     return section("Training", element("p", said), element("div", charts, class_="figures"), id_="training")
 
 
