@@ -35,7 +35,7 @@ from kerasfusion.training.processor_time import plan_epochs, some_pictures
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--fusions", nargs="+", choices=sorted(kf.fusion.FUSIONS), help="only these, in this order")
 parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="with --fusions: seeds of weights and order")
-parser.add_argument("--minutes", type=float, default=8, help="with --fusions: minutes of one core for each training")
+parser.add_argument("--minutes", type=float, default=6, help="with --fusions: minutes of one core for each training")
 parser.add_argument("--mirror", action="store_true", help="with --fusions: train on mirrored pictures too")
 parser.add_argument("--quick", action="store_true", help="200 pictures, one fusion, one epoch")
 parser.add_argument("--out", type=Path, default=Path("runs/02_relational_vqa"), help="folder of the runs")
@@ -163,8 +163,8 @@ def make(fusion, seed):
 # ## 4. The same budget for all
 #
 # Not epochs, which cost one fusion ten times what they cost another, and not the clock, which depends on what else
-# the machine does, but processor time: "8 minutes" are 480 processor seconds of this process, four minutes on two
-# cores. A short training is timed first, then the number of epochs is fixed, so that the learning rate's cosine ends
+# the machine does, but processor time: "6 minutes" are 360 processor seconds of this process, about what four minutes
+# on two cores come to, where an operation or another leaves one of them idle. A short training is timed first, then the number of epochs is fixed, so that the learning rate's cosine ends
 # with the budget. All questions of a picture are in one batch, so the convolutions run once per picture. Batches are
 # small because steps are what is needed: for thousands of them a network only counts shapes, before it learns which
 # color is which.
@@ -229,8 +229,8 @@ def keep_means():
 
 
 def relational():
-    """Fusion -> accuracy on relational questions after 8 minutes, the best first."""
-    metric, ending = "accuracy (relational)", ", seed 0, 8 minutes"
+    """Fusion -> accuracy on relational questions after 6 minutes, the best first."""
+    metric, ending = "accuracy (relational)", ", seed 0, 6 minutes"
     found = {
         row["model"].removesuffix(ending).removesuffix(", these encoders").removeprefix("vqa_"): float(row["value"])
         for row in read(results)
@@ -246,15 +246,15 @@ elif arguments.fusions:
         for fusion in arguments.fusions:
             run(fusion, seed, arguments.minutes, arguments.mirror)
 else:
-    # All of them for 8 minutes, the best four with two more seeds; then memory for 20, over three seeds. The longer
+    # All of them for 6 minutes, the best four with two more seeds; then memory for 20, over three seeds. The longer
     # training sees every picture in three mirrors as well, with the answers about sides changed along: no scene is
     # new, and 9,800 are few.
     for fusion in kf.fusion.FUSIONS:
-        run(fusion, 0, 8)
+        run(fusion, 0, 6)
     best = list(relational())[:4]
     for seed in (1, 2):
         for fusion in best:
-            run(fusion, seed, 8)
+            run(fusion, seed, 6)
     for seed in range(3):
         run("memory", seed, 20, mirror=True)
 
