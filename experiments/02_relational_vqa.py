@@ -164,9 +164,10 @@ def make(fusion, seed):
 #
 # Not epochs, which cost one fusion ten times what they cost another, and not the clock, which depends on what else
 # the machine does, but processor time: "6 minutes" are 360 processor seconds of this process, about what four minutes
-# on two cores come to, where an operation or another leaves one of them idle. A short training is timed first, then the number of epochs is fixed, so that the learning rate's cosine ends
-# with the budget. All questions of a picture are in one batch, so the convolutions run once per picture. Batches are
-# small because steps are what is needed: for thousands of them a network only counts shapes, before it learns which
+# on two cores come to, where an operation or another leaves one of them idle. A short training is timed first, then
+# the number of epochs is fixed, so that the learning rate's cosine ends with the budget. All questions of a picture
+# are in one batch, so the convolutions run once per picture. Batches are small because steps are what is needed: for
+# thousands of them a network only counts shapes, before it learns which
 # color is which.
 
 

@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 _PACKAGES = (
     "data",
+    "decoders",
     "encoders",
     "evaluation",
     "explain",
@@ -25,9 +26,11 @@ _PACKAGES = (
     "losses",
     "models",
     "preprocessing",
+    "reasoning",
     "recipes",
     "serving",
     "training",
+    "transfer",
     "zoo",
 )
 _FUNCTIONS = {

@@ -66,7 +66,7 @@ data_options = together(
     option("--numbers", "Columns of plain numbers, divided by commas.", type=COLUMNS),
     option("--label", "Column(s) to predict, divided by commas.", type=COLUMNS),
     flag("--match", "Learn which text goes with which picture instead of a label."),
-    option("--label-kind", "What they are.", type=click.Choice(["binary", "classes", "tags", "number"])),
+    option("--label-kind", "What they are.", type=click.Choice(["binary", "classes", "tags", "number", "caption"])),
     option("--split", "Column that says train, validation or test."),
     option("--group", "Rows of one group stay in one split."),
     option("--type", "Column by which scores are broken down."),
@@ -481,6 +481,9 @@ def _print_scores(report):
     if report.get("kind") == "match":
         console.print(_match_table(report))
         return
+    if report.get("kind") == "caption":
+        console.print(_caption_table(report))
+        return
     first = next(iter(report["scores"].values()))
     kinds = list(next(iter(report["by_kind"].values()), {}))
     # Many classes do not fit a terminal's width; they are all in metrics.json.
@@ -499,6 +502,17 @@ def _match_table(report):
         recall = (f"{value:.1%}" for value in part["recall"].values())
         counts = (f"{part[key]:,}" for key in ("queries", "gallery"))
         table.add_row(name, *recall, f"{part['median_rank']:g}", f"{part['mrr']:.3f}", *counts)
+    return table
+
+
+def _caption_table(report):
+    table = Table("", "CIDEr [95 % interval]", "BLEU-1", "BLEU-4", "ROUGE-L", "novel", "distinct words", "length")
+    for name, found in report["scores"].items():
+        cider, novel = found["cider"], "" if found["novel"] is None else f"{found['novel']:.1%}"
+        ends = f"{cider['value']:.3f} [{cider['low']:.3f}, {cider['high']:.3f}]"
+        bleu = (f"{found['bleu'][order]:.1f}" for order in (0, 3))
+        rest = (f"{found['rouge_l']:.3f}", novel, f"{found['words']:,}", f"{found['length']:.1f}")
+        table.add_row(name, ends, *bleu, *rest)
     return table
 
 

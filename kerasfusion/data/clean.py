@@ -4,6 +4,7 @@ import dataclasses
 
 import pandas as pd
 
+from kerasfusion.data.captions import one_caption_per_row, without_wordless
 from kerasfusion.data.errors import DataError, short, source_of
 from kerasfusion.data.infer import check_text
 from kerasfusion.data.labels import read_numbers, value_name
@@ -61,25 +62,33 @@ def clean_rows(frame, columns):
     """Strip strings, turn blanks into missing cells, and drop the rows that nothing can be learnt from.
 
     A row is dropped if a label is missing, or all of its features are. A row with a text and no picture
-    stays, and so does one with an empty list of tags, which says that it has none.
+    stays, and so does one with an empty list of tags, which says that it has none. Of a list of captions each gets a
+    row of its own; one without a word counts as missing.
 
     Args:
         frame: A frame from `read_table`.
         columns: Its `Columns`.
 
     Returns:
-        `(frame, skipped)`: the rows that stay, under their index of before, with text cells as strings and
-        numbers as float64, and a `Skipped`.
+        `(frame, skipped)`: the rows that stay, under their index of before, with texts and captions as strings
+        and numbers as float64, and a `Skipped`.
 
     Raises:
         DataError: More than half of the rows would be dropped.
     """
+    labels = list(columns.labels)
+    captions = [column for column in labels if columns.labels[column] == "caption"]
+    for column in captions:
+        frame = one_caption_per_row(frame, column)
     raw = frame
     frame = clean_features(frame, columns)
-    labels = list(columns.labels)
     for column in [*labels, columns.split, columns.group, columns.type]:
         if column is not None:
             frame[column] = _stripped(frame[column])
+    for column in captions:
+        frame[column] = without_wordless(frame[column])
+        check_text(frame, column)
+        frame[column] = frame[column].map(value_name, na_action="ignore")
 
     no_label = frame[labels].isna()
     no_feature = frame[list(columns.features)].isna().all(axis=1) & ~no_label.any(axis=1)

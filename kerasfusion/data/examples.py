@@ -6,6 +6,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from kerasfusion.data.captions import END, encode_captions
 from kerasfusion.data.labels import encode_labels, read_numbers
 from kerasfusion.data.schema import Schema
 from kerasfusion.preprocessing.text import text_vectorizer
@@ -103,6 +104,10 @@ def encode_rows(frame, schema, pictures, banks, with_labels=True):
         for task in schema.tasks:
             if task.kind == "match":
                 labels[task.name], weights[task.name] = _matches(schema, pictures, text)
+                continue
+            if task.kind == "caption":
+                labels[task.name] = encode_captions(frame[task.column].fillna("").astype(str), task)
+                weights[task.name] = (labels[task.name][:, 1] != END).astype("float32")
                 continue
             values, _ = encode_labels(frame, task.column, task.kind, task.classes)
             missing = values < 0 if task.kind == "classes" else np.isnan(values).reshape(len(values), -1).any(axis=1)

@@ -17,6 +17,7 @@ IMAGE_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\
 IMAGE_NAMES = ("image", "photo", "picture", "img", "image_path", "path", "file", "filename", "file_name")
 TEXT_NAMES = ("text", "question", "caption", "description", "sentence", "review", "title")
 LABEL_NAMES = ("label", "target", "class", "answer", "species", "category", "y")
+CAPTION_NAMES = ("caption", "captions")
 SPLIT_NAMES = ("split", "subset", "fold")
 # What people call the splits, lower case -> what we call them.
 SPLITS = {
@@ -26,6 +27,7 @@ SPLITS = {
     "valid": "validation",
     "validation": "validation",
     "dev": "validation",
+    "restval": "train",  # what the usual splits of COCO leave of its validation set
     "test": "test",
     "testing": "test",
     "eval": "test",
@@ -40,7 +42,7 @@ class Columns:
         image: Picture columns.
         text: Text columns.
         numbers: Numeric input columns; together they are one vector.
-        labels: Label column -> `"binary"`, `"classes"`, `"tags"` or `"number"`.
+        labels: Label column -> `"binary"`, `"classes"`, `"tags"`, `"number"` or `"caption"`.
         split: The column that says train, validation or test.
         group: The column whose equal values must not straddle splits (a patient, a product).
         type: The column by which reports are broken down (question type).
@@ -88,7 +90,8 @@ def infer_columns(
         text: Likewise for text.
         numbers: Likewise for numeric inputs, except that None is none.
         label: Likewise for what is to be predicted; at least one is needed.
-        label_kind: `"binary"`, `"classes"`, `"tags"`, `"number"`, or a dict label column -> kind. None: look.
+        label_kind: `"binary"`, `"classes"`, `"tags"`, `"number"`, `"caption"`, or a dict label column -> kind. None:
+            look; a caption is never found, only named. Beside one, texts are not looked for.
         split: Column that says train, validation or test.
         group: Column whose equal values must stay in one split.
         type: Column by which reports are broken down.
@@ -122,14 +125,24 @@ def infer_columns(
     reasons = {role: "given" if names else "none, as given" for role, names in roles.items()}
     if roles.get("weight"):
         reasons["weight"] = "given: multiplies loss and metrics while training; test scores are unweighted"
+    caption = "caption" in (label_kind.values() if isinstance(label_kind, dict) else (label_kind,))
     if match:
+        if caption:
+            raise DataError(
+                f"{source_of(frame)}: match learns which text goes with which picture, the label kind 'caption' to "
+                "write one. Choose one of the two."
+            )
         if given["label"]:
             raise DataError(
                 f"{source_of(frame)}: with match the picture of a text is what is learned, so no label is used; "
                 f"{list(given['label'])} was named."
             )
         roles["label"], reasons["label"] = (), "none: which text goes with which picture"
+    if caption and "text" not in roles:
+        roles["text"], reasons["text"] = (), "none: beside a caption texts are used only when named (text=…)"
     find = {"label": _find_label, "split": _find_split, "image": _find_image, "text": _find_text}
+    if caption:
+        find["label"] = _find_caption
     for role, look in find.items():
         if role not in roles:
             # What groups rows may well be the picture; it is no label and no text.
@@ -156,6 +169,11 @@ def infer_columns(
     for column in roles["text"]:
         check_text(frame, column)
     labels, reasons["label_kind"] = _label_kinds(frame, roles["label"], label_kind)
+    if caption and (len(labels), len(roles["image"])) != (1, 1):
+        raise DataError(
+            f"{source_of(frame)}: a caption is learned alone, of one picture: one label and one picture column are "
+            f"needed, not {list(labels)} and {list(roles['image'])} (label=…, image=…)."
+        )
     single = {role: (roles.get(role) or (None,))[0] for role in ("split", "group", "type", "weight")}
     return Columns(roles["image"], roles["text"], roles["numbers"], labels, **single, reasons=reasons)
 
@@ -197,6 +215,15 @@ def _find_label(frame, free):
         f"{source_of(frame)}: no column is named like a label ({', '.join(LABEL_NAMES)}). Name the one to "
         f"predict (label=…, --label) out of {free}."
     )
+
+
+def _find_caption(frame, free):
+    named = [c for c in free if c.lower() in CAPTION_NAMES]
+    if len(named) != 1:
+        raise DataError(
+            f"{source_of(frame)}: which column holds the captions? Name it (label=…, --label) out of {free}."
+        )
+    return (named[0],), f"inferred: named {named[0]!r}"
 
 
 def _find_split(frame, free):

@@ -55,12 +55,12 @@ def label_kind(frame, column):
     where = f"{source_of(frame)}, column {column!r}"
     if filled.empty:
         raise DataError(f"{where}: every cell is empty, so there is no label.")
-    if filled.map(_is_list).all():
+    if filled.map(is_list).all():
         return "tags", "the cells are lists"
     content = pd.api.types.infer_dtype(filled)
     if content == "string":
         filled = filled.str.strip()
-        if filled.map(lambda cell: _written_list(cell) is not None).all():
+        if filled.map(lambda cell: written_list(cell) is not None).all():
             return "tags", "the cells are lists, written as text"
         numeric = pd.to_numeric(filled, errors="coerce").notna()
         # Some numbers among words are answers ("two" or "2"); a few words among numbers are slips of the pen.
@@ -160,7 +160,7 @@ def value_name(value):
     return whole_characters(str(value).strip())
 
 
-def _is_list(value):
+def is_list(value):
     return isinstance(value, (list, tuple, set, frozenset, np.ndarray))
 
 
@@ -194,7 +194,8 @@ def _kind_of_strings(filled, where):
         raise DataError(
             f"{where}: looks like free text or an identifier, not a label: {len(cells):,} distinct values in "
             f"{len(filled):,} rows, such as {short(filled.iloc[0])}. Name the label's column (label=…, "
-            "--label), or its kind ('classes', 'number') if this is the one."
+            "--label), or its kind ('classes', 'number', or 'caption' to learn to write it) if this is the one "
+            "(label_kind=…, --label-kind)."
         )
     return "classes", f"{len(cells):,} distinct strings"
 
@@ -258,9 +259,9 @@ def _refuse_unknown(frame, column, codes, names_of_cells, known):
 
 def _encode_tags(frame, column, classes):
     series = frame[column]
-    lists = series.map(_is_list).to_numpy()
+    lists = series.map(is_list).to_numpy()
     # Lists cannot be hashed; tuples can. Their items are tags already, a string is still to be divided.
-    cells = series.where(~lists, series.map(lambda v: tuple(v) if _is_list(v) else v))
+    cells = series.where(~lists, series.map(lambda v: tuple(v) if is_list(v) else v))
     codes, uniques = pd.factorize(cells.mask(is_missing(series)))
     tags = [_tags_of(cell, classes or ()) for cell in uniques]
     learn = classes is None
@@ -280,7 +281,7 @@ def _encode_tags(frame, column, classes):
     return table[codes], tuple(classes)
 
 
-def _written_list(cell):
+def written_list(cell):
     """The items of a list that is written as text: `["a", "b"]` as in JSON or `['a', 'b']` as pandas writes it."""
     if not (cell.startswith("[") and cell.endswith("]")):
         return None
@@ -296,7 +297,7 @@ def _tags_of(cell, classes):
     elif value_name(cell) in classes:
         parts = [cell]  # a known tag that holds the divider itself
     else:
-        written = _written_list(str(cell))
+        written = written_list(str(cell))
         parts = str(cell).replace(";", "|").split("|") if written is None else written
     names = [value_name(part) for part in parts if not pd.isna(part)]
     return sorted({name for name in names if name})

@@ -95,7 +95,8 @@ def load(
         text: Column(s) with text.
         numbers: Column(s) of plain numbers that go in as one vector.
         label: Column(s) to predict.
-        label_kind: `"binary"`, `"classes"`, `"tags"`, `"number"`, or dict label -> kind.
+        label_kind: `"binary"`, `"classes"`, `"tags"`, `"number"`, or dict label -> kind; `"caption"` for sentences
+            that a model is to write about the picture, one in a row or a list of several.
         split: Column that says train, validation or test.
         group: Column whose equal values must not straddle splits (a patient, a product).
         type: Column by which reports are broken down (question type).
@@ -103,7 +104,7 @@ def load(
             validating, in every task. The test split's scores stay unweighted.
         match: Learn which text goes with which picture (retrieval) instead of a label.
         image_size: `(height, width)` or one side in pixels.
-        text_length: Words kept of a text.
+        text_length: Words kept of a text, and of a caption.
         max_words: Size limit of the vocabulary.
         image_dir: Folder that relative image paths start from, instead of the table's own.
         allow_outside: Allow image paths that leave that folder.
@@ -131,6 +132,8 @@ def load(
     roles = {"image": image, "text": text, "numbers": numbers, "label": label, "split": split, "type": type}
     roles.update(weight=weight)
     if is_tfds(source):
+        if label is None and label_kind == "caption":
+            roles["label"] = "caption"
         frame, roles = read_tfds(source, roles)
     else:
         frame = read_table(source)
@@ -160,6 +163,8 @@ def load(
 
     labels, tasks = {}, [Task("match", "match", columns.image[0])] if match else []
     for column, kind in columns.labels.items():
+        if kind == "caption":
+            continue  # its words are learned below, from the training split
         labels[column], classes = encode_labels(frame, column, kind)
         name = "label" if len(columns.labels) == 1 else column
         tasks.append(Task(name, kind, column, classes))
@@ -178,9 +183,12 @@ def load(
     for column in columns.text:
         feature, reason = _learn_text(frame[column].iloc[train], column, columns.text, text_length, max_words)
         features.append(feature)
-        flags = (("vocabulary", f"{len(feature.vocabulary):,} words", "--max-words"),)
-        flags += (("text length", f"{feature.length} words", "--text-length"),)
-        settings += [(f"{what} ({column})", value, reason[what], flag) for what, value, flag in flags]
+        settings += _word_settings(column, feature.vocabulary, feature.length, reason)
+    if "caption" in columns.labels.values():
+        (column,) = columns.labels
+        task, reason = _learn_caption(frame[column].iloc[train], column, text_length, max_words)
+        tasks.append(task)
+        settings += _word_settings(column, task.vocabulary, task.length - 2, reason)
     if columns.numbers:
         features.append(_learn_numbers(frame.iloc[train], columns.numbers))
     names = {feature.columns[0]: feature.name for feature in features}
@@ -362,20 +370,40 @@ def _with_statistics(task, values):
 
 
 def _learn_text(texts, column, columns, length, max_words):
+    vocabulary, length, reason = _learn_words(texts, length, max_words)
+    feature = Feature(_name("text", column, columns), "text", (column,), length=length, vocabulary=vocabulary)
+    return feature, reason
+
+
+def _learn_caption(texts, column, length, max_words):
+    vocabulary, length, reason = _learn_words(texts, length, max_words)
+    # Two places more, for start and end.
+    return Task("caption", "caption", column, vocabulary=vocabulary, length=length + 2), reason
+
+
+def _learn_words(texts, length, max_words):
+    """Vocabulary, words kept of a text, and the reasons for both."""
     vocabulary, lengths = learn_vocabulary(texts.fillna("").astype(str), max_words)
     longest = int(lengths.max(initial=1))
-    cut = min(max(longest, 1), LONGEST_INFERRED_TEXT)
+    kept = length or min(max(longest, 1), LONGEST_INFERRED_TEXT)
     why = "given" if length else f"the longest training text has {longest}"
-    if not length and longest > cut:
-        why += f"; {float((lengths > cut).mean()):.1%} of texts are cut"
-    feature = Feature(_name("text", column, columns), "text", (column,), length=length or cut, vocabulary=vocabulary)
-    return feature, {"vocabulary": f"seen in training, at most {max_words:,}", "text length": why}
+    if longest > kept:
+        why += f"; {float((lengths > kept).mean()):.1%} of texts are cut"
+    return vocabulary, kept, (f"seen in training, at most {max_words:,}", why)
 
 
 def _learn_numbers(frame, columns):
     values = np.stack([read_numbers(frame, column) for column in columns], axis=1)
     mean, std = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     return Feature("numbers", "numbers", columns, length=len(columns), mean=tuple(mean), std=tuple(std))
+
+
+def _word_settings(column, vocabulary, length, reasons):
+    values = (("vocabulary", f"{len(vocabulary):,} words", "--max-words"),)
+    values += (("text length", f"{length} words", "--text-length"),)
+    return [
+        (f"{what} ({column})", value, why, flag) for (what, value, flag), why in zip(values, reasons, strict=True)
+    ]
 
 
 def _role_settings(columns):

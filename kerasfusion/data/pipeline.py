@@ -24,8 +24,8 @@ class Batches:
     Args:
         examples: An `Examples`.
         batch_size: Rows per batch; image-major, about so many texts per batch.
-        image_major: Keep the texts of a picture together: `x["image"]` `(B, H, W, 3)`, everything else
-            `(B, K, …)`, weight 0 on padding.
+        image_major: Keep the texts (or captions) of a picture together: `x["image"]` `(B, H, W, 3)`, everything
+            else `(B, K, …)`, weight 0 on padding.
         shuffle: Another order in every epoch.
         seed: Seed of the order and of the augmentation.
         augment: An `Augmentation` of the pictures, for training batches alone; each entry's depends on
@@ -96,7 +96,8 @@ class Batches:
 
         Returns:
             tf.data.Dataset of `(x, y, w)`, or of `x` alone where the examples have no labels; its cardinality is
-            `steps - first_step`.
+            `steps - first_step`. Of a caption, ids `(…, L)` in the examples, x has the ids that the decoder reads
+            and y those that it is to say next, both int32 `(…, L - 1)`, 0 behind the last.
 
         Raises:
             ValueError: `first_step` leaves nothing of the epoch.
@@ -167,6 +168,9 @@ class Batches:
             if not arrays["labels"]:
                 return x
             y = {task.name: tf.gather(arrays["labels"][task.name], rows) for task in schema.tasks}
+            for task in schema.tasks:
+                if task.kind == "caption":
+                    x[task.name], y[task.name] = _shifted(y[task.name], real)
             w = {
                 task.name: tf.gather(arrays["weights"][task.name], rows) * tf.cast(real, tf.float32)
                 for task in schema.tasks
@@ -174,6 +178,13 @@ class Batches:
             return x, y, w
 
         return gather
+
+
+def _shifted(ids, real):
+    """What a decoder reads, and the next word that it learns at each place; both 0 where nothing is learned."""
+    following = tf.where(real[..., None], ids[..., 1:], 0)
+    # The end itself is never read: nothing follows it.
+    return tf.where(following != 0, ids[..., :-1], 0), following
 
 
 def _group_by_picture(index):

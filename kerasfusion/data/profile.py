@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from kerasfusion.data.captions import END
 from kerasfusion.data.labels import read_numbers
 from kerasfusion.data.schema import SPECIAL_TOKENS
 from kerasfusion.preprocessing.text import tokenize
@@ -55,6 +56,10 @@ def profile_splits(splits, image_sizes=None):
 
 
 def _labels(task, splits):
+    if task.kind == "caption":
+        words = {name: split.labels[task.name][:, 1:] for name, split in splits.items()}
+        texts = {name: split.frame[task.column].fillna("") for name, split in splits.items()}
+        return {"kind": task.kind, **_words(texts, words, len(task.vocabulary), task.length - 2)}
     kept = {name: split.labels[task.name][split.weights[task.name] > 0] for name, split in splits.items()}
     if task.kind == "number":
         ranges = {name: _range(values) for name, values in kept.items()}
@@ -71,17 +76,23 @@ def _labels(task, splits):
 
 
 def _text(feature, splits):
+    texts = {name: split.raw(feature) for name, split in splits.items()}
+    ids = {name: split.text[feature.name] for name, split in splits.items()}
+    return _words(texts, ids, len(feature.vocabulary), feature.length)
+
+
+def _words(texts, ids, vocabulary, length):
     lengths, unknown = {}, {}
-    for name, split in splits.items():
-        codes, distinct = pd.factorize(split.raw(feature))
+    for name, split in texts.items():
+        codes, distinct = pd.factorize(split)
         lengths[name] = tokenize(distinct).row_lengths().numpy()[codes]
-        ids = split.text[feature.name]
-        unknown[name] = float((ids == _UNKNOWN).sum() / max((ids != 0).sum(), 1))
+        words = (ids[name] != 0) & (ids[name] != END)
+        unknown[name] = float((ids[name] == _UNKNOWN).sum() / max(words.sum(), 1))
     return {
-        "vocabulary": len(feature.vocabulary),
-        "length": feature.length,
+        "vocabulary": vocabulary,
+        "length": length,
         "range": {name: _range(values) for name, values in lengths.items()},
-        "cut": {name: int((values > feature.length).sum()) for name, values in lengths.items()},
+        "cut": {name: int((values > length).sum()) for name, values in lengths.items()},
         "unknown": unknown,
         **_histogram(lengths),
     }
@@ -119,6 +130,8 @@ def _repeats(schema, splits):
     group = pd.concat(inputs, ignore_index=True).groupby(list(inputs[0]), dropna=False, sort=False).ngroup()
     found = {"rows": int(group.duplicated().sum()), "other_label": {}}
     for task in schema.tasks:
+        if task.kind == "caption":
+            continue  # a picture may well be told in several ways
         labels = np.concatenate([split.labels[task.name] for split in splits.values()])
         known = np.concatenate([split.weights[task.name] for split in splits.values()]) > 0
         pairs = pd.DataFrame({"group": group, "label": np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)})

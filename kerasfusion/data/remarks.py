@@ -32,6 +32,9 @@ def remarks(frame, columns, pictures):
         if len(texts) == len(frame) and texts.nunique() == 1:
             notes.append(f"Every row has the same text (column {column!r}): nothing can be learnt from it.")
         notes += _garbled(texts, column)
+    for column, kind in columns.labels.items():
+        if kind == "caption":
+            notes += _garbled(frame[column], column)
     return notes + _label_again(frame, columns)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 FEATURE_KINDS = ("text", "image", "numbers")
 # What a column of labels may hold; a match is known from the rows themselves, a vector from matrix factorization.
-LABEL_KINDS = ("binary", "classes", "tags", "number")
+LABEL_KINDS = ("binary", "classes", "tags", "number", "caption")
 TASK_KINDS = (*LABEL_KINDS, "match", "vector")
 
-# The first ids of every vocabulary. A word's id is its place in `Feature.vocabulary` plus `len(SPECIAL_TOKENS)`.
+# The first ids of every vocabulary. A word's id is its place in `vocabulary` plus `len(SPECIAL_TOKENS)`.
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[START]", "[END]")
 
 
@@ -56,15 +56,17 @@ class Task:
     """One thing to predict.
 
     Args:
-        name: `"label"` for the only task, else its column's name.
-        kind: `"binary"`, `"classes"`, `"tags"`, `"number"`; `"match"`, which picture a text belongs to; or
-            `"vector"`, an item's factors.
+        name: `"label"` for the only task, else its column's name; `"caption"` and `"match"` for these.
+        kind: `"binary"`, `"classes"`, `"tags"`, `"number"`; `"caption"`, a sentence to write about the picture;
+            `"match"`, which picture a text belongs to; or `"vector"`, an item's factors.
         column: The column of the table that holds it.
         classes: Class names in the order of the logits. Binary: `(negative, positive)`. Number: empty. Vector: names
             of its numbers.
         mean: Number and vector only. Mean over the training split.
         std: Number and vector only. Standard deviation over the training split.
         weight: Weight of this task's loss in the sum.
+        vocabulary: Caption only. The words of ids 4, 5, …, most frequent first.
+        length: Caption only. Token ids per caption, start and end included: its words plus two.
     """
 
     name: str
@@ -74,15 +76,25 @@ class Task:
     mean: float = 0.0
     std: float = 1.0
     weight: float = 1.0
+    vocabulary: tuple[str, ...] = ()
+    length: int | None = None
 
     def __post_init__(self):
         if self.kind not in TASK_KINDS:
             raise ValueError(f"Task {self.name!r}: kind must be one of {TASK_KINDS}, not {self.kind!r}.")
-        object.__setattr__(self, "classes", tuple(self.classes))
+        for field in ("classes", "vocabulary"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+
+    @property
+    def vocabulary_size(self):
+        """Number of token ids, the four special ones included."""
+        return len(self.vocabulary) + len(SPECIAL_TOKENS)
 
     @property
     def outputs(self):
-        """Width of the task's logits."""
+        """Width of the task's logits; of a caption's, at each of its words."""
+        if self.kind == "caption":
+            return self.vocabulary_size
         return 1 if self.kind in ("binary", "number", "match") else len(self.classes)
 
 

@@ -49,7 +49,8 @@ def read_tfds(source, roles):
         )
     builder = _builder(source)
     if source.split(":")[0] in OWN:
-        roles = {role: value if value is not None else _OWN_ROLES.get(role) for role, value in roles.items()}
+        own = _own_roles(roles["label"])
+        roles = {role: value if value is not None else own.get(role) for role, value in roles.items()}
     paths = {role: _as_list(value) for role, value in roles.items() if role != "split" and value}
     if "label" not in paths or not ("image" in paths or "text" in paths):
         raise DataError(
@@ -73,6 +74,13 @@ def read_tfds(source, roles):
     named = {role: [path.split("/")[-1] for path in listed] for role, listed in paths.items()}
     named["type"] = named["type"][0] if "type" in named else None
     return frame, {**dict.fromkeys(roles), **named, "split": "split"}
+
+
+def _own_roles(label):
+    """What is known of the package's sets; questions go with answers, not with what is said of the whole picture."""
+    if label is None or any(path.startswith("questions/") for path in _as_list(label)):
+        return _OWN_ROLES
+    return {"image": _OWN_ROLES["image"]}
 
 
 def _builder(source):

@@ -1,6 +1,8 @@
 """Scores with intervals, baselines, pictures."""
 
 from kerasfusion.evaluation.calibration import calibrate, calibration_scores, fit_temperature
+from kerasfusion.evaluation.caption_report import CaptionReport
+from kerasfusion.evaluation.caption_scores import CaptionScores, score_captions
 from kerasfusion.evaluation.comparison import Compared, TaskComparison, compare
 from kerasfusion.evaluation.embedding import embed_pictures, embed_texts
 from kerasfusion.evaluation.match_report import MatchReport
@@ -18,6 +20,8 @@ from kerasfusion.evaluation.robustness import Robustness, robustness
 from kerasfusion.evaluation.scores import Score, score
 
 __all__ = [
+    "CaptionReport",
+    "CaptionScores",
     "Compared",
     "MatchReport",
     "Robustness",
@@ -41,6 +45,7 @@ __all__ = [
     "robustness",
     "save_page",
     "score",
+    "score_captions",
     "score_rows",
     "write_comparison_page",
     "write_evaluation_page",

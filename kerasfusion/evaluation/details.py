@@ -69,7 +69,7 @@ def example(found, examples, place):
     """One row as a page shows it: its number in the table, what went in, what came out."""
     position = int(found.rows[place])
     answer, label = names(found.task, found.decided[[place]])[0], names(found.task, found.labels[[place]])[0]
-    shown = {"row": int(examples.frame.index[position]) + 1, "inputs": _inputs(examples, position)}
+    shown = {"row": int(examples.frame.index[position]) + 1, "inputs": row_inputs(examples, position)}
     if found.task.kind == "number":
         return {**shown, "answer": float(answer), "label": float(label), "error": float(answer - label)}
     shown.update(answer=str(answer), label=str(label), probability=float(_confidence(found)[place]))
@@ -133,7 +133,7 @@ def _confusion(found):
     return detail
 
 
-def _inputs(examples, position):
+def row_inputs(examples, position):
     """What went into one row: a list of dicts with `name`, `kind` and `text`, `numbers` or a picture's `src`."""
     shown = []
     for feature in examples.schema.features:

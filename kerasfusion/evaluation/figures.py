@@ -37,7 +37,7 @@ def comparison(scores, path):
     model = next(iter(scores))
     axes.barh(names, values, xerr=errors, color=[ACCENT if n == model else QUIET for n in names], capsize=3)
     for place, name in enumerate(names):
-        text = f"{scores[name].value:.3g}" if scores[name].name == "mae" else f"{scores[name].value:.1%}"
+        text = f"{scores[name].value:.1%}" if scores[name].is_share else f"{scores[name].value:.3g}"
         axes.text(scores[name].high, place, f"  {text}", va="center", fontsize=9)
     axes.set(xlabel=f"{scores[model].name} on the test split, 95 % interval")
     axes.set_xlim(0, max(score.high for score in scores.values()) * 1.15)
@@ -101,6 +101,20 @@ def looked_at(rows, path):
             axes.imshow(shown["picture"], interpolation="nearest")
             title = f"{shown['said']}: {shown['class']} ({shown['probability']:.0%})".replace("$", r"\$")
             axes.set_title(textwrap.fill(title, 24), fontsize=8)
+    figure.savefig(path, dpi=110)
+
+
+def words_looked_at(rows, path, columns=8):
+    """Rows of `kf.explain.explained_words`: the picture, and behind it the map of each word."""
+    lines = [-(-(1 + len(row["maps"])) // columns) for row in rows]
+    figure = Figure(figsize=(1.5 * columns, 1.7 * sum(lines)), layout="constrained")
+    for axes in figure.subplots(sum(lines), columns, squeeze=False).flat:
+        axes.axis("off")
+    for row, first in zip(rows, np.cumsum([0, *lines]), strict=False):
+        cells = [("", row["picture"]), *((shown["word"], shown["picture"]) for shown in row["maps"])]
+        for axes, (word, picture) in zip(figure.axes[columns * first :], cells, strict=False):
+            axes.imshow(picture, interpolation="nearest")
+            axes.set_title(word.replace("$", r"\$"), fontsize=9)
     figure.savefig(path, dpi=110)
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 
 from kerasfusion.data.loading import load_rows
 from kerasfusion.data.pipeline import Batches
+from kerasfusion.evaluation.captions import generate_captions
 from kerasfusion.models import heads_of
 
 BATCH_SIZE = 256
@@ -75,13 +76,15 @@ def predict_rows(model, schema, rows, image_dir=None, allow_outside=False):
     Returns:
         pandas.DataFrame: one row per row given, with `<task>`, `<task>_probability` (of the class decided for;
         not for tags and numbers), and `<image>_ok`. Of a match `similarity`, the cosine of picture and text, NaN
-        where one of the two is missing. Of a vector a column for each of its numbers.
+        where one of the two is missing. Of a vector a column for each of its numbers. Of a caption what is written,
+        greedily.
     """
     rows = pd.DataFrame(rows) if isinstance(rows, list) else rows
     examples, _ = load_rows(rows, schema, image_dir=image_dir, allow_outside=allow_outside, with_labels=False)
-    found = predictions(model, predict_logits(model, examples))
-    answer = {}
-    for task in schema.tasks:
+    captions = [task for task in schema.tasks if task.kind == "caption"]
+    found = {} if captions else predictions(model, predict_logits(model, examples))
+    answer = {task.name: generate_captions(model, examples) for task in captions}
+    for task in () if captions else schema.tasks:
         if task.kind == "match":
             (image,), (text,) = schema.of_kind("image"), schema.of_kind("text")
             whole = (examples.images[image.name] >= 0) & (examples.text[text.name] != 0).any(axis=1)

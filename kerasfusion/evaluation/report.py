@@ -6,9 +6,10 @@ import numpy as np
 
 from kerasfusion.evaluation import lookups
 from kerasfusion.evaluation.calibration import before_and_after
+from kerasfusion.evaluation.caption_report import write_and_score
 from kerasfusion.evaluation.match_report import match_report
 from kerasfusion.evaluation.predict import decide, predict_logits, predictions
-from kerasfusion.evaluation.scores import further_scores, score, score_by
+from kerasfusion.evaluation.scores import further_scores, score, score_by, verdict
 from kerasfusion.models import heads_of
 
 
@@ -44,18 +45,7 @@ class TaskReport:
     @property
     def verdict(self):
         """One sentence: whether the model beats the best of its baselines."""
-        name, own = next(iter(self.scores.items()))
-        rival = best_baseline(self.scores)
-        if rival is None:
-            return f"{self.task.name}: {name} {own}."
-        best_name, best = rival
-        gain = own.better_by(best)
-        unit = f"{abs(gain) * 100:.1f} points" if own.name != "mae" else f"{abs(gain):.4g}"
-        apart = "the 95 % intervals are apart" if own.apart_from(best) else "the 95 % intervals overlap"
-        if gain > 0:
-            return f"{self.task.name}: {name} {own} beats the best baseline, {best_name} {best}, by {unit}; {apart}."
-        worse = f"worse by {unit}; {apart}" if gain < 0 else "they are equal"
-        return f"{self.task.name}: {name} {own} does NOT beat {best_name} {best}: {worse}."
+        return verdict(self.task.name, self.scores)
 
     def to_dict(self):
         plain = {name: dataclasses.asdict(found) for name, found in self.scores.items()}
@@ -72,33 +62,6 @@ class TaskReport:
         }
 
 
-def best_baseline(scores):
-    """The baseline that the model has to beat: `(name, Score)`, or None where there is none.
-
-    A ceiling is chosen with the labels in hand, so it is no rival.
-
-    Args:
-        scores: Name -> `Score`, the model first.
-    """
-    _, *others = scores.items()
-    others = [(name, score) for name, score in others if not name.startswith("ceiling")]
-    return max(others, key=lambda item: item[1].value * (1 if item[1].higher_is_better else -1), default=None)
-
-
-def standing(scores):
-    """How the model stands to its best baseline: `"beats"`, `"unsure"`, `"loses"`, or `"alone"` without one.
-
-    Args:
-        scores: Name -> `Score`, the model first. Unsure is a lead with intervals that overlap.
-    """
-    own, rival = next(iter(scores.values())), best_baseline(scores)
-    if rival is None:
-        return "alone"
-    if own.better_by(rival[1]) <= 0:
-        return "loses"
-    return "beats" if own.apart_from(rival[1]) else "unsure"
-
-
 def report(models, examples, train=None, type_column=None):
     """Score a model and its baselines on a split.
 
@@ -109,11 +72,14 @@ def report(models, examples, train=None, type_column=None):
         type_column: Column by which scores are broken down; None breaks down by class, where there are classes.
 
     Returns:
-        dict task name -> TaskReport, of a match `MatchReport`
+        dict task name -> TaskReport, of a match `MatchReport`, of a caption `CaptionReport`
     """
     matches = [task for task in examples.schema.tasks if task.kind == "match"]
     if matches:
         return {task.name: match_report(*next(iter(models.items())), examples, task) for task in matches}
+    captions = [task for task in examples.schema.tasks if task.kind == "caption"]
+    if captions:
+        return {task.name: write_and_score(models, examples, task, train) for task in captions}
     logits = {name: predict_logits(model, examples) for name, model in models.items()}
     found = {name: predictions(model, logits[name]) for name, model in models.items()}
     groups = picture_groups(examples)

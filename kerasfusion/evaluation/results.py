@@ -52,6 +52,9 @@ def score_rows(metrics):
         if task.get("kind") == "match":
             rows += _match_rows(metrics["model"], task)
             continue
+        if task.get("kind") == "caption":
+            rows += caption_score_rows(task["scores"])
+            continue
         for model, found in task["scores"].items():
             keep = {key: found[key] for key in ("value", "low", "high", "n")}
             rows.append({"model": model, "metric": found["name"], **keep})
@@ -79,6 +82,21 @@ def _match_rows(model, task):
                 n = part["queries"]
                 rows.append({"model": name, "metric": f"{metric} {direction}", "value": value, "n": n, **ends})
         rows.append({"model": name, "metric": "rsum", "value": total})
+    return rows
+
+
+def caption_score_rows(scores):
+    """Rows of captions' figures: name -> a `CaptionScores` as a dict."""
+    rows = []
+    for name, found in scores.items():
+        cider = found["cider"]
+        rows.append({"model": name, "metric": "CIDEr", **{key: cider[key] for key in ("value", "low", "high", "n")}})
+        figures = {f"BLEU-{order}": value for order, value in enumerate(found["bleu"], start=1)}
+        figures |= {"ROUGE-L": found["rouge_l"], "distinct words": found["words"]}
+        figures |= {"words per caption": found["length"]}
+        if found["novel"] is not None:
+            figures["novel captions"] = found["novel"]
+        rows += [{"model": name, "metric": metric, "value": v, "n": cider["n"]} for metric, v in figures.items()]
     return rows
 
 

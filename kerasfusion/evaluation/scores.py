@@ -13,7 +13,7 @@ class Score:
     """A figure and its 95 % interval.
 
     Args:
-        name: `"accuracy"`, `"f1_micro"` or `"mae"`.
+        name: `"accuracy"`, `"f1_micro"`, `"mae"` or `"cider"`.
         value: The figure.
         low: Lower end of the interval.
         high: Upper end.
@@ -30,6 +30,11 @@ class Score:
     def higher_is_better(self):
         return self.name != "mae"
 
+    @property
+    def is_share(self):
+        """Whether it lies between 0 and 1 and is read in percent."""
+        return self.name not in ("mae", "cider")
+
     def better_by(self, other):
         """How much better this is than another score of the same name, in its own unit."""
         return (self.value - other.value) * (1 if self.higher_is_better else -1)
@@ -39,9 +44,59 @@ class Score:
         return self.low > other.high or self.high < other.low
 
     def __str__(self):
+        if self.name == "cider":
+            return f"CIDEr {self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
         if self.name == "mae":
             return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
         return f"{self.value:.1%} [{self.low:.1%}, {self.high:.1%}]"
+
+
+def best_baseline(scores):
+    """The baseline that the model has to beat: `(name, Score)`, or None where there is none.
+
+    A ceiling is chosen with the labels in hand, so it is no rival.
+
+    Args:
+        scores: Name -> `Score`, the model first.
+    """
+    _, *others = scores.items()
+    others = [(name, score) for name, score in others if not name.startswith("ceiling")]
+    return max(others, key=lambda item: item[1].value * (1 if item[1].higher_is_better else -1), default=None)
+
+
+def standing(scores):
+    """How the model stands to its best baseline: `"beats"`, `"unsure"`, `"loses"`, or `"alone"` without one.
+
+    Args:
+        scores: Name -> `Score`, the model first. Unsure is a lead with intervals that overlap.
+    """
+    own, rival = next(iter(scores.values())), best_baseline(scores)
+    if rival is None:
+        return "alone"
+    if own.better_by(rival[1]) <= 0:
+        return "loses"
+    return "beats" if own.apart_from(rival[1]) else "unsure"
+
+
+def verdict(name, scores):
+    """One sentence: whether the model beats the best of its baselines.
+
+    Args:
+        name: The task's name.
+        scores: Name -> `Score`, the model first.
+    """
+    model, own = next(iter(scores.items()))
+    rival = best_baseline(scores)
+    if rival is None:
+        return f"{name}: {model} {own}."
+    best_name, best = rival
+    gain = own.better_by(best)
+    unit = f"{abs(gain) * 100:.1f} points" if own.is_share else f"{abs(gain):.4g}"
+    apart = "the 95 % intervals are apart" if own.apart_from(best) else "the 95 % intervals overlap"
+    if gain > 0:
+        return f"{name}: {model} {own} beats the best baseline, {best_name} {best}, by {unit}; {apart}."
+    worse = f"worse by {unit}; {apart}" if gain < 0 else "they are equal"
+    return f"{name}: {model} {own} does NOT beat {best_name} {best}: {worse}."
 
 
 def row_terms(task, labels, decided):
@@ -72,6 +127,22 @@ def score(task, labels, decided, groups=None, rows=None, seed=0):
     groups = np.arange(len(top)) if groups is None else groups
     if rows is not None:
         top, bottom, groups = top[rows], bottom[rows], groups[rows]
+    return ratio(name, top, bottom, groups, seed)
+
+
+def ratio(name, top, bottom, groups, seed=0):
+    """A ratio of sums over rows with a bootstrap interval.
+
+    Args:
+        name: The score's name.
+        top: float `(n,)`, each row's part of the numerator.
+        bottom: float `(n,)`, of the denominator.
+        groups: As for `score`.
+        seed: Seed of the resampling.
+
+    Returns:
+        Score
+    """
     _, groups = np.unique(groups, return_inverse=True)
     top, bottom = (np.bincount(groups, weights=part) for part in (top, bottom))
     random = np.random.default_rng(seed)

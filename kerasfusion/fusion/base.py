@@ -74,6 +74,10 @@ class Fusion(keras.layers.Layer):
         self.build_fusion(shapes)
 
     def call(self, inputs, present=None, training=None):
+        return self.output_dropout(self.fuse(self.values_of(inputs, present), training), training=training)
+
+    def values_of(self, inputs, present=None):
+        """What `fuse` takes: dict name -> the part read, what is missing replaced."""
         values = {}
         for name, part in self.read.items():
             value, there = _part(self.name, name, inputs[name], part), None
@@ -84,7 +88,7 @@ class Fusion(keras.layers.Layer):
                 everywhere = ops.reshape(there, (-1,) + (1,) * (len(value.shape) - 1))
                 value = ops.where(everywhere, value, ops.cast(self.missing[name], value.dtype))
             values[name] = (value, _mask(value, inputs[name].get("mask"), there)) if part == "sequence" else value
-        return self.output_dropout(self.fuse(values, training), training=training)
+        return values
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "dropout": self.dropout}

@@ -63,12 +63,15 @@ class TokenFusion(Fusion):
         block.build(shape, shape if cross else None)
         return block
 
-    def fuse(self, values, training):
-        tokens = {
+    def tokens_of(self, values):
+        """Tokens `(B, L, width)` and mask `(B, L)` by name, of what `values_of` gives."""
+        return {
             name: (self.inputs[name](value) + self.positions[name][: value.shape[1]], mask)
             for name, (value, mask) in values.items()
         }
-        return self.projection(self.norm(self.join(tokens)))
+
+    def fuse(self, values, training):
+        return self.projection(self.norm(self.join(self.tokens_of(values))))
 
     def get_config(self):
         return {**super().get_config(), "width": self.width, "heads": self.heads, "depth": self.depth}

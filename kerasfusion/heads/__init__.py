@@ -2,6 +2,7 @@
 
 from kerasfusion.heads.base import Head
 from kerasfusion.heads.binary import BinaryHead
+from kerasfusion.heads.caption import CaptionHead
 from kerasfusion.heads.classes import ClassesHead
 from kerasfusion.heads.match import MatchHead
 from kerasfusion.heads.number import NumberHead
@@ -13,7 +14,9 @@ def head_for(task):
     name = f"head_{task.name}"
     if task.kind in ("number", "vector"):
         return NumberHead(mean=task.mean, std=task.std, outputs=task.outputs, name=name)
+    if task.kind == "caption":
+        raise ValueError("A caption is written word by word: choose a captioner (kf.models.captioner).")
     return {"binary": BinaryHead, "classes": ClassesHead, "tags": TagsHead}[task.kind](task.outputs, name=name)
 
 
-__all__ = ["BinaryHead", "ClassesHead", "Head", "MatchHead", "NumberHead", "TagsHead", "head_for"]
+__all__ = ["BinaryHead", "CaptionHead", "ClassesHead", "Head", "MatchHead", "NumberHead", "TagsHead", "head_for"]

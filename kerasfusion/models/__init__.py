@@ -1,5 +1,7 @@
 """Functional-API builders: encoders + fusion + heads -> `keras.Model`, dict in, dict out."""
 
+from kerasfusion.models.captioner import CaptionerParts, captioner
+from kerasfusion.models.captioning import Captioning, captioning
 from kerasfusion.models.contrastive import Contrastive, contrastive
 from kerasfusion.models.dual import dual_branch, dual_encoder
 from kerasfusion.models.fused import fused
@@ -10,9 +12,13 @@ from kerasfusion.models.late import LateAverage, late_average
 from kerasfusion.models.unimodal import unimodal
 
 __all__ = [
+    "CaptionerParts",
+    "Captioning",
     "Contrastive",
     "ImageMajor",
     "LateAverage",
+    "captioner",
+    "captioning",
     "contrastive",
     "dual_branch",
     "dual_encoder",

@@ -64,13 +64,13 @@ class ImageMajor(keras.Model):
     # Losses and metrics see rows, so that every Keras loss and metric means the same as on the plain model.
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return super().compute_loss(x, *_rows(y, y_pred, sample_weight), training=training)
+        return super().compute_loss(x, *as_rows(y, y_pred, sample_weight), training=training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        return super().compute_metrics(x, *_rows(y, y_pred, sample_weight))
+        return super().compute_metrics(x, *as_rows(y, y_pred, sample_weight))
 
 
-def _rows(y, y_pred, sample_weight):
+def as_rows(y, y_pred, sample_weight):
     """`(B, K, …)` to `(B·K, …)` in all three; a picture's only prediction serves all of its texts."""
     spread = {
         task: ops.repeat(p, ops.shape(y[task])[1], axis=1) if p.shape[1] == 1 else p for task, p in y_pred.items()

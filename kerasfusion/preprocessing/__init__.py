@@ -2,13 +2,14 @@
 
 from kerasfusion.preprocessing.augment import Augmentation, augment_pictures
 from kerasfusion.preprocessing.image import decode_image, decode_images
-from kerasfusion.preprocessing.text import learn_vocabulary, standardize, text_vectorizer, tokenize
+from kerasfusion.preprocessing.text import join_words, learn_vocabulary, standardize, text_vectorizer, tokenize
 
 __all__ = [
     "Augmentation",
     "augment_pictures",
     "decode_image",
     "decode_images",
+    "join_words",
     "learn_vocabulary",
     "standardize",
     "text_vectorizer",

@@ -9,6 +9,7 @@ from kerasfusion.data.schema import SPECIAL_TOKENS
 
 # Scripts written without spaces, and pictographs: each character is a word of its own.
 _SINGLE_CHARACTERS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{So}])"
+_BLANK_BESIDE_THEM = rf" ?{_SINGLE_CHARACTERS} ?"
 _APOSTROPHES = r"['’]"
 # What separates words: punctuation, control characters, and what modifies emoji (joiners, variants, skin tones).
 _SEPARATORS = r"[\p{P}\p{C}\x{FE00}-\x{FE0F}\x{1F3FB}-\x{1F3FF}]+"
@@ -88,3 +89,23 @@ def learn_vocabulary(texts, max_words=10_000, min_count=1):
     counts = collections.Counter(words.flat_values.numpy().tolist())
     ranked = sorted((word for word, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word))
     return tuple(word.decode("utf-8") for word in ranked[:max_words]), words.row_lengths().numpy()
+
+
+def join_words(words):
+    """Put words together to texts: the way back from `standardize`, for what a model writes.
+
+    Args:
+        words: tf.string `(…, T)`, UTF-8; "" where there is none.
+
+    Returns:
+        tf.string `(…)`: words with a blank between them, but none beside the characters that `standardize` takes for
+        words of their own, whose scripts are written without blanks.
+
+    Example:
+
+    >>> join_words(tf.constant([["a", "red", "square", ""], ["红", "色", "", ""]]))
+    ['a red square', '红色']
+    """
+    text = tf.strings.reduce_join(words, axis=-1, separator=" ")
+    text = tf.strings.strip(tf.strings.regex_replace(text, r"\s+", " "))
+    return tf.strings.regex_replace(text, _BLANK_BESIDE_THEM, r"\1")

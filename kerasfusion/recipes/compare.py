@@ -17,7 +17,7 @@ from kerasfusion.evaluation.comparison import compare as compare_answers
 from kerasfusion.evaluation.report import picture_groups
 from kerasfusion.fusion import FUSIONS
 from kerasfusion.models import late_average
-from kerasfusion.recipes.families import family_of, refuse_match, with_fusion
+from kerasfusion.recipes.families import family_of, refuse_unlabelled, with_fusion
 from kerasfusion.recipes.run_folder import write_json
 from kerasfusion.recipes.train import ANSWERS_FILE, default_model, train
 from kerasfusion.serving import batch_1_latency, export_model, reference
@@ -102,7 +102,7 @@ def compare(
     """
     say = say or (lambda line: None)
     recipe, out = recipe or Recipe(), Path(out)
-    refuse_match("compare", data.schema)
+    refuse_unlabelled("compare", data.schema)
     if seeds < 1:
         raise ValueError(f"seeds is a number of seeds from 1 on, not {seeds}.")
     models = models or ([] if fusions else [default_model(data)[0]])

@@ -33,10 +33,16 @@ def with_fusion(family, fusion):
     return (name, {}) if name in list_models() else (f"{family}_concat", {"fusion": fusion})
 
 
-def refuse_match(job, schema):
-    """Raise the error of a job that is for labels, where the data pairs pictures with texts."""
-    if any(task.kind == "match" for task in schema.tasks):
+def refuse_unlabelled(job, schema):
+    """Raise the error of a job that is for labels, where the data pairs pictures with texts or has them described."""
+    kinds = {task.kind for task in schema.tasks}
+    if "match" in kinds:
         raise ValueError(
             f"{job} is for labels, and this is a match. Train each model by kf.train (`kerasfusion train --match`): "
             "its metrics.json has R@K, median rank, MRR and rsum of both directions beside chance."
+        )
+    if "caption" in kinds:
+        raise ValueError(
+            f"{job} is for labels, and these are captions. Train each captioner by kf.train (`kerasfusion train "
+            "--label-kind caption`): its metrics.json has CIDEr, BLEU and ROUGE-L beside two baselines."
         )

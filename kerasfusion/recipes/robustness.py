@@ -7,7 +7,7 @@ import kerasfusion as kf
 from kerasfusion.data import load_rows
 from kerasfusion.evaluation import figures, write_robustness_page
 from kerasfusion.evaluation import robustness as measure
-from kerasfusion.recipes.families import refuse_match
+from kerasfusion.recipes.families import refuse_unlabelled
 from kerasfusion.recipes.reload import load_baselines, reload_data
 
 
@@ -41,7 +41,7 @@ def robustness(run, source=None, out=None, image_dir=None, allow_outside=False, 
     ```
     """
     run = run if isinstance(run, kf.training.Run) else kf.load(run)
-    refuse_match("robustness", run.schema)
+    refuse_unlabelled("robustness", run.schema)
     if source is None:
         examples, rows = reload_data(run).splits["test"], f"the test split of {run.config['source']}"
     else:

@@ -10,9 +10,12 @@ import keras
 import numpy as np
 
 import kerasfusion as kf
-from kerasfusion.evaluation import calibrate, figures, names, report, save_page
+from kerasfusion.evaluation import calibrate, figures, names, predict_logits, report, save_page
+from kerasfusion.evaluation.caption_report import shown_pictures
+from kerasfusion.evaluation.caption_scores import require_scorers
+from kerasfusion.evaluation.captions import generate_captions
 from kerasfusion.evaluation.match_report import shown_queries
-from kerasfusion.explain import NoActivation, explained_rows
+from kerasfusion.explain import NoActivation, explained_rows, explained_words
 from kerasfusion.models import late_average, unimodal
 from kerasfusion.recipes.reload import load_arguments
 from kerasfusion.recipes.run_folder import open_folder, write_json
@@ -32,6 +35,8 @@ def default_model(data):
     """The model used when none is named, and why: `(name, reason)`."""
     if _matches(data.schema):
         return "dual_lstm_cnn", "which picture a text belongs to is learned"
+    if _writes(data.schema):
+        return "caption_attend", "captions are to be written"
     if not data.schema.of_kind("text"):
         return "image_only", "there is no text"
     if not data.schema.of_kind("image"):
@@ -57,7 +62,8 @@ def train(
 
     Text only and image only are made of the model's own branches and trained by the same recipe; late average is
     made of these two; the lookups need no training. A match (`kf.data.load(..., match=True)`) has to beat chance: a
-    branch alone finds nothing. The test split is read once, at the end.
+    branch alone finds nothing. A captioner has to beat the commonest caption and that of the most similar picture.
+    The test split is read once, at the end.
 
     A run that was interrupted (Ctrl-C, a kill, a crash) is gone on with by the same call and `resume=True`: models
     that were done are read back, and the one in training ends as if nothing had happened. Until then `kf.load` gives
@@ -80,6 +86,7 @@ def train(
 
     Raises:
         FileExistsError: `out` exists and is not to be replaced.
+        ImportError: captions without the extra `[caption]`, which scores them.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
         ValueError: `word_vectors` for a model that reads no text; `resume` with other data, another model or another
             recipe than the interrupted run's.
@@ -109,6 +116,8 @@ def train(
         "keras": keras.__version__,
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
     }
+    if _writes(data.schema):
+        require_scorers()
     out = open_folder(out, config, overwrite, resume)
     if (out / "metrics.json").exists():
         say(f"{out} is finished: nothing to resume.")
@@ -128,7 +137,7 @@ def train(
             say(f"  temperature of {task}'s probabilities: {temperature:.3g}, fitted on the validation split")
         save_whole(models[model], out / "model.keras")
         kinds = list(dict.fromkeys(feature.kind for feature in data.schema.features))
-        if baselines and len(kinds) > 1 and not _matches(data.schema):
+        if baselines and len(kinds) > 1 and not (_matches(data.schema) or _writes(data.schema)):
             members = {
                 kind: train_one(
                     lambda kind=kind: _baseline(models[model], data.schema, kind),
@@ -165,6 +174,10 @@ def train(
 
 def _matches(schema):
     return any(task.kind == "match" for task in schema.tasks)
+
+
+def _writes(schema):
+    return any(task.kind == "caption" for task in schema.tasks)
 
 
 def _train_one(make, name, data, recipe, folder, say, tensorboard, resume):
@@ -215,21 +228,21 @@ def _baseline(model, schema, kind):
 
 def _latency(model, examples):
     """Milliseconds per row of `predict` on 256 rows, the second call."""
-    from kerasfusion.evaluation import predict_logits
-
+    answer = generate_captions if _writes(examples.schema) else predict_logits
     some = examples.take(np.arange(min(256, len(examples))))
-    predict_logits(model, some)
+    answer(model, some)
     started = time.perf_counter()
-    predict_logits(model, some)
+    answer(model, some)
     return round((time.perf_counter() - started) * 1000 / len(some), 4)
 
 
 def _looked_at(model, found, test):
     """Task -> rows with what the model looked at, or the reason why there are none; empty without pictures."""
     shown = {}
+    explain = explained_words if _writes(test.schema) else explained_rows
     for name, task_report in found.items() if test.images and not _matches(test.schema) else ():
         try:
-            shown[name] = explained_rows(model, task_report, test)
+            shown[name] = explain(model, task_report, test)
         except NoActivation as reason:
             shown[name] = str(reason)
     return shown
@@ -243,6 +256,12 @@ def _draw(folder, found, data, history, looked_at):
         end = "" if len(found) == 1 else f"_{name}"
         if task.kind == "match":
             _draw_queries(task_report, test, folder / "retrieval.png")
+            continue
+        if task.kind == "caption":
+            figures.comparison(task_report.ciders, folder / "comparison.png")
+            _draw_captions(task_report, test, folder / "examples.png")
+            if isinstance(looked_at.get(name), list):
+                figures.words_looked_at(looked_at[name], folder / "looked_at.png")
             continue
         figures.comparison(task_report.scores, folder / f"comparison{end}.png")
         if task.kind in ("binary", "classes"):
@@ -263,6 +282,16 @@ def _draw_queries(found, test, path):
         return bank.fetch(found.pictures[places])[0].numpy()
 
     figures.retrieval_grid(shown_queries(found), pictures, texts, path)
+
+
+def _draw_captions(found, test, path, count=12):
+    """What was written about a few pictures, and below what a person wrote."""
+    places = shown_pictures(found, count)
+    (image,) = test.schema.of_kind("image")
+    pictures = test.banks[image.name].fetch(test.images[image.name][found.rows[places]])[0].numpy()
+    written = next(iter(found.captions.values()))
+    texts = [f"{written[place]}\n({found.references[place][0]})".replace("$", r"\$") for place in places]
+    figures.example_grid(pictures, texts, ["black"] * len(texts), path)
 
 
 def _draw_examples(found, test, path, count=12):

@@ -12,7 +12,7 @@ import pandas as pd
 import kerasfusion as kf
 from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS
 from kerasfusion.fusion import FUSIONS
-from kerasfusion.recipes.families import family_of, refuse_match, with_fusion
+from kerasfusion.recipes.families import family_of, refuse_unlabelled, with_fusion
 from kerasfusion.recipes.run_folder import write_json
 from kerasfusion.recipes.train import default_model, train
 from kerasfusion.training import Recipe, Run, fit
@@ -87,7 +87,7 @@ def tune(data, out="runs/tuned", minutes=30, recipe=None, choices=None, say=None
     kf.export(found.run, "saved_models/tuned")
     ```
     """
-    refuse_match("tune", data.schema)
+    refuse_unlabelled("tune", data.schema)
     if not minutes > 0:
         raise ValueError(f"minutes is a budget above 0, not {minutes}.")
     say = say or (lambda line: None)

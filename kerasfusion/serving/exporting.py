@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from kerasfusion.serving import reference, warmup
+from kerasfusion.serving.caption_signatures import CaptionSignatures
 from kerasfusion.serving.card import write_card
 from kerasfusion.serving.dual_signatures import DualSignatures
 from kerasfusion.serving.freezing import freeze
@@ -42,10 +43,12 @@ def export_model(model, schema, base, examples, variant="variables", lite=False,
 
     Raises:
         ImportError: `lite` without the extra `[lite]`, which runs what it writes.
-        ValueError: An unknown variant, or weights too large to be frozen.
+        ValueError: An unknown variant, any but the first of a captioner, or weights too large to be frozen.
     """
     if variant not in TOLERANCES:
         raise ValueError(f"There is no variant {variant!r}; choose one of {', '.join(TOLERANCES)}.")
+    if writes_captions(schema) and (lite or variant != "variables"):
+        raise ValueError("A captioner writes word by word in a loop and is exported with plain weights alone.")
     if lite:
         require_runtime()
 
@@ -92,23 +95,32 @@ def _publish(temporary, base):
             return version
 
 
+def writes_captions(schema):
+    """Whether the schema's task is a caption."""
+    return any(task.kind == "caption" for task in schema.tasks)
+
+
 def _signatures(model, schema, convert=None, gallery=None):
     if any(task.kind == "match" for task in schema.tasks):
         return DualSignatures(model, schema, convert, gallery)
+    if writes_captions(schema):
+        return CaptionSignatures(model, schema)
     return Signatures(model, schema, convert)
 
 
 def _write(model, schema, folder, examples, name, variant, gallery):
     convert = None if variant == "variables" else functools.partial(freeze, bfloat16=variant == "bfloat16")
     signatures = _signatures(model, schema, convert, gallery)
-    write_endpoints(folder, signatures.endpoints(), signatures.raw.resources())
+    write_endpoints(folder, signatures.endpoints(), signatures.resources())
     write_examples(folder, _records(_signatures(model, schema, gallery=gallery), examples), name)
     features = signatures.raw.features
     size = {"variables": 0, "frozen": 4, "bfloat16": 2}[variant]
     return {
         "variant": variant,
         "tolerance": TOLERANCES[variant],
-        "vocabulary_bytes": sum(len(word.encode()) + 1 for f in features for word in f.vocabulary),
+        "vocabulary_bytes": sum(
+            len(word.encode()) + 1 for part in (*features, *schema.tasks) for word in part.vocabulary
+        ),
         "constant_bytes": size * model.count_params(),
         "variables": len(model.variables) if variant == "variables" else 0,
         "features": {f.name: f.kind for f in features},
@@ -145,7 +157,7 @@ def write_examples(folder, records, name):
 def _records(signatures, examples):
     """Keras's own answers to raw inputs, for `verify` to compare with: endpoint -> (inputs, outputs)."""
     raw = signatures.raw_examples(examples)
-    own, _ = signatures.raw.preprocess(*(raw[spec.name] for spec in signatures.raw.specs()))
+    own = signatures.own_examples(raw)
     records = {}
     for endpoint, (function, specs) in signatures.endpoints().items():
         given = own if endpoint == "tensors" else raw

@@ -78,6 +78,14 @@ class Signatures:
         """Stored rows as tensors, for all endpoints but `tensors`: dict input -> tensor."""
         return {spec.name: tf.constant(examples[spec.name], spec.dtype) for spec in self.raw.specs()}
 
+    def own_examples(self, raw):
+        """The same rows for `tensors`, of what `raw_examples` gave."""
+        return self.raw.preprocess(*(raw[spec.name] for spec in self.raw.specs()))[0]
+
+    def resources(self):
+        """What holds lookup tables, for an export to track."""
+        return self.raw.resources()
+
     def _serving_default(self, *raw):
         inputs, flags = self.raw.preprocess(*raw)
         return {**self._tensors(*(inputs[name] for name in self.model.input)), **flags}

@@ -9,7 +9,7 @@ import numpy as np
 
 from kerasfusion.data.augmentation import augmentation_for
 from kerasfusion.data.pipeline import Batches
-from kerasfusion.models import contrastive, heads_of, image_major
+from kerasfusion.models import captioning, contrastive, heads_of, image_major
 from kerasfusion.models.graph import Rerun
 from kerasfusion.training.budget import epochs_within
 from kerasfusion.training.callbacks import History, SaveBest
@@ -83,6 +83,8 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
             trained = GradientCache(model, max(1, round(share * batches["train"].batch_size)))
     elif recipe.rows_at_once is not None:
         raise ValueError("rows_at_once is for a match, whose loss needs a whole batch: choose a smaller batch_size.")
+    elif together and any(task.kind == "caption" for task in schema.tasks) and not train.schema.of_kind("text"):
+        trained = captioning(model)
     elif together:
         trained = image_major(model, train.schema.of_kind("image")[0].name)
     else:

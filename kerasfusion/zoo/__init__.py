@@ -1,6 +1,7 @@
 """Registered names: `list_models`, `create_model`, `register_model`."""
 
-from kerasfusion.zoo import articles, baselines, classifiers, retrieval, tagging, vqa  # noqa: F401  (importing registers them)
+# Importing registers them.
+from kerasfusion.zoo import articles, baselines, captioning, classifiers, retrieval, tagging, vqa  # noqa: F401
 from kerasfusion.zoo.registry import Entry, create_model, get_entry, list_models, register_model
 
 __all__ = ["Entry", "create_model", "get_entry", "list_models", "register_model"]

@@ -16,7 +16,7 @@ class Entry:
         summary: One line for lists and tables.
         inputs: Feature kinds that a schema must hold.
         source: The article section or paper it comes from.
-        task: `"label"`, any tasks with labels, or `"match"`, which picture a text belongs to.
+        task: `"label"`, any tasks with labels, `"match"`, which picture a text belongs to, or `"caption"`.
     """
 
     name: str
@@ -37,7 +37,7 @@ def register_model(name=None, *, inputs=("text", "image"), source="", task="labe
         name: The name; `None` means the function's own.
         inputs: Feature kinds that a schema must hold for this model.
         source: The article section or paper it comes from.
-        task: `"label"`, or `"match"` for a dual encoder.
+        task: `"label"`, `"match"` for a dual encoder, or `"caption"` for a captioner.
 
     Raises:
         ValueError: the name is taken, or the function has no docstring (its first line is the list's summary).
@@ -116,11 +116,12 @@ def create_model(name, schema, **changes):
             f"{name} needs {' and '.join(lacking)}, which the data lacks; it has "
             f"{[f'{f.name} ({f.kind})' for f in schema.features]}."
         )
-    wanted = "match" if any(task.kind == "match" for task in schema.tasks) else "label"
+    wanted = next((task.kind for task in schema.tasks if task.kind in ("match", "caption")), "label")
     if entry.task != wanted:
         raise ValueError(
             f"{name} learns a {entry.task}, and the data has a {wanted}. `kerasfusion list` shows which model is for "
-            "which; a table of pictures and their texts is read for a match by match=True (--match)."
+            "which; a table of pictures and their texts is read for a match by match=True (--match), for captions by "
+            "label_kind='caption' (--label-kind caption)."
         )
     try:
         return entry.builder(schema, **changes)

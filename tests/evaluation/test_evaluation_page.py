@@ -15,8 +15,7 @@ from kerasfusion.data import Schema
 from kerasfusion.evaluation import report, save_page, write_page
 from kerasfusion.evaluation.page.html import Html, element, table
 from kerasfusion.evaluation.page.serving import request_row
-from kerasfusion.evaluation.report import standing
-from kerasfusion.evaluation.scores import Score
+from kerasfusion.evaluation.scores import Score, standing
 
 NASTY = "<script>alert(1)</script>"
 TASKS = ("color", "tags", "shade", "fits")

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from kerasfusion.data import Feature
-from kerasfusion.preprocessing import learn_vocabulary, text_vectorizer, tokenize
+from kerasfusion.preprocessing import join_words, learn_vocabulary, text_vectorizer, tokenize
 
 
 def words(text):
@@ -44,3 +44,14 @@ def test_vocabulary_is_by_frequency_then_alphabet_and_bounded():
     assert lengths.tolist() == [3, 2, 0]
     assert learn_vocabulary(["b a b", "c a"], max_words=1)[0] == ("a",)
     assert learn_vocabulary(["b a b", "c a"], min_count=2)[0] == ("a", "b")
+
+
+@pytest.mark.parametrize("text", ["a red square", "红色的圆", "两只cat在跑", "a 犬 is いぬ", "good👍job", "แมว"])
+def test_words_joined_again_are_the_text(text):
+    rows = [words(text), words(text)[:1], []]
+    padded = [row + [""] * (12 - len(row)) for row in rows]
+    joined = [b.decode() for b in join_words(tf.constant(padded)).numpy()]
+    assert joined == [text.replace(" 犬 ", "犬").replace("is い", "isい"), words(text)[0], ""]
+    assert words(joined[0]) == words(text)
+    # A word that is lost in the middle leaves no second blank.
+    assert join_words(tf.constant([["a", "", "cat"]])).numpy().tolist() == [b"a cat"]

@@ -1,6 +1,7 @@
-"""The shapes world: pictures of colored shapes with balanced questions, made on the spot."""
+"""The shapes world: pictures of colored shapes with captions and balanced questions, made on the spot."""
 
 from kerasfusion.data.shapes_world.builder import ShapesWorld, ShapesWorldConfig, prepare
+from kerasfusion.data.shapes_world.captions import caption, describes, parse_caption
 from kerasfusion.data.shapes_world.draw import PICTURE_SIZE, draw_scene, encode_png
 from kerasfusion.data.shapes_world.questions import ANSWERS, TYPES, Question, ask
 from kerasfusion.data.shapes_world.scene import COLORS, SHAPES, SIZES, Object, Scene, sample_scene
@@ -18,8 +19,11 @@ __all__ = [
     "ShapesWorld",
     "ShapesWorldConfig",
     "ask",
+    "caption",
+    "describes",
     "draw_scene",
     "encode_png",
+    "parse_caption",
     "prepare",
     "sample_scene",
 ]

@@ -2,24 +2,30 @@
 
 import dataclasses
 import functools
+import itertools
 from typing import ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from kerasfusion.data.shapes_world.captions import caption
 from kerasfusion.data.shapes_world.draw import PICTURE_SIZE, draw_scene, encode_png
 from kerasfusion.data.shapes_world.questions import ask
-from kerasfusion.data.shapes_world.scene import ATTRIBUTES, sample_scene
+from kerasfusion.data.shapes_world.scene import ATTRIBUTES, COLORS, SHAPES, sample_scene
 from kerasfusion.data.tfds_prepare import prepare_builder
 
 QUESTIONS_PER_TYPE = 3
+
+# One of each shape, so that each is met in other colors, and four colors, so that each is met in other shapes.
+HELD_OUT = (("red", "cross"), ("green", "triangle"), ("blue", "circle"), ("yellow", "square"))
 
 # What chance is used for: see `ShapesWorld._rng`.
 _SCENE, _QUESTIONS_AND_PICTURE = 0, 1
 
 _DESCRIPTION = """
-Small pictures of colored shapes, each with what it shows and 12 questions about it: whether something is
-there, how many there are, what color, shape or size something has, and how two things lie to each other.
+Small pictures of colored shapes, each with what it shows, a caption that says it and 12 questions about it:
+whether something is there, how many there are, what color, shape or size something has, and how two things lie
+to each other.
 
 Everything is made by a program from a seed: nothing is downloaded. The words of a question tell next to
 nothing about its answer, and no scene appears in two splits.
@@ -35,14 +41,25 @@ class ShapesWorldConfig(tfds.core.BuilderConfig):
         validation: Number of validation scenes.
         test: Number of test scenes.
         seed: Where all chance comes from.
+        held_out: Pairs `(color, shape)` that no training or validation scene has, while test scenes have them as
+            often as any: can a model name what it knows in company that it does not?
     """
 
     train: int
     validation: int
     test: int
     seed: int = 0
+    held_out: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self):
+        self.held_out = tuple(map(tuple, self.held_out))
+        pairs = list(itertools.product(COLORS, SHAPES))
+        odd = [pair for pair in self.held_out if pair not in pairs]
+        if odd or len(self.held_out) * 2 > len(pairs):
+            raise ValueError(
+                f"ShapesWorldConfig {self.name!r}: held_out takes (color, shape) pairs, at most half of the "
+                f"{len(pairs)}, such as {pairs[0]}; it has {odd or self.held_out}."
+            )
         for split, size in self.sizes.items():
             if size < 1:
                 raise ValueError(f"ShapesWorldConfig {self.name!r}: {split} must be at least 1, not {size}.")
@@ -54,12 +71,14 @@ class ShapesWorldConfig(tfds.core.BuilderConfig):
 
 
 class ShapesWorld(tfds.core.GeneratorBasedBuilder):
-    """Scenes of colored shapes with questions, as splits `train`, `validation` and `test`.
+    """Scenes of colored shapes with captions and questions, as splits `train`, `validation` and `test`.
 
-    Configs: `default` (4,000 / 500 / 500 scenes) and `quick` (300 / 60 / 60). An example is a dict of
+    Configs: `default` (4,000 / 500 / 500 scenes), `quick` (300 / 60 / 60), `large` (20,000 / 500 / 500) and
+    `held_out`, as `large`, where the pairs in `HELD_OUT` are in test scenes alone. An example is a dict of
 
     - `image`: uint8 (64, 64, 3).
     - `scene`: class numbers `shape`, `color`, `size` and float32 `x`, `y`, one entry per object each.
+    - `caption`: a sentence that says of every object its size, color and shape.
     - `questions`: strings `question`, `answer`, `type`, one entry per question each.
     - `index`: its number in the split.
 
@@ -72,12 +91,23 @@ class ShapesWorld(tfds.core.GeneratorBasedBuilder):
     ```
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES: ClassVar = {"1.0.0": "First release.", "1.1.0": "Captions; the rest is as it was."}
     BUILDER_CONFIGS: ClassVar = [
         ShapesWorldConfig(name="default", description="4,000 training scenes.", train=4000, validation=500, test=500),
         ShapesWorldConfig(
             name="quick", description="300 training scenes, for trials.", train=300, validation=60, test=60
+        ),
+        ShapesWorldConfig(
+            name="large", description="20,000 training scenes.", train=20_000, validation=500, test=500
+        ),
+        ShapesWorldConfig(
+            name="held_out",
+            description="Pairs of color and shape that the test split alone has.",
+            train=20_000,
+            validation=500,
+            test=500,
+            held_out=HELD_OUT,
         ),
     ]
 
@@ -92,6 +122,7 @@ class ShapesWorld(tfds.core.GeneratorBasedBuilder):
                         {name: tfds.features.ClassLabel(names=values) for name, values in ATTRIBUTES.items()}
                         | {"x": np.float32, "y": np.float32}
                     ),
+                    "caption": tfds.features.Text(),
                     "questions": tfds.features.Sequence(
                         {name: tfds.features.Text() for name in ("question", "answer", "type")}
                     ),
@@ -111,6 +142,7 @@ class ShapesWorld(tfds.core.GeneratorBasedBuilder):
                 {
                     "image": encode_png(draw_scene(scene, rng)),
                     "scene": [dataclasses.asdict(item) for item in scene.objects],
+                    "caption": caption(scene),
                     "questions": [question._asdict() for question in ask(scene, rng, QUESTIONS_PER_TYPE)],
                     "index": index,
                 },
@@ -122,11 +154,12 @@ class ShapesWorld(tfds.core.GeneratorBasedBuilder):
         seen = set()
         scenes = {}
         for split, size in self.builder_config.sizes.items():
+            unseen = () if split == "test" else self.builder_config.held_out
             scenes[split] = []
             for index in range(size):
                 rng = self._rng(split, index, _SCENE)
                 scene = sample_scene(rng)
-                while scene.key() in seen:
+                while scene.key() in seen or any((item.color, item.shape) in unseen for item in scene.objects):
                     scene = sample_scene(rng)
                 seen.add(scene.key())
                 scenes[split].append(scene)

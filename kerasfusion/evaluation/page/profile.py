@@ -27,6 +27,8 @@ def _rows(rows):
 
 def _labels(task, found, rows):
     heading = element("h3", f"Labels: {task}")
+    if found["kind"] == "caption":
+        return _text(task, found, "Captions", "learns to write")
     if found["kind"] == "number":
         charts = [
             histogram(f"{task}, {name}", found["edges"], counts, task)
@@ -56,9 +58,9 @@ def _labels(task, found, rows):
     return join(heading, table(caption, (noun, *splits), lines, range(1, 1 + len(splits))))
 
 
-def _text(name, found):
+def _text(name, found, title="Texts", does="reads"):
     counts = [sum(counts) for counts in zip(*found["counts"].values(), strict=True)]
-    said = f"Vocabulary: {found['vocabulary']:,} words. The model reads the first {found['length']} of a text."
+    said = f"Vocabulary: {found['vocabulary']:,} words. The model {does} the first {found['length']} of a text."
     ranges = _ranges(
         f"Words per text, {name}",
         found["range"],
@@ -66,7 +68,8 @@ def _text(name, found):
         ("words unknown to the model", [f"{share:.1%}" for share in found["unknown"].values()]),
     )
     chart = histogram("Words per text, all rows", found["edges"], counts, "words") if counts else None
-    return join(element("h3", f"Texts: {name}"), element("p", said), ranges, element("div", chart, class_="figures"))
+    heading = element("h3", f"{title}: {name}")
+    return join(heading, element("p", said), ranges, element("div", chart, class_="figures"))
 
 
 def _image(name, found):

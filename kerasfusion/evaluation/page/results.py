@@ -3,6 +3,7 @@
 import math
 
 from kerasfusion.evaluation.page.calibration import calibration
+from kerasfusion.evaluation.page.captions import captions
 from kerasfusion.evaluation.page.examples import examples
 from kerasfusion.evaluation.page.figures import bar, interval, lines, scatter
 from kerasfusion.evaluation.page.html import element, join, scrolling_table, section, table
@@ -16,6 +17,8 @@ METRICS = {"accuracy": "accuracy", "f1_micro": "micro F1", "mae": "mean absolute
 _N = f"Intervals: n rows drawn anew, {RESAMPLES:,} times; rows of one picture are drawn together."
 # A match's is the recall within a batch; those of the whole gallery are in the results.
 _CURVES = {"binary": "accuracy", "classes": "accuracy", "tags": "tag_accuracy", "number": "mae", "match": "recall"}
+# The share of words that are the likeliest after those before them.
+_CURVES["caption"] = "accuracy"
 
 
 def training(parts):
@@ -47,6 +50,10 @@ def results(parts):
         detail, task = parts.details["tasks"][name], parts.schema[name]
         if task.kind == "match":
             sections.append(section(f"Results: {task.column}", matches(found, detail), id_=f"results-{place}"))
+            continue
+        if task.kind == "caption":
+            shown = captions(found, detail, parts.details["rows_of"])
+            sections.append(section(f"Results: {task.column}", shown, id_=f"results-{place}"))
             continue
         contents = [_scores(found), _further(found), _by_kind(parts, found), _mistakes(task, detail)]
         # Runs of before there were temperatures have no such figures.

@@ -39,6 +39,7 @@ def serving(parts):
         code(_python(row, address)),
         table("What comes back for each row", ("name", "what it is"), answers(parts.schema), class_="facts"),
         _searching(parts, f"kerasfusion index {run} PICTURES {quoted}"),
+        _writing(parts, row),
         element("p", "Without a server:"),
         code(_without_server(parts)),
         id_="serve",
@@ -67,6 +68,28 @@ def _searching(parts, command):
         element("p", "With a folder of pictures inside, to be searched by text and by picture:"),
         code(command),
         element("p", "Requests name the signature; labels may be any texts:"),
+        code("\n".join(lines)),
+        element("p", said),
+    )
+
+
+def _writing(parts, row):
+    """What a captioner answers besides: captions searched for or drawn, and those that begin with given words."""
+    if not any(task.kind == "caption" for task in parts.schema.tasks):
+        return None
+    requests = {
+        "caption": {**row, "prompt": "", "strategy": "beam"},
+        "caption_sample": {**row, "prompt": "", "temperature": 0.8, "top_k": 50, "top_p": 0.95, "seed": 1},
+    }
+    lines = (
+        json.dumps({"signature_name": name, "instances": [one]}, ensure_ascii=False) for name, one in requests.items()
+    )
+    said = (
+        'They answer with the same names. A caption begins with the words of its prompt, "" for none; strategy is '
+        "greedy or beam, and equal seeds draw equally."
+    )
+    return join(
+        element("p", "Other ways to write; the request names the signature:"),
         code("\n".join(lines)),
         element("p", said),
     )
@@ -101,6 +124,10 @@ def answers(schema):
     for task in schema.tasks:
         if task.kind == "match":
             found.append(("similarity", "the cosine of picture and text, -1 to 1"))
+            continue
+        if task.kind == "caption":
+            found.append((task.name, "what is written, the likeliest word each time"))
+            found.append(("log_probability", "of all of its words together, and the end"))
             continue
         probabilities = f"{task.name}_probabilities" if several else "probabilities"
         if task.kind == "number":

@@ -1,8 +1,7 @@
 """The verdict, and what was asked."""
 
 from kerasfusion.evaluation.page.html import element, join, section, table
-from kerasfusion.evaluation.report import standing
-from kerasfusion.evaluation.scores import Score
+from kerasfusion.evaluation.scores import Score, standing
 
 _SIGNS = {
     "beats": "Better than every baseline",
@@ -23,6 +22,8 @@ def verdicts(parts):
     for task in parts.metrics["tasks"].values():
         if task.get("kind") == "match":
             found, signs = task["standing"], _MATCH_SIGNS
+        elif task.get("kind") == "caption":
+            found, signs = task["standing"], _SIGNS
         else:
             found, signs = standing({name: Score(**score) for name, score in task["scores"].items()}), _SIGNS
         sign = element("strong", signs[found])

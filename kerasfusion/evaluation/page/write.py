@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kerasfusion.data.profile import profile_splits
 from kerasfusion.evaluation.details import LONGEST_TEXT, task_details
+from kerasfusion.evaluation.page.captions import caption_details, word_details
 from kerasfusion.evaluation.page.looked_at import looked_at_details
 from kerasfusion.evaluation.page.matches import match_details
 from kerasfusion.evaluation.page.parts import DETAILS_FILE, Parts, read_parts, run_parts
@@ -16,6 +17,7 @@ from kerasfusion.evaluation.page.render import render
 
 FILE = "report.html"
 _PACKAGES = ("kerasfusion", "keras", "tensorflow", "numpy")
+_DETAILS = {"match": match_details, "caption": caption_details}
 
 
 def write_page(folder, path=None):
@@ -49,8 +51,8 @@ def save_page(folder, reports, data, config, metrics, looked_at=None):
         data: The `Data` of the run.
         config: What goes into `config.json`.
         metrics: What goes into `metrics.json`.
-        looked_at: dict task -> rows of `kf.explain.explained_rows`, or the reason why there are none; None leaves
-            the part out.
+        looked_at: dict task -> rows of `kf.explain.explained_rows`, of a caption of `kf.explain.explained_words`,
+            or the reason why there are none; None leaves the part out.
 
     Returns:
         Path: the page.
@@ -63,7 +65,8 @@ def save_page(folder, reports, data, config, metrics, looked_at=None):
         "sample": _sample(test),
     }
     for name, rows in (looked_at or {}).items():
-        details["tasks"][name]["looked_at"] = looked_at_details(rows, reports[name], test)
+        plain = word_details if reports[name].task.kind == "caption" else looked_at_details
+        details["tasks"][name]["looked_at"] = plain(rows, reports[name], test)
     (folder / DETAILS_FILE).write_text(json.dumps(details, indent=1, ensure_ascii=False), encoding="utf-8")
     return _write(run_parts(folder, data.schema, config, metrics, details), folder / FILE)
 
@@ -106,7 +109,7 @@ def _details(reports, examples, splits, skipped, notes, image_sizes):
         ],
         "notes": list(notes),
         "tasks": {
-            name: (match_details if found.task.kind == "match" else task_details)(found, examples)
+            name: _DETAILS.get(found.task.kind, task_details)(found, examples)
             for name, found in reports.items()
         },
         "rows_of": _rows_of(examples.frame),

@@ -1,7 +1,21 @@
+import itertools
+
 import pytest
 import tensorflow_datasets as tfds
 
-from kerasfusion.data.shapes_world import PICTURE_SIZE, TYPES, Scene, ShapesWorld, ShapesWorldConfig, prepare
+from kerasfusion.data.shapes_world import (
+    COLORS,
+    PICTURE_SIZE,
+    SHAPES,
+    TYPES,
+    Scene,
+    ShapesWorld,
+    ShapesWorldConfig,
+    caption,
+    describes,
+    parse_caption,
+    prepare,
+)
 
 SIZES = {"train": 300, "validation": 60, "test": 60}
 
@@ -53,6 +67,33 @@ def test_an_example(splits):
     assert [kind.decode() for kind in example["questions"]["type"]] == [kind for kind in TYPES for _ in range(3)]
     assert all(text.endswith(b"?") for text in example["questions"]["question"])
     assert len(example["questions"]["answer"]) == 12
+
+
+def test_captions_say_their_scene_and_no_other(splits):
+    scenes = [Scene.from_example(example) for example in splits["test"]]
+    captions = [example["caption"].decode() for example in splits["test"]]
+    assert captions == [caption(scene) for scene in scenes]
+    assert all(describes(said, scene) for said, scene in zip(captions, scenes, strict=True))
+    looks = [sorted((item.size, item.color, item.shape) for item in scene.objects) for scene in scenes]
+    for said in captions:
+        fitting = [describes(said, scene) for scene in scenes]
+        assert fitting == [sorted(parse_caption(said)) == look for look in looks]
+
+
+def test_held_out_pairs_are_in_test_scenes_alone(tmp_path):
+    pairs = {("red", "cross"), ("gray", "circle")}
+    config = ShapesWorldConfig(name="pairs", train=60, validation=20, test=60, held_out=pairs)
+    scenes = ShapesWorld(config=config, data_dir=tmp_path)._scenes
+    with_pairs = {
+        split: sum(any((o.color, o.shape) in pairs for o in scene.objects) for scene in part)
+        for split, part in scenes.items()
+    }
+    assert with_pairs["train"] == with_pairs["validation"] == 0 < with_pairs["test"] < 60
+    # Each half of a pair is learned in other company.
+    colors, shapes = (
+        {getattr(o, name) for scene in scenes["train"] for o in scene.objects} for name in ("color", "shape")
+    )
+    assert colors == set(COLORS) and shapes == set(SHAPES)
 
 
 def test_stored_scenes_equal_the_sampled_ones(builder, splits):
@@ -112,6 +153,10 @@ def test_the_first_example_is_what_it_always_was(builder):
         ("triangle", "blue", "large"),
         ("cross", "gray", "small"),
     ]
+    assert example["caption"] == (
+        "a small gray square, a small gray triangle, a small gray cross, "
+        "a large blue circle and a large blue triangle"
+    )
     assert [round(item["x"], 4) for item in example["scene"]] == [0.6012, 0.42, 0.8306, 0.4236, 0.7683]
     assert [tuple(question.values())[:2] for question in example["questions"]] == [
         ("do you see a gray square?", "yes"),
@@ -162,7 +207,12 @@ def test_tfds_finds_it_by_name(builder, data_dir):
 
 
 def test_odd_configs_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"no config 'qick'. Choose one of \['default', 'quick'\]"):
+    with pytest.raises(ValueError, match=r"'qick'. Choose one of \['default', 'quick', 'large', 'held_out'\]"):
         prepare("qick", tmp_path)
     with pytest.raises(ValueError, match="'none': test must be at least 1, not 0"):
         ShapesWorldConfig(name="none", train=1, validation=1, test=0)
+    with pytest.raises(ValueError, match=r"'odd': held_out takes .* it has \[\('cross', 'red'\)\]"):
+        ShapesWorldConfig(name="odd", train=1, validation=1, test=1, held_out=[("cross", "red")])
+    with pytest.raises(ValueError, match="at most half of the 24"):
+        pairs = itertools.product(COLORS, SHAPES[:3])
+        ShapesWorldConfig(name="odd", train=1, validation=1, test=1, held_out=pairs)

@@ -1,0 +1,177 @@
+"""Words made one after the other: the likeliest, drawn, or the best of several beams."""
+
+from keras import ops
+
+from kerasfusion.layers.attention import BLOCKED
+
+PAD, UNKNOWN, START, END = range(4)
+
+
+def sample(decoder, head, context, prompt=None, length=None, choose=None):
+    """One text for each context, word by word.
+
+    Args:
+        decoder: A built `Decoder`.
+        head: A built `CaptionHead`.
+        context: What the decoder takes.
+        prompt: Optional int32 `(B, P)`, the words that the text begins with, 0 behind them.
+        length: Most words; None means as many as in training.
+        choose: Called with log-probabilities float32 `(B, V)` and the place, an int32 scalar; gives the ids int32
+            `(B,)` of the next words. None takes the likeliest (greedy search).
+
+    Returns:
+        tuple: ids int32 `(B, length + 1)`, end tokens included and 0 behind them, and float32 `(B,)`, the sum of the
+        log-probabilities of the words that were made and of the end; those of the prompt are given.
+    """
+    choose = choose or (lambda scores, place: ops.cast(ops.argmax(scores, axis=-1), "int32"))
+    most = _most(decoder, length)
+    memory = decoder.remember(context)
+    batch = ops.shape(context["pooled"])[0]
+    forced = _forced(prompt, batch, most)
+    places = ops.arange(most + 1)
+
+    def more(place, word, told, total, done, state):
+        return ops.logical_and(place <= most, ops.logical_not(ops.all(done)))
+
+    def say(place, word, told, total, done, state):
+        hidden, state = decoder.next(memory, state, word[:, None], place)
+        scores = _log_probabilities(head, hidden[:, 0], place, most)
+        given = ops.take(forced, place, axis=1)
+        word = ops.where(given > 0, given, choose(scores, place))
+        gain = ops.take_along_axis(scores, word[:, None], axis=1)[:, 0]
+        total = total + ops.where(ops.logical_or(done, given > 0), 0.0, gain)
+        word = ops.where(done, PAD, word)
+        told = ops.where(places == place, word[:, None], told)
+        return place + 1, word, told, total, ops.logical_or(done, word == END), state
+
+    start = (
+        ops.convert_to_tensor(0, "int32"),
+        ops.full((batch,), START, "int32"),
+        ops.zeros((batch, most + 1), "int32"),
+        ops.zeros((batch,), "float32"),
+        ops.zeros((batch,), "bool"),
+        decoder.begin(memory, 1),
+    )
+    _, _, told, total, _, _ = ops.while_loop(more, say, start)
+    return told, total
+
+
+def beam_search(decoder, head, context, prompt=None, length=None, beams=3, length_penalty=0.7):
+    """The best of several texts that are kept side by side.
+
+    In each step every text is continued by every word, and the `beams` likeliest are kept; one that has ended stays
+    as it is. In the end the best by `log P / ((5 + words) / 6)^length_penalty` is taken (arXiv 1609.08144).
+
+    Args:
+        decoder: A built `Decoder`.
+        head: A built `CaptionHead`.
+        context: What the decoder takes.
+        prompt: As for `sample`.
+        length: As for `sample`.
+        beams: Texts kept; 1 is greedy search.
+        length_penalty: 0 compares texts by their probability, which favors short ones.
+
+    Returns:
+        tuple: as from `sample`.
+    """
+    most = _most(decoder, length)
+    memory = decoder.remember(context)
+    batch = ops.shape(context["pooled"])[0]
+    forced = _forced(prompt, batch, most)
+    places = ops.arange(most + 1)
+    size = decoder.vocabulary_size
+    # An ended text goes on with padding alone.
+    ended = ops.where(ops.arange(size) == PAD, 0.0, BLOCKED)
+    first_row = ops.arange(batch)[:, None] * beams
+
+    def more(place, word, told, total, done, state):
+        return ops.logical_and(place <= most, ops.logical_not(ops.all(done)))
+
+    def say(place, word, told, total, done, state):
+        hidden, state = decoder.next(memory, state, word, place)
+        scores = _log_probabilities(head, hidden, place, most)
+        given = ops.take(forced, place, axis=1)[:, None, None]
+        only = ops.where(ops.arange(size) == given, 0.0, BLOCKED)
+        scores = ops.where(given > 0, only, ops.where(done[..., None], ended, scores))
+        total, best = ops.top_k(ops.reshape(total[..., None] + scores, (-1, beams * size)), beams)
+        best = ops.cast(best, "int32")
+        rows = ops.reshape(first_row + best // size, (-1,))
+        word = best % size
+
+        def kept(part):
+            flat = ops.reshape(part, (-1, *part.shape[2:]))
+            return ops.reshape(ops.take(flat, rows, axis=0), (-1, beams, *part.shape[2:]))
+
+        done = ops.logical_or(kept(done), word == END)
+        told = ops.where(places == place, word[..., None], kept(told))
+        return place + 1, word, told, total, done, tree_map(kept, state)
+
+    start = (
+        ops.convert_to_tensor(0, "int32"),
+        ops.full((batch, beams), START, "int32"),
+        ops.zeros((batch, beams, most + 1), "int32"),
+        # All beams are equal at first: the others wait until the first has found different words for them.
+        ops.zeros((batch, beams), "float32") + ops.where(ops.arange(beams) == 0, 0.0, BLOCKED),
+        ops.zeros((batch, beams), "bool"),
+        decoder.begin(memory, beams),
+    )
+    _, _, told, total, _, _ = ops.while_loop(more, say, start)
+    words = ops.sum(ops.cast(ops.logical_and(told != PAD, told != END), "float32"), axis=-1)
+    best = ops.argmax(total / ((5.0 + words) / 6.0) ** length_penalty, axis=1)[:, None]
+    told = ops.take_along_axis(told, best[..., None], axis=1)[:, 0]
+    return told, ops.take_along_axis(total, best, axis=1)[:, 0]
+
+
+def score(decoder, head, context, ids):
+    """How likely given texts are, word by word, in a loop as small as those that make words.
+
+    Args:
+        decoder: A built `Decoder`.
+        head: A built `CaptionHead`.
+        context: What the decoder takes.
+        ids: int32 `(B, T)`, the start and the words, and the end where it is meant; 0 behind it.
+
+    Returns:
+        float32 `(B, T)`: at each place the log-probability of the id behind it, 0 where there is none.
+    """
+    memory, length = decoder.remember(context), ids.shape[1]
+    following = ops.pad(ids[:, 1:], ((0, 0), (0, 1)))
+    places = ops.arange(length)
+
+    def step(place, found, state):
+        hidden, state = decoder.next(memory, state, ops.take(ids, place, axis=1)[:, None], place)
+        scores = ops.log_softmax(head(hidden[:, 0]), axis=-1)
+        gain = ops.take_along_axis(scores, ops.take(following, place, axis=1)[:, None], axis=1)
+        return place + 1, ops.where(places == place, gain, found), state
+
+    start = ops.convert_to_tensor(0, "int32"), ops.zeros(ops.shape(ids), "float32"), decoder.begin(memory, 1)
+    _, found, _ = ops.while_loop(lambda place, *_: place < length, step, start)
+    return ops.where(following > 0, found, 0.0)
+
+
+def _most(decoder, length):
+    most = decoder.length - 1
+    if length is not None and not 1 <= length <= most:
+        raise ValueError(f"length must be from 1 to {most}, the words of a caption in training, not {length}.")
+    return length or most
+
+
+def _forced(prompt, batch, most):
+    """The prompt as int32 `(B, most + 1)`, 0 where the decoder is free."""
+    if prompt is None:
+        return ops.zeros((batch, most + 1), "int32")
+    prompt = ops.cast(prompt, "int32")[:, :most]
+    return ops.pad(prompt, ((0, 0), (0, most + 1 - prompt.shape[1])))
+
+
+def _log_probabilities(head, hidden, place, most):
+    """Of each next word, float32 `(…, V)`: words alone; no end before the first, nothing else behind the last."""
+    ids = ops.arange(head.outputs)
+    never = ops.logical_or(ids < END, ops.logical_and(ids == END, place == 0))
+    scores = ops.log_softmax(ops.where(never, BLOCKED, head(hidden)), axis=-1)
+    return ops.where(ops.logical_and(place == most, ids != END), BLOCKED, scores)
+
+
+def tree_map(function, tree):
+    """`function` of every tensor in nested lists."""
+    return [tree_map(function, part) for part in tree] if isinstance(tree, list) else function(tree)

@@ -1,0 +1,158 @@
+"""How well a model puts the pictures of a split into words, beside captions that it has to beat."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from kerasfusion.evaluation.caption_baselines import majority_caption, nearest_captions, picture_features
+from kerasfusion.evaluation.caption_scores import require_scorers, score_captions
+from kerasfusion.evaluation.captions import generate_captions
+from kerasfusion.evaluation.scores import standing, verdict
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CaptionReport:
+    """A caption on one split: what `TaskReport` is for a label.
+
+    Args:
+        task: The `Task`.
+        scores: Name -> `CaptionScores`, the model first, then its baselines.
+        captions: Name -> list of str `(n,)`, one for each picture.
+        references: Lists of str `(n,)`, what people wrote of each.
+        rows: Positions of the pictures' first rows in the examples, `(n,)`.
+    """
+
+    task: object
+    scores: dict
+    captions: dict
+    references: list
+    rows: np.ndarray
+
+    @property
+    def ciders(self):
+        """Name -> CIDEr, a `Score`: the figure that decides, as it alone has an interval over pictures."""
+        return {name: found.cider for name, found in self.scores.items()}
+
+    @property
+    def answers(self):
+        """What a run keeps of the test split, as it keeps the decisions of other tasks."""
+        return {f"captions, {name}": np.array(written) for name, written in self.captions.items()}
+
+    @property
+    def standing(self):
+        """`"beats"` the best baseline's CIDEr, `"unsure"`, `"loses"`, or `"alone"` without one."""
+        return standing(self.ciders)
+
+    @property
+    def verdict(self):
+        """One sentence: whether the model beats the best of its baselines, and its BLEU-4."""
+        own = next(iter(self.scores.values()))
+        return f"{verdict(self.task.name, self.ciders)} BLEU-4 {own.bleu[3]:.1f}, {len(self.rows):,} pictures."
+
+    def to_dict(self):
+        """As in `metrics.json`."""
+        return {
+            "kind": "caption",
+            "verdict": self.verdict,
+            "standing": self.standing,
+            "scores": {name: dataclasses.asdict(found) for name, found in self.scores.items()},
+        }
+
+
+def caption_rows(examples, task):
+    """What there is to caption: one row for each picture, and what people wrote of it.
+
+    Rows belong together where all that the model sees is the same: picture, and texts where there are any.
+
+    Args:
+        examples: `Examples` with captions.
+        task: Their `Task` of kind `"caption"`.
+
+    Returns:
+        tuple: int `(n,)`, positions of the pictures' first rows; lists of str `(n,)`, their captions. Rows without a
+        caption, or a picture that can be read, are left out.
+    """
+    (image,) = examples.schema.of_kind("image")
+    index = examples.images[image.name]
+    kept = np.flatnonzero((examples.weights[task.name] > 0) & (index >= 0))
+    seen = {feature.name: examples.raw(feature)[kept] for feature in examples.schema.of_kind("text")}
+    seen = pd.DataFrame({image.name: index[kept], **seen})
+    places = seen.groupby(list(seen), sort=False).indices.values()
+    texts = examples.frame[task.column].to_numpy(object)
+    return np.array([kept[own[0]] for own in places], int), [texts[kept[own]].tolist() for own in places]
+
+
+def write_and_score(models, examples, task, train=None):
+    """Let models caption a split's pictures, greedily, and score what they wrote.
+
+    Args:
+        models: Name -> captioner, the one reported on first.
+        examples: The split's `Examples`, with captions.
+        task: The `Task`.
+        train: As for `caption_report`; the nearest neighbor is found by the first model's own image encoder.
+
+    Returns:
+        CaptionReport
+
+    Raises:
+        ImportError: The extra `[caption]` is not installed.
+        ValueError: No row has a picture and a caption.
+    """
+    require_scorers()
+    rows = caption_rows(examples, task)[0]
+    written = {name: generate_captions(model, examples.take(rows)) for name, model in models.items()}
+    features = None
+    if train is not None:
+        pictures = ((train, caption_rows(train, task)[0]), (examples, rows))
+        features = [picture_features(next(iter(models.values())), *own) for own in pictures]
+    return caption_report(written, examples, task, train, features)
+
+
+def caption_report(captions, examples, task, train=None, features=None):
+    """Score captions of a split's pictures, and those of the baselines.
+
+    Args:
+        captions: Name -> list of str `(n,)`: what models wrote for the rows that `caption_rows` names, the one
+            reported on first.
+        examples: The split's `Examples`, with captions.
+        task: The `Task`.
+        train: Training `Examples`, for the baselines and the share of novel captions; None leaves these out.
+        features: Features of the training pictures and of these, float `(m, d)` and `(n, d)`, in the order of their
+            `caption_rows`, for the nearest neighbor; None leaves it out.
+
+    Returns:
+        CaptionReport
+
+    Raises:
+        ImportError: The extra `[caption]` is not installed.
+        ValueError: No row has a picture and a caption, or there are not as many captions as pictures.
+    """
+    rows, references = caption_rows(examples, task)
+    if not len(rows):
+        raise ValueError("No row has both a picture that can be read and a caption: nothing to score.")
+    (image,) = examples.schema.of_kind("image")
+    captions, known = dict(captions), ()
+    if train is not None:
+        _, seen = caption_rows(train, task)
+        known = [caption for own in seen for caption in own]
+        captions["majority"] = [majority_caption(known)] * len(rows)
+        if features is not None:
+            captions["nearest neighbor"] = nearest_captions(features[1], features[0], [own[0] for own in seen])
+    groups = examples.images[image.name][rows]
+    scores = {name: score_captions(own, references, known, groups) for name, own in captions.items()}
+    return CaptionReport(task, scores, captions, references, rows)
+
+
+def shown_pictures(found, count, seed=0):
+    """A few pictures to be looked at, drawn from all; of several draws with one seed the smaller is in the larger.
+
+    Args:
+        found: A `CaptionReport`.
+        count: How many.
+        seed: Seed of the drawing.
+
+    Returns:
+        int `(count,)` or fewer: places in `found.rows`.
+    """
+    return np.random.default_rng(seed).permutation(len(found.rows))[:count]

@@ -1,0 +1,43 @@
+import keras
+
+from kerasfusion.heads.base import Head
+from kerasfusion.losses import CaptionCrossEntropy
+from kerasfusion.metrics import WordAccuracy
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class CaptionHead(Head):
+    """The next word of a caption, out of all words.
+
+    Labels are int32 `(B, T)`: the words to come and the end, 0 behind it.
+
+    Args:
+        outputs: Number of token ids.
+        label_smoothing: See `CaptionCrossEntropy`.
+
+    Call arguments:
+        representation: float `(B, T, d)`, what a decoder gave.
+
+    Returns:
+        float32 `(B, T, outputs)`.
+
+    Example:
+
+    ```python
+    head = CaptionHead(1000)
+    loss = head.loss()(words, head(decoder(context, ids)))
+    ```
+    """
+
+    def __init__(self, outputs, label_smoothing=0.0, **kwargs):
+        super().__init__(outputs, **kwargs)
+        self.label_smoothing = label_smoothing
+
+    def loss(self):
+        return CaptionCrossEntropy(self.label_smoothing)
+
+    def metrics_for(self):
+        return [WordAccuracy()]
+
+    def get_config(self):
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}

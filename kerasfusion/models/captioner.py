@@ -1,0 +1,99 @@
+"""A picture, and a text where there is one, put into words."""
+
+import keras
+
+from kerasfusion.decoders import DECODERS
+from kerasfusion.heads import CaptionHead, head_for
+from kerasfusion.models.inputs import encode, make, model_inputs
+from kerasfusion.models.joint_encoder import JointEncoder
+
+
+def captioner(
+    schema,
+    text_encoder="transformer",
+    image_encoder="residual_cnn",
+    decoder="transformer",
+    depth=0,
+    units=256,
+    dropout=0.0,
+    label_smoothing=0.0,
+    name=None,
+):
+    """Encoders, what all their tokens make of one another, and a decoder that writes.
+
+    Args:
+        schema: A `kf.data.Schema` with one task of kind `"caption"`; further tasks are answered from the context's
+            vector, such as the sentence vector that the context loss compares with.
+        text_encoder: A name in `kf.encoders.TEXT_ENCODERS`, or `{"name": ..., **arguments}`.
+        image_encoder: A name in `kf.encoders.IMAGE_ENCODERS`, or `{"name": ..., **arguments}`.
+        decoder: A name in `kf.decoders.DECODERS`, or `{"name": ..., **arguments}`.
+        depth: Blocks in which the tokens of picture and text look at one another before the decoder looks at them.
+        units: Width of everything, unless its own arguments say otherwise.
+        dropout: Dropout rate on the tokens and in the decoder.
+        label_smoothing: See `CaptionCrossEntropy`.
+        name: Name of the model.
+
+    Returns:
+        keras.Model: dict of inputs (see `model_inputs`) and `caption`, int32 `(B, T)`, the start and the words so far
+        -> dict task -> float32 logits, of the caption `(B, T, V)`.
+
+    Raises:
+        ValueError: an unknown name, or a schema without a caption.
+
+    Example:
+
+    ```python
+    model = kf.models.captioner(schema, image_encoder="small_cnn", decoder="attend", units=128)
+    ```
+    """
+    captions = [task for task in schema.tasks if task.kind == "caption"]
+    if len(captions) != 1:
+        raise ValueError(
+            f"captioner needs one task of kind caption; the schema has {[t.kind for t in schema.tasks]}."
+        )
+    (task,) = captions
+    inputs = model_inputs(schema)
+    encoded = encode(schema, inputs, text_encoder, image_encoder, units)
+    present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}
+    context = JointEncoder(units, depth=depth, dropout=dropout, name="context")(encoded, present=present)
+    # The last of a caption's ids is never read, only told.
+    inputs[task.name] = keras.Input((task.length - 1,), dtype="int32", name=task.name)
+    settings = {"vocabulary_size": task.vocabulary_size, "units": units, "dropout": dropout}
+    told = make(DECODERS, decoder, **settings, name="decoder")(context, inputs[task.name])
+    outputs = {}
+    for other in schema.tasks:
+        if other is task:
+            head = CaptionHead(task.vocabulary_size, label_smoothing, name=f"head_{task.name}")
+            outputs[task.name] = head(told)
+        else:
+            outputs[other.name] = head_for(other)(context["pooled"])
+    return keras.Model(inputs, outputs, name=name)
+
+
+class CaptionerParts:
+    """The pieces of a captioner that make words one after the other.
+
+    Args:
+        model: What `captioner` made.
+
+    Attributes:
+        task: Name of the caption.
+        encode: keras.Model, dict of the inputs without the caption -> dict, the context that the decoder takes.
+        decoder: The `Decoder`.
+        head: The `CaptionHead`.
+
+    Raises:
+        ValueError: the model writes no captions.
+    """
+
+    def __init__(self, model):
+        heads = {task: output._keras_history.operation for task, output in model.output.items()}
+        captions = [task for task, head in heads.items() if isinstance(head, CaptionHead)]
+        if not captions:
+            raise ValueError(f"{model.name} writes no captions: its heads are {[h.name for h in heads.values()]}.")
+        (self.task,) = captions
+        self.head = heads[self.task]
+        self.decoder = model.get_layer("decoder")
+        inputs = {name: tensor for name, tensor in model.input.items() if name != self.task}
+        context = self.decoder._inbound_nodes[0].arguments.args[0]
+        self.encode = keras.Model(inputs, context, name=f"{model.name}_context")
