@@ -39,13 +39,11 @@ from kerasfusion.evaluation.results import caption_score_rows, record, score_row
 from kerasfusion.serving import CApiSession
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument(
-    "source", nargs="?", help="shapes:large, or a table of pictures and captions"
-)
+parser.add_argument("source", nargs="?", help="shapes:large, or a table of pictures and captions")
 parser.add_argument("--image", help="its picture column")
 parser.add_argument("--label", help="its caption column")
 parser.add_argument("--models", nargs="+", default=["caption_lstm", "caption_attend"], help="the last is exported")
-parser.add_argument("--epochs", type=int, help="12 on the shapes world, 14 on photos if not given")
+parser.add_argument("--epochs", type=int, help="12 if not given")
 parser.add_argument("--weights", help="weights of MobileNetV2 0.35; DATA/mobilenet_v2_035 if not given")
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--quick", action="store_true", help="300 scenes and one epoch")
@@ -106,7 +104,7 @@ if photos:
     # It keeps its ImageNet weights, sees each photo and its mirror image once, and gives a grid of 7 x 7 cells.
     look = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights, "mirror": True, "units": None}
     changes = {"image_encoder": look, "units": 256, "dropout": 0.3, "label_smoothing": 0.1}
-    recipe = {"epochs": arguments.epochs or 14, "learning_rate": 1e-3, "batch_size": 320, "clip": 1.0}
+    recipe = {"epochs": arguments.epochs or 12, "learning_rate": 1e-3, "batch_size": 320, "clip": 1.0}
 if arguments.quick:
     recipe["epochs"] = 1
 recipe = kf.training.Recipe(**recipe, seed=arguments.seed)
