@@ -39,7 +39,7 @@ class LowRankFusion(Fusion):
     def fuse(self, values, training):
         product = functools.reduce(operator.mul, (self.factors[name](value) for name, value in values.items()))
         terms = ops.reshape(product, (-1, self.rank, self.units))
-        return ops.einsum("bru,r->bu", terms, self.rank_weights) + self.bias
+        return ops.sum(terms * ops.expand_dims(self.rank_weights, -1), axis=1) + self.bias
 
     def get_config(self):
         return {**super().get_config(), "rank": self.rank}

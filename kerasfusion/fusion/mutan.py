@@ -56,11 +56,19 @@ class MutanFusion(Fusion):
 
     def fuse(self, values, training):
         chunks, width = self.chunk_shape
-        inner = {name: ops.reshape(self.inputs[name](value), (-1, chunks, width)) for name, value in values.items()}
-        product = functools.reduce(operator.mul, (self.factors[name](value) for name, value in inner.items()))
+        factors = (self._factors(name, self.inputs[name](value)) for name, value in values.items())
+        product = functools.reduce(operator.mul, factors)
         terms = ops.reshape(product, (-1, chunks, self.rank, width))
         merged = self.normalize(ops.sum(terms, axis=2))
         return self.projection(ops.reshape(merged, (-1, chunks * width)))
+
+    def _factors(self, name, inner):
+        """`(B, width)` to `(B, chunks, rank · width / chunks)`; without the axis of chunks where there is one."""
+        layer = self.factors[name]
+        if self.chunks == 1:
+            # One product of two dimensions is quicker than a batch of one product.
+            return ops.matmul(inner, layer.kernel[0]) + layer.bias[0]
+        return layer(ops.reshape(inner, (-1, *self.chunk_shape)))
 
     def normalize(self, merged):
         """What happens to the sum of the terms `(B, chunks, width / chunks)` before the last projection."""
