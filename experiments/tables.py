@@ -27,16 +27,27 @@ MEASURED = {
     "image_tagging": "CIFAR-10, 15,000 pictures",
     "compare_emoji": "emoji, pictures and names",
     "easy_vqa": "easy-VQA",
+    "captioning": "Flickr8k at 128 pixels, our split",
+    "captioning_shapes": "shapes world",
+    "contrastive_retrieval": "Flickr8k at 128 pixels, our split",
+}
+# What a model of the zoo is judged by, and how it is called there; plain accuracy needs no name.
+SCORES = {
+    "accuracy": "",
+    "accuracy (relational)": "",
+    "CIDEr": "CIDEr ",
+    "R@1 text to image": "R@1 text to image ",
 }
 
 
 def shown(row):
     """A figure as people read it, with its interval where it has one."""
     value = float(row["value"])
-    if not row["metric"].startswith(("accuracy", "f1")):
-        return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
-    ends = f" [{float(row['low']):.1%}, {float(row['high']):.1%}]" if row["low"] else ""
-    return f"{value:.2%}{ends}"
+    if row["metric"].startswith(("accuracy", "f1", "scenes")):
+        ends = f" [{float(row['low']):.1%}, {float(row['high']):.1%}]" if row["low"] else ""
+        return f"{value:.2%}{ends}"
+    ends = f" [{float(row['low']):.3g}, {float(row['high']):.3g}]" if row["low"] and row["metric"] == "CIDEr" else ""
+    return (f"{value:,.0f}" if value >= 1000 else f"{value:.3g}") + ends
 
 
 def results_table(name):
@@ -56,7 +67,7 @@ def results_table(name):
 
 def zoo_table():
     """Every registered model, with its figure on the first data set it was measured on."""
-    lines = ["| model | what it is | from | parameters | accuracy | on |", "|---|---|---|---|---|---|"]
+    lines = ["| model | what it is | from | parameters | accuracy, or what is named | on |", "|---|---|---|---|---|---|"]
     commands = {}
     for name in kf.list_models():
         entry = kf.zoo.get_entry(name)
@@ -66,7 +77,7 @@ def zoo_table():
         if found:
             data, parameters, score = found
             number = commands.setdefault((data, score["command"]), len(commands) + 1)
-            figures = [parameters, shown(score), f"{data} [{number}]"]
+            figures = [parameters, SCORES[score["metric"]] + shown(score), f"{data} [{number}]"]
         lines.append(f"| `{name}` | {entry.summary}{needs} | {entry.source} | {' | '.join(figures)} |")
     made = [f"{number}. {data}: `{command}`" for (data, command), number in commands.items()]
     return "\n".join([*lines, "", *made])
@@ -79,7 +90,7 @@ def measured(name):
         # "vqa_film, seed 0" is a run of vqa_film.
         wanted = BRANCHES.get(name, name) if file == "compare_emoji" else name
         rows = [row for row in read(path) if row["model"].split(",")[0] == wanted] if path.exists() else []
-        scores = [row for row in rows if row["metric"] in ("accuracy", "accuracy (relational)")]
+        scores = [row for row in rows if row["metric"] in SCORES]
         scores.sort(key=lambda row: "mean over seeds" not in row["model"])
         if scores:
             counts = [shown(row) for row in rows if row["metric"] == "parameters"]

@@ -35,7 +35,7 @@ def calibrate(model, examples):
     model.save("model.keras")
     ```
     """
-    tasks = [task for task in examples.schema.tasks if task.classes]
+    tasks = [task for task in examples.schema.tasks if task.kind in ("binary", "classes", "tags")]
     if not tasks:
         return {}
     logits, heads, found = predict_logits(model, examples), heads_of(model), {}

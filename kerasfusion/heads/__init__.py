@@ -4,6 +4,7 @@ from kerasfusion.heads.base import Head
 from kerasfusion.heads.binary import BinaryHead
 from kerasfusion.heads.caption import CaptionHead
 from kerasfusion.heads.classes import ClassesHead
+from kerasfusion.heads.context import ContextHead
 from kerasfusion.heads.match import MatchHead
 from kerasfusion.heads.number import NumberHead
 from kerasfusion.heads.tags import TagsHead
@@ -19,4 +20,14 @@ def head_for(task):
     return {"binary": BinaryHead, "classes": ClassesHead, "tags": TagsHead}[task.kind](task.outputs, name=name)
 
 
-__all__ = ["BinaryHead", "CaptionHead", "ClassesHead", "Head", "MatchHead", "NumberHead", "TagsHead", "head_for"]
+__all__ = [
+    "BinaryHead",
+    "CaptionHead",
+    "ClassesHead",
+    "ContextHead",
+    "Head",
+    "MatchHead",
+    "NumberHead",
+    "TagsHead",
+    "head_for",
+]

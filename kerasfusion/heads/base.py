@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kerasfusion.losses import UncertaintyWeighted
+
 # Padding texts have weight 0 and must not count in the mean's denominator either.
 MEAN = "mean_with_sample_weight"
 
@@ -47,6 +49,7 @@ class Head(keras.layers.Layer):
             raise ValueError(f"A head's temperature is positive, not {temperature}.")
         self.outputs = outputs
         self.temperature = float(temperature)
+        self.log_variance = None
         self.dense = keras.layers.Dense(outputs, dtype="float32", name="logits")
 
     def build(self, representation_shape):
@@ -54,6 +57,14 @@ class Head(keras.layers.Layer):
 
     def call(self, representation):
         return self.dense(representation)
+
+    def learn_weight(self):
+        """Have training find the weight of this head's loss among those of others; to be called from `build`."""
+        self.log_variance = self.add_weight(shape=(), initializer="zeros", name="log_variance")
+
+    def weighted(self, loss):
+        """The loss, by its learned weight where there is one."""
+        return loss if self.log_variance is None else UncertaintyWeighted(loss, self.log_variance)
 
     def loss(self):
         """The `keras.losses.Loss` for these logits: its mean is over weights, so padding counts nothing."""

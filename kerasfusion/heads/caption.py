@@ -14,6 +14,7 @@ class CaptionHead(Head):
     Args:
         outputs: Number of token ids.
         label_smoothing: See `CaptionCrossEntropy`.
+        learned_weight: Learn the loss's weight among those of others, see `UncertaintyWeighted`.
 
     Call arguments:
         representation: float `(B, T, d)`, what a decoder gave.
@@ -29,15 +30,25 @@ class CaptionHead(Head):
     ```
     """
 
-    def __init__(self, outputs, label_smoothing=0.0, **kwargs):
+    def __init__(self, outputs, label_smoothing=0.0, learned_weight=False, **kwargs):
         super().__init__(outputs, **kwargs)
+        self.learned_weight = learned_weight
         self.label_smoothing = label_smoothing
 
+    def build(self, representation_shape):
+        super().build(representation_shape)
+        if self.learned_weight:
+            self.learn_weight()
+
     def loss(self):
-        return CaptionCrossEntropy(self.label_smoothing)
+        return self.weighted(CaptionCrossEntropy(self.label_smoothing))
 
     def metrics_for(self):
         return [WordAccuracy()]
 
     def get_config(self):
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+        return {
+            **super().get_config(),
+            "label_smoothing": self.label_smoothing,
+            "learned_weight": self.learned_weight,
+        }

@@ -1,10 +1,21 @@
 """Losses in neutral ops, each usable alone."""
 
 from kerasfusion.losses.caption_cross_entropy import CaptionCrossEntropy
+from kerasfusion.losses.context_distance import ContextDistance
 from kerasfusion.losses.cosine_margin import CosineMargin
 from kerasfusion.losses.info_nce import InfoNCE
 from kerasfusion.losses.scaled_squared_error import ScaledSquaredError
 from kerasfusion.losses.siglip import SigLIP
 from kerasfusion.losses.triplet import Triplet
+from kerasfusion.losses.uncertainty import UncertaintyWeighted
 
-__all__ = ["CaptionCrossEntropy", "CosineMargin", "InfoNCE", "ScaledSquaredError", "SigLIP", "Triplet"]
+__all__ = [
+    "CaptionCrossEntropy",
+    "ContextDistance",
+    "CosineMargin",
+    "InfoNCE",
+    "ScaledSquaredError",
+    "SigLIP",
+    "Triplet",
+    "UncertaintyWeighted",
+]

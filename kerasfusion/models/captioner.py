@@ -3,7 +3,7 @@
 import keras
 
 from kerasfusion.decoders import DECODERS
-from kerasfusion.heads import CaptionHead, head_for
+from kerasfusion.heads import CaptionHead, ContextHead
 from kerasfusion.models.inputs import encode, make, model_inputs
 from kerasfusion.models.joint_encoder import JointEncoder
 
@@ -17,13 +17,16 @@ def captioner(
     units=256,
     dropout=0.0,
     label_smoothing=0.0,
+    context_distance="cosine",
+    learned_weights=False,
     name=None,
 ):
     """Encoders, what all their tokens make of one another, and a decoder that writes.
 
     Args:
-        schema: A `kf.data.Schema` with one task of kind `"caption"`; further tasks are answered from the context's
-            vector, such as the sentence vector that the context loss compares with.
+        schema: A `kf.data.Schema` with one task of kind `"caption"`, and perhaps one of kind `"vector"`, as
+            `kf.recipes.with_context` makes: the mean of all tokens is then taught to be near to what a reference
+            means (the context term of the fused loss).
         text_encoder: A name in `kf.encoders.TEXT_ENCODERS`, or `{"name": ..., **arguments}`.
         image_encoder: A name in `kf.encoders.IMAGE_ENCODERS`, or `{"name": ..., **arguments}`.
         decoder: A name in `kf.decoders.DECODERS`, or `{"name": ..., **arguments}`.
@@ -31,6 +34,8 @@ def captioner(
         units: Width of everything, unless its own arguments say otherwise.
         dropout: Dropout rate on the tokens and in the decoder.
         label_smoothing: See `CaptionCrossEntropy`.
+        context_distance: See `ContextDistance`.
+        learned_weights: Learn how the losses of caption and vector are weighed, see `UncertaintyWeighted`.
         name: Name of the model.
 
     Returns:
@@ -38,7 +43,7 @@ def captioner(
         -> dict task -> float32 logits, of the caption `(B, T, V)`.
 
     Raises:
-        ValueError: an unknown name, or a schema without a caption.
+        ValueError: an unknown name, or a schema with other tasks.
 
     Example:
 
@@ -47,9 +52,11 @@ def captioner(
     ```
     """
     captions = [task for task in schema.tasks if task.kind == "caption"]
-    if len(captions) != 1:
+    others = [task for task in schema.tasks if task.kind not in ("caption", "vector")]
+    if len(captions) != 1 or others:
         raise ValueError(
-            f"captioner needs one task of kind caption; the schema has {[t.kind for t in schema.tasks]}."
+            f"captioner needs one task of kind caption, with vectors at most; the schema has "
+            f"{[t.kind for t in schema.tasks]}."
         )
     (task,) = captions
     inputs = model_inputs(schema)
@@ -61,12 +68,12 @@ def captioner(
     settings = {"vocabulary_size": task.vocabulary_size, "units": units, "dropout": dropout}
     told = make(DECODERS, decoder, **settings, name="decoder")(context, inputs[task.name])
     outputs = {}
-    for other in schema.tasks:
-        if other is task:
-            head = CaptionHead(task.vocabulary_size, label_smoothing, name=f"head_{task.name}")
-            outputs[task.name] = head(told)
+    for each in schema.tasks:
+        settings = {"learned_weight": learned_weights, "name": f"head_{each.name}"}
+        if each is task:
+            outputs[each.name] = CaptionHead(each.outputs, label_smoothing, **settings)(told)
         else:
-            outputs[other.name] = head_for(other)(context["pooled"])
+            outputs[each.name] = ContextHead(each.outputs, context_distance, **settings)(context["pooled"])
     return keras.Model(inputs, outputs, name=name)
 
 

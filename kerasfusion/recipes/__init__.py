@@ -1,6 +1,7 @@
 """Whole jobs that may build models."""
 
 from kerasfusion.recipes.compare import Comparison, compare
+from kerasfusion.recipes.context import with_context
 from kerasfusion.recipes.demo import ask_export, demo_recipe
 from kerasfusion.recipes.evaluate import evaluate
 from kerasfusion.recipes.export import export, losses_of, measure_export
@@ -34,4 +35,5 @@ __all__ = [
     "train",
     "train_tower",
     "tune",
+    "with_context",
 ]

@@ -24,7 +24,7 @@ def compile_model(model, heads, schema, recipe, total_steps, steps_per_execution
         decay_steps=max(total_steps - warmup, 1),
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "missing"])
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "missing", "log_variance"])
     model.compile(
         optimizer=optimizer,
         loss={task: head.loss() for task, head in heads.items()},

@@ -1,0 +1,187 @@
+"""Picture and text read together, a sentence written: article 002, sections 3.2 and 4, made to work.
+
+    python experiments/09_fusion_transformer.py                      # drawn scenes, some under a blot
+    python experiments/09_fusion_transformer.py --quick              # a minute
+
+The article describes a transformer that encodes the features of a picture and a text jointly, another one that
+writes a description, and a loss of two terms, `L_fuse = α·L_ctx + β·L_gen`. Its code cannot run, and leaves open what
+matters:
+
+| the article                                | what happens                             | here                       |
+|--------------------------------------------|------------------------------------------|----------------------------|
+| `FusionTransformer`, `VGGFeatureExtractor` | the package has no such classes          | `fusion_transformer`       |
+| forward under `no_grad`, an optimizer      | nothing could learn; a loss has no       | Keras's `fit`              |
+| of `fuse_loss.parameters()`                | parameters                               |                            |
+| both terms compare `sigmoid(gen)`, with    | one thing by two names, whatever α and β | two outputs, two losses    |
+| `inputs[2]` and `inputs[3]`                | are; and `inputs` has two entries        |                            |
+| a distance between sentences, squared      | token ids have no distance               | cross-entropy of each word |
+| the text beside the picture is its         | a model that reads it copies it          | a hint says what the       |
+| description                                |                                          | picture does not show      |
+| "the annotated context vector"             | if it is learned as well, one vector for | a text encoder, trained    |
+|                                            | everything is the best                   | before, and kept as it is  |
+"""
+
+import argparse
+import dataclasses
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+import kerasfusion as kf
+from kerasfusion.data.shapes_world import Scene, caption, describes, draw_scene
+from kerasfusion.data.shapes_world.scene import sample_scene
+from kerasfusion.evaluation.captions import generate_captions
+from kerasfusion.evaluation.results import record
+from kerasfusion.serving import CApiSession
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--scenes", type=int, default=6000, help="training scenes")
+parser.add_argument("--epochs", type=int, default=12)
+parser.add_argument("--seeds", type=int, default=3, help="seeds of the table in section 4")
+parser.add_argument("--quick", action="store_true", help="200 scenes, one epoch, one seed")
+parser.add_argument("--out", type=Path, default=Path("runs/09_fusion_transformer"), help="folder of the runs")
+parser.add_argument("--data-dir", help="not used: the scenes are drawn")
+parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
+arguments = parser.parse_args()
+if arguments.quick:
+    arguments.scenes, arguments.epochs, arguments.seeds = 200, 1, 1
+
+# ## 1. A picture that does not show everything, and a text that knows the rest
+#
+# Two or three shapes, one of them under a black blot. The hint says what is under it, but not what else there is: "a
+# large red circle is hidden". Neither the picture nor the hint is enough to describe the scene, which is the point of
+# reading both.
+
+
+def drawn(folder, scenes, seed):
+    """A table of pictures with a hint and a caption each, and the scenes behind them."""
+    rng, rows, found, seen = np.random.default_rng(seed), [], [], set()
+    splits = {"train": scenes, "validation": max(60, scenes // 12), "test": max(60, scenes // 12)}
+    (folder / "pictures").mkdir(parents=True)
+    for split, count in splits.items():
+        for _ in range(count):
+            scene = None
+            while scene is None or scene.key() in seen:
+                some = sample_scene(rng).objects
+                scene = Scene(some[: rng.integers(2, 4)])
+            seen.add(scene.key())
+            pixels, hidden = draw_scene(scene, rng), scene.objects[rng.integers(len(scene.objects))]
+            row, column = int(64 * hidden.y), int(64 * hidden.x)
+            pixels[max(0, row - 11) : row + 12, max(0, column - 11) : column + 12] = 0
+            name = f"pictures/{len(rows)}.png"
+            Image.fromarray(pixels).save(folder / name)
+            hint = f"a {hidden.size} {hidden.color} {hidden.shape} is hidden"
+            rows.append({"image": name, "hint": hint, "caption": caption(scene), "split": split})
+            found.append(scene)
+    pd.DataFrame(rows).to_csv(folder / "scenes.csv", index=False)
+    return folder / "scenes.csv", [scene for row, scene in zip(rows, found, strict=True) if row["split"] == "test"]
+
+
+scratch = tempfile.TemporaryDirectory()
+table, scenes = drawn(Path(scratch.name), arguments.scenes, seed=0)
+roles = {"image": "image", "label": "caption", "label_kind": "caption", "image_size": 64}
+data = kf.data.load(table, text="hint", **roles)
+print(data.splits["test"].frame[["hint", "caption"]].head(3).to_string(index=False))
+
+
+def exact(model, examples):
+    """Share of greedy captions that describe their scene exactly."""
+    written = generate_captions(model, examples)
+    return np.mean([describes(text, scene) for text, scene in zip(written, scenes, strict=True)])
+
+
+# ## 2. The joint encoder
+#
+# Every cell of the picture and every word of the hint is a token. In `depth` blocks all look at all others; then the
+# decoder writes, looking at the tokens for each word. Where a picture or a hint is missing, one learned token stands
+# in its place.
+
+# ## 3. The context term
+#
+# The mean of all tokens is taught to be near to what the caption means, as a vector. For that the vector must not
+# move while the model does: if both were learned, the nearest they could be is the same vector for everything. Here
+# it comes from a dual encoder that was trained to find the captions of pictures, and is kept.
+
+whole = kf.data.load(table, image="image", text="caption", match=True, image_size=64, split="split")
+found = kf.training.Recipe(epochs=arguments.epochs, batch_size=128, patience=None)
+small = {"text_encoder": "average", "units": 64}
+matcher = kf.train(whole, "dual_lstm_cnn", arguments.out / "matcher", found, say=print, overwrite=True, **small)
+print(matcher.metrics["tasks"]["match"]["verdict"])
+
+# ## 4. What each term, and each input, buys
+#
+# The same network with different α (β is 1), with weights that are learned, and without the hint or the picture.
+
+SETTINGS = {
+    "α = 0": {},
+    "α = 0.3": {"alpha": 0.3},
+    "α = 1": {"alpha": 1.0},
+    "α = 3": {"alpha": 3.0},
+    "α learned": {"alpha": 1.0, "learned_weights": True},
+    "α = 0, without the hint": {"only": "image"},
+}
+if arguments.quick:
+    SETTINGS = {name: SETTINGS[name] for name in ("α = 0", "α learned")}
+recipe = kf.training.Recipe(epochs=arguments.epochs, batch_size=64, learning_rate=1e-3, clip=1.0, patience=None)
+size = {"units": 96, "dropout": 0.0, "decoder": {"name": "transformer", "depth": 2}}
+rows, models = [], {}
+for name, wanted in SETTINGS.items():
+    changes = dict(wanted)
+    alpha, only = changes.pop("alpha", None), changes.pop("only", None)
+    own = data if only is None else kf.data.load(table, text=[], **roles)
+    own = own if alpha is None else kf.recipes.with_context(own, matcher, context_weight=alpha)
+    shares = []
+    for seed in range(arguments.seeds):
+        folder = arguments.out / f"{name}_{seed}".replace(" ", "").replace("=", "").replace(",", "_")
+        model = kf.create_model("fusion_transformer", own.schema, **size, **changes)
+        model_recipe = dataclasses.replace(recipe, seed=seed)
+        kf.training.fit(model, own.splits["train"], own.splits["validation"], model_recipe, folder, say=print)
+        shares.append(exact(model, own.splits["test"]))
+        models.setdefault(name, (model, own))
+    spread = np.std(shares, ddof=1) if len(shares) > 1 else float("nan")
+    print(f"{name}: {np.mean(shares):.1%} of captions exact (deviation over {len(shares)} seeds {spread:.1%})")
+    rows.append({"model": name, "metric": "scenes described exactly", "value": np.mean(shares), "n": len(scenes)})
+    if len(shares) > 1:
+        rows.append({"model": name, "metric": "deviation over seeds", "value": spread})
+
+# What is left when one of the two inputs is taken away from the model that learned from both:
+model, own = models["α = 0"]
+test = own.splits["test"]
+without = {
+    "without the picture": dataclasses.replace(test, images={"image": np.full(len(test), -1, "int32")}),
+    "without the hint": dataclasses.replace(test, text={"text": np.zeros_like(test.text["text"])}),
+}
+for name, examples in without.items():
+    share = exact(model, examples)
+    print(f"α = 0, asked {name}: {share:.1%} exact")
+    rows.append({"model": f"α = 0, asked {name}", "metric": "scenes described exactly", "value": share})
+
+# ## 5. A SavedModel that reads both
+
+inputs = {
+    "image_bytes": [test.banks["image"].encoded(i) for i in test.images["image"][:4]],
+    "text": [text.encode() for text in test.raw(test.schema["text"])[:4]],
+}
+version = kf.serving.export_model(model, own.schema, arguments.out / "saved_model", inputs)
+report = kf.verify(version)
+print(report)
+with CApiSession(version) as session:
+    for key, prompt in (("as it is", b""), ("from 'two'", b"two")):
+        answer = session.run("caption", {**inputs, "prompt": [prompt] * 4, "strategy": [b"beam"] * 4})
+        print(f"{key}: {answer['caption'][0].decode()}")
+
+if arguments.results:
+    command = "python experiments/09_fusion_transformer.py --results experiments/results/fusion_transformer.csv"
+    record(arguments.results, rows, "09_fusion_transformer", command, 0)
+
+# ## What to change
+#
+# Let the hint name an object that can be seen: how much of what is written is copied from it?
+
+raise SystemExit(0 if report.ok else 1)
