@@ -188,7 +188,8 @@ for strategy, caption, total in zip(
 if arguments.results:
     command = f"python experiments/08_captioning.py {'--data-dir DATA' if photos else source}"
     command += f" --models {' '.join(arguments.models)} --seed {arguments.seed}"
-    experiment = f"08_captioning, {'photos' if photos else 'shapes'}, {' '.join(arguments.models)}, {arguments.seed}"
+    command += f" --epochs {arguments.epochs}" if arguments.epochs else ""
+    experiment = f"08_captioning, {'photos' if photos else source}, {' '.join(arguments.models)}, {arguments.seed}"
     command += f" --results experiments/results/{arguments.results.name}"
     record(arguments.results, figures, experiment, command, arguments.seed)
 
