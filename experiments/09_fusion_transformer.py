@@ -144,11 +144,10 @@ for name, wanted in SETTINGS.items():
         kf.training.fit(model, own.splits["train"], own.splits["validation"], model_recipe, folder, say=print)
         shares.append(exact(model, own.splits["test"]))
         models.setdefault(name, (model, own))
-    spread = np.std(shares, ddof=1) if len(shares) > 1 else float("nan")
-    print(f"{name}: {np.mean(shares):.1%} of captions exact (deviation over {len(shares)} seeds {spread:.1%})")
+    print(f"{name}: {np.mean(shares):.1%} of captions exact, seeds {', '.join(f'{share:.1%}' for share in shares)}")
     rows.append({"model": name, "metric": "scenes described exactly", "value": np.mean(shares), "n": len(scenes)})
     if len(shares) > 1:
-        rows.append({"model": name, "metric": "deviation over seeds", "value": spread})
+        rows.append({"model": name, "metric": "deviation over seeds", "value": np.std(shares, ddof=1)})
 
 # What is left when one of the two inputs is taken away from the model that learned from both:
 model, own = models["α = 0"]

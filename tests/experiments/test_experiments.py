@@ -13,8 +13,8 @@ SCRIPTS = sorted((ROOT / "experiments").glob("[0-9]*.py"))
 
 # The tests have ten minutes on two cores: the first tutorial and the quickest run with all others.
 ALWAYS = ("01", "05")
-# Factors of views, compared and not served.
-SERVE_NOTHING = ("07",)
+# Factors of views and ways to tag, compared and not served.
+SERVE_NOTHING = ("07", "10")
 
 
 @pytest.mark.parametrize(
