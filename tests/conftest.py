@@ -34,7 +34,10 @@ def schema_for(tiny_schema):
         large = "mobilenet" in name or name.startswith(("vqa_", "article_tagging"))
         image = dataclasses.replace(tiny_schema["image"], size=(32, 32) if large else (16, 16))
         entry = get_entry(name)
-        tasks = (Task("match", "match", "photo"),) if entry.task == "match" else tiny_schema.tasks
+        tasks = {
+            "caption": (Task("caption", "caption", "said", vocabulary=tuple("abcdefg"), length=6),),
+            "match": (Task("match", "match", "photo"),),
+        }.get(entry.task, tiny_schema.tasks)
         return Schema((tiny_schema["text"], image), tasks).only(*entry.inputs)
 
     return make
@@ -57,6 +60,11 @@ def rows_for():
                 values = random.normal(size=(rows, feature.length)).astype("float32")
             batch[feature.name] = values
             batch[f"{feature.name}_present"] = random.random(rows) < present
+        # A captioner reads the start and the words before the one that it tells.
+        for task in schema.tasks:
+            if task.kind == "caption":
+                batch[task.name] = random.integers(4, task.vocabulary_size, (rows, task.length - 1)).astype("int32")
+                batch[task.name][:, 0] = 2
         return batch
 
     return make

@@ -10,7 +10,7 @@ import pytest
 import kerasfusion
 
 ROOT = pathlib.Path(kerasfusion.__file__).parent
-FLOOR = ("encoders", "fusion", "heads", "layers", "losses", "metrics", "models")
+FLOOR = ("decoders", "encoders", "fusion", "heads", "layers", "losses", "metrics", "models")
 FILES = sorted(path for part in FLOOR for path in (ROOT / part).rglob("*.py"))
 BACKENDS = {"tensorflow", "torch", "jax", "tensorflow_datasets"}
 ALLOWED_OWN = {f"kerasfusion.{part}" for part in FLOOR}

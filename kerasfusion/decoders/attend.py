@@ -43,11 +43,10 @@ class AttendDecoder(Decoder):
         self.from_seen = self.dense("from_seen", units, units, use_bias=False)
 
     def remember(self, context):
-        blocked = ops.where(context["mask"], 0.0, BLOCKED)
         return {
             "keys": ops.transpose(self.keys(context["sequence"]), (0, 2, 1)),
             "values": self.values(context["sequence"]),
-            "blocked": blocked[:, None],
+            "mask": context["mask"][:, None],
             "start": [start(context["pooled"]) for start in self.start],
         }
 
@@ -66,7 +65,7 @@ class AttendDecoder(Decoder):
     def look(self, memory, state):
         """How much each cell counts for the next word: float32 `(B, K, n)`, rows summing to 1."""
         scores = ops.matmul(self.queries(state[0]), memory["keys"]) * self.units**-0.5
-        return ops.softmax(ops.cast(scores, "float32") + memory["blocked"], axis=-1)
+        return ops.softmax(ops.where(memory["mask"], ops.cast(scores, "float32"), BLOCKED), axis=-1)
 
     def attention(self, context, ids):
         """How much each cell counted for each word: float32 `(B, T, n)` for ids int32 `(B, T)`."""

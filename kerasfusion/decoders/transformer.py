@@ -3,7 +3,7 @@ import numpy as np
 from keras import ops
 
 from kerasfusion.decoders.base import Decoder
-from kerasfusion.layers.attention import BLOCKED, attention, attention_weights, split_heads
+from kerasfusion.layers.attention import attention, attention_weights, split_heads
 
 
 class DecoderBlock(keras.layers.Layer):
@@ -41,23 +41,22 @@ class DecoderBlock(keras.layers.Layer):
         """Keys and values of the context, each `(B, h, n, w)`."""
         return [split_heads(part, self.heads) for part in ops.split(self.context_in(sequence), 2, axis=-1)]
 
-    def call(self, words, memory, blocked, training=None):
+    def call(self, words, memory, mask, training=None):
         """All places at once: `(B, K, T, d)`."""
         _, texts, length, units = words.shape
         texts = texts or ops.shape(words)[1]
         parts = ops.split(self.words_in(self.norms[0](words)), 3, axis=-1)
         query, key, value = (split_heads(ops.reshape(part, (-1, length, units)), self.heads) for part in parts)
-        later = np.triu(np.full((length, length), BLOCKED, "float32"), 1)
-        own = ops.reshape(attention(query, key, value, later), (-1, texts, length, units))
+        own = ops.reshape(attention(query, key, value, earlier(length)), (-1, texts, length, units))
         words = words + self.branch_dropout(self.words_out(own), training=training)
         # The texts of one picture ask its cells together.
         rows = ops.reshape(self.context_query(self.norms[1](words)), (-1, texts * length, units))
-        seen = attention(split_heads(rows, self.heads), *memory, blocked)
+        seen = attention(split_heads(rows, self.heads), *memory, mask)
         seen = ops.reshape(seen, (-1, texts, length, units))
         words = words + self.branch_dropout(self.context_out(seen), training=training)
         return words + self.branch_dropout(self._feed_forward(words), training=training)
 
-    def step(self, words, memory, blocked, cache, place, training=None):
+    def step(self, words, memory, mask, cache, place, training=None):
         """One place: `(B, K, d)`, with keys and values of the places before it in `cache`, and the new cache."""
         texts = ops.shape(words)[1]
         query, *new = ops.split(self.words_in(self.norms[0](words)), 3, axis=-1)
@@ -66,14 +65,13 @@ class DecoderBlock(keras.layers.Layer):
             ops.slice_update(old, (0, 0, place, 0), part[:, :, None]) for old, part in zip(cache, new, strict=True)
         ]
         length = cache[0].shape[2]
-        later = ops.where(ops.arange(length) > place, BLOCKED, 0.0)
         query, key, value = (
             split_heads(ops.reshape(part, (-1, size, self.units)), self.heads)
             for part, size in ((query, 1), (cache[0], length), (cache[1], length))
         )
-        own = ops.reshape(attention(query, key, value, later), (-1, texts, self.units))
+        own = ops.reshape(attention(query, key, value, ops.arange(length) <= place), (-1, texts, self.units))
         words = words + self.branch_dropout(self.words_out(own), training=training)
-        seen = attention(self.ask(words), *memory, blocked)
+        seen = attention(self.ask(words), *memory, mask)
         words = words + self.branch_dropout(self.context_out(seen), training=training)
         return words + self.branch_dropout(self._feed_forward(words), training=training), cache
 
@@ -83,6 +81,11 @@ class DecoderBlock(keras.layers.Layer):
 
     def _feed_forward(self, words):
         return self.contract(self.expand(self.norms[2](words)))
+
+
+def earlier(length):
+    """Which places a place may look at, bool `(T, T)`: those before it and itself."""
+    return np.tril(np.ones((length, length), "bool"))
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -135,11 +138,11 @@ class TransformerDecoder(Decoder):
     def remember(self, context):
         return {
             "blocks": [block.remember(context["sequence"]) for block in self.blocks],
-            "blocked": ops.where(context["mask"], 0.0, BLOCKED)[:, None, None],
+            "mask": context["mask"][:, None, None],
         }
 
     def begin(self, memory, texts):
-        batch = ops.shape(memory["blocked"])[0]
+        batch = ops.shape(memory["mask"])[0]
         return [
             [ops.zeros((batch, texts, self.length, self.units), self.compute_dtype) for _ in range(2)]
             for _ in self.blocks
@@ -149,7 +152,7 @@ class TransformerDecoder(Decoder):
         words = words + ops.take(ops.cast(self.positions, words.dtype), place, axis=0)
         caches = []
         for block, own, cache in zip(self.blocks, memory["blocks"], state, strict=True):
-            words, cache = block.step(words, own, memory["blocked"], cache, place, training)
+            words, cache = block.step(words, own, memory["mask"], cache, place, training)
             caches.append(cache)
         return self.norm(words), caches
 
@@ -157,7 +160,7 @@ class TransformerDecoder(Decoder):
         memory = self.remember(context)
         words = words + ops.cast(self.positions[: words.shape[2]], words.dtype)
         for block, own in zip(self.blocks, memory["blocks"], strict=True):
-            words = block(words, own, memory["blocked"], training=training)
+            words = block(words, own, memory["mask"], training=training)
         return self.norm(words)
 
     def attention(self, context, ids):
@@ -165,13 +168,12 @@ class TransformerDecoder(Decoder):
         memory = self.remember(context)
         words = self.embedding(ids[:, None]) + ops.cast(self.positions[: ids.shape[1]], self.compute_dtype)
         for block, own in zip(self.blocks[:-1], memory["blocks"], strict=False):
-            words = block(words, own, memory["blocked"])
+            words = block(words, own, memory["mask"])
         last, (key, _) = self.blocks[-1], memory["blocks"][-1]
         parts = ops.split(last.words_in(last.norms[0](words[:, 0])), 3, axis=-1)
         query, own_key, value = (split_heads(part, self.heads) for part in parts)
-        later = np.triu(np.full((ids.shape[1],) * 2, BLOCKED, "float32"), 1)
-        words = words[:, 0] + last.words_out(attention(query, own_key, value, later))
-        return ops.mean(attention_weights(last.ask(words), key, memory["blocked"]), axis=1)
+        words = words[:, 0] + last.words_out(attention(query, own_key, value, earlier(ids.shape[1])))
+        return ops.mean(attention_weights(last.ask(words), key, memory["mask"]), axis=1)
 
     def get_config(self):
         return {**super().get_config(), "heads": self.heads, "depth": self.depth}

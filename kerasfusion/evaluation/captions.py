@@ -1,5 +1,7 @@
 """What a captioner writes about pictures, and what it looked at."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -105,8 +107,10 @@ def _over(parts, examples, function):
     names = set(parts.encode.input)
     batches = Batches(examples, BATCH_SIZE).dataset().map(lambda x, *_: {name: x[name] for name in names})
 
-    @tf.function(reduce_retracing=True)
-    def run(x, number):
+    def encode_and_call(x, number):
         return function(parts.encode(x, training=False), number)
 
+    # Of functions that come from one place in the code TensorFlow warns, as if one were traced again and again; a
+    # partial comes from nowhere.
+    run = tf.function(functools.partial(encode_and_call), reduce_retracing=True)
     return [run(x, tf.constant(number)) for number, x in enumerate(batches)]

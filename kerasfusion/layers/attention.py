@@ -20,21 +20,20 @@ def join_heads(x):
     return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, length, heads * width))
 
 
-def attention_weights(query, key, blocked=None):
-    """`softmax(q·k / √w + blocked)`: `(B, h, T, w)` and `(B, h, S, w)` to float32 `(B, h, T, S)`."""
+def attention_weights(query, key, mask):
+    """`softmax(q·k / √w)` over what `mask` admits: `(B, h, T, w)`, `(B, h, S, w)` to float32 `(B, h, T, S)`."""
     scores = ops.matmul(query * query.shape[-1] ** -0.5, ops.transpose(key, (0, 1, 3, 2)))
-    scores = ops.cast(scores, "float32")
-    return ops.softmax(scores if blocked is None else scores + blocked, axis=-1)
+    return ops.softmax(ops.where(mask, ops.cast(scores, "float32"), BLOCKED), axis=-1)
 
 
-def attention(query, key, value, blocked=None):
+def attention(query, key, value, mask):
     """What each query finds: `(B, h, T, w)`, twice `(B, h, S, w)` to `(B, T, h·w)`.
 
     Args:
         query: float `(B, h, T, w)`.
         key: float `(B, h, S, w)`.
         value: float `(B, h, S, w)`.
-        blocked: Optional float32 that is added to the scores, 0 or `BLOCKED`; broadcast to `(B, h, T, S)`.
+        mask: bool, False where a query must not look; broadcast to `(B, h, T, S)`.
     """
-    weights = ops.cast(attention_weights(query, key, blocked), value.dtype)
+    weights = ops.cast(attention_weights(query, key, mask), value.dtype)
     return join_heads(ops.matmul(weights, value))

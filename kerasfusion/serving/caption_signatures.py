@@ -100,7 +100,7 @@ class CaptionSignatures(Signatures):
     def own_examples(self, raw):
         own = super().own_examples(raw)
         context, _ = self._encode(*(raw[spec.name] for spec in self.raw.specs()))
-        told, _ = sample(self.parts.decoder, self.parts.head, context)
+        told, _ = self._searches["greedy"](context, self.prompts.ids(tf.fill((len(own["image"]),), "")))
         return {**own, self.task.name: tf.concat([tf.fill((len(told), 1), 2), told[:, :-1]], axis=1)}
 
     def _context(self, *inputs):
@@ -123,13 +123,13 @@ class CaptionSignatures(Signatures):
     def _caption(self, *given):
         *raw, prompts, strategy = given
         known = tf.reduce_all((strategy == "greedy") | (strategy == "beam"))
-        check = tf.debugging.Assert(known, ["strategy must be 'greedy' or 'beam', not", strategy])
+        check = tf.debugging.Assert(known, ["strategy must be greedy or beam, not", strategy])
 
         def search(context, ids):
             with tf.control_dependencies([check]):
                 beam = tf.identity(strategy == "beam")
             rows = tf.shape(ids)[0]
-            nothing = tf.zeros((rows, self.parts.decoder.length), tf.int32), tf.zeros((rows,))
+            nothing = tf.zeros((rows, self.decoder.length), tf.int32), tf.zeros((rows,))
 
             def only_if(asked, name):
                 return tf.cond(tf.reduce_any(asked), lambda: self._searches[name](context, ids), lambda: nothing)

@@ -1,0 +1,73 @@
+"""How words are drawn, prompts read and ids made into text."""
+
+import numpy as np
+import tensorflow as tf
+
+from kerasfusion.data.schema import Task
+from kerasfusion.preprocessing.writing import Prompts, drawn, words_of
+
+CHANCES = np.array([0.4, 0.3, 0.15, 0.1, 0.05])
+ROWS = 2000
+# Temperature, top_k, top_p, and how often each word is to be drawn.
+CASES = [
+    (1.0, 0, 1.0, CHANCES),
+    (0.5, 0, 1.0, CHANCES**2),
+    (1.0, 3, 1.0, [0.4, 0.3, 0.15, 0, 0]),
+    # What stands before the third word makes up 0.7, which is less than 0.8; before the fourth it is 0.85.
+    (1.0, 0, 0.8, [0.4, 0.3, 0.15, 0, 0]),
+    (1.0, 2, 0.8, [0.4, 0.3, 0, 0, 0]),
+    (1.0, 0, 0.0, [1, 0, 0, 0, 0]),
+    (0.0, 0, 1.0, [1, 0, 0, 0, 0]),
+    (1.0, 1, 1.0, [1, 0, 0, 0, 0]),
+]
+
+
+def test_words_are_drawn_as_often_as_they_are_likely():
+    rows = ROWS * len(CASES)
+    temperature, top_k, top_p = (np.repeat([case[i] for case in CASES], ROWS) for i in range(3))
+    choose = tf.function(drawn(rows, temperature, top_k, top_p, tf.range(rows)))
+    drawings = choose(tf.tile(tf.math.log(tf.constant([CHANCES], tf.float32)), (rows, 1)), tf.constant(2)).numpy()
+    for said, (*settings, expected) in zip(drawings.reshape(-1, ROWS), CASES, strict=True):
+        expected = np.array(expected) / np.sum(expected)
+        # Four standard errors; a word that is left out is never drawn.
+        error = 4 * np.sqrt(expected * (1 - expected) / ROWS)
+        assert (np.abs(np.bincount(said, minlength=5) / ROWS - expected) <= error).all(), settings
+
+
+def test_a_row_is_drawn_by_its_own_seed_and_place_alone():
+    random = np.random.default_rng(0)
+    scores = tf.constant(random.normal(size=(6, 50)), tf.float32)
+    temperature, top_k = tf.constant([1, 1, 0, 1, 1, 1.0]), tf.constant([0, 0, 0, 1, 7, 0])
+    seeds = tf.constant([3, 4, 5, 6, 7, 3])
+
+    def draw(rows, place=1):
+        pick = [tf.gather(part, rows) for part in (temperature, top_k, seeds, scores)]
+        return drawn(len(rows), pick[0], pick[1], 1.0, pick[2])(pick[3], tf.constant(place)).numpy().tolist()
+
+    whole = draw(range(6))
+    assert draw([4, 0]) == [whole[4], whole[0]] and draw([5, 5]) == [whole[5]] * 2
+    best = scores.numpy().argmax(axis=1)
+    assert whole[2:4] == best[2:4].tolist()
+    assert draw([0] * 6) == [whole[0]] * 6
+    assert len({tuple(draw(range(6), place)) for place in range(4)}) == 4
+
+
+TASK = Task("caption", "caption", "said", vocabulary=("red", "cat", "红", "色"), length=6)
+
+
+def test_ids_are_words():
+    words = words_of(tf.constant([[4, 5, 3, 0], [1, 6, 2, 7]]), TASK)
+    assert words.numpy().tolist() == [[b"red", b"cat", b"", b""], [b"", "红".encode(), b"", "色".encode()]]
+
+
+def test_prompts():
+    prompts = Prompts(TASK)
+    given = tf.constant(["", "A  RED zebra!", "红色的", "red cat red cat red", "?!"])
+    ids = prompts.ids(given)
+    assert ids.dtype == tf.int32
+    # As many words as a caption may have.
+    assert ids.numpy().tolist() == [[0] * 4, [1, 4, 1, 0], [6, 7, 1, 0], [4, 5, 4, 5], [0] * 4]
+    said = tf.constant([[4, 5, 3, 0, 0], [1, 4, 1, 5, 3], [6, 7, 1, 4, 3], [4, 5, 4, 5, 3], [5, 4, 5, 4, 3]])
+    texts = [text.decode() for text in prompts.text(given, said).numpy()]
+    # Words that are unknown stay as they were given.
+    assert texts == ["red cat", "a red zebra cat", "红色的red", "red cat red cat", "cat red cat red"]
