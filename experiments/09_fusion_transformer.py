@@ -176,7 +176,8 @@ with CApiSession(version) as session:
         print(f"{key}: {answer['caption'][0].decode()}")
 
 if arguments.results:
-    command = "python experiments/09_fusion_transformer.py --results experiments/results/fusion_transformer.csv"
+    command = f"python experiments/09_fusion_transformer.py --scenes {arguments.scenes} --epochs {arguments.epochs}"
+    command += f" --seeds {arguments.seeds} --results experiments/results/fusion_transformer.csv"
     record(arguments.results, rows, "09_fusion_transformer", command, 0)
 
 # ## What to change

@@ -117,7 +117,8 @@ for way, (name, data, changes) in WAYS.items():
 print(pd.DataFrame(figures).pivot(index="model", columns="metric", values="value").to_string(float_format="%.3f"))
 
 if arguments.results:
-    command = "python experiments/10_tag_sequences.py --results experiments/results/tag_sequences.csv"
+    command = f"python experiments/10_tag_sequences.py --epochs {arguments.epochs} --seeds {arguments.seeds}"
+    command += " --results experiments/results/tag_sequences.csv"
     record(arguments.results, figures, "10_tag_sequences", command, 0)
 
 # ## What to change
