@@ -15,6 +15,7 @@ from kerasfusion.evaluation.page import (
 )
 from kerasfusion.evaluation.predict import decide, names, predict_logits, predict_rows, predictions
 from kerasfusion.evaluation.report import TaskReport, report
+from kerasfusion.evaluation.reranking import Reranked, rerank
 from kerasfusion.evaluation.results import comparison_rows, record, score_rows
 from kerasfusion.evaluation.robustness import Robustness, robustness
 from kerasfusion.evaluation.scores import Score, score
@@ -24,6 +25,7 @@ __all__ = [
     "CaptionScores",
     "Compared",
     "MatchReport",
+    "Reranked",
     "Robustness",
     "Score",
     "TaskComparison",
@@ -42,6 +44,7 @@ __all__ = [
     "predictions",
     "record",
     "report",
+    "rerank",
     "robustness",
     "save_page",
     "score",

@@ -5,7 +5,9 @@ from kerasfusion.recipes.context import with_context
 from kerasfusion.recipes.demo import ask_export, demo_recipe
 from kerasfusion.recipes.evaluate import evaluate
 from kerasfusion.recipes.export import export, losses_of, measure_export
+from kerasfusion.recipes.faiss_index import faiss_index
 from kerasfusion.recipes.index import index
+from kerasfusion.recipes.pairs import mine_pairs
 from kerasfusion.recipes.predict import predict_one, predict_table
 from kerasfusion.recipes.recommender import export_recommender, train_tower
 from kerasfusion.recipes.reload import load_baselines, reload_data
@@ -24,10 +26,12 @@ __all__ = [
     "evaluate",
     "export",
     "export_recommender",
+    "faiss_index",
     "index",
     "load_baselines",
     "losses_of",
     "measure_export",
+    "mine_pairs",
     "predict_one",
     "predict_table",
     "reload_data",
