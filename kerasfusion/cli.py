@@ -128,10 +128,12 @@ def list_command(pattern):
 @recipe_options
 @learning_rate_option
 @click.option("--baselines/--no-baselines", default=True, help="Train the single-modality baselines too.")
+@option("--init-from", "Start from the weights of this run, as far as they fit.", type=FOLDER)
+@option("--lora", "Train low-rank changes of these weights and the heads: their rank.", type=click.IntRange(min=1))
 @flag("--tensorboard", "Write TensorBoard logs (an extra).")
 @flag("--overwrite", "Replace the run in that folder.")
 @flag("--resume", "Go on with the interrupted run in that folder.")
-def train(source, model, out, word_vectors, baselines, tensorboard, overwrite, resume, **settings):
+def train(source, model, out, word_vectors, baselines, init_from, lora, tensorboard, overwrite, resume, **settings):
     """Train a model, and what it has to beat, on a table of pictures, sentences and labels.
 
     SOURCE is a CSV, TSV, JSONL, JSON, Parquet or npz file, `shapes`, `sort_of_clevr`, or `tfds:NAME`.
@@ -141,6 +143,7 @@ def train(source, model, out, word_vectors, baselines, tensorboard, overwrite, r
     recipe = _recipe(settings)
     data = kf.data.load(source, **settings)
     options = {"baselines": baselines, "overwrite": overwrite, "resume": resume, "tensorboard": tensorboard}
+    options |= {"init_from": init_from, "lora": lora}
     if word_vectors:
         options["word_vectors"] = word_vectors
     _train(data, model, out, recipe, **options)

@@ -1,5 +1,8 @@
 import keras
+import numpy as np
 from keras import ops
+
+from kerasfusion.layers.bottleneck import Bottleneck
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -32,6 +35,7 @@ class TransformerBlock(keras.layers.Layer):
     def __init__(self, heads, **kwargs):
         super().__init__(**kwargs)
         self.heads = heads
+        self.attention_bottleneck = self.feed_forward_bottleneck = None
 
     def build(self, tokens_shape, context_shape=None):
         width, dtype = tokens_shape[-1], self.dtype_policy
@@ -56,8 +60,33 @@ class TransformerBlock(keras.layers.Layer):
     def call(self, tokens, context=None, attended=None):
         normal = self.norm(tokens)
         seen = normal if context is None else self.context_norm(context)
-        tokens = tokens + attend(self.attention, normal, seen, attended)
-        return tokens + self.contract(self.expand(self.feed_forward_norm(tokens)))
+        found = attend(self.attention, normal, seen, attended)
+        if self.attention_bottleneck is not None:
+            found = self.attention_bottleneck(found)
+        tokens = tokens + found
+        found = self.contract(self.expand(self.feed_forward_norm(tokens)))
+        if self.feed_forward_bottleneck is not None:
+            found = self.feed_forward_bottleneck(found)
+        return tokens + found
+
+    def add_bottlenecks(self, units):
+        """Put a `Bottleneck` behind each of a built block's two branches; until trained, they change nothing."""
+        width = self.contract.units
+        self._tracker.unlock()
+        for name in ("attention_bottleneck", "feed_forward_bottleneck"):
+            setattr(self, name, Bottleneck(units, name=name, dtype=self.dtype_policy))
+            getattr(self, name).build((None, None, width))
+        self._tracker.lock()
+
+    # Blocks are made by encoders and fusions whose settings know nothing of bottlenecks: the weights' file does.
+
+    def save_own_variables(self, store):
+        if self.attention_bottleneck is not None:
+            store["bottlenecks"] = np.int32(self.attention_bottleneck.units)
+
+    def load_own_variables(self, store):
+        if "bottlenecks" in store and self.attention_bottleneck is None:
+            self.add_bottlenecks(int(np.array(store["bottlenecks"])))
 
     def get_config(self):
         return {**super().get_config(), "heads": self.heads}

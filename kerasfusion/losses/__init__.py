@@ -6,6 +6,7 @@ from kerasfusion.losses.cosine_margin import CosineMargin
 from kerasfusion.losses.info_nce import InfoNCE
 from kerasfusion.losses.scaled_squared_error import ScaledSquaredError
 from kerasfusion.losses.siglip import SigLIP
+from kerasfusion.losses.soft_targets import SoftTargets
 from kerasfusion.losses.triplet import Triplet
 from kerasfusion.losses.uncertainty import UncertaintyWeighted
 
@@ -16,6 +17,7 @@ __all__ = [
     "InfoNCE",
     "ScaledSquaredError",
     "SigLIP",
+    "SoftTargets",
     "Triplet",
     "UncertaintyWeighted",
 ]

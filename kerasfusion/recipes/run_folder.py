@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 # What must be the same for an interrupted run to go on, and how a user knows it.
-SAME = ("model", "changes", "recipe", "baselines", "type_column", "data")
+SAME = ("model", "changes", "recipe", "baselines", "init_from", "lora", "type_column", "data")
 
 
 def open_folder(out, config, overwrite=False, resume=False):
@@ -61,7 +61,8 @@ def write_json(path, content):
 
 def _check_same(out, config):
     before = json.loads((out / "config.json").read_text(encoding="utf-8"))
-    now = json.loads(json.dumps(config, default=str))
+    # Not every kind of run is made from all of these.
+    now = {**dict.fromkeys(SAME), **json.loads(json.dumps(config, default=str))}
     differ = []
     for key in SAME:
         if before.get(key) == now[key]:

@@ -56,6 +56,8 @@ def train(
     overwrite=False,
     resume=False,
     tensorboard=False,
+    init_from=None,
+    lora=None,
     **changes,
 ):
     """Train a model and everything it has to beat, and write the run's folder.
@@ -79,6 +81,10 @@ def train(
         overwrite: Replace a folder that holds a run.
         resume: Go on with the interrupted run in `out`; without one, begin. A finished run is read back.
         tensorboard: Write TensorBoard logs to `logs/`; needs the extra `[tensorboard]`.
+        init_from: Folder of a run whose weights the model starts from, where it has a place for them
+            (`kf.transfer.inherit`). The baselines start anew.
+        lora: Rank of the low-rank changes that are trained, besides the heads, in place of these weights
+            (`kf.transfer.lora`); the run's model has them merged. None trains all weights.
         **changes: Settings of the model to change, as for `kf.create_model`.
 
     Returns:
@@ -88,8 +94,9 @@ def train(
         FileExistsError: `out` exists and is not to be replaced.
         ImportError: captions without the extra `[caption]`, which scores them.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
-        ValueError: `word_vectors` for a model that reads no text; `resume` with other data, another model or another
-            recipe than the interrupted run's.
+        ValueError: `word_vectors` for a model that reads no text; `init_from` a run that has nothing in common with
+            the model; `lora` without `init_from`, or of a rank larger than a layer; `resume` with other data, another
+            model or another recipe than the interrupted run's.
 
     Example:
 
@@ -103,11 +110,17 @@ def train(
     model = model or default_model(data)[0]
     if "word_vectors" in changes and "text" not in kf.zoo.get_entry(model).inputs:
         raise ValueError(f"{model} reads no text, so word_vectors would have no effect.")
+    if lora is not None and init_from is None:
+        raise ValueError("lora keeps what a run has learned: say which by init_from (--init-from).")
+    # Before anything is written: it may be the very folder that is overwritten.
+    parent = None if init_from is None else load(init_from)
     config = {
         "model": model,
         "changes": changes,
         "recipe": dataclasses.asdict(recipe),
         "baselines": baselines,
+        "init_from": None if init_from is None else str(init_from),
+        "lora": lora,
         "source": data.source,
         "load": load_arguments(data),
         "type_column": data.columns.type,
@@ -132,7 +145,17 @@ def train(
             models[name], costs[name] = _train_one(make, name, data, recipe, folder, say, tensorboard, resume)
             return models[name]
 
-        train_one(lambda: kf.create_model(model, data.schema, **changes), model, out)
+        def make():
+            made = kf.create_model(model, data.schema, **changes)
+            if parent is not None:
+                status = kf.transfer.inherit(made, parent.model, data.schema, parent.schema)["status"]
+                counts = ", ".join(f"{count} {what}" for what, count in status.value_counts().items())
+                say(f"Weights from {init_from}: {counts}")
+            if lora is not None:
+                say(f"Rank {lora}: {kf.transfer.lora(made, lora)}")
+            return made
+
+        train_one(make, model, out)
         for task, temperature in calibrate(models[model], data.splits["validation"]).items():
             say(f"  temperature of {task}'s probabilities: {temperature:.3g}, fitted on the validation split")
         save_whole(models[model], out / "model.keras")
@@ -202,7 +225,7 @@ def _train_one(make, name, data, recipe, folder, say, tensorboard, resume):
         resume=resume,
     )
     # Evaluated, exported and kept in float32, whatever precision it was trained in.
-    model = as_float32(model)
+    model = as_float32(kf.transfer.merge(model))
     save_whole(model, folder / "model.keras")
     write_json(done, cost)
     shutil.rmtree(folder / "checkpoints")

@@ -156,7 +156,8 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
             "Training diverged: the loss was not a number in the first epoch. Lower the learning rate "
             f"(it is {recipe.learning_rate}) or look for extreme values in the data."
         )
-    model.set_weights(keras.saving.load_model(out / "model.keras").get_weights())
+    # Not by way of a model made from the file: Keras leaves out of it what `kf.transfer.lora` adds.
+    model.load_weights(out / "model.keras")
     return {
         "seconds": history.seconds(),
         "epochs": len(history.rows),

@@ -1,0 +1,348 @@
+"""What one network knows, given to another: article 003, sections 3 and 4.
+
+    python experiments/11_transfer.py --data-dir DATA    # DATA/cifar10, DATA/noto_emoji; about a quarter of an hour
+    python experiments/11_transfer.py --quick            # to see it run, on pictures drawn on the spot
+
+The article names three kinds of transfer. Its code for the first trains on the outputs of a softmax and calls them
+features, and that for the second lets a model for classifying sentences write captions, which it cannot. Each of them
+meant seriously, with what it must beat:
+
+| the article                           | here                                         | must beat             |
+|---------------------------------------|----------------------------------------------|-----------------------|
+| feature transfer, `f(x) = W φ(x) + b` | a network cut at a layer, a new head: alone  | the same network from |
+|                                       | (a probe) or with all below (fine-tuning)    | scratch               |
+| image features for a "text classifier"| features of the picture beside the words     | the words alone       |
+| knowledge transfer,                   | a teacher of pictures and words, a student   | the student alone;    |
+| `K = f(X) · g(Y) + h(X, Y)`           | of pictures; similarities learned by pairs   | K without `h`         |
+| structure transfer, `M = T(S)`        | the structure for other classes, and widened | both from scratch     |
+| (not in the article)                  | a transformer by low-rank changes (LoRA)     | its head alone        |
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import ops
+from matplotlib.figure import Figure
+from PIL import Image
+
+import kerasfusion as kf
+from kerasfusion.data.shapes_world import COLORS, SHAPES, SIZES, Object, Scene, draw_scene
+from kerasfusion.data.table import read_table
+from kerasfusion.evaluation import compare, decide, predict_logits, predictions
+from kerasfusion.evaluation.results import record
+from kerasfusion.layers import BilinearKnowledge
+from kerasfusion.serving.exporting import export_model
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--quick", action="store_true", help="drawn pictures, one seed, one epoch")
+parser.add_argument("--seeds", type=int, default=3, help="of the weights, the order and the choice of labels")
+parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split that is scored")
+parser.add_argument("--out", type=Path, default=Path("runs/11_transfer"), help="folder of what is made")
+parser.add_argument(
+    "--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder that data sets are kept in"
+)
+parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
+arguments = parser.parse_args()
+if not (arguments.quick or arguments.data_dir):
+    parser.error("say in which folder cifar10 and noto_emoji are: --data-dir or KERASFUSION_DATA (or try --quick)")
+arguments.out.mkdir(parents=True, exist_ok=True)
+seeds = range(1 if arguments.quick else arguments.seeds)
+
+# ## 1. The data
+#
+# Two tasks on pictures: six animals of CIFAR-10, which are well known here, and its four kinds of vehicles, of which
+# only few are labelled. No picture is in both. The third is emoji: a picture, its name, a coarse class.
+
+ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
+
+
+def cifar(folder):
+    """Animals and vehicles, each as a table."""
+    parts = [read_table(folder / f"{split}.npz").assign(split=split) for split in ("train", "test")]
+    table = pd.concat(parts, ignore_index=True)
+    table["y"] = np.array(json.loads((folder / "classes.json").read_text()), object)[table["y"]]
+    animal = table["y"].isin(ANIMALS)
+    return table[animal].reset_index(drop=True), table[~animal].reset_index(drop=True)
+
+
+def drawn(folder, label, rows=60, seed=0):
+    """Pictures of one thing, with a note that names it, often wrongly; labelled by shape or by color."""
+    random = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    table = []
+    for i in range(rows):
+        shape, color = random.choice(SHAPES), random.choice(COLORS[:4])
+        pixels = draw_scene(Scene((Object(shape, color, SIZES[i % 2], *random.uniform(0.4, 0.6, 2)),)), random)
+        Image.fromarray(pixels[16:48, 16:48]).save(folder / f"{i}.png")
+        note = f"{random.choice([color, *COLORS[:4]])} {random.choice([shape, *SHAPES])}"
+        split = ("train", "train", "validation", "test")[i % 4]
+        table.append({"x": f"{i}.png", "note": note, "y": {"shape": shape, "color": color}[label], "split": split})
+    table = pd.DataFrame(table)
+    table.attrs.update(folder=str(folder))
+    return table
+
+
+if arguments.quick:
+    tables = [
+        drawn(arguments.out / name, label, seed=seed)
+        for seed, (name, label) in enumerate({"a": "shape", "b": "color", "c": "color"}.items())
+    ]
+    animals, vehicles = (
+        kf.data.load(t.drop(columns="note"), image="x", label="y", split="split") for t in tables[:2]
+    )
+    emoji = kf.data.load(tables[2], image="x", text="note", label="y", split="split")
+else:
+    tables = cifar(Path(arguments.data_dir) / "cifar10")
+    animals, vehicles = (kf.data.load(table, image="x", label="y", split="split") for table in tables)
+    emoji = kf.data.load(Path(arguments.data_dir) / "noto_emoji" / "data.jsonl", image_size=32)
+for data in (animals, vehicles, emoji):
+    print(", ".join(f"{len(split):,} {name}" for name, split in data.splits.items()), data.schema.tasks[0].classes)
+
+rows = []
+
+
+def recipe(seed, epochs, batch_size=64, rate=2e-3):
+    epochs = 1 if arguments.quick else epochs
+    return kf.training.Recipe(epochs=epochs, batch_size=batch_size, learning_rate=rate, patience=None, seed=seed)
+
+
+def learn(model, data, recipe):
+    """Train a model on two `Examples`; it keeps its best epoch."""
+    kf.training.fit(model, *data, recipe, arguments.out / "fit")
+    return model
+
+
+def probed(model, data, recipe):
+    """A new head alone, on what the layer `encode_image` gives."""
+    keras.utils.set_random_seed(recipe.seed)
+    return kf.transfer.train_head(model, "encode_image", *data, recipe, arguments.out / "fit")
+
+
+def decided(model, data):
+    """What it says of the split that is scored."""
+    task, examples = data.schema.tasks[0], data.splits[arguments.on]
+    return decide(task, predictions(model, predict_logits(model, examples))[task.name])
+
+
+def show(title, found, data):
+    """Accuracies over the seeds, with intervals, the best first."""
+    task = data.schema.tasks[0]
+    found = compare(task, data.splits[arguments.on].labels[task.name], found)
+    print(f"\n{title}: {found.verdict}")
+    for name, score in found.scores.items():
+        print(f"  {name:40} {score.mean:6.1%} [{score.low:.1%}, {score.high:.1%}]")
+        figures = {"value": score.mean, "low": score.low, "high": score.high, "n": found.rows}
+        rows.append({"model": f"{title}: {name}", "metric": "accuracy", **figures})
+    return {name: score.mean for name, score in found.scores.items()}
+
+
+def splits(data):
+    return [data.splits["train"], data.splits["validation"]]
+
+
+def some(data, share, seed):
+    """A share of the rows with labels; of those to validate on as well, twenty at least."""
+    random = np.random.default_rng(seed)
+    return [
+        split.take(random.permutation(len(split))[: max(20, round(share * len(split)))]) for split in splits(data)
+    ]
+
+
+CNN = {"name": "small_cnn", "filters": (16, 32) if arguments.quick else (16, 32, 64)}
+
+
+def pictures(data, seed, encoder=CNN, units=64):
+    keras.utils.set_random_seed(seed)
+    return kf.models.fused(data.schema.only("image"), image_encoder=encoder, units=units)
+
+
+# ## 2. Feature transfer
+#
+# A network learns animals. What its layer `encode_image` makes of a picture is φ(x). A linear probe learns W and b
+# alone, so the pictures go through the network once; fine-tuning starts from φ and changes it as well. From scratch
+# is the same network, as many steps, on the same labelled vehicles.
+
+parent = learn(pictures(animals, seed=0), splits(animals), recipe(0, epochs=12))
+try:
+    kf.transfer.cut(parent, "encode_picture")
+except ValueError as error:
+    print(f"\n{error}")
+
+curves = {}
+for share, epochs, batch_size in (
+    ((0.5, 1, 16),) if arguments.quick else ((0.01, 30, 16), (0.1, 15, 32), (1.0, 12, 64))
+):
+    found = {}
+    # All of the labels: nothing to choose, one seed.
+    for seed in seeds if share < 1 else [0]:
+        labelled, steps = some(vehicles, share, seed), (seed, epochs, batch_size)
+        probe = probed(parent, labelled, recipe(*steps, rate=1e-2))
+        found.setdefault("linear probe", []).append(decided(probe, vehicles))
+        # On from the probe: a head that knows nothing yet would spoil what is below it.
+        tuned = learn(probe, labelled, recipe(*steps, rate=5e-4))
+        found.setdefault("fine-tuned", []).append(decided(tuned, vehicles))
+        scratch = learn(pictures(vehicles, seed), labelled, recipe(*steps))
+        found.setdefault("from scratch", []).append(decided(scratch, vehicles))
+    means = show(f"feature transfer, {share:.0%} of the labels ({len(labelled[0])} rows)", found, vehicles)
+    for name, mean in means.items():
+        curves.setdefault(name, []).append((len(labelled[0]), mean))
+
+# The features of pictures as an input of a model that reads: they become a column of numbers. The network has never
+# seen an emoji.
+
+keras.utils.set_random_seed(0)
+three = [*splits(emoji), emoji.splits[arguments.on]]
+seen = kf.transfer.add_features(parent, "encode_image", three)
+with_seen = kf.data.Schema(seen[0].schema.of_kind("text") + seen[0].schema.of_kind("numbers"), seen[0].schema.tasks)
+(task,) = with_seen.tasks
+found = {"words": [], "words and features of the picture": []}
+for seed in seeds:
+    for name, schema in (("words", with_seen.only("text")), ("words and features of the picture", with_seen)):
+        keras.utils.set_random_seed(seed)
+        reader = kf.models.fused(schema, text_encoder="average", units=64, dropout=0.3)
+        learn(reader, [split.with_features(schema) for split in seen[:2]], recipe(seed, epochs=12))
+        logits = predict_logits(reader, seen[2].with_features(schema))
+        found[name].append(decide(task, predictions(reader, logits)[task.name]))
+show("features across modalities", found, emoji)
+
+# ## 3. Knowledge transfer
+#
+# The teacher sees the picture and reads the name; the student will have the picture alone. `taught` asks the teacher
+# once what it says of each row, and makes the student's twin, with a second output for the teacher's answer. Half of
+# the loss comes from the labels. What the teacher takes for nearly right is what a label does not say. The third
+# student is also asked to find the teacher's fused representation, by a dense layer that is thrown away after.
+
+found = {"teacher, picture and name": [], "student alone": []}
+for seed in seeds:
+    keras.utils.set_random_seed(seed)
+    teacher = kf.models.fused(emoji.schema, text_encoder="average", image_encoder=CNN, units=64, dropout=0.3)
+    learn(teacher, splits(emoji), recipe(seed, epochs=12))
+    found["teacher, picture and name"].append(decided(teacher, emoji))
+    alone = learn(pictures(emoji, seed), splits(emoji), recipe(seed, epochs=12))
+    found["student alone"].append(decided(alone, emoji))
+    for name, features in (("student taught by answers", None), ("and by features", ("encode_image", "fusion"))):
+        student = pictures(emoji, seed)
+        twin, taught = kf.transfer.taught(student, teacher, splits(emoji), temperature=3.0, features=features)
+        learn(twin, taught, recipe(seed, epochs=12))
+        found.setdefault(name, []).append(decided(student, emoji))
+show("knowledge transfer", found, emoji)
+
+# The formula as it stands: K says how much a picture and a name have to do with each other. To the teacher, two emoji
+# are alike as far as it expects the same class of both. f, g and h are fitted to that on the training rows, where x
+# are features of the pictures by a network of animals, y those of the names by the teacher; on new rows they are
+# asked about pairs that nobody has judged.
+
+emoji_splits = {"train": emoji.splits["train"], "scored": emoji.splits[arguments.on]}
+known = {
+    name: [
+        kf.transfer.extract(parent, "encode_image", split),
+        kf.transfer.extract(teacher, "encode_text", split),
+        predictions(teacher, predict_logits(teacher, split))[task.name]["probabilities"],
+    ]
+    for name, split in emoji_splits.items()
+}
+
+
+def similarity_error(said, knowledge):
+    """Squared difference from the teacher's similarities; a batch is all of its pairs."""
+    return ops.mean((ops.matmul(said, ops.transpose(said)) - knowledge) ** 2)
+
+
+print()
+x, y, said = known["scored"]
+similarity = said @ said.T
+errors = {"always the mean": float(np.mean((similarity - (known["train"][2] @ known["train"][2].T).mean()) ** 2))}
+for name, hidden in (("f(X) · g(Y)", 0), ("f(X) · g(Y) + h(X, Y)", 16)):
+    keras.utils.set_random_seed(0)
+    inputs = [keras.Input((part.shape[1],)) for part in known["train"][:2]]
+    scaled = [keras.layers.Normalization() for _ in inputs]
+    for layer, part in zip(scaled, known["train"], strict=False):
+        layer.adapt(part)
+    normal = [layer(part) for layer, part in zip(scaled, inputs, strict=True)]
+    bilinear = keras.Model(inputs, BilinearKnowledge(16, hidden)(normal))
+    bilinear.compile(keras.optimizers.Adam(2e-3), similarity_error)
+    bilinear.fit(
+        known["train"][:2], known["train"][2], batch_size=128, epochs=2 if arguments.quick else 40, verbose=0
+    )
+    errors[name] = float(np.mean((similarity - np.array(bilinear([x, y]))) ** 2))
+for name, error in errors.items():
+    print(f"  {name:40} squared error of the similarities {error:.4f}")
+    rows.append({"model": f"knowledge: {name}", "metric": "squared error", "value": error, "n": len(x)})
+
+# ## 4. Structure transfer
+#
+# T makes a network for the new task of the old one's structure. `inherit` copies whatever still has its place, here
+# all but the head, and says so; `widen` then doubles the last representation without changing a single answer, so
+# that there is room to learn. Both start from what is known about animals.
+
+found = {"structure alone (from scratch)": [], "structure and weights": [], "and widened": []}
+for seed in seeds:
+    labelled = some(vehicles, 0.5 if arguments.quick else 0.1, seed)
+    fresh = pictures(vehicles, seed)
+    report = kf.transfer.inherit(fresh, parent, vehicles.schema, animals.schema)
+    wide = kf.transfer.widen(fresh, "fusion", 128, seed=seed)
+    for name, model in zip(found, (pictures(vehicles, seed), fresh, wide), strict=True):
+        learn(model, labelled, recipe(seed, 15, 32, rate=1e-3))
+        found[name].append(decided(model, vehicles))
+print(f"\n{report.to_string(index=False)}")
+show(f"structure transfer, {len(labelled[0])} rows", found, vehicles)
+
+# ## 5. With few weights
+#
+# A transformer over patches learned the animals. For the vehicles it is changed by the head alone, by the head and
+# changes of rank 4 to its kernels, or in all weights.
+
+VIT = {"name": "vit", "patch": 8, "depth": 1 if arguments.quick else 3}
+looking = learn(pictures(animals, 0, VIT), splits(animals), recipe(0, epochs=12))
+found = {"head alone": [], "rank 4 and head": [], "all weights": []}
+for seed in seeds:
+    labelled = some(vehicles, 0.5 if arguments.quick else 0.1, seed)
+    found["head alone"].append(decided(probed(looking, labelled, recipe(seed, 15, 32, rate=1e-2)), vehicles))
+    keras.utils.set_random_seed(seed)
+    model = kf.transfer.head_on(looking, "encode_image", vehicles.schema)
+    adapted = kf.transfer.lora(model, rank=4)
+    merged = kf.transfer.merge(learn(model, labelled, recipe(seed, 15, 32)))
+    found["rank 4 and head"].append(decided(merged, vehicles))
+    keras.utils.set_random_seed(seed)
+    model = kf.transfer.head_on(looking, "encode_image", vehicles.schema)
+    found["all weights"].append(decided(learn(model, labelled, recipe(seed, 15, 32, rate=5e-4)), vehicles))
+print(f"\n{adapted}")
+show(f"few weights, {len(labelled[0])} rows", found, vehicles)
+rows.append({"model": "few weights: rank 4 and head", "metric": "share of weights trained", "value": adapted.share})
+
+# ## 6. A SavedModel
+#
+# After `merge` nothing of the adapters is left: it is exported and served as any other.
+
+test = vehicles.splits["test"]
+raw = {"image_bytes": [test.banks["image"].encoded(place) for place in test.images["image"][:4]]}
+report = kf.verify(export_model(merged, vehicles.schema, arguments.out / "saved_model", raw))
+print(report)
+
+figure = Figure(figsize=(6, 3.8), layout="constrained")
+axes = figure.subplots()
+for (name, points), color in zip(curves.items(), ("#1f6feb", "#1a7f37", "#9aa4b2"), strict=False):
+    axes.plot(*zip(*points, strict=True), "o-", color=color, label=name)
+axes.set(title="feature transfer", xlabel="labelled vehicles", ylabel="accuracy", xscale="log")
+axes.grid(alpha=0.3)
+axes.legend(frameon=False)
+figure.savefig(arguments.out / "feature_transfer.png", dpi=120)
+print(f"Picture: {arguments.out / 'feature_transfer.png'}")
+
+if arguments.results:
+    command = "python experiments/11_transfer.py --data-dir DATA --results experiments/results/transfer.csv"
+    record(arguments.results, rows, "11_transfer", command)
+
+# ## What to change
+#
+# Cut at an earlier layer of a deeper network: where do animals end and pictures begin? Teach with `share=1.0`,
+# without labels. Let the student read and not see.
+
+raise SystemExit(0 if report.ok else 1)

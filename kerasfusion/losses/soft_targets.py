@@ -1,0 +1,49 @@
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class SoftTargets(keras.losses.Loss):
+    """How far a student's probabilities are from its teacher's (knowledge distillation, arXiv 1503.02531).
+
+    `T² KL(softmax(teacher / T) ‖ softmax(student / T))`: a high temperature T shows what the teacher takes for nearly
+    right; T² keeps the size of the gradient. 0 where both agree.
+
+    Args:
+        temperature: T.
+        exclusive: One of the classes is right; False: each may be by itself (tags), with a divergence of its own.
+
+    Call arguments:
+        y_true: float `(B, C)`, the teacher's logits.
+        y_pred: float `(B, C)`, the student's.
+
+    Returns:
+        float32 scalar: the mean over weights, so rows of weight 0 count nothing.
+
+    Raises:
+        ValueError: the temperature is not above 0.
+
+    Example:
+
+    ```python
+    loss = kf.losses.SoftTargets(temperature=2.0)(teacher(batch)["label"], student(batch)["label"])
+    ```
+    """
+
+    def __init__(self, temperature=4.0, exclusive=True, **kwargs):
+        super().__init__(**{"reduction": "mean_with_sample_weight", **kwargs})
+        if not temperature > 0:
+            raise ValueError(f"SoftTargets: the temperature is above 0, not {temperature}.")
+        self.temperature = temperature
+        self.exclusive = exclusive
+
+    def call(self, y_true, y_pred):
+        teacher, student = (ops.cast(logits, "float32") / self.temperature for logits in (y_true, y_pred))
+        if self.exclusive:
+            pairs = [(ops.log_softmax(teacher), ops.log_softmax(student))]
+        else:
+            pairs = [(ops.log_sigmoid(sign * teacher), ops.log_sigmoid(sign * student)) for sign in (1.0, -1.0)]
+        return self.temperature**2 * sum(ops.sum(ops.exp(p) * (p - q), axis=-1) for p, q in pairs)
+
+    def get_config(self):
+        return {**super().get_config(), "temperature": self.temperature, "exclusive": self.exclusive}

@@ -1,0 +1,154 @@
+"""A student learns from labels and from what its teacher says, which may see more than it does."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from kerasfusion.data.schema import Schema, Task
+from kerasfusion.evaluation.predict import predict_logits
+from kerasfusion.heads import head_for
+from kerasfusion.losses import SoftTargets
+from kerasfusion.transfer.features import cut, extract
+
+# What the teacher's parts of the examples are called.
+LOGITS = "{}_by_teacher"
+FEATURES = "features_of_teacher"
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class TaughtHead(keras.layers.Layer):
+    """A second output of a student's head, the same logits, whose loss is `SoftTargets` of the teacher's.
+
+    Args:
+        temperature: See `SoftTargets`.
+        exclusive: See `SoftTargets`.
+    """
+
+    def __init__(self, temperature, exclusive, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.temperature = temperature
+        self.exclusive = exclusive
+
+    def call(self, logits):
+        return logits
+
+    def loss(self):
+        return SoftTargets(self.temperature, self.exclusive)
+
+    def metrics_for(self):
+        # The largest of logits is that of the probabilities.
+        return [keras.metrics.CategoricalAccuracy(name="agreement")] if self.exclusive else []
+
+    def get_config(self):
+        return {**super().get_config(), "temperature": self.temperature, "exclusive": self.exclusive}
+
+
+def taught(student, teacher, splits, schema=None, temperature=4.0, share=0.5, features=None):
+    """The training twin of a student, and the rows with what the teacher says of them.
+
+    The teacher sees each row once, before training, and with all of its modalities; the student sees those that it
+    takes. (`keras.distillation` calls the teacher in every step, on the student's own inputs, and knows no weights of
+    rows.) Rows without labels teach too.
+
+    Args:
+        student: A plain model; training the twin trains it, and it is saved and exported alone.
+        teacher: A trained plain model with some of the student's tasks. It may have more modalities.
+        splits: List of `Examples`: those to train and to validate on, with the features of both.
+        schema: The teacher's `Schema`; None means that of the splits.
+        temperature: Of the logits, see `kf.losses.SoftTargets`.
+        share: Weight of the teacher in the loss; the labels have the rest.
+        features: `(student's layer, teacher's layer)`: a dense layer behind the first learns to give the second's
+            features as well (FitNets, arXiv 1412.6550), with the same weight. It is no part of the student.
+
+    Returns:
+        tuple: the twin, a plain model with one task more for each that is taught, and the list of `Examples` for it.
+
+    Raises:
+        ValueError: the teacher knows other classes, other words or another size of pictures than the student, shares
+            no task with it, or needs what the rows lack; no such layer; or a share outside of 0..1.
+
+    Example:
+
+    ```python
+    student = kf.create_model("image_only", data.schema.only("image"))
+    twin, splits = kf.transfer.taught(student, run.model, [data.splits["train"], data.splits["validation"]])
+    kf.training.fit(twin, *splits, kf.training.Recipe(), "runs/student")
+    student.save("student.keras")
+    ```
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"taught: share is above 0 and at most 1, not {share}.")
+    own = splits[0].schema
+    schema = schema or own
+    _check_inputs(teacher, schema, own)
+    tasks = [task for task in own.tasks if task.kind in ("binary", "classes", "tags") and task.name in teacher.output]
+    orders = {task.name: _order(schema[task.name], task) for task in tasks}
+    if not tasks and features is None:
+        raise ValueError(
+            f"taught: {teacher.name} gives {', '.join(teacher.output)} and teaches nothing to {student.name}, which "
+            f"gives {', '.join(student.output)}: classes or tags of the same name can be taught."
+        )
+    targets = [{} for _ in splits]
+    outputs, more = dict(student.output), []
+    if tasks:
+        for split, found in zip(splits, targets, strict=True):
+            logits = predict_logits(teacher, split)
+            found.update({LOGITS.format(name): logits[name][:, order] for name, order in orders.items()})
+    for task in tasks:
+        name = LOGITS.format(task.name)
+        head = TaughtHead(temperature, task.kind == "classes", name=f"head_{name}")
+        outputs[name] = head(student.output[task.name])
+        more.append(Task(name, "vector", "", classes=task.classes[-task.outputs :]))
+    if features is not None:
+        ours, theirs = features
+        for split, found in zip(splits, targets, strict=True):
+            found[FEATURES] = extract(teacher, theirs, split)
+        known = targets[0][FEATURES]
+        names = tuple(f"{theirs}_{i}" for i in range(known.shape[1]))
+        more.append(Task(FEATURES, "vector", "", names, mean=float(known.mean()), std=float(known.std())))
+        outputs[FEATURES] = head_for(more[-1])(cut(student, ours).output["features"])
+    kept = tuple(dataclasses.replace(task, weight=task.weight * (1 - share)) for task in own.tasks)
+    both = Schema(own.features, (*kept, *(dataclasses.replace(task, weight=share) for task in more)))
+    rows = [
+        dataclasses.replace(
+            split,
+            schema=both,
+            labels={**split.labels, **found},
+            weights={**split.weights, **{name: np.ones(len(split), "float32") for name in found}},
+        )
+        for split, found in zip(splits, targets, strict=True)
+    ]
+    return keras.Model(student.input, outputs, name=f"{student.name}_taught"), rows
+
+
+def _check_inputs(teacher, schema, own):
+    """Rows are encoded once, so both must understand the same words and see pictures of the same size."""
+    for theirs in schema.features:
+        if theirs.name not in teacher.input:
+            continue
+        ours = next((feature for feature in own.features if feature.name == theirs.name), None)
+        if ours is None:
+            raise ValueError(f"taught: the teacher {teacher.name} needs {theirs.name!r}, which the rows lack.")
+        for what in ("kind", "size", "length", "vocabulary"):
+            if getattr(ours, what) != getattr(theirs, what):
+                raise ValueError(
+                    f"taught: {theirs.name!r} has another {what} for the teacher {teacher.name} than in these rows. "
+                    "Train the teacher on the same data set, or load the rows as it was trained."
+                )
+
+
+def _order(theirs, ours):
+    """Places of the student's classes among the teacher's."""
+    if theirs.kind != ours.kind or set(theirs.classes) != set(ours.classes):
+        lacking, further = sorted({*ours.classes} - {*theirs.classes}), sorted({*theirs.classes} - {*ours.classes})
+        raise ValueError(
+            f"taught: the teacher's {theirs.name!r} ({theirs.kind}) is not the student's ({ours.kind}); of its "
+            f"classes the teacher lacks {lacking or 'none'}, and knows besides {further or 'none'}."
+        )
+    if ours.kind == "binary":
+        if theirs.classes != ours.classes:
+            order = f"{theirs.classes} for the teacher and {ours.classes} for the student"
+            raise ValueError(f"taught: {ours.name!r} is {order}: negative first, positive second.")
+        return [0]
+    return [theirs.classes.index(name) for name in ours.classes]

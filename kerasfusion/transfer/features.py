@@ -1,0 +1,194 @@
+"""What a trained network makes of its inputs, for other tasks: `f(x) = W φ(x) + b`."""
+
+import dataclasses
+import difflib
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasfusion.data.schema import Feature, Schema
+from kerasfusion.evaluation.predict import predict_logits
+from kerasfusion.heads import head_for
+from kerasfusion.models.inputs import model_inputs
+from kerasfusion.training.callbacks import save_whole
+from kerasfusion.training.fit import fit
+
+
+def cut(model, layer):
+    """The part of a model up to a layer, with the same layers and weights.
+
+    Args:
+        model: A plain model.
+        layer: Name of one of its layers, such as `"encode_image"` or `"fusion"`.
+
+    Returns:
+        keras.Model: dict of the inputs that the layer depends on -> `{"features": float (B, d)}`; of an encoder its
+        `pooled`, of a grid or a sequence the mean.
+
+    Raises:
+        ValueError: there is no such layer; the message has the nearest names.
+
+    Example:
+
+    ```python
+    features = kf.transfer.cut(run.model, "encode_image")(batch)["features"]
+    ```
+    """
+    tensor = _vector(model, layer)
+    sources = {id(source) for source in keras.utils.get_source_inputs(tensor)}
+    inputs = {}
+    for name in model.input:
+        if not name.endswith("_present") and {id(model.input[n]) for n in (name, f"{name}_present")} & sources:
+            inputs |= {n: model.input[n] for n in (name, f"{name}_present")}
+    return keras.Model(inputs, {"features": tensor}, name=f"{model.name}_to_{layer}")
+
+
+def extract(model, layer, examples):
+    """Features of rows, float32 `(n, d)`; a picture that several rows have in common is seen once.
+
+    Args:
+        model: A plain model.
+        layer: Name of one of its layers, as for `cut`.
+        examples: `Examples` with the inputs that the layer depends on.
+
+    Returns:
+        float32 array `(n, d)`.
+
+    Raises:
+        ValueError: no such layer, or the examples lack one of its inputs.
+    """
+    part = cut(model, layer)
+    names = [name for name in part.input if not name.endswith("_present")]
+    lacking = sorted(set(names) - {feature.name for feature in examples.schema.features})
+    if lacking:
+        raise ValueError(f"extract: {layer!r} of {model.name} needs {' and '.join(lacking)}, which the rows lack.")
+    if len(names) == 1 and names[0] in examples.images:
+        _, first, back = np.unique(examples.images[names[0]], return_index=True, return_inverse=True)
+        return predict_logits(part, examples.take(first))["features"][back]
+    return predict_logits(part, examples)["features"]
+
+
+def add_features(model, layer, splits, name="numbers"):
+    """The same rows with what a layer makes of them beside their own features, computed once.
+
+    A model for the new schema may take them with whatever it takes: what was seen helps to understand what is read.
+
+    Args:
+        model: A plain model; it need not know the rows' tasks.
+        layer: Name of one of its layers, as for `cut`.
+        splits: List of `Examples`, the training split first.
+        name: Name of the new feature, of kind numbers.
+
+    Returns:
+        list of `Examples`.
+
+    Raises:
+        ValueError: no such layer, or the name is taken.
+
+    Example:
+
+    ```python
+    train, validation = kf.transfer.add_features(
+        run.model, "encode_image", [data.splits["train"], data.splits["validation"]]
+    )
+    model = kf.models.fused(train.schema.only("text", "numbers"), text_encoder="average")
+    ```
+    """
+    found = [extract(model, layer, split) for split in splits]
+    columns = tuple(f"{name}_{i}" for i in range(found[0].shape[1]))
+    mean, std = (tuple(statistic(found[0], axis=0).tolist()) for statistic in (np.mean, np.std))
+    feature = Feature(name, "numbers", columns, length=len(columns), mean=mean, std=std)
+    return [
+        dataclasses.replace(
+            split,
+            schema=Schema((*split.schema.features, feature), split.schema.tasks),
+            numbers={**split.numbers, name: features},
+            numbers_present={**split.numbers_present, name: np.ones(len(split), bool)},
+        )
+        for split, features in zip(splits, found, strict=True)
+    ]
+
+
+def head_on(model, layer, schema):
+    """A model for other tasks: a copy of a network up to a layer, and new heads.
+
+    All of it learns when it is trained, which is called fine-tuning; `train_head` trains the heads alone.
+
+    Args:
+        model: A plain model; it stays as it is.
+        layer: Name of one of its layers, as for `cut`.
+        schema: The `Schema` whose tasks the heads are for.
+
+    Returns:
+        keras.Model: plain, of the inputs that the layer depends on -> dict task -> float32 logits.
+
+    Raises:
+        ValueError: no such layer.
+
+    Example:
+
+    ```python
+    model = kf.transfer.head_on(run.model, "encode_image", data.schema)
+    kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, "runs/fine_tuned")
+    ```
+    """
+    copy = type(model).from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    part = cut(copy, layer)
+    outputs = {task.name: head_for(task)(part.output["features"]) for task in schema.tasks}
+    return keras.Model(part.input, outputs, name=f"{model.name}_head_on_{layer}")
+
+
+def train_head(model, layer, train, validation, recipe, out):
+    """Train heads for other tasks on what a network makes of the rows, and nothing else: a linear probe.
+
+    The network runs over all rows once; after that an epoch costs next to nothing.
+
+    Args:
+        model: A plain model; it stays as it is.
+        layer: Name of one of its layers, as for `cut`.
+        train: `Examples` with the tasks to learn.
+        validation: The same, to choose the best epoch by.
+        recipe: A `Recipe` without `augment`.
+        out: Folder for `model.keras` and `history.csv`.
+
+    Returns:
+        keras.Model: what `head_on` makes, with trained heads. It takes pictures and texts again, not features.
+
+    Raises:
+        ValueError: no such layer, or the recipe changes pictures, which are not seen again.
+
+    Example:
+
+    ```python
+    probe = kf.transfer.train_head(run.model, "encode_image", train, validation, recipe, "runs/probe")
+    ```
+    """
+    if recipe.augment:
+        raise ValueError("train_head sees each picture once: leave augment out, or fine-tune what head_on makes.")
+    whole = head_on(model, layer, train.schema)
+    train, validation = add_features(model, layer, [train, validation], name="features")
+    inputs = model_inputs(Schema((train.schema["features"],), ()))
+    heads = keras.Model(inputs, {task.name: head_for(task)(inputs["features"]) for task in train.schema.tasks})
+    fit(heads, train, validation, recipe, out)
+    for task in train.schema.tasks:
+        name = f"head_{task.name}"
+        whole.get_layer(name).set_weights(heads.get_layer(name).get_weights())
+    save_whole(whole, Path(out) / "model.keras")
+    return whole
+
+
+def _vector(model, layer):
+    """The layer's output as vectors."""
+    names = [one.name for one in model.layers if not isinstance(one, keras.layers.InputLayer)]
+    if layer not in names:
+        near = difflib.get_close_matches(layer, names, n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"It has {', '.join(names)}."
+        raise ValueError(f"{model.name} has no layer {layer!r}. {hint}")
+    outputs = keras.tree.flatten(model.get_layer(layer).output)
+    # An encoder gives a mask beside its vectors, of the shape of a vector too.
+    tensors = sorted((t for t in outputs if t is not None and "float" in t.dtype), key=lambda t: len(t.shape))
+    vectors = tensors[0]
+    return ops.mean(vectors, axis=tuple(range(1, len(vectors.shape) - 1))) if len(vectors.shape) > 2 else vectors
