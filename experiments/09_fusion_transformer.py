@@ -29,6 +29,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -44,6 +45,7 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--scenes", type=int, default=6000, help="training scenes")
 parser.add_argument("--epochs", type=int, default=12)
 parser.add_argument("--seeds", type=int, default=3, help="seeds of the table in section 4")
+parser.add_argument("--settings", nargs="+", help="only these of section 4, by their numbers from 1")
 parser.add_argument("--quick", action="store_true", help="200 scenes, one epoch, one seed")
 parser.add_argument("--out", type=Path, default=Path("runs/09_fusion_transformer"), help="folder of the runs")
 parser.add_argument("--data-dir", help="not used: the scenes are drawn")
@@ -108,11 +110,16 @@ def exact(model, examples):
 # move while the model does: if both were learned, the nearest they could be is the same vector for everything. Here
 # it comes from a dual encoder that was trained to find the captions of pictures, and is kept.
 
-whole = kf.data.load(table, image="image", text="caption", match=True, image_size=64, split="split")
-found = kf.training.Recipe(epochs=arguments.epochs, batch_size=128, patience=None)
-small = {"text_encoder": "average", "units": 64}
-matcher = kf.train(whole, "dual_lstm_cnn", arguments.out / "matcher", found, say=print, overwrite=True, **small)
-print(matcher.metrics["tasks"]["match"]["verdict"])
+
+def trained_matcher():
+    """A dual encoder that finds the captions of these pictures."""
+    whole = kf.data.load(table, image="image", text="caption", match=True, image_size=64, split="split")
+    recipe = kf.training.Recipe(epochs=arguments.epochs, batch_size=128, patience=None)
+    small = {"text_encoder": "average", "units": 64}
+    run = kf.train(whole, "dual_lstm_cnn", arguments.out / "matcher", recipe, say=print, overwrite=True, **small)
+    print(run.metrics["tasks"]["match"]["verdict"])
+    return run
+
 
 # ## 4. What each term, and each input, buys
 #
@@ -126,19 +133,21 @@ SETTINGS = {
     "α learned": {"alpha": 1.0, "learned_weights": True},
     "α = 0, without the hint": {"only": "image"},
 }
-if arguments.quick:
-    SETTINGS = {name: SETTINGS[name] for name in ("α = 0", "α learned")}
+wanted = [int(number) for number in arguments.settings or ([1, 5] if arguments.quick else range(1, 7))]
+SETTINGS = {name: SETTINGS[name] for name in (list(SETTINGS)[number - 1] for number in wanted)}
+matcher = trained_matcher() if any("alpha" in changes for changes in SETTINGS.values()) else None
 recipe = kf.training.Recipe(epochs=arguments.epochs, batch_size=64, learning_rate=1e-3, clip=1.0, patience=None)
 size = {"units": 96, "dropout": 0.0, "decoder": {"name": "transformer", "depth": 2}}
 rows, models = [], {}
-for name, wanted in SETTINGS.items():
-    changes = dict(wanted)
+for name, given in SETTINGS.items():
+    changes = dict(given)
     alpha, only = changes.pop("alpha", None), changes.pop("only", None)
     own = data if only is None else kf.data.load(table, text=[], **roles)
     own = own if alpha is None else kf.recipes.with_context(own, matcher, context_weight=alpha)
     shares = []
     for seed in range(arguments.seeds):
         folder = arguments.out / f"{name}_{seed}".replace(" ", "").replace("=", "").replace(",", "_")
+        keras.utils.set_random_seed(seed)
         model = kf.create_model("fusion_transformer", own.schema, **size, **changes)
         model_recipe = dataclasses.replace(recipe, seed=seed)
         kf.training.fit(model, own.splits["train"], own.splits["validation"], model_recipe, folder, say=print)
@@ -150,7 +159,7 @@ for name, wanted in SETTINGS.items():
         rows.append({"model": name, "metric": "deviation over seeds", "value": np.std(shares, ddof=1)})
 
 # What is left when one of the two inputs is taken away from the model that learned from both:
-model, own = models["α = 0"]
+first, (model, own) = next((name, made) for name, made in models.items() if "text" in made[0].input)
 test = own.splits["test"]
 without = {
     "without the picture": dataclasses.replace(test, images={"image": np.full(len(test), -1, "int32")}),
@@ -158,8 +167,8 @@ without = {
 }
 for name, examples in without.items():
     share = exact(model, examples)
-    print(f"α = 0, asked {name}: {share:.1%} exact")
-    rows.append({"model": f"α = 0, asked {name}", "metric": "scenes described exactly", "value": share})
+    print(f"{first}, asked {name}: {share:.1%} exact")
+    rows.append({"model": f"{first}, asked {name}", "metric": "scenes described exactly", "value": share})
 
 # ## 5. A SavedModel that reads both
 
@@ -177,8 +186,13 @@ with CApiSession(version) as session:
 
 if arguments.results:
     command = f"python experiments/09_fusion_transformer.py --scenes {arguments.scenes} --epochs {arguments.epochs}"
-    command += f" --seeds {arguments.seeds} --results experiments/results/fusion_transformer.csv"
-    record(arguments.results, rows, "09_fusion_transformer", command, 0)
+    command += f" --seeds {arguments.seeds}"
+    command += f" --settings {' '.join(arguments.settings)}" if arguments.settings else ""
+    command += " --results experiments/results/fusion_transformer.csv"
+    # One experiment each, so that settings that are run one after the other stay beside one another.
+    for name in dict.fromkeys(row["model"] for row in rows):
+        own_rows = [row for row in rows if row["model"] == name]
+        record(arguments.results, own_rows, f"09_fusion_transformer: {name}", command, 0)
 
 # ## What to change
 #

@@ -15,6 +15,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_fscore_support
@@ -89,6 +90,7 @@ for way, (name, data, changes) in WAYS.items():
     by_seed = []
     for seed in range(arguments.seeds):
         recipe = kf.training.Recipe(epochs=arguments.epochs, seed=seed, patience=None)
+        keras.utils.set_random_seed(seed)
         model = kf.create_model(name, data.schema, **changes)
         kf.training.fit(
             model,
