@@ -8,6 +8,7 @@ A table stands between `<!-- table:NAME -->` and `<!-- /table:NAME -->`; NAME is
 
 import argparse
 import re
+import statistics
 from pathlib import Path
 
 import kerasfusion as kf
@@ -50,15 +51,27 @@ def shown(row):
     return (f"{value:,.0f}" if value >= 1000 else f"{value:.3g}") + ends
 
 
+def cell(rows):
+    """A figure; over several seeds their mean, and how far they lie apart."""
+    if len({row["seed"] for row in rows}) == 1 or len({row["value"] for row in rows}) == 1:
+        return shown(rows[-1])
+    values = [float(row["value"]) for row in rows]
+    mean, deviation = statistics.mean(values), statistics.stdev(values)
+    return f"{mean:,.0f} ± {deviation:,.0f}" if mean >= 1000 else f"{mean:.3g} ± {deviation:.2g}"
+
+
 def results_table(name):
-    """One line per model, one column per metric; the commands and where they ran below."""
+    """One line per model, one column per metric; the commands and where they ran below. Seeds are put together."""
     rows = read(ROOT / "experiments" / "results" / f"{name}.csv")
     models, metrics = (list(dict.fromkeys(row[key] for row in rows)) for key in ("model", "metric"))
     kinds = [metric for metric in metrics if metric.startswith("accuracy (")]
     if len(kinds) > MOST_KINDS:
         # Of ten classes, each with a column, nobody reads a page; they stay in the file.
         metrics = [metric for metric in metrics if metric not in kinds]
-    cells = {(row["model"], row["metric"]): shown(row) for row in rows}
+    cells = {}
+    for row in rows:
+        cells.setdefault((row["model"], row["metric"]), []).append(row)
+    cells = {key: cell(found) for key, found in cells.items()}
     lines = ["| | " + " | ".join(metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
     lines += ["| " + " | ".join([model, *(cells.get((model, m), "") for m in metrics)]) + " |" for model in models]
     made = dict.fromkeys(f"`{r['command']}` (commit {r['commit']}, seed {r['seed']}, {r['machine']})" for r in rows)
@@ -67,7 +80,8 @@ def results_table(name):
 
 def zoo_table():
     """Every registered model, with its figure on the first data set it was measured on."""
-    lines = ["| model | what it is | from | parameters | accuracy, or what is named | on |", "|---|---|---|---|---|---|"]
+    columns = ("model", "what it is", "from", "parameters", "accuracy, or what is named", "on")
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     commands = {}
     for name in kf.list_models():
         entry = kf.zoo.get_entry(name)
@@ -75,16 +89,16 @@ def zoo_table():
         found = measured(name)
         figures = ["", "", ""]
         if found:
-            data, parameters, score = found
-            number = commands.setdefault((data, score["command"]), len(commands) + 1)
-            figures = [parameters, SCORES[score["metric"]] + shown(score), f"{data} [{number}]"]
+            data, parameters, scores = found
+            number = commands.setdefault((data, scores[0]["command"]), len(commands) + 1)
+            figures = [parameters, SCORES[scores[0]["metric"]] + cell(scores), f"{data} [{number}]"]
         lines.append(f"| `{name}` | {entry.summary}{needs} | {entry.source} | {' | '.join(figures)} |")
     made = [f"{number}. {data}: `{command}`" for (data, command), number in commands.items()]
     return "\n".join([*lines, "", *made])
 
 
 def measured(name):
-    """Data set, parameters and row of the score of a model of the zoo; None where it was not measured."""
+    """Data set, parameters and the score's rows, one a seed, of a model of the zoo; None where there are none."""
     for file, data in MEASURED.items():
         path = ROOT / "experiments" / "results" / f"{file}.csv"
         # "vqa_film, seed 0" is a run of vqa_film.
@@ -94,7 +108,9 @@ def measured(name):
         scores.sort(key=lambda row: "mean over seeds" not in row["model"])
         if scores:
             counts = [shown(row) for row in rows if row["metric"] == "parameters"]
-            return data, counts[0] if counts else "", scores[0]
+            best = (scores[0]["model"], scores[0]["metric"])
+            same = [row for row in scores if (row["model"], row["metric"]) == best]
+            return data, counts[0] if counts else "", same
     return None
 
 
