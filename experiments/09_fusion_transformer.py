@@ -158,20 +158,35 @@ for name, given in SETTINGS.items():
     if len(shares) > 1:
         rows.append({"model": name, "metric": "deviation over seeds", "value": np.std(shares, ddof=1)})
 
-# What is left when one of the two inputs is taken away from the model that learned from both:
-first, (model, own) = next((name, made) for name, made in models.items() if "text" in made[0].input)
-test = own.splits["test"]
-without = {
-    "without the picture": dataclasses.replace(test, images={"image": np.full(len(test), -1, "int32")}),
-    "without the hint": dataclasses.replace(test, text={"text": np.zeros_like(test.text["text"])}),
-}
-for name, examples in without.items():
-    share = exact(model, examples)
-    print(f"{first}, asked {name}: {share:.1%} exact")
-    rows.append({"model": f"{first}, asked {name}", "metric": "scenes described exactly", "value": share})
+# What is left when one of the two inputs is taken away from a model that learned from both:
+both = [(name, *made) for name, made in models.items() if "text" in made[0].input]
+for name, model, own in both[:1]:
+    test = own.splits["test"]
+    without = {
+        "without the picture": dataclasses.replace(test, images={"image": np.full(len(test), -1, "int32")}),
+        "without the hint": dataclasses.replace(test, text={"text": np.zeros_like(test.text["text"])}),
+    }
+    for asked, examples in without.items():
+        share = exact(model, examples)
+        print(f"{name}, asked {asked}: {share:.1%} exact")
+        rows.append({"model": f"{name}, asked {asked}", "metric": "scenes described exactly", "value": share})
+
+if arguments.results:
+    command = f"python experiments/09_fusion_transformer.py --scenes {arguments.scenes} --epochs {arguments.epochs}"
+    command += f" --seeds {arguments.seeds}"
+    command += f" --settings {' '.join(arguments.settings)}" if arguments.settings else ""
+    command += " --results experiments/results/fusion_transformer.csv"
+    # One experiment each, so that settings that are run one after the other stay beside one another.
+    for name in dict.fromkeys(row["model"] for row in rows):
+        own_rows = [row for row in rows if row["model"] == name]
+        record(arguments.results, own_rows, f"09_fusion_transformer: {name}", command, 0)
 
 # ## 5. A SavedModel that reads both
 
+if not both:
+    raise SystemExit(0)
+_, model, own = both[0]
+test = own.splits["test"]
 inputs = {
     "image_bytes": [test.banks["image"].encoded(i) for i in test.images["image"][:4]],
     "text": [text.encode() for text in test.raw(test.schema["text"])[:4]],
@@ -183,16 +198,6 @@ with CApiSession(version) as session:
     for key, prompt in (("as it is", b""), ("from 'two'", b"two")):
         answer = session.run("caption", {**inputs, "prompt": [prompt] * 4, "strategy": [b"beam"] * 4})
         print(f"{key}: {answer['caption'][0].decode()}")
-
-if arguments.results:
-    command = f"python experiments/09_fusion_transformer.py --scenes {arguments.scenes} --epochs {arguments.epochs}"
-    command += f" --seeds {arguments.seeds}"
-    command += f" --settings {' '.join(arguments.settings)}" if arguments.settings else ""
-    command += " --results experiments/results/fusion_transformer.csv"
-    # One experiment each, so that settings that are run one after the other stay beside one another.
-    for name in dict.fromkeys(row["model"] for row in rows):
-        own_rows = [row for row in rows if row["model"] == name]
-        record(arguments.results, own_rows, f"09_fusion_transformer: {name}", command, 0)
 
 # ## What to change
 #
