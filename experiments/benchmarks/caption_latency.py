@@ -3,14 +3,16 @@
     python experiments/benchmarks/caption_latency.py
 
 Captioners of the zoo, 256 wide, 2,600 words, pictures of 128 pixels, are exported and asked through the C API of
-TensorFlow, batch 1. Their weights are random and the end is made impossible, so that every caption has as many words as are
-allowed; what the words are changes no time. One export for each length; requests of all lengths take turns. *A further
-word* is the time of the longest minus that of the shortest by the difference of words; that it does not grow with the
-length is said by the same from 10 to 20 words beside from 20 to 40. *Without a cache* is what Keras takes of the same
-weights to run over all words so far for each new one, as a decoder without a state does.
+TensorFlow, batch 1. Their weights are random and the end is made impossible, so that every caption has as many
+words as are allowed; what the words are changes no time. One export for each length; requests of all lengths take
+turns. *A further word* is the time of the longest minus that of the shortest by the difference of words; that it
+does not grow with the length is said by the same from 10 to 20 words beside from 20 to 40. *Without a cache* is
+what Keras takes of the same weights to run over all words so far for each new one, as a decoder without a state
+does.
 """
 
 import argparse
+import itertools
 import os
 import statistics
 import tempfile
@@ -106,8 +108,7 @@ for name in arguments.models:
     for (length, search), milliseconds in found.items():
         rows.append({"model": f"{name}, {search}", "metric": f"ms, {length} words", "value": milliseconds})
     for search in ("greedy", "beam", "without a cache"):
-        pairs = [(a, b) for a, b in zip(arguments.lengths[:-1], arguments.lengths[1:], strict=True)]
-        for first, last in pairs:
+        for first, last in itertools.pairwise(arguments.lengths):
             each = (found[last, search] - found[first, search]) / (last - first)
             metric = f"ms for a further word, {first} to {last}"
             rows.append({"model": f"{name}, {search}", "metric": metric, "value": each})

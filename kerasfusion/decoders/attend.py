@@ -2,7 +2,7 @@ import keras
 from keras import ops
 
 from kerasfusion.decoders.base import Decoder
-from kerasfusion.decoders.recurrent import tuple_of
+from kerasfusion.decoders.recurrent import rows_by_text
 from kerasfusion.layers.attention import BLOCKED
 
 
@@ -59,7 +59,7 @@ class AttendDecoder(Decoder):
         texts = ops.shape(words)[1]
         flat = [ops.reshape(part, (-1, part.shape[-1])) for part in (ops.concatenate([words, seen], axis=-1), *state)]
         output, states = self.cell(flat[0], flat[1:], training=training)
-        output, states = tuple_of(texts, output, states, self.units)
+        output, states = rows_by_text(texts, output, states, self.units)
         return words + self.from_state(output) + self.from_seen(seen), states
 
     def look(self, memory, state):

@@ -1,5 +1,6 @@
 """Words made one after the other: the likeliest, drawn, or the best of several beams."""
 
+import keras
 from keras import ops
 
 from kerasfusion.layers.attention import BLOCKED
@@ -104,7 +105,7 @@ def beam_search(decoder, head, context, prompt=None, length=None, beams=3, lengt
 
         done = ops.logical_or(kept(done), word == END)
         told = ops.where(places == place, word[..., None], kept(told))
-        return place + 1, word, told, total, done, tree_map(kept, state)
+        return place + 1, word, told, total, done, keras.tree.map_structure(kept, state)
 
     start = (
         ops.convert_to_tensor(0, "int32"),
@@ -170,8 +171,3 @@ def _log_probabilities(head, hidden, place, most):
     never = ops.logical_or(ids < END, ops.logical_and(ids == END, place == 0))
     scores = ops.log_softmax(ops.where(never, BLOCKED, head(hidden)), axis=-1)
     return ops.where(ops.logical_and(place == most, ids != END), BLOCKED, scores)
-
-
-def tree_map(function, tree):
-    """`function` of every tensor in nested lists."""
-    return [tree_map(function, part) for part in tree] if isinstance(tree, list) else function(tree)

@@ -36,7 +36,7 @@ class RecurrentDecoder(Decoder):
         texts = ops.shape(words)[1]
         flat = [ops.reshape(part, (-1, self.units)) for part in (words, *state)]
         output, states = self.recurrent.cell(flat[0], flat[1:], training=training)
-        return tuple_of(texts, output, states, self.units)
+        return rows_by_text(texts, output, states, self.units)
 
     def decode(self, context, words, training=None):
         _, texts, length, width = words.shape
@@ -52,7 +52,7 @@ class RecurrentDecoder(Decoder):
         return size if isinstance(size, (list, tuple)) else [size]
 
 
-def tuple_of(texts, output, states, units):
+def rows_by_text(texts, output, states, units):
     """Rows `(B·K, d)` of a cell's output and states as `(B, K, d)`."""
     output, *states = (ops.reshape(part, (-1, texts, units)) for part in (output, *states))
     return output, states

@@ -4,6 +4,7 @@ import keras
 
 from kerasfusion.decoders import DECODERS
 from kerasfusion.heads import CaptionHead, ContextHead
+from kerasfusion.models.heads_of import heads_of
 from kerasfusion.models.inputs import encode, make, model_inputs
 from kerasfusion.models.joint_encoder import JointEncoder
 
@@ -94,7 +95,7 @@ class CaptionerParts:
     """
 
     def __init__(self, model):
-        heads = {task: output._keras_history.operation for task, output in model.output.items()}
+        heads = heads_of(model)
         captions = [task for task, head in heads.items() if isinstance(head, CaptionHead)]
         if not captions:
             raise ValueError(f"{model.name} writes no captions: its heads are {[h.name for h in heads.values()]}.")

@@ -85,12 +85,11 @@ class CaptionSignatures(Signatures):
     def raw_examples(self, examples):
         raw = super().raw_examples(examples)
         rows = len(next(iter(raw.values())))
-        strategies = ["greedy", "beam"] * rows
-        # The likeliest first word of this vocabulary stands for a prompt.
+        # The commonest word stands for a prompt.
         return {
             **raw,
             "prompt": tf.constant(["", self.task.vocabulary[0]] * rows)[:rows],
-            "strategy": tf.constant(strategies)[:rows],
+            "strategy": tf.constant(["greedy", "beam"] * rows)[:rows],
             "temperature": tf.fill((rows,), 0.8),
             "top_k": tf.fill((rows,), 50),
             "top_p": tf.fill((rows,), 0.95),
@@ -100,7 +99,7 @@ class CaptionSignatures(Signatures):
     def own_examples(self, raw):
         own = super().own_examples(raw)
         context, _ = self._encode(*(raw[spec.name] for spec in self.raw.specs()))
-        told, _ = self._searches["greedy"](context, self.prompts.ids(tf.fill((len(own["image"]),), "")))
+        told, _ = self._searches["greedy"](context, self.prompts.ids(tf.zeros_like(raw["prompt"])))
         return {**own, self.task.name: tf.concat([tf.fill((len(told), 1), 2), told[:, :-1]], axis=1)}
 
     def _context(self, *inputs):

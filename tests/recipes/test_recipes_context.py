@@ -11,7 +11,8 @@ from kerasfusion.recipes import with_context
 from kerasfusion.training import Run
 
 VECTORS = {"crimson": (1, 0), "emerald": (0, 1), "azure": (-1, 0), "red": (2, 0), "green": (0, 2), "blue": (-2, 0)}
-SMALL = {"image_encoder": {"name": "small_cnn", "filters": (8,)}, "decoder": "lstm", "depth": 0, "units": 8, "dropout": 0.0}
+SMALL = {"image_encoder": {"name": "small_cnn", "filters": (8,)}, "decoder": "lstm"}
+SMALL |= {"depth": 0, "units": 8, "dropout": 0.0}
 
 
 @pytest.fixture(scope="module")
