@@ -138,54 +138,50 @@ SETTINGS = {name: SETTINGS[name] for name in (list(SETTINGS)[number - 1] for num
 matcher = trained_matcher() if any("alpha" in changes for changes in SETTINGS.values()) else None
 recipe = kf.training.Recipe(epochs=arguments.epochs, batch_size=64, learning_rate=1e-3, clip=1.0, patience=None)
 size = {"units": 96, "dropout": 0.0, "decoder": {"name": "transformer", "depth": 2}}
-rows, models = [], {}
+command = f"python experiments/09_fusion_transformer.py --scenes {arguments.scenes} --epochs {arguments.epochs}"
+command += f" --seeds {arguments.seeds}"
+command += f" --settings {' '.join(arguments.settings)}" if arguments.settings else ""
+command += " --results experiments/results/fusion_transformer.csv"
+
+
+def share_exact(name, model, examples, seed):
+    """The share of captions that are exact, printed, and recorded at once: the whole table takes hours."""
+    value = exact(model, examples)
+    print(f"{name}, seed {seed}: {value:.1%} of captions exact")
+    if arguments.results:
+        row = {"model": name, "metric": "scenes described exactly", "value": value, "n": len(scenes)}
+        record(arguments.results, [row], f"09_fusion_transformer: {name}, seed {seed}", command, seed)
+    return value
+
+
+both = None
 for name, given in SETTINGS.items():
     changes = dict(given)
     alpha, only = changes.pop("alpha", None), changes.pop("only", None)
     own = data if only is None else kf.data.load(table, text=[], **roles)
     own = own if alpha is None else kf.recipes.with_context(own, matcher, context_weight=alpha)
-    shares = []
+    test, shares = own.splits["test"], []
     for seed in range(arguments.seeds):
         folder = arguments.out / f"{name}_{seed}".replace(" ", "").replace("=", "").replace(",", "_")
         keras.utils.set_random_seed(seed)
         model = kf.create_model("fusion_transformer", own.schema, **size, **changes)
         model_recipe = dataclasses.replace(recipe, seed=seed)
         kf.training.fit(model, own.splits["train"], own.splits["validation"], model_recipe, folder, say=print)
-        shares.append(exact(model, own.splits["test"]))
-        models.setdefault(name, (model, own))
-    print(f"{name}: {np.mean(shares):.1%} of captions exact, seeds {', '.join(f'{share:.1%}' for share in shares)}")
-    rows.append({"model": name, "metric": "scenes described exactly", "value": np.mean(shares), "n": len(scenes)})
-    if len(shares) > 1:
-        rows.append({"model": name, "metric": "deviation over seeds", "value": np.std(shares, ddof=1)})
-
-# What is left when one of the two inputs is taken away from a model that learned from both:
-both = [(name, *made) for name, made in models.items() if "text" in made[0].input]
-for name, model, own in both[:1]:
-    test = own.splits["test"]
-    without = {
-        "without the picture": dataclasses.replace(test, images={"image": np.full(len(test), -1, "int32")}),
-        "without the hint": dataclasses.replace(test, text={"text": np.zeros_like(test.text["text"])}),
-    }
-    for asked, examples in without.items():
-        share = exact(model, examples)
-        print(f"{name}, asked {asked}: {share:.1%} exact")
-        rows.append({"model": f"{name}, asked {asked}", "metric": "scenes described exactly", "value": share})
-
-if arguments.results:
-    command = f"python experiments/09_fusion_transformer.py --scenes {arguments.scenes} --epochs {arguments.epochs}"
-    command += f" --seeds {arguments.seeds}"
-    command += f" --settings {' '.join(arguments.settings)}" if arguments.settings else ""
-    command += " --results experiments/results/fusion_transformer.csv"
-    # One experiment each, so that settings that are run one after the other stay beside one another.
-    for name in dict.fromkeys(row["model"] for row in rows):
-        own_rows = [row for row in rows if row["model"] == name]
-        record(arguments.results, own_rows, f"09_fusion_transformer: {name}", command, 0)
+        shares.append(share_exact(name, model, test, seed))
+        if only is None:
+            # What is left when one of the two inputs is taken away from a model that learned from both:
+            blind = dataclasses.replace(test, images={"image": np.full(len(test), -1, "int32")})
+            share_exact(f"{name}, asked without the picture", model, blind, seed)
+            deaf = dataclasses.replace(test, text={"text": np.zeros_like(test.text["text"])})
+            share_exact(f"{name}, asked without the hint", model, deaf, seed)
+            both = both or (model, own)
+    print(f"{name}: {np.mean(shares):.1%} on the mean of {len(shares)} seeds")
 
 # ## 5. A SavedModel that reads both
 
-if not both:
+if both is None:
     raise SystemExit(0)
-_, model, own = both[0]
+model, own = both
 test = own.splits["test"]
 inputs = {
     "image_bytes": [test.banks["image"].encoded(i) for i in test.images["image"][:4]],

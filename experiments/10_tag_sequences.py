@@ -85,43 +85,34 @@ def tagged(model, data):
     return answers
 
 
+command = f"python experiments/10_tag_sequences.py --epochs {arguments.epochs} --seeds {arguments.seeds}"
+command += " --results experiments/results/tag_sequences.csv"
 figures = []
 for way, (name, data, changes) in WAYS.items():
-    by_seed = []
     for seed in range(arguments.seeds):
         recipe = kf.training.Recipe(epochs=arguments.epochs, seed=seed, patience=None)
         keras.utils.set_random_seed(seed)
         model = kf.create_model(name, data.schema, **changes)
-        kf.training.fit(
-            model,
-            data.splits["train"],
-            data.splits["validation"],
-            recipe,
-            arguments.out / f"{name}_{seed}",
-            say=print,
-        )
+        folder = arguments.out / f"{name}_{seed}"
+        kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, folder, say=print)
         answers = tagged(model, data)
         precision, recall, f1, _ = precision_recall_fscore_support(labels, answers, average="micro", zero_division=0)
         exact = (answers == labels).all(axis=1).mean()
-        by_seed.append({"precision": precision, "recall": recall, "F1": f1, "all tags right": exact})
-    found = pd.DataFrame(by_seed)
-    for metric in found:
-        figures.append({"model": way, "metric": metric, "value": found[metric].mean(), "n": len(labels)})
-    if len(found) > 1:
-        figures.append({"model": way, "metric": "F1, deviation over seeds", "value": found["F1"].std()})
-    print(f"{way}: " + "  ".join(f"{metric} {found[metric].mean():.3f}" for metric in found))
+        found = {"precision": precision, "recall": recall, "F1": f1, "all tags right": exact}
+        rows = [{"model": way, "metric": metric, "value": value, "n": len(labels)} for metric, value in found.items()]
+        figures += rows
+        print(f"{way}, seed {seed}: " + "  ".join(f"{metric} {value:.3f}" for metric, value in found.items()))
+        if arguments.results:
+            # At once, and not at the end: all of it takes an hour.
+            record(arguments.results, rows, f"10_tag_sequences: {way}, seed {seed}", command, seed)
 
 # ## 3. What the table says
 #
 # Precision is the share of the tags given that are right, recall the share of the right ones that were given, F1
 # their harmonic mean; "all tags right" asks for the whole set.
 
-print(pd.DataFrame(figures).pivot(index="model", columns="metric", values="value").to_string(float_format="%.3f"))
-
-if arguments.results:
-    command = f"python experiments/10_tag_sequences.py --epochs {arguments.epochs} --seeds {arguments.seeds}"
-    command += " --results experiments/results/tag_sequences.csv"
-    record(arguments.results, figures, "10_tag_sequences", command, 0)
+table = pd.DataFrame(figures).pivot_table(index="model", columns="metric", values="value", aggfunc="mean")
+print(table.to_string(float_format="%.3f"))
 
 # ## What to change
 #

@@ -39,12 +39,14 @@ SCORES = {
     "CIDEr": "CIDEr ",
     "R@1 text to image": "R@1 text to image ",
 }
+# Shown as percentages.
+SHARES = ("accuracy", "f1", "scenes", "all tags right")
 
 
 def shown(row):
     """A figure as people read it, with its interval where it has one."""
     value = float(row["value"])
-    if row["metric"].startswith(("accuracy", "f1", "scenes")):
+    if row["metric"].startswith(SHARES):
         ends = f" [{float(row['low']):.1%}, {float(row['high']):.1%}]" if row["low"] else ""
         return f"{value:.2%}{ends}"
     ends = f" [{float(row['low']):.3g}, {float(row['high']):.3g}]" if row["low"] and row["metric"] == "CIDEr" else ""
@@ -57,6 +59,8 @@ def cell(rows):
         return shown(rows[-1])
     values = [float(row["value"]) for row in rows]
     mean, deviation = statistics.mean(values), statistics.stdev(values)
+    if rows[-1]["metric"].startswith(SHARES):
+        return f"{mean:.2%} ± {100 * deviation:.2g}"
     return f"{mean:,.0f} ± {deviation:,.0f}" if mean >= 1000 else f"{mean:.3g} ± {deviation:.2g}"
 
 
