@@ -105,7 +105,6 @@ class ImageSources:
         )
         return ImageCheck(self.unusable + problems, bad, sizes)
 
-
     def decodable(self, check):
         """The keys, emptied where a check found the picture bad: what is no file must not be read for its pixels."""
         return [b"" if bad else key for key, bad in zip(self.keys, check.bad, strict=True)]

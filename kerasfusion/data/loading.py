@@ -137,6 +137,7 @@ def load(
         frame, roles = read_tfds(source, roles)
     else:
         frame = read_table(source)
+    unread = frame.attrs.get("notes", [])
     columns = infer_columns(frame, **roles, group=group, label_kind=label_kind, match=match)
     frame, skipped = clean_rows(frame, columns)
     if match:
@@ -169,7 +170,8 @@ def load(
         name = "label" if len(columns.labels) == 1 else column
         tasks.append(Task(name, kind, column, classes))
     splits, notes = make_splits(frame, columns, groups=list(pictures.values()), labels=labels, seed=seed)
-    notes = [*leaks, *notes, *duplicates_across_splits(frame, columns, splits), *remarks(frame, columns, pictures)]
+    notes = [*unread, *leaks, *notes]
+    notes += [*duplicates_across_splits(frame, columns, splits), *remarks(frame, columns, pictures)]
     train = splits["train"]
     tasks = [_with_statistics(task, labels[task.column][train]) if task.kind == "number" else task for task in tasks]
 

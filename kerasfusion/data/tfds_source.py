@@ -71,6 +71,8 @@ def read_tfds(source, roles):
     ]
     frame = pd.concat(frames, ignore_index=True)
     frame.attrs.update(source=source, folder=".")
+    if unused := [split for split in builder.info.splits if split not in SPLITS]:
+        frame.attrs["notes"] = [f"Not read from {source}: the split(s) {', '.join(unused)}."]
     named = {role: [path.split("/")[-1] for path in listed] for role, listed in paths.items()}
     named["type"] = named["type"][0] if "type" in named else None
     return frame, {**dict.fromkeys(roles), **named, "split": "split"}
