@@ -38,7 +38,7 @@ import kerasfusion as kf
 from kerasfusion.data.shapes_world import Scene, caption, describes, draw_scene
 from kerasfusion.data.shapes_world.scene import sample_scene
 from kerasfusion.evaluation.captions import generate_captions
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation.results import read, record
 from kerasfusion.serving import CApiSession
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -144,6 +144,11 @@ command += f" --settings {' '.join(arguments.settings)}" if arguments.settings e
 command += " --results experiments/results/fusion_transformer.csv"
 
 
+# What an interrupted run has recorded with the same command is not made again.
+recorded = read(arguments.results) if arguments.results and arguments.results.exists() else []
+recorded = {row["experiment"]: float(row["value"]) for row in recorded if row["command"] == command}
+
+
 def share_exact(name, model, examples, seed):
     """The share of captions that are exact, printed, and recorded at once: the whole table takes hours."""
     value = exact(model, examples)
@@ -162,6 +167,9 @@ for name, given in SETTINGS.items():
     own = own if alpha is None else kf.recipes.with_context(own, matcher, context_weight=alpha)
     test, shares = own.splits["test"], []
     for seed in range(arguments.seeds):
+        if (before := recorded.get(f"09_fusion_transformer: {name}, seed {seed}")) is not None:
+            shares.append(before)
+            continue
         folder = arguments.out / f"{name}_{seed}".replace(" ", "").replace("=", "").replace(",", "_")
         keras.utils.set_random_seed(seed)
         model = kf.create_model("fusion_transformer", own.schema, **size, **changes)

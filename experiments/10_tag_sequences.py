@@ -24,7 +24,7 @@ import kerasfusion as kf
 from kerasfusion.data.tfds_source import read_tfds
 from kerasfusion.evaluation.captions import generate_captions
 from kerasfusion.evaluation.predict import decide, predict_logits, predictions
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation.results import read, record
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--epochs", type=int, default=15)
@@ -87,9 +87,15 @@ def tagged(model, data):
 
 command = f"python experiments/10_tag_sequences.py --epochs {arguments.epochs} --seeds {arguments.seeds}"
 command += " --results experiments/results/tag_sequences.csv"
+# What an interrupted run has recorded with the same command is not made again.
+recorded = read(arguments.results) if arguments.results and arguments.results.exists() else []
 figures = []
 for way, (name, data, changes) in WAYS.items():
     for seed in range(arguments.seeds):
+        experiment = f"10_tag_sequences: {way}, seed {seed}"
+        if before := [row for row in recorded if (row["experiment"], row["command"]) == (experiment, command)]:
+            figures += [{**row, "value": float(row["value"])} for row in before]
+            continue
         recipe = kf.training.Recipe(epochs=arguments.epochs, seed=seed, patience=None)
         keras.utils.set_random_seed(seed)
         model = kf.create_model(name, data.schema, **changes)
@@ -104,7 +110,7 @@ for way, (name, data, changes) in WAYS.items():
         print(f"{way}, seed {seed}: " + "  ".join(f"{metric} {value:.3f}" for metric, value in found.items()))
         if arguments.results:
             # At once, and not at the end: all of it takes an hour.
-            record(arguments.results, rows, f"10_tag_sequences: {way}, seed {seed}", command, seed)
+            record(arguments.results, rows, experiment, command, seed)
 
 # ## 3. What the table says
 #

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from kerasfusion.data.steady import steady
 from kerasfusion.preprocessing.image import decode_images
 
 # Pictures decoded at a time.
@@ -58,4 +59,4 @@ def decode_chunks(paths, encoded, size):
     """
     chunks = tf.data.Dataset.from_tensor_slices((paths, encoded)).batch(CHUNK)
     chunks = chunks.map(lambda paths, encoded: decode_sources(paths, encoded, size)).prefetch(1)
-    yield from chunks.as_numpy_iterator()
+    yield from steady(chunks).as_numpy_iterator()

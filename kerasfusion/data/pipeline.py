@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfusion.data.missing import drop_modalities
+from kerasfusion.data.steady import PARALLEL_CALLS, PREFETCHED, steady
 from kerasfusion.preprocessing.augment import RANDOM_NUMBERS, augment_pictures
 
 # A picture with more texts than this is entered several times.
@@ -119,8 +120,8 @@ class Batches:
             return tf.data.Dataset.from_tensor_slices((order, random, chances))
 
         batches = tf.data.Dataset.range(1).flat_map(current_order)
-        batches = batches.map(self._gather(), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-        return batches.apply(tf.data.experimental.assert_cardinality(left))
+        batches = batches.map(self._gather(), num_parallel_calls=PARALLEL_CALLS).prefetch(PREFETCHED)
+        return steady(batches.apply(tf.data.experimental.assert_cardinality(left)))
 
     def _epoch(self, first, images, texts):
         """Entries of the current epoch's batches from `first` on; random numbers for pictures and for dropping."""

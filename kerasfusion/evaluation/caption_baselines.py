@@ -5,6 +5,7 @@ import collections
 import numpy as np
 import tensorflow as tf
 
+from kerasfusion.data.steady import PREFETCHED, steady
 from kerasfusion.evaluation.caption_scores import normalized
 from kerasfusion.models.graph import only_reader
 
@@ -67,7 +68,8 @@ def picture_features(model, examples, rows):
         return tf.reduce_mean(encoder(pixels, training=False)["sequence"], axis=1)
 
     batches = tf.data.Dataset.from_tensor_slices(examples.images[image.name][rows]).batch(BATCH_SIZE)
-    return np.concatenate([mean(pixels).numpy() for pixels, _ in batches.map(bank.fetch).prefetch(2)])
+    pictures = steady(batches.map(bank.fetch).prefetch(PREFETCHED))
+    return np.concatenate([mean(pixels).numpy() for pixels, _ in pictures])
 
 
 def _unit(vectors):

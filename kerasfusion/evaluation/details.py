@@ -105,8 +105,10 @@ def _by_class(found):
     figures = precision_recall_fscore_support(
         found.labels.astype(int), found.decided.astype(int), average=None, zero_division=0, **kept
     )
-    decided = found.decided.sum(axis=0) if task.kind == "tags" else np.bincount(
-        found.decided.astype(int), minlength=len(task.classes)
+    decided = (
+        found.decided.sum(axis=0)
+        if task.kind == "tags"
+        else np.bincount(found.decided.astype(int), minlength=len(task.classes))
     )
     return [
         {

@@ -8,6 +8,7 @@ import tensorflow as tf
 from scipy.integrate import trapezoid
 
 from kerasfusion.data.pipeline import Batches
+from kerasfusion.data.steady import PARALLEL_CALLS, PREFETCHED
 from kerasfusion.evaluation.corruptions import CORRUPTIONS
 from kerasfusion.evaluation.predict import BATCH_SIZE, decide, predictions
 from kerasfusion.evaluation.scores import row_terms
@@ -97,9 +98,9 @@ def _scores(model, examples, corruption=None, degree=0.0, seed=0):
         # The batch's number is part of the seed: the same noise for every model and in every call.
         batches = tf.data.Dataset.zip(numbers, batches).map(
             lambda i, x: corruption.apply(x, features, degree, tf.stack([seed, 100 * i])),
-            num_parallel_calls=tf.data.AUTOTUNE,
+            num_parallel_calls=PARALLEL_CALLS,
         )
-    found = predictions(model, model.predict(batches.prefetch(tf.data.AUTOTUNE), verbose=0))
+    found = predictions(model, model.predict(batches.prefetch(PREFETCHED), verbose=0))
     scores = []
     for task in schema.tasks:
         labelled = examples.weights[task.name] > 0

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfusion.data.feature_bank import FeatureBank
+from kerasfusion.data.steady import PREFETCHED, steady
 from kerasfusion.models.graph import only_reader
 
 # Features are kept in memory up to this many bytes, beside the pixels: in float32, in float16 where only that fits,
@@ -72,9 +73,9 @@ def frozen_features(model, splits, say=None, memory_limit=MEMORY_LIMIT):
 def _fill(features, encoder, bank, places, count):
     present = np.zeros(len(places), bool)
     network = tf.function(encoder.features, reduce_retracing=True, autograph=False)
-    pixels = tf.data.Dataset.from_tensor_slices(places).batch(BATCH_SIZE).map(bank.fetch).prefetch(2)
+    pixels = tf.data.Dataset.from_tensor_slices(places).batch(BATCH_SIZE).map(bank.fetch).prefetch(PREFETCHED)
     done = 0
-    for batch, there in pixels:
+    for batch, there in steady(pixels):
         rows = slice(done, done + len(batch))
         features[rows], present[rows] = network(batch).numpy(), there.numpy()
         done = rows.stop

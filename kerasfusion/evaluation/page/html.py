@@ -57,6 +57,7 @@ def table(caption, header, rows, numeric=(), class_=None):
     Returns:
         Html
     """
+
     def kind(place):
         return "number" if place in numeric else None
 

@@ -46,8 +46,11 @@ def read_parts(folder):
         FileNotFoundError: It lacks a file; the message says which.
     """
     folder = Path(folder)
-    lacking = [name for name in ("schema.json", "config.json", "metrics.json", DETAILS_FILE, "history.csv")
-               if not (folder / name).exists()]
+    lacking = [
+        name
+        for name in ("schema.json", "config.json", "metrics.json", DETAILS_FILE, "history.csv")
+        if not (folder / name).exists()
+    ]
     if lacking:
         raise FileNotFoundError(f"{folder} lacks {', '.join(lacking)}, so no page can be made of it.")
     config, metrics, details = (

@@ -109,8 +109,7 @@ def _details(reports, examples, splits, skipped, notes, image_sizes):
         ],
         "notes": list(notes),
         "tasks": {
-            name: _DETAILS.get(found.task.kind, task_details)(found, examples)
-            for name, found in reports.items()
+            name: _DETAILS.get(found.task.kind, task_details)(found, examples) for name, found in reports.items()
         },
         "rows_of": _rows_of(examples.frame),
     }
