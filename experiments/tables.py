@@ -18,8 +18,15 @@ ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "experiments/README.md")
 MOST_KINDS = 8
 
-# Entries that a comparison lists by other words: its branches of classifier_concat are these very networks.
-BRANCHES = {"text_only": "text only", "image_only": "image only"}
+# Entries that a file of results lists by other words.
+OTHER_WORDS = {
+    # Its branches of classifier_concat are these very networks.
+    ("compare_emoji", "text_only"): "text only",
+    ("compare_emoji", "image_only"): "image only",
+    ("compare_emoji", "late_average"): "late average",
+    ("fusion_transformer", "fusion_transformer"): "α = 0",
+    ("tag_sequences", "caption_lstm"): "written, the picture seen once",
+}
 
 # Where the zoo's models were measured, in the order in which a figure is looked for: file of results -> data set.
 MEASURED = {
@@ -31,6 +38,8 @@ MEASURED = {
     "captioning": "Flickr8k at 128 pixels, our split",
     "captioning_shapes": "shapes world",
     "contrastive_retrieval": "Flickr8k at 128 pixels, our split",
+    "fusion_transformer": "drawn shapes, one of them under a blot",
+    "tag_sequences": "shapes world, tags written as a sentence",
 }
 # What a model of the zoo is judged by, and how it is called there; plain accuracy needs no name.
 SCORES = {
@@ -38,6 +47,8 @@ SCORES = {
     "accuracy (relational)": "",
     "CIDEr": "CIDEr ",
     "R@1 text to image": "R@1 text to image ",
+    "scenes described exactly": "scenes described exactly ",
+    "all tags right": "all tags right ",
 }
 # Shown as percentages.
 SHARES = ("accuracy", "f1", "scenes", "all tags right")
@@ -106,8 +117,9 @@ def measured(name):
     for file, data in MEASURED.items():
         path = ROOT / "experiments" / "results" / f"{file}.csv"
         # "vqa_film, seed 0" is a run of vqa_film.
-        wanted = BRANCHES.get(name, name) if file == "compare_emoji" else name
-        rows = [row for row in read(path) if row["model"].split(",")[0] == wanted] if path.exists() else []
+        wanted = OTHER_WORDS.get((file, name), name)
+        rows = read(path) if path.exists() else []
+        rows = [row for row in rows if wanted in (row["model"], row["model"].split(",")[0])]
         scores = [row for row in rows if row["metric"] in SCORES]
         scores.sort(key=lambda row: "mean over seeds" not in row["model"])
         if scores:
