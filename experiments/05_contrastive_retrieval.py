@@ -1,6 +1,7 @@
 """Which picture is meant? One space for pictures and texts: article 000, sections 3.1.1 and 4.1.2, made to work.
 
-    python experiments/05_contrastive_retrieval.py --data-dir DATA      # DATA/flickr8k_128
+    python experiments/05_contrastive_retrieval.py --data-dir DATA      # DATA/flickr8k_128, five losses: hours
+    python experiments/05_contrastive_retrieval.py --data-dir DATA --losses "triplet, hardest"     # triplets alone
     python experiments/05_contrastive_retrieval.py DATA/noto_emoji/data.jsonl --data-dir DATA   # emoji, their names
     python experiments/05_contrastive_retrieval.py captions.csv --image photo --text caption    # a table of your own
     python experiments/05_contrastive_retrieval.py --quick              # drawn shapes, less than a minute
@@ -41,6 +42,7 @@ LOSSES = {
     "siglip": "siglip",
     "triplet, hardest": {"name": "triplet", "negatives": "hardest"},
     "triplet, semi-hard": {"name": "triplet", "negatives": "semi_hard"},
+    "cosine margin": "cosine_margin",
 }
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("source", nargs="?", help="a table with a picture and a caption in each row")
@@ -133,17 +135,18 @@ else:
 for what, value, why, flag in data.settings:
     print(f"{what:20} {value}  ({why}; {flag})")
 
-# ## 3. Two branches, and four ways to draw them together
+# ## 3. Two branches, and five ways to draw them together
 #
 # A text CNN reads the words, and a MobileNetV2 that keeps its ImageNet weights looks, so that 6,000 photos are enough
 # to learn from. It never changes, so it sees each photo once, and its mirror image; what it makes of them (1,280
 # numbers) is kept and trained on. Between those numbers and the shared space stands one linear layer: what is deeper
-# there knows the training photos by heart sooner than it knows others. The four losses see the same batches:
+# there knows the training photos by heart sooner than it knows others. The five losses see the same batches:
 #
 # * InfoNCE: choose the right one among all of the batch. Its temperature is learned.
 # * SigLIP: each pair by itself, yes or no.
 # * Triplet, hardest negative (VSE++): only the wrong one that is nearest counts, up to a margin.
 # * Triplet, semi-hard negative (FaceNet): the nearest of those that are further away than the right one already.
+# * Cosine margin: right ones to a cosine of 1, wrong ones below a margin, none compared with another.
 #
 # A larger batch holds harder negatives: here 512 captions of nearly as many photos (`image_major=False`: one caption
 # of a photo, as photos cost nothing any more).
@@ -170,7 +173,7 @@ else:
 
 runs = {}
 for name in arguments.losses or (["info_nce"] if arguments.quick else list(LOSSES)):
-    folder = arguments.out / name.replace(", ", "_")
+    folder = arguments.out / name.replace(", ", "_").replace(" ", "_")
     settings = {"overwrite": not arguments.resume, "resume": arguments.resume}
     runs[name] = kf.train(data, model, folder, recipe, say=print, loss=LOSSES[name], **settings, **changes)
     print(runs[name].metrics["tasks"]["match"]["verdict"])
@@ -178,7 +181,8 @@ for name in arguments.losses or (["info_nce"] if arguments.quick else list(LOSSE
 # ## 4. What was found
 #
 # R@K is the share of queries with a right answer among the first K. Chance stands beside it, because R@10 of twenty
-# pictures is one half without any training. `figures/retrieval.png` shows queries and what they found.
+# pictures is one half without any training. `figures/retrieval.png` of each run shows some queries, the same of every
+# loss, and what they found.
 
 for name, run in runs.items():
     found = run.metrics["tasks"]["match"]
@@ -186,8 +190,8 @@ for name, run in runs.items():
         recall = "  ".join(f"R@{k} {value:6.1%}" for k, value in part["recall"].items())
         chance = "  ".join(f"{value:6.1%}" for value in found["chance"][direction]["recall"].values())
         print(f"{name:20} {direction}: {recall}  median rank {part['median_rank']:g}  (chance {chance})")
+    print(f"{name:20} pictures: {run.path / 'figures' / 'retrieval.png'}")
 first = next(iter(runs.values()))
-print(f"Pictures: {first.path / 'figures' / 'retrieval.png'}")
 
 # ## 5. A search that is served
 #
@@ -275,6 +279,8 @@ if arguments.results:
         command += " --losses " + " ".join(f"'{name}'" if " " in name else name for name in arguments.losses)
     command += " --rerank" * arguments.rerank
     command += f" --seed {arguments.seed} --results experiments/results/{arguments.results.name}"
-    record(arguments.results, rows, f"05_contrastive_retrieval, seed {arguments.seed}", command, arguments.seed)
+    # With the losses in its name: others, recorded before, stay in the file.
+    experiment = f"05_contrastive_retrieval, {' and '.join(runs)}, seed {arguments.seed}"
+    record(arguments.results, rows, experiment, command, arguments.seed)
 
 raise SystemExit(0 if report.ok else 1)

@@ -2,6 +2,7 @@
 
 from kerasfusion.encoders.image import (
     IMAGE_ENCODERS,
+    CLIPImageEncoder,
     EfficientNetB0Encoder,
     ImageEncoder,
     MobileNetV2Encoder,
@@ -19,6 +20,7 @@ from kerasfusion.encoders.text import (
     BagOfWordsEncoder,
     BiGRUEncoder,
     BiLSTMEncoder,
+    CLIPTextEncoder,
     GRUEncoder,
     KerasHubTextEncoder,
     LSTMEncoder,
@@ -35,6 +37,8 @@ __all__ = [
     "BagOfWordsEncoder",
     "BiGRUEncoder",
     "BiLSTMEncoder",
+    "CLIPImageEncoder",
+    "CLIPTextEncoder",
     "EfficientNetB0Encoder",
     "GRUEncoder",
     "ImageEncoder",

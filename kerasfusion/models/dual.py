@@ -16,7 +16,8 @@ def dual_encoder(
         schema: A `kf.data.Schema` with one text, one image and one task of kind `"match"`.
         text_encoder: A name in `kf.encoders.TEXT_ENCODERS`, or `{"name": ..., **arguments}`.
         image_encoder: A name in `kf.encoders.IMAGE_ENCODERS`, or `{"name": ..., **arguments}`.
-        units: Width of the space, and of the branches unless their own arguments say otherwise.
+        units: Width of the space, and of the branches unless their own arguments say otherwise. None leaves out the
+            dense layers into the space, for encoders that share one already, as those of a CLIP do.
         loss: See `MatchHead`.
         dropout: Dropout rate on what the encoders give.
         name: Name of the model.
@@ -26,7 +27,7 @@ def dual_encoder(
         picture and text. The layers `embed_text` and `embed_image` give the embeddings, float `(B, units)`.
 
     Raises:
-        ValueError: an unknown name, or a schema with other features or tasks.
+        ValueError: an unknown name, a schema with other features or tasks, or encoders of two widths and no units.
 
     Example:
 
@@ -46,10 +47,14 @@ def dual_encoder(
     embeddings = {}
     for feature in schema.features:
         x = keras.layers.Dropout(dropout, name=f"dropout_{feature.kind}")(encoded[feature.name]["pooled"])
-        x = keras.layers.Dense(units, name=f"project_{feature.kind}")(x)
+        if units is not None:
+            x = keras.layers.Dense(units, name=f"project_{feature.kind}")(x)
         embeddings[feature.kind] = keras.layers.UnitNormalization(
             axis=-1, dtype="float32", name=f"embed_{feature.kind}"
         )(x)
+    widths = {kind: embedding.shape[-1] for kind, embedding in embeddings.items()}
+    if len(set(widths.values())) > 1:
+        raise ValueError(f"dual_encoder: without units the encoders have to be as wide as one another, not {widths}.")
     task = schema.tasks[0].name
     cosine = MatchHead(loss, name=f"head_{task}")(embeddings)
     return keras.Model(inputs, {task: cosine}, name=name)

@@ -61,6 +61,8 @@ def encode(schema, inputs, text_encoder, image_encoder, units):
 def again(branch, feature):
     """A new encoder with the settings of `branch`, that starts as it did: at random or from its pretrained file."""
     settings = branch.get_config()
+    # Of a loaded encoder, in place of the pretrained network that it is to start from.
+    settings.pop("structure", None)
     if feature.kind == "text":
         settings["vocabulary"] = feature.vocabulary
     # Not `from_config`, which reads no file: it is for encoders whose weights are loaded.

@@ -9,8 +9,9 @@ import numpy as np
 
 from kerasfusion.data.augmentation import augmentation_for
 from kerasfusion.data.pipeline import Batches
-from kerasfusion.models import captioning, contrastive, heads_of, image_major
+from kerasfusion.models import captioning, heads_of, image_major
 from kerasfusion.models.graph import Rerun
+from kerasfusion.training.across_replicas import AcrossReplicas
 from kerasfusion.training.budget import epochs_within
 from kerasfusion.training.callbacks import History, SaveBest
 from kerasfusion.training.checkpoint import Checkpoint
@@ -76,7 +77,7 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
     if any(task.kind == "match" for task in schema.tasks):
         if recipe.modality_dropout:
             raise ValueError("A match takes a picture and a text: leave modality dropout at 0.")
-        trained = contrastive(model)
+        trained = AcrossReplicas(model)
         if recipe.rows_at_once is not None:
             # Image-major, a batch is counted in pictures.
             share = recipe.rows_at_once / recipe.batch_size

@@ -3,10 +3,10 @@
 import keras
 import tensorflow as tf
 
-from kerasfusion.models.contrastive import Contrastive
+from kerasfusion.training.across_replicas import AcrossReplicas
 
 
-class GradientCache(Contrastive):
+class GradientCache(AcrossReplicas):
     """The twin that `contrastive` makes, with a whole batch's gradients in a part's memory (arXiv 2101.06983).
 
     A contrastive loss needs all embeddings of a batch at once, but not all of what the networks computed on the way.
@@ -57,7 +57,8 @@ class GradientCache(Contrastive):
         total, cached = tape.gradient(scaled, (weights, embeddings), unconnected_gradients="zero")
         total = self._add_parts(x, parts, weights, cached, total)
         self.optimizer.apply_gradients(zip(total, self.trainable_variables, strict=True))
-        self._loss_tracker.update_state(loss, sample_weight=count)
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        self._loss_tracker.update_state(loss * replicas, sample_weight=count)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def _embed_part(self, x, i):

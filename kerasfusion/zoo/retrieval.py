@@ -31,3 +31,16 @@ def dual_transformer_vit(schema, **changes):
     """Transformers over words and over patches of the picture, into one space (CLIP's form, small)."""
     settings = {"text_encoder": {"name": "transformer", "depth": 2}, "image_encoder": {"name": "vit", "depth": 4}}
     return _dual(schema, "dual_transformer_vit", changes, **settings)
+
+
+@register_model(source="arXiv 2103.00020", task="match")
+def dual_clip(schema, preset="clip_vit_base_patch32", fine_tune="projection", **changes):
+    """The two branches of a pretrained CLIP, in the space that they share (KerasHub, extra [hub]).
+
+    `preset` is the name of one of KerasHub's, whose weights are downloaded, or a folder with one. The data is read in
+    the size that it was trained on (`image_size=224`). What learns, `fine_tune`, is CLIP's last layer on either side,
+    "none" or "all"; see `CLIPTextEncoder` for the words that it knows.
+    """
+    clip = {"name": "clip", "preset": preset, "fine_tune": fine_tune}
+    settings = {"text_encoder": clip, "image_encoder": {**clip, "pool": True}, "units": None, "dropout": 0.0}
+    return _dual(schema, "dual_clip", changes, **settings)

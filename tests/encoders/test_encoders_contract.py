@@ -16,7 +16,7 @@ IDS = np.array([[4, 5, 6, 7, 0, 0], [8, 1, 0, 0, 0, 0], [9, 10, 11, 12, 4, 5]], 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype("uint8")
 RAW_NUMBERS = np.array([[14.0, 6.0], [8.0, 5.0], [11.0, 7.5]], "float32")
 
-ELSEWHERE = {"keras_hub", "vgg16", "resnet50", "mobilenet_v2", "efficientnet_b0"}
+ELSEWHERE = {"clip", "keras_hub", "vgg16", "resnet50", "mobilenet_v2", "efficientnet_b0"}
 SETTINGS = {
     "text_cnn": {"windows": (2, 3), "filters": 6},
     "transformer": {"width": 8, "heads": 2, "depth": 1},

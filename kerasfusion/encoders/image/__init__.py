@@ -8,6 +8,7 @@ from kerasfusion.encoders.image.applications import (
     VGG16Encoder,
 )
 from kerasfusion.encoders.image.base import ImageEncoder
+from kerasfusion.encoders.image.clip import CLIPImageEncoder
 from kerasfusion.encoders.image.residual_cnn import ResidualCNN
 from kerasfusion.encoders.image.row_rnn import RowRNN
 from kerasfusion.encoders.image.small_cnn import SmallCNN
@@ -22,11 +23,13 @@ IMAGE_ENCODERS = {
     "resnet50": ResNet50Encoder,
     "mobilenet_v2": MobileNetV2Encoder,
     "efficientnet_b0": EfficientNetB0Encoder,
+    "clip": CLIPImageEncoder,
 }
 
 __all__ = [
     "IMAGE_ENCODERS",
     "ApplicationEncoder",
+    "CLIPImageEncoder",
     "EfficientNetB0Encoder",
     "ImageEncoder",
     "MobileNetV2Encoder",

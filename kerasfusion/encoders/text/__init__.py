@@ -3,6 +3,7 @@
 from kerasfusion.encoders.text.average import AverageEmbeddingEncoder
 from kerasfusion.encoders.text.bag_of_words import BagOfWordsEncoder
 from kerasfusion.encoders.text.base import TextEncoder
+from kerasfusion.encoders.text.clip import CLIPTextEncoder
 from kerasfusion.encoders.text.hub import KerasHubTextEncoder
 from kerasfusion.encoders.text.recurrent import BiGRUEncoder, BiLSTMEncoder, GRUEncoder, LSTMEncoder
 from kerasfusion.encoders.text.text_cnn import TextCNN
@@ -19,6 +20,7 @@ TEXT_ENCODERS = {
     "bigru": BiGRUEncoder,
     "transformer": TransformerTextEncoder,
     "keras_hub": KerasHubTextEncoder,
+    "clip": CLIPTextEncoder,
 }
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "BagOfWordsEncoder",
     "BiGRUEncoder",
     "BiLSTMEncoder",
+    "CLIPTextEncoder",
     "GRUEncoder",
     "KerasHubTextEncoder",
     "LSTMEncoder",

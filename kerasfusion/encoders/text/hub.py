@@ -2,6 +2,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasfusion.encoders.hub import keras_hub
+
 # Pieces kept of a word: more are rare, and the table of pieces is as wide for every word.
 MOST_PIECES = 6
 
@@ -45,13 +47,16 @@ class KerasHubTextEncoder(keras.layers.Layer):
     ```
     """
 
+    choices = ("none", "all")  # of fine_tune
+
     def __init__(self, vocabulary_size, units, preset, fine_tune="none", vocabulary=None, structure=None, **kwargs):
         super().__init__(**kwargs)
-        if fine_tune not in ("none", "all"):
-            raise ValueError(f"{self.name}: fine_tune must be 'none' or 'all', not {fine_tune!r}.")
+        if fine_tune not in self.choices:
+            choices = " or ".join(map(repr, self.choices))
+            raise ValueError(f"{self.name}: fine_tune must be {choices}, not {fine_tune!r}.")
         if vocabulary is None and structure is None:
             raise ValueError(f"{self.name}: the vocabulary is needed, to cut its words into the backbone's pieces.")
-        hub = _keras_hub()
+        hub = keras_hub()
         self.vocabulary_size = vocabulary_size
         self.units = units
         self.preset = str(preset)
@@ -60,21 +65,28 @@ class KerasHubTextEncoder(keras.layers.Layer):
         if vocabulary is None:
             self.backbone = keras.saving.deserialize_keras_object(structure["backbone"])
         else:
-            self.backbone = hub.models.Backbone.from_preset(self.preset, dtype=self.dtype_policy)
+            self.backbone = self.read_backbone()
             self._table, ends = piece_table(hub.tokenizers.Tokenizer.from_preset(self.preset), vocabulary)
             if len(self._table) != vocabulary_size:
                 raise ValueError(f"{self.name}: {len(vocabulary)} words for {vocabulary_size} token ids.")
             structure = {"pieces": self._table.shape[1], "ends": ends}
         self.pieces, self.ends = structure["pieces"], tuple(structure["ends"])
-        if not {"token_ids", "padding_mask"} <= set(self.backbone.input):
-            raise ValueError(
-                f"{self.name}: {self.preset} takes {sorted(self.backbone.input)}, which is no text encoder."
-            )
         self.backbone.trainable = fine_tune == "all"
         if hasattr(self.backbone, "pooled_dense"):
             # It makes BERT's own pooled vector, which is not used: no gradient would reach it.
             self.backbone.pooled_dense.trainable = False
-        self.projection = keras.layers.Dense(units, name="projection", dtype=self.dtype_policy)
+        self.projection = self.make_projection(structure)
+
+    def read_backbone(self):
+        """The network that the preset holds."""
+        backbone = keras_hub().models.Backbone.from_preset(self.preset, dtype=self.dtype_policy)
+        if not {"token_ids", "padding_mask"} <= set(backbone.input):
+            raise ValueError(f"{self.name}: {self.preset} takes {sorted(backbone.input)}, which is no text encoder.")
+        return backbone
+
+    def make_projection(self, structure):
+        """The dense layer behind the backbone."""
+        return keras.layers.Dense(self.units, name="projection", dtype=self.dtype_policy)
 
     def build(self, ids_shape):
         self.table = self.add_weight(
@@ -97,7 +109,7 @@ class KerasHubTextEncoder(keras.layers.Layer):
         counts = ops.sum(ops.cast(there, "int32"), axis=-1)
         # Where each word begins; the start token is at place 0.
         first = ops.cumsum(counts, axis=1) - counts + 1
-        mask = ops.logical_and(ids != 0, first <= kept)
+        mask = ops.logical_and(counts > 0, first <= kept)
         total = ops.minimum(ops.sum(counts, axis=1, keepdims=True), kept)
 
         # The pieces side by side, without the holes that short words leave.
@@ -111,18 +123,24 @@ class KerasHubTextEncoder(keras.layers.Layer):
         flat = ops.pad(flat, ((0, 0), (1, 1)))
         place = ops.arange(kept + 2)[None]
         flat = ops.where(place == 0, start, ops.where(place == total + 1, end, flat))
-        counts_there = ops.cast(place <= total + 1, "int32")
-        tokens = {"token_ids": ops.where(counts_there == 1, flat, padding), "padding_mask": counts_there}
-        if "segment_ids" in self.backbone.input:
-            tokens["segment_ids"] = ops.zeros_like(flat)
-        hidden = self.backbone(tokens, training=bool(training) and self.fine_tune == "all")
-        hidden = hidden["sequence_output"] if isinstance(hidden, dict) else hidden
-
-        weights = ops.cast(counts_there, hidden.dtype)[..., None]
-        mean = ops.sum(hidden * weights, axis=1) / ops.sum(weights, axis=1)
+        there = place <= total + 1
+        hidden = self.run_backbone(ops.where(there, flat, padding), there, bool(training) and self.fine_tune == "all")
         words = ops.take_along_axis(hidden, ops.minimum(first, kept)[..., None], axis=1)
         sequence = self.projection(words) * ops.cast(mask, hidden.dtype)[..., None]
-        return {"sequence": sequence, "pooled": self.projection(mean), "mask": mask}
+        return {"sequence": sequence, "pooled": self.projection(self.pool(hidden, there, total)), "mask": mask}
+
+    def run_backbone(self, tokens, there, training):
+        """What the backbone makes of int32 `(B, n)`, float `(B, n, hidden)`; `there` is False at padding."""
+        tokens = {"token_ids": tokens, "padding_mask": ops.cast(there, "int32")}
+        if "segment_ids" in self.backbone.input:
+            tokens["segment_ids"] = ops.zeros_like(tokens["token_ids"])
+        hidden = self.backbone(tokens, training=training)
+        return hidden["sequence_output"] if isinstance(hidden, dict) else hidden
+
+    def pool(self, hidden, there, total):
+        """One vector of a text's; `total` int32 `(B, 1)` counts its pieces without start and end."""
+        weights = ops.cast(there, hidden.dtype)[..., None]
+        return ops.sum(hidden * weights, axis=1) / ops.sum(weights, axis=1)
 
     def get_config(self):
         return {
@@ -150,26 +168,22 @@ def piece_table(tokenizer, vocabulary):
         tuple: int32 `(len(vocabulary) + 4, pieces)`, -1 where a word has fewer; and the three ids.
 
     Raises:
-        ValueError: a tokenizer of another kind than WordPiece.
+        ValueError: a tokenizer that cuts a word in another way behind a space: neither WordPiece nor CLIP's.
     """
-    if not hasattr(tokenizer, "oov_token"):
+    if hasattr(tokenizer, "oov_token"):
+        unknown = [tokenizer.token_to_id(tokenizer.oov_token)]
+    elif type(tokenizer).__name__ == "CLIPTokenizer":
+        # It knows every byte, so it has no token for what it does not know.
+        unknown = []
+    else:
         raise ValueError(
             f"{type(tokenizer).__name__} does not cut words into pieces as WordPiece does; choose a BERT."
         )
-    unknown = tokenizer.token_to_id(tokenizer.oov_token)
     ends = (tokenizer.start_token_id, tokenizer.end_token_id, tokenizer.pad_token_id)
     # Padding has no piece; start and end tokens of our own are not in texts that are read.
-    words = [[], [unknown], [], [], *([int(piece) for piece in tokenizer(word)] for word in vocabulary)]
+    words = [[], unknown, [], [], *([int(piece) for piece in tokenizer(word)] for word in vocabulary)]
     words = [word[:MOST_PIECES] for word in words]
     table = np.full((len(words), max(map(len, words))), -1, "int32")
     for row, word in zip(table, words, strict=True):
         row[: len(word)] = word
     return table, ends
-
-
-def _keras_hub():
-    try:
-        import keras_hub
-    except ImportError as error:
-        raise ImportError("A KerasHub backbone needs keras-hub: pip install 'kerasfusion[hub]'.") from error
-    return keras_hub

@@ -1,0 +1,97 @@
+import keras
+from keras import ops
+
+from kerasfusion.encoders.hub import clip_branch, clip_projection, keras_hub
+from kerasfusion.encoders.image.base import ImageEncoder
+
+# Of the pictures that CLIP was trained on: RGB in 0..1.
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class CLIPImageEncoder(ImageEncoder):
+    """The image branch of CLIP (arXiv 2103.00020) from KerasHub: a vision transformer.
+
+    `kf.training.fit` runs the network once per picture where it is frozen, and trains on the `features` it gives.
+
+    Args:
+        units: Width `d` of a new dense layer on the network; None takes CLIP's own, into the space of its texts.
+        preset: Name of a KerasHub preset, or a folder that `save_to_preset` of a CLIP wrote. It is read when an
+            encoder is made, never when one is loaded.
+        fine_tune: `"none"` leaves CLIP as it is; `"projection"` trains its last layer, the projection; `"all"` trains
+            all of it. A new dense layer is always trained.
+        dropout: Dropout rate on the pooled vector.
+        pool: Keep the vector of the whole picture alone: what is left is a grid of one cell.
+        structure: What `get_config` gives for a loaded encoder.
+
+    Call arguments:
+        pixels: uint8 `(B, H, W, 3)` in 0..255, of the height and width that the preset was trained on.
+
+    Returns:
+        dict: `grid` float `(B, h, w, d)` and `sequence` float `(B, h·w, d)` of the patches; `pooled` float `(B, d)`,
+        the class token, which for CLIP stands for the whole picture.
+
+    Raises:
+        ImportError: keras-hub is not installed.
+        ValueError: an unknown `fine_tune`, a preset that is no CLIP, or pictures of another size.
+
+    Example:
+
+    ```python
+    data = kf.data.load("captions.csv", image="photo", text="caption", match=True, image_size=224)
+    clip = {"name": "clip", "preset": "clip_vit_base_patch32"}
+    model = kf.models.dual_encoder(data.schema, text_encoder=clip, image_encoder=clip, units=None)
+    ```
+    """
+
+    def __init__(self, units, preset, fine_tune="none", dropout=0.0, pool=False, structure=None, **kwargs):
+        super().__init__(units, dropout=dropout, **kwargs)
+        if fine_tune not in ("none", "projection", "all"):
+            raise ValueError(f"{self.name}: fine_tune must be 'none' or 'projection' or 'all', not {fine_tune!r}.")
+        keras_hub()
+        self.preset = str(preset)
+        self.fine_tune = fine_tune
+        self.pool = pool
+        kernel = None
+        if structure is None:
+            self.backbone, kernel = clip_branch(self.preset, "vision", self.dtype_policy)
+            self.width = kernel.shape[1]
+        else:
+            self.backbone = keras.saving.deserialize_keras_object(structure["backbone"])
+            self.width = structure["width"]
+        self.backbone.trainable = fine_tune == "all"
+        self.projection = clip_projection(units, self.width, kernel, self.dtype_policy)
+        self.projection.trainable = units is not None or fine_tune != "none"
+        self.stem = None if fine_tune == "all" else self.backbone
+
+    def build_encoder(self, pixels_shape):
+        height, width, _ = self.backbone.image_shape
+        if tuple(pixels_shape[1:3]) != (height, width):
+            raise ValueError(
+                f"{self.name}: {self.preset} takes pictures of {height} x {width} pixels, not {pixels_shape[1]} x "
+                f"{pixels_shape[2]}: read the data with image_size={height} (--image-size {height})."
+            )
+        self.projection.build((None, self.backbone.hidden_dim))
+
+    def features(self, pixels, training=False):
+        """What the network makes of uint8 pixels, float `(B, 1, n, hidden)`: the class token, then the patches.
+
+        The encoder takes it in place of the pixels, so that training may compute it once for all epochs.
+        """
+        mean, std = (ops.convert_to_tensor(v, dtype=self.compute_dtype) for v in (CLIP_MEAN, CLIP_STD))
+        hidden = self.backbone({"images": (self.unit_interval(pixels) - mean) / std}, training=training)
+        return hidden[:, None, :1] if self.pool else hidden[:, None]
+
+    def call(self, pixels, training=None):
+        learning = bool(training) and self.fine_tune == "all"
+        hidden = self.features(pixels, learning) if pixels.shape[-1] == 3 else pixels
+        tokens = self.projection(hidden[:, 0])
+        side = 1 if self.pool else self.backbone.image_shape[0] // self.backbone.patch_size
+        patches = tokens if self.pool else tokens[:, 1:]
+        return self.answer(ops.reshape(patches, (-1, side, side, patches.shape[-1])), tokens[:, 0], training)
+
+    def get_config(self):
+        structure = {"backbone": keras.saving.serialize_keras_object(self.backbone), "width": self.width}
+        own = {"preset": self.preset, "fine_tune": self.fine_tune, "pool": self.pool, "structure": structure}
+        return {**super().get_config(), **own}
