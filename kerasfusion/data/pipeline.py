@@ -97,7 +97,8 @@ class Batches:
 
         Returns:
             tf.data.Dataset of `(x, y, w)`, or of `x` alone where the examples have no labels; its cardinality is
-            `steps - first_step`. Of a caption, ids `(…, L)` in the examples, x has the ids that the decoder reads
+            `steps - first_step`. Of examples whose schema has no tasks, y are the features themselves, whole, and w
+            whether they were there. Of a caption, ids `(…, L)` in the examples, x has the ids that the decoder reads
             and y those that it is to say next, both int32 `(…, L - 1)`, 0 behind the last.
 
         Raises:
@@ -163,11 +164,17 @@ class Batches:
                 else:
                     x[name] = tf.gather(arrays["numbers"][name], rows)
                     x[f"{name}_present"] = tf.gather(arrays["numbers_present"][name], rows) & real
+            whole = x
             if self.modality_dropout:
                 chances = chances[:, : 1 + (tf.shape(rows)[1] if self.image_major else 1)]
                 x = drop_modalities(x, schema, real, chances, self.modality_dropout)
             if not arrays["labels"]:
                 return x
+            if not schema.tasks:
+                # What an autoencoder is to give back, of whatever is left of it.
+                names = [feature.name for feature in schema.features]
+                present = {name: tf.cast(whole[f"{name}_present"], tf.float32) for name in names}
+                return x, {name: whole[name] for name in names}, present
             y = {task.name: tf.gather(arrays["labels"][task.name], rows) for task in schema.tasks}
             for task in schema.tasks:
                 if task.kind == "caption":

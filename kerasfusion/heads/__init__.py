@@ -7,7 +7,9 @@ from kerasfusion.heads.classes import ClassesHead
 from kerasfusion.heads.context import ContextHead
 from kerasfusion.heads.match import MatchHead
 from kerasfusion.heads.number import NumberHead
+from kerasfusion.heads.picture import PictureHead
 from kerasfusion.heads.tags import TagsHead
+from kerasfusion.heads.words import WordsHead
 
 
 def head_for(task):
@@ -28,6 +30,8 @@ __all__ = [
     "Head",
     "MatchHead",
     "NumberHead",
+    "PictureHead",
     "TagsHead",
+    "WordsHead",
     "head_for",
 ]

@@ -3,6 +3,17 @@
 from kerasfusion.layers.bilinear_knowledge import BilinearKnowledge
 from kerasfusion.layers.bottleneck import Bottleneck
 from kerasfusion.layers.coordinates import append_coordinates
+from kerasfusion.layers.gaussian_code import GaussianCode
+from kerasfusion.layers.picture_decoder import PictureDecoder
 from kerasfusion.layers.transformer import TransformerBlock
+from kerasfusion.layers.word_dropout import WordDropout
 
-__all__ = ["BilinearKnowledge", "Bottleneck", "TransformerBlock", "append_coordinates"]
+__all__ = [
+    "BilinearKnowledge",
+    "Bottleneck",
+    "GaussianCode",
+    "PictureDecoder",
+    "TransformerBlock",
+    "WordDropout",
+    "append_coordinates",
+]

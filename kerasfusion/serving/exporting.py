@@ -16,6 +16,7 @@ from kerasfusion.serving.dual_signatures import DualSignatures
 from kerasfusion.serving.freezing import freeze
 from kerasfusion.serving.lite import write_lite
 from kerasfusion.serving.lite_model import require_runtime
+from kerasfusion.serving.picture_signatures import AutoencoderSignatures, DrawingSignatures
 from kerasfusion.serving.signatures import Signatures
 
 # Largest difference from Keras's float32 answers that `verify` allows, by how the weights are kept. A bfloat16 has
@@ -29,7 +30,7 @@ def export_model(model, schema, base, examples, variant="variables", lite=False,
 
     Args:
         model: A plain model.
-        schema: Its `Schema`.
+        schema: Its `Schema`; without tasks, that of an autoencoder or a generator.
         base: The model's folder; the version is one more than the highest there, `<base>/<version>/`.
         examples: Raw inputs to store as reference and warm-up: dict of `serving_default` inputs, each with a few
             rows.
@@ -43,12 +44,15 @@ def export_model(model, schema, base, examples, variant="variables", lite=False,
 
     Raises:
         ImportError: `lite` without the extra `[lite]`, which runs what it writes.
-        ValueError: An unknown variant, any but the first of a captioner, or weights too large to be frozen.
+        ValueError: An unknown variant, any but the first of a captioner, weights too large to be frozen, or `lite` of
+            a model without tasks.
     """
     if variant not in TOLERANCES:
         raise ValueError(f"There is no variant {variant!r}; choose one of {', '.join(TOLERANCES)}.")
     if writes_captions(schema) and (lite or variant != "variables"):
         raise ValueError("A captioner writes word by word in a loop and is exported with plain weights alone.")
+    if lite and not schema.tasks:
+        raise ValueError("LiteRT models answer tasks: a model that gives back or draws pictures has none (lite).")
     if lite:
         require_runtime()
 
@@ -105,6 +109,9 @@ def _signatures(model, schema, convert=None, gallery=None):
         return DualSignatures(model, schema, convert, gallery)
     if writes_captions(schema):
         return CaptionSignatures(model, schema)
+    if not schema.tasks:
+        kind = DrawingSignatures if "noise" in model.input else AutoencoderSignatures
+        return kind(model, schema, convert)
     return Signatures(model, schema, convert)
 
 

@@ -28,7 +28,8 @@ def compile_model(model, heads, schema, recipe, total_steps, steps_per_execution
     model.compile(
         optimizer=optimizer,
         loss={task: head.loss() for task, head in heads.items()},
-        loss_weights={task.name: task.weight for task in schema.tasks},
+        # What an autoencoder gives back are no tasks.
+        loss_weights={task.name: task.weight for task in schema.tasks} or None,
         weighted_metrics={task: head.metrics_for() for task, head in heads.items()},
         steps_per_execution=steps_per_execution,
         jit_compile=on_gpu() if recipe.jit_compile is None else recipe.jit_compile,

@@ -61,7 +61,9 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
     splits = on_pixels if augment else frozen_features(model, on_pixels, say)
     train, validation = splits
     seconds_before = time.perf_counter() - started
-    together = recipe.image_major if recipe.image_major is not None else shares_pictures(train)
+    # Without tasks a picture is given back, each time with its own text: nothing is asked of it several times.
+    shared = bool(schema.tasks) and shares_pictures(train)
+    together = recipe.image_major if recipe.image_major is not None else shared
     batches = {
         "train": Batches(
             train,

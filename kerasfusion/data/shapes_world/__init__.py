@@ -3,6 +3,7 @@
 from kerasfusion.data.shapes_world.builder import ShapesWorld, ShapesWorldConfig, prepare
 from kerasfusion.data.shapes_world.captions import caption, describes, parse_caption
 from kerasfusion.data.shapes_world.draw import PICTURE_SIZE, draw_scene, encode_png
+from kerasfusion.data.shapes_world.placed import PLACES, place_of, placed, sample_object
 from kerasfusion.data.shapes_world.questions import ANSWERS, TYPES, Question, ask
 from kerasfusion.data.shapes_world.scene import COLORS, SHAPES, SIZES, Object, Scene, sample_scene
 
@@ -10,6 +11,7 @@ __all__ = [
     "ANSWERS",
     "COLORS",
     "PICTURE_SIZE",
+    "PLACES",
     "SHAPES",
     "SIZES",
     "TYPES",
@@ -24,6 +26,9 @@ __all__ = [
     "draw_scene",
     "encode_png",
     "parse_caption",
+    "place_of",
+    "placed",
     "prepare",
+    "sample_object",
     "sample_scene",
 ]
