@@ -141,6 +141,7 @@ size = {"units": 96, "dropout": 0.0, "decoder": {"name": "transformer", "depth":
 command = f"python experiments/09_fusion_transformer.py --scenes {arguments.scenes} --epochs {arguments.epochs}"
 command += f" --seeds {arguments.seeds}"
 command += f" --settings {' '.join(arguments.settings)}" if arguments.settings else ""
+command += " --quick" * arguments.quick
 command += " --results experiments/results/fusion_transformer.csv"
 
 
@@ -188,6 +189,7 @@ for name, given in SETTINGS.items():
 # ## 5. A SavedModel that reads both
 
 if both is None:
+    print("No model that reads both was trained now, so there is none to export.")
     raise SystemExit(0)
 model, own = both
 test = own.splits["test"]

@@ -86,7 +86,7 @@ def tagged(model, data):
 
 
 command = f"python experiments/10_tag_sequences.py --epochs {arguments.epochs} --seeds {arguments.seeds}"
-command += " --results experiments/results/tag_sequences.csv"
+command += " --quick" * arguments.quick + " --results experiments/results/tag_sequences.csv"
 # What an interrupted run has recorded with the same command is not made again.
 recorded = read(arguments.results) if arguments.results and arguments.results.exists() else []
 figures = []
@@ -117,8 +117,8 @@ for way, (name, data, changes) in WAYS.items():
 # Precision is the share of the tags given that are right, recall the share of the right ones that were given, F1
 # their harmonic mean; "all tags right" asks for the whole set.
 
-table = pd.DataFrame(figures).pivot_table(index="model", columns="metric", values="value", aggfunc="mean")
-print(table.to_string(float_format="%.3f"))
+means = pd.DataFrame(figures).pivot_table(index="model", columns="metric", values="value", aggfunc="mean")
+print(means.to_string(float_format="%.3f"))
 
 # ## What to change
 #

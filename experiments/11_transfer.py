@@ -337,7 +337,8 @@ figure.savefig(arguments.out / "feature_transfer.png", dpi=120)
 print(f"Picture: {arguments.out / 'feature_transfer.png'}")
 
 if arguments.results:
-    command = "python experiments/11_transfer.py --data-dir DATA --results experiments/results/transfer.csv"
+    command = f"python experiments/11_transfer.py --data-dir DATA --seeds {arguments.seeds} --on {arguments.on}"
+    command += " --quick" * arguments.quick + " --results experiments/results/transfer.csv"
     record(arguments.results, rows, "11_transfer", command)
 
 # ## What to change

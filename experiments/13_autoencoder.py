@@ -102,8 +102,10 @@ def add(model, metric, values):
     values = [float(value) for value in np.atleast_1d(values)]
     spread = f" ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else ""
     print(f"  {model:40} {metric:34} {np.mean(values):.5f}{spread}")
-    ends = {"low": min(values), "high": max(values)} if len(values) > 1 else {}
-    rows.append({"model": model, "metric": metric, "value": np.mean(values), "n": len(test), **ends})
+    rows.extend(
+        {"model": model, "metric": metric, "value": value, "n": len(test), "seed": seed}
+        for seed, value in enumerate(values)
+    )
 
 
 def squared_error(found, true=pictures["test"]):
@@ -296,8 +298,12 @@ print(f"{raw['text'][1].decode()!r} was read and drawn: {arguments.out}/from_wor
 print("The code of 'a large blue cross at the bottom right':", np.round(code[0], 1))
 
 if arguments.results:
-    command = "python experiments/13_autoencoder.py --results experiments/results/autoencoder.csv"
-    record(arguments.results, rows, "13_autoencoder", command)
+    command = f"python experiments/13_autoencoder.py --seeds {arguments.seeds} --epochs {arguments.epochs}"
+    command += f" --code {arguments.code} --on {arguments.on}" + " --quick" * arguments.quick
+    command += " --results experiments/results/autoencoder.csv"
+    for seed in seeds:
+        own = [row for row in rows if row["seed"] == seed]
+        record(arguments.results, own, f"13_autoencoder, {seed}", command, seed)
 
 # ## What to change
 #

@@ -204,8 +204,9 @@ def add(model, metric, values, n):
     """A figure over the seeds, printed and kept for the results."""
     values = [float(value) for value in np.atleast_1d(values)]
     print(f"  {model:32} {metric:44} {np.mean(values):.4f}")
-    ends = {"low": min(values), "high": max(values)} if len(values) > 1 else {}
-    rows.append({"model": model, "metric": metric, "value": np.mean(values), "n": n, **ends})
+    rows.extend(
+        {"model": model, "metric": metric, "value": value, "n": n, "seed": seed} for seed, value in enumerate(values)
+    )
 
 
 def show(model, answers):
@@ -315,9 +316,12 @@ with CApiSession(version) as session:
 print(f"{sentences[0]!r}, seed 7: {arguments.out}/served.png, {len(answer['image_bytes'][0])} bytes")
 
 if arguments.results:
-    command = f"python experiments/14_text_to_picture.py --seeds {arguments.seeds}"
+    command = f"python experiments/14_text_to_picture.py --seeds {arguments.seeds} --epochs {arguments.epochs}"
+    command += f" --rate {arguments.rate} --on {arguments.on}" + " --quick" * arguments.quick
     command += " --results experiments/results/text_to_picture.csv"
-    record(arguments.results, rows, "14_text_to_picture", command)
+    for seed in range(len(models)):
+        own = [row for row in rows if row["seed"] == seed]
+        record(arguments.results, own, f"14_text_to_picture, {seed}", command, seed)
 
 # ## What to change
 #
