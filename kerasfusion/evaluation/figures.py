@@ -88,8 +88,8 @@ def reliability(calibration, path):
     figure.savefig(path, dpi=120)
 
 
-def looked_at(rows, path):
-    """Rows of `kf.explain.explained_rows`: the picture, and beside it the map of each class asked about."""
+def looked_at(rows, path, asked=None):
+    """Rows of `kf.explain.explained_rows`: the picture under its row's text, and beside it the map of each class."""
     columns = 1 + max(len(row["maps"]) for row in rows)
     figure = Figure(figsize=(2 * columns, 2.2 * len(rows)), layout="constrained")
     for axes in figure.subplots(len(rows), columns, squeeze=False).flat:
@@ -97,6 +97,7 @@ def looked_at(rows, path):
     for place, row in enumerate(rows):
         first, *others = figure.axes[columns * place :]
         first.imshow(row["picture"], interpolation="nearest")
+        first.set_title(textwrap.fill(asked[place], 28) if asked else "", fontsize=8)
         for axes, shown in zip(others, row["maps"], strict=False):
             axes.imshow(shown["picture"], interpolation="nearest")
             title = f"{shown['said']}: {shown['class']} ({shown['probability']:.0%})".replace("$", r"\$")

@@ -294,7 +294,9 @@ def _draw(folder, found, data, history, looked_at):
         if data.schema.of_kind("image"):
             _draw_examples(task_report, test, folder / f"examples{end}.png")
         if isinstance(looked_at.get(name), list):
-            figures.looked_at(looked_at[name], folder / f"looked_at{end}.png")
+            rows = looked_at[name]
+            asked = _asked(test, task_report.rows[[row["place"] for row in rows]])
+            figures.looked_at(rows, folder / f"looked_at{end}.png", asked)
 
 
 def _draw_queries(found, test, path):
@@ -326,10 +328,8 @@ def _draw_examples(found, test, path, count=12):
     rows = found.rows[chosen]
     pictures = test.banks[image].fetch(test.images[image][rows])[0].numpy()
     answers, labels = names(task, found.decided[chosen]), names(task, found.labels[chosen])
-    texts = [test.raw(feature)[rows] for feature in test.schema.of_kind("text")]
     captions, colors = [], []
-    for i in range(len(rows)):
-        asked = " / ".join(str(text[i]) for text in texts)[:90].replace("$", r"\$")
+    for i, asked in enumerate(_asked(test, rows)):
         if task.kind == "number":
             captions.append(f"{asked}\n{answers[i]:.3g} (label {labels[i]:.3g})")
             colors.append("black")
@@ -338,6 +338,12 @@ def _draw_examples(found, test, path, count=12):
         captions.append(f"{asked}\n{answers[i]}" + ("" if right else f" (label {labels[i]})"))
         colors.append("#1a7f37" if right else "#cf222e")
     figures.example_grid(pictures, captions, colors, path)
+
+
+def _asked(test, rows):
+    """The texts of each row, short enough to stand beside its picture."""
+    texts = [test.raw(feature)[rows] for feature in test.schema.of_kind("text")]
+    return [" / ".join(str(text[i]) for text in texts)[:90].replace("$", r"\$") for i in range(len(rows))]
 
 
 def save_reference_inputs(path, data):

@@ -90,7 +90,7 @@ def test_the_part_of_the_page(data, model, found):
 
 def test_the_figure_has_each_map_beside_its_picture(data, model, found, tmp_path):
     rows = explained_rows(model, found["color"], data.splits["train"], count=1)
-    figures.looked_at(rows, tmp_path / "looked_at.png")
+    figures.looked_at(rows, tmp_path / "looked_at.png", ["which color is it"] * len(rows))
     with Image.open(tmp_path / "looked_at.png") as picture:
         drawn = np.asarray(picture.convert("RGB"))
     # A pixel of the picture, and the same of its map, which are drawn as they are.
