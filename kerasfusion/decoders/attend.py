@@ -12,10 +12,10 @@ class AttendDecoder(Decoder):
 
     With the cells a_i, the word's vector y and the state h before it:
 
-        α = softmax(K a_i · Q h),  z = σ(w · h) Σ_i α_i V a_i,  h' = LSTM([y; z], h),  out = y + L_h h' + L_z z
+        α = softmax(K a_i · Q h),  z = σ(w · h) Σ_i α_i V a_i,  h' = LSTM([√d y; z], h),  out = y + L_h h' + L_z z
 
-    This is the paper's soft attention, except that a cell is scored by a dot product instead of by a network of its
-    own, which would be evaluated for every word and cell.
+    The first state is tanh(S BN(v)) of the context's vector v. This is the paper's soft attention, except that a cell
+    is scored by a dot product instead of by a network of its own, which would be evaluated for every word and cell.
 
     Args:
         vocabulary_size: Number of token ids, the four special ones included.
@@ -36,6 +36,7 @@ class AttendDecoder(Decoder):
         self.values = self.dense("values", width, units)
         self.queries = self.dense("queries", units, units)
         self.gate = self.dense("gate", units, 1, "sigmoid")
+        self.norm = self.batch_norm("norm", context_shape["pooled"][-1])
         self.start = [self.dense(f"start_{name}", context_shape["pooled"][-1], units, "tanh") for name in "hc"]
         self.cell = keras.layers.LSTMCell(units, name="cell", dtype=self.dtype_policy)
         self.cell.build((None, 2 * units))
@@ -43,11 +44,12 @@ class AttendDecoder(Decoder):
         self.from_seen = self.dense("from_seen", units, units, use_bias=False)
 
     def remember(self, context):
+        pooled = self.norm(context["pooled"])
         return {
             "keys": ops.transpose(self.keys(context["sequence"]), (0, 2, 1)),
             "values": self.values(context["sequence"]),
             "mask": context["mask"][:, None],
-            "start": [start(context["pooled"]) for start in self.start],
+            "start": [start(pooled) for start in self.start],
         }
 
     def begin(self, memory, texts):
@@ -57,7 +59,8 @@ class AttendDecoder(Decoder):
         looked_at = self.look(memory, state)
         seen = ops.matmul(ops.cast(looked_at, words.dtype), memory["values"]) * self.gate(state[0])
         texts = ops.shape(words)[1]
-        flat = [ops.reshape(part, (-1, part.shape[-1])) for part in (ops.concatenate([words, seen], axis=-1), *state)]
+        told = ops.concatenate([self.lengthened(words), seen], axis=-1)
+        flat = [ops.reshape(part, (-1, part.shape[-1])) for part in (told, *state)]
         output, states = self.cell(flat[0], flat[1:], training=training)
         output, states = rows_by_text(texts, output, states, self.units)
         return words + self.from_state(output) + self.from_seen(seen), states

@@ -104,6 +104,20 @@ class Decoder(keras.layers.Layer):
         layer.build((None, width))
         return layer
 
+    def batch_norm(self, name, width):
+        """Batch normalization of the context's vector, built, in this layer's precision.
+
+        What a pretrained network makes of different pictures is mostly one vector. Left as it is, that part alone
+        drives a recurrent network's gates to their ends, where what differs between pictures is not seen.
+        """
+        layer = keras.layers.BatchNormalization(momentum=0.9, name=name, dtype=self.dtype_policy)
+        layer.build((None, width))
+        return layer
+
+    def lengthened(self, words):
+        """Word vectors of about unit length as gates notice them: each place has about unit size."""
+        return words * self.units**0.5
+
     def compute_output_shape(self, context_shape, ids_shape):
         return (*ids_shape, self.units)
 

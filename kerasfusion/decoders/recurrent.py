@@ -8,11 +8,17 @@ UNROLL_UP_TO = 32
 
 
 class RecurrentDecoder(Decoder):
-    """A recurrent network that reads the context's vector as if it were a word before the first."""
+    """A recurrent network that reads the context's vector v as if it were a word before the first.
+
+    With words y_j, a state h of d places and batch normalization BN:
+
+        h_0 = RNN(W BN(v)),  h_j = RNN(√d y_j, h_{j-1}),  out_j = y_j + L h_j
+    """
 
     cell = None  # the Keras layer class
 
     def build_decoder(self, context_shape):
+        self.norm = self.batch_norm("norm", context_shape["pooled"][-1])
         self.first = self.dense("first", context_shape["pooled"][-1], self.units)
         self.recurrent = self.cell(
             self.units,
@@ -22,9 +28,10 @@ class RecurrentDecoder(Decoder):
             dtype=self.dtype_policy,
         )
         self.recurrent.build((None, self.length + 1, self.units))
+        self.from_state = self.dense("from_state", self.units, self.units)
 
     def remember(self, context):
-        return self.first(context["pooled"])
+        return self.first(self.norm(context["pooled"]))
 
     def begin(self, memory, texts):
         zeros = ops.zeros_like(memory)
@@ -34,18 +41,18 @@ class RecurrentDecoder(Decoder):
 
     def step(self, memory, state, words, place, training=None):
         texts = ops.shape(words)[1]
-        flat = [ops.reshape(part, (-1, self.units)) for part in (words, *state)]
+        flat = [ops.reshape(part, (-1, self.units)) for part in (self.lengthened(words), *state)]
         output, states = self.recurrent.cell(flat[0], flat[1:], training=training)
-        return rows_by_text(texts, output, states, self.units)
+        output, states = rows_by_text(texts, output, states, self.units)
+        return words + self.from_state(output), states
 
     def decode(self, context, words, training=None):
         _, texts, length, width = words.shape
         texts = texts or ops.shape(words)[1]
         first = ops.repeat(self.remember(context), texts, axis=0)[:, None]
-        found = self.recurrent(
-            ops.concatenate([first, ops.reshape(words, (-1, length, width))], axis=1), training=training
-        )
-        return ops.reshape(found[:, 1:], (-1, texts, length, width))
+        rows = ops.reshape(self.lengthened(words), (-1, length, width))
+        found = self.recurrent(ops.concatenate([first, rows], axis=1), training=training)
+        return words + self.from_state(ops.reshape(found[:, 1:], (-1, texts, length, width)))
 
     def _state_sizes(self):
         size = self.recurrent.cell.state_size

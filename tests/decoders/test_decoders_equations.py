@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from toy_decoders import IDS, LENGTH, ROWS, UNITS, built, context_of, numbers
+from toy_decoders import IDS, LENGTH, ROWS, UNITS, built, context_of, make, numbers
 
 from kerasfusion.decoders import TransformerDecoder
 
@@ -51,35 +51,67 @@ def compare(decoder, expected):
     assert np.ptp(found) > 0.1
 
 
+def pooled_of(decoder):
+    """The context's vector, normalized by means and variances that are not those it begins with."""
+    random, norm = np.random.default_rng(7), decoder.norm
+    for weight in norm.weights:
+        weight.assign(random.uniform(0.3, 1.5, weight.shape))
+    gamma, beta, mean, variance = (
+        numbers(w) for w in (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
+    )
+    return (context_of()["pooled"] - mean) / np.sqrt(variance + 1e-3) * gamma + beta
+
+
+def fresh(kind):
+    """A decoder of one's own, whose weights may be changed."""
+    decoder = make(kind)
+    decoder(context_of(), IDS)
+    return decoder
+
+
 def test_lstm():
-    decoder, _ = built("lstm")
+    decoder = fresh("lstm")
     cell, zeros, expected = decoder.recurrent.cell, np.zeros((ROWS, UNITS)), []
-    h, c = lstm(cell, dense(decoder.first, context_of()["pooled"]), zeros, zeros)
+    h, c = lstm(cell, dense(decoder.first, pooled_of(decoder)), zeros, zeros)
     for word in np.moveaxis(words_of(decoder), 1, 0):
-        h, c = lstm(cell, word, h, c)
-        expected.append(h)
+        h, c = lstm(cell, word * math.sqrt(UNITS), h, c)
+        expected.append(word + dense(decoder.from_state, h))
     compare(decoder, expected)
 
 
 def test_gru():
-    decoder, _ = built("gru")
-    h, expected = gru(decoder.recurrent.cell, dense(decoder.first, context_of()["pooled"]), np.zeros((3, UNITS))), []
+    decoder = fresh("gru")
+    h, expected = gru(decoder.recurrent.cell, dense(decoder.first, pooled_of(decoder)), np.zeros((3, UNITS))), []
     for word in np.moveaxis(words_of(decoder), 1, 0):
-        h = gru(decoder.recurrent.cell, word, h)
-        expected.append(h)
+        h = gru(decoder.recurrent.cell, word * math.sqrt(UNITS), h)
+        expected.append(word + dense(decoder.from_state, h))
     compare(decoder, expected)
 
 
+@pytest.mark.parametrize("kind", ["attend", "gru", "lstm"])
+def test_what_all_pictures_share_does_not_hide_what_differs(kind):
+    """A vector that is the same for all but for a hundredth gives as different outputs as the differences alone."""
+    decoder, context, ids = fresh(kind), context_of(), np.repeat(IDS[:1], 3, axis=0)
+    differs = context["pooled"] - context["pooled"].mean(axis=0)
+    found = []
+    for pooled in (differs, 100 + differs):
+        out = decoder({**context, "pooled": pooled.astype("float32")}, ids, training=True)
+        found.append(numbers(out).std(axis=0).mean())
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-2)
+    assert found[0] > 0.005
+
+
 def test_attend():
-    decoder, _ = built("attend")
+    decoder = fresh("attend")
+    pooled = pooled_of(decoder)
     context, expected, looked_at = context_of(), [], []
     keys, values = (dense(layer, context["sequence"]) for layer in (decoder.keys, decoder.values))
-    h, c = (dense(start, context["pooled"], np.tanh) for start in decoder.start)
+    h, c = (dense(start, pooled, np.tanh) for start in decoder.start)
     for word in np.moveaxis(words_of(decoder), 1, 0):
         scores = (dense(decoder.queries, h)[:, None] * keys).sum(axis=-1) / math.sqrt(UNITS)
         weights = softmax(np.where(context["mask"], scores, -np.inf))
         seen = dense(decoder.gate, h, sigmoid) * (weights[..., None] * values).sum(axis=1)
-        h, c = lstm(decoder.cell, np.concatenate([word, seen], axis=-1), h, c)
+        h, c = lstm(decoder.cell, np.concatenate([word * math.sqrt(UNITS), seen], axis=-1), h, c)
         expected.append(word + dense(decoder.from_state, h) + dense(decoder.from_seen, seen))
         looked_at.append(weights)
     compare(decoder, expected)
