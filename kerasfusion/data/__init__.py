@@ -13,6 +13,7 @@ _HOMES = {
     "Schema": "schema",
     "Task": "schema",
     "augmentation_for": "augmentation",
+    "join": "examples",
     "load": "loading",
     "load_rows": "loading",
     "names_class": "leaks",

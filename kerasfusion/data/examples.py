@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from kerasfusion.data.captions import END, encode_captions
+from kerasfusion.data.image_bank import ImageBank
 from kerasfusion.data.labels import encode_labels, read_numbers
 from kerasfusion.data.schema import Schema
 from kerasfusion.preprocessing.text import text_vectorizer
@@ -117,6 +118,47 @@ def encode_rows(frame, schema, pictures, banks, with_labels=True):
             )
     images = {name: np.asarray(index, "int32") for name, index in pictures.items()}
     return Examples(schema, frame, text, numbers, numbers_present, images, dict(banks), labels, weights)
+
+
+def join(parts):
+    """Rows of several tables one after the other, to train on all of them.
+
+    Args:
+        parts: List of `Examples` of the same schema, with labels.
+
+    Returns:
+        Examples
+
+    Raises:
+        ValueError: They do not follow the same schema, or some have no labels.
+
+    Example:
+
+    ```python
+    more, _ = kf.data.load_rows("more.csv", data.schema)
+    train = kf.data.join([data.splits["train"], more])
+    ```
+    """
+    first = parts[0]
+    if any(part.schema != first.schema for part in parts):
+        raise ValueError("join: rows of another schema. Read further tables by kf.data.load_rows(…, data.schema).")
+    tasks = {task.name for task in first.schema.tasks}
+    if any(set(part.labels) != tasks for part in parts):
+        raise ValueError(f"join: some rows were read without {' and '.join(sorted(tasks))}; label them first.")
+    joined = {}
+    for field in ("text", "numbers", "numbers_present", "labels", "weights"):
+        found = [getattr(part, field) for part in parts]
+        joined[field] = {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}
+    images, banks = {}, {}
+    for name, bank in first.banks.items():
+        images[name], banks[name] = [part.images[name] for part in parts], bank
+        # Parts of one table have their pictures in common already.
+        if any(part.banks[name] is not bank for part in parts):
+            starts = np.cumsum([0, *(len(part.banks[name].keys) for part in parts[:-1])])
+            images[name] = [np.where(i < 0, i, i + start) for i, start in zip(images[name], starts, strict=True)]
+            banks[name] = ImageBank([key for part in parts for key in part.banks[name].keys], bank.size)
+        images[name] = np.concatenate(images[name]).astype("int32")
+    return Examples(first.schema, pd.concat([part.frame for part in parts]), images=images, banks=banks, **joined)
 
 
 def _matches(schema, pictures, text):

@@ -1,0 +1,177 @@
+"""What one modality says, given to another as its input: article 000, sections 1.2 and 2.1."""
+
+import dataclasses
+
+import keras
+import numpy as np
+from keras import ops
+from sklearn.linear_model import Ridge
+
+from kerasfusion.data.schema import SPECIAL_TOKENS
+from kerasfusion.layers import FilledIn, Frozen, TagsAsWords
+from kerasfusion.models.graph import run_nodes, split_graph
+from kerasfusion.models.inputs import model_inputs
+from kerasfusion.preprocessing.text import tokenize
+from kerasfusion.transfer.features import extract
+
+
+def append_tags(tagger, tags, schema, build, most=8):
+    """A model that reads behind each text what a tagger sees in the picture.
+
+    The tagger is part of the model and stays as it is; all else is trained. Tags are words like those of the text:
+    the reader knows at once what it has read about them, and a picture without a text is no longer without words.
+
+    Args:
+        tagger: A trained plain model that takes one picture and nothing else.
+        tags: Its `Task`, of kind tags or classes.
+        schema: The `Schema` of the rows, with that picture and one text.
+        build: Makes the reader: a function of a `Schema`, whose text is longer and knows the words of all tags.
+        most: Write no more tags than this, the likeliest first. Of classes it is always the likeliest one.
+
+    Returns:
+        keras.Model: plain, untrained but for the tagger, of the inputs of `schema`. It is trained, saved and exported
+        as any other.
+
+    Raises:
+        ValueError: a tagger that does not fit the rows, a task of another kind, or a schema without exactly one text.
+
+    Example:
+
+    ```python
+    tagger = kf.train(tagged, model="image_only", out="runs/tagger")
+    model = kf.transfer.append_tags(
+        tagger.model, tagger.schema["tags"], data.schema, lambda schema: kf.create_model("classifier_gated", schema)
+    )
+    kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, "runs/reader")
+    ```
+    """
+    picture = _check_tagger(tagger, tags, schema)
+    (text,) = schema.of_kind("text")
+    words = [[word.decode() for word in name] for name in tokenize(tags.classes).to_list()]
+    new = dict.fromkeys(word for name in words for word in name if word not in text.vocabulary)
+    vocabulary = (*text.vocabulary, *new)
+    place = {word: i + len(SPECIAL_TOKENS) for i, word in enumerate(vocabulary)}
+    longest = max(map(len, words))
+    ids = [[*(place[word] for word in name), *[0] * (longest - len(name))] for name in words]
+    writer = TagsAsWords(ids, most, tags.kind == "classes", name="tags_as_words")
+
+    longer = dataclasses.replace(text, vocabulary=vocabulary, length=text.length + writer.most * longest)
+    features = tuple(longer if feature is text else feature for feature in schema.features)
+    reader = build(dataclasses.replace(schema, features=features))
+    inputs = {name: tensor for name, tensor in model_inputs(schema).items() if name in {*reader.input, *tagger.input}}
+    seen = Frozen(_as_new(tagger), name="tagger")({name: inputs[name] for name in tagger.input})[tags.name]
+    read = writer(inputs[text.name], seen, inputs[f"{picture.name}_present"])
+    given = {**inputs, text.name: read, f"{text.name}_present": ops.any(ops.not_equal(read, 0), axis=1)}
+    values = {id(symbol): given[name] for name, symbol in reader.input.items()}
+    run_nodes(split_graph(reader, ())[1], values)
+    outputs = {task: values[id(output)] for task, output in reader.output.items()}
+    return _as_new(keras.Model(inputs, outputs, name=f"{reader.name}_reading_tags"))
+
+
+def fill_in(model, examples, missing, given, alpha=1.0):
+    """A model that predicts what an encoder would have given of a missing feature, from one that is there.
+
+    Without it a fusion puts the same learned vector in the place of whatever is missing. Here a ridge regression
+    from one encoder's vector to the other's is fitted on rows with both, which need no labels.
+
+    Args:
+        model: A trained plain model with encoders and a fusion of their vectors; it stays as it is.
+        examples: `Examples`; those rows that have both features are used.
+        missing: Name of the feature to fill in, such as `"image"`.
+        given: Name of the feature that it is predicted from, such as `"text"`.
+        alpha: Strength of the ridge.
+
+    Returns:
+        keras.Model: plain, with the same inputs and, where the feature is there or the other is not, the same
+        outputs.
+
+    Raises:
+        ValueError: no such feature, a fusion that reads words or cells instead of vectors, or no row with both.
+
+    Example:
+
+    ```python
+    filled = kf.transfer.fill_in(run.model, data.splits["train"], missing="image", given="text")
+    filled = kf.transfer.fill_in(filled, data.splits["train"], missing="text", given="image")
+    ```
+    """
+    names = [feature.name for feature in examples.schema.features if feature.name in model.input]
+    for name in (missing, given):
+        if name not in names or missing == given:
+            raise ValueError(f"fill_in: {missing!r} from {given!r} is not possible; there are {', '.join(names)}.")
+    fusion = next((layer for layer in model.layers if layer.name == "fusion"), None)
+    if fusion is None or fusion.read[missing] != "pooled":
+        raise ValueError(f"fill_in: {model.name} has no fusion that takes {missing!r} as one vector.")
+    both = np.flatnonzero(_there(examples, missing) & _there(examples, given))
+    if not len(both):
+        raise ValueError(f"fill_in: no row has both {missing} and {given}.")
+    rows = examples.take(both)
+    # As it is without the other: with `append_tags` a text has words of the picture.
+    x = extract(model, f"encode_{given}", _without(rows, missing))
+    ridge = Ridge(alpha).fit(x, extract(model, f"encode_{missing}", rows))
+
+    copy = _as_new(model)
+    nodes = split_graph(copy, ())[1]
+    place = next(i for i, node in enumerate(nodes) if node.operation.name == "fusion")
+    encoded, present = nodes[place].arguments.args[0], nodes[place].arguments.kwargs["present"]
+    values = {id(tensor): tensor for tensor in copy.input.values()}
+    run_nodes(nodes[:place], values)
+    vector, other = (values[id(encoded[name]["pooled"])] for name in (missing, given))
+    there = [values[id(present[name])] for name in (missing, given)]
+    predict = FilledIn(name=f"fill_in_{missing}")
+    filled, known = predict(vector, other, *there)
+    predict.set_weights([ridge.coef_.T, ridge.intercept_])
+    values |= {id(encoded[missing]["pooled"]): filled, id(present[missing]): known}
+    run_nodes(nodes[place:], values)
+    outputs = {task: values[id(output)] for task, output in copy.output.items()}
+    return _as_new(keras.Model(copy.input, outputs, name=f"{model.name}_filling_in_{missing}"))
+
+
+def _check_tagger(tagger, tags, schema):
+    """The picture's feature."""
+    if tags.kind not in ("tags", "classes") or tags.name not in tagger.output:
+        raise ValueError(
+            f"append_tags: {tagger.name} gives {', '.join(tagger.output)}, and {tags.name!r} is a {tags.kind}; it "
+            "takes tags or classes that the tagger gives."
+        )
+    if len(schema.of_kind("text")) != 1:
+        raise ValueError(f"append_tags: the rows have {len(schema.of_kind('text'))} texts; it needs one.")
+    names = [name for name in tagger.input if not name.endswith("_present")]
+    found = [feature for feature in schema.of_kind("image") if [feature.name] == names]
+    if not found or tuple(tagger.input[names[0]].shape[1:3]) != found[0].size:
+        takes = " and ".join(f"{name} {tuple(tagger.input[name].shape[1:])}" for name in names)
+        pictures = ", ".join(f"{f.name} {(*f.size, 3)}" for f in schema.of_kind("image"))
+        raise ValueError(
+            f"append_tags: {tagger.name} takes {takes}, and the pictures of the rows are {pictures or 'none'}. "
+            "Train a tagger on the picture alone, in the same size."
+        )
+    return found[0]
+
+
+def _there(examples, name):
+    """Whether each row has this feature: bool `(n,)`."""
+    if name in examples.images:
+        return examples.images[name] >= 0
+    if name in examples.text:
+        return (examples.text[name] != 0).any(axis=1)
+    return examples.numbers_present[name]
+
+
+def _without(examples, name):
+    """The rows as if they had never had this feature."""
+    if name in examples.images:
+        gone = np.full(len(examples), -1, "int32")
+        return dataclasses.replace(examples, images={**examples.images, name: gone})
+    if name in examples.text:
+        gone = np.zeros_like(examples.text[name])
+        return dataclasses.replace(examples, text={**examples.text, name: gone})
+    there = {**examples.numbers_present, name: np.zeros(len(examples), bool)}
+    gone = np.tile(np.asarray(examples.schema[name].mean, "float32"), (len(examples), 1))
+    return dataclasses.replace(examples, numbers={**examples.numbers, name: gone}, numbers_present=there)
+
+
+def _as_new(model):
+    """A copy, whose layers are part of no other graph: what a layer's `output` means is then never in doubt."""
+    copy = type(model).from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    return copy

@@ -1,0 +1,215 @@
+"""Tags read behind a text, and vectors predicted where a feature is missing."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from sklearn.linear_model import Ridge
+
+import kerasfusion as kf
+from kerasfusion.data.schema import Schema, Task
+from kerasfusion.layers import FilledIn, TagsAsWords
+from kerasfusion.models import fused, heads_of
+from kerasfusion.transfer import append_tags, fill_in
+
+SMALL = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 6}
+TAGS = Task("tags", "tags", "tags", ("a", "big red", "z"))
+
+
+def outputs(model, batch):
+    return np.array(model({name: batch[name] for name in model.input})["label"])
+
+
+def without(batch, *names):
+    return {**batch, **{f"{name}_present": np.zeros_like(batch[f"{name}_present"]) for name in names}}
+
+
+def test_tags_are_written_behind_the_words_the_likeliest_first():
+    layer = TagsAsWords([[7, 0], [8, 9], [5, 0]], most=2)
+    ids = np.array([[4, 6, 0], [4, 6, 6], [0, 0, 0], [4, 0, 0]], "int32")
+    logits = np.array([[1.0, 2.0, 0.5], [-1, -2, 3], [1, -1, -1], [5, 5, 5]], "float32")
+    found = layer(ids, logits, np.array([True, True, True, False]))
+    expected = [[4, 6, 8, 9, 7, 0, 0], [4, 6, 6, 5, 0, 0, 0], [7, 0, 0, 0, 0, 0, 0], [4, 0, 0, 0, 0, 0, 0]]
+    np.testing.assert_array_equal(found, expected)
+    # Of classes the likeliest, be it likely or not.
+    one = TagsAsWords([[7, 0], [8, 9], [5, 0]], exclusive=True)
+    np.testing.assert_array_equal(one(ids[:1], -logits[:1], np.array([True])), [[4, 6, 5, 0, 0]])
+    again = TagsAsWords.from_config(layer.get_config())
+    np.testing.assert_array_equal(again(ids, logits, np.array([True, True, True, False])), expected)
+    symbolic = layer(keras.Input((3,), dtype="int32"), keras.Input((3,)), keras.Input((), dtype="bool"))
+    assert symbolic.shape == (None, 7) and symbolic.dtype == "int32"
+
+
+@pytest.fixture
+def tagger(tiny_schema):
+    """Its logits are the same for any picture: "big red", then "a"."""
+    model = fused(Schema(tiny_schema.only("image").features, (TAGS,)), **SMALL)
+    kernel = model.get_layer("head_tags").get_weights()[0]
+    model.get_layer("head_tags").set_weights([0 * kernel, np.array([1, 2, -1])])
+    return model
+
+
+def test_a_reader_reads_what_the_tagger_sees(tiny_schema, rows_for, tagger, tmp_path):
+    seen = []
+
+    def build(schema):
+        seen.append(schema)
+        return fused(schema, **SMALL)
+
+    model = append_tags(tagger, TAGS, tiny_schema, build, most=2)
+    (longer,) = seen[0].of_kind("text")
+    assert (longer.vocabulary, longer.length) == ((*"abcdefghi", "big", "red", "z"), 6 + 2 * 2)
+    assert {name: tensor.shape for name, tensor in model.input.items()} == {
+        name: tensor.shape for name, tensor in kf.models.model_inputs(tiny_schema).items()
+    }
+    # "a" is word 4, "big" and "red" are 13 and 14: what the reader alone says of the texts with these words.
+    batch = rows_for(tiny_schema, 5)
+    reader = build(seen[0])
+    own = {layer.name: layer for layer in model.layers}
+    for layer in reader.layers:
+        layer.set_weights(own[layer.name].get_weights())
+    words = [[i for i in row if i] + [13, 14, 4] for row in batch["text"].tolist()]
+    longer_ids = np.array([row + [0] * (10 - len(row)) for row in words], "int32")
+    expected = outputs(reader, {**batch, "text": longer_ids})
+    np.testing.assert_allclose(outputs(model, batch), expected, rtol=1e-5, atol=1e-6)
+    # A row without a text has words all the same; without a picture nothing is written.
+    bare = {**without(batch, "text"), "text": 0 * batch["text"]}
+    only_tags = np.tile(np.array([13, 14, 4] + [0] * 7, "int32"), (5, 1))
+    expected = outputs(reader, {**batch, "text": only_tags})
+    np.testing.assert_allclose(outputs(model, bare), expected, rtol=1e-5, atol=1e-6)
+    blind = without(batch, "image")
+    unchanged = np.concatenate([batch["text"], np.zeros((5, 4), "int32")], axis=1)
+    expected = outputs(reader, {**blind, "text": unchanged})
+    np.testing.assert_allclose(outputs(model, blind), expected, rtol=1e-5, atol=1e-6)
+
+    assert list(heads_of(model)) == ["label"]
+    trained = {weight.path.split("/")[0] for weight in model.trainable_variables}
+    assert trained == {"encode_text", "encode_image", "fusion", "head_label"}
+    model.save(tmp_path / "reader.keras")
+    again = keras.saving.load_model(tmp_path / "reader.keras")
+    np.testing.assert_array_equal(outputs(again, batch), outputs(model, batch))
+    assert len(again.trainable_variables) == len(model.trainable_variables)
+
+
+def test_taggers_that_do_not_fit(tiny_schema, tagger):
+    def build(schema):
+        raise AssertionError
+
+    with pytest.raises(ValueError, match="gives tags, and 'price' is a number"):
+        append_tags(tagger, Task("price", "number", "price"), tiny_schema, build)
+    with pytest.raises(ValueError, match="the rows have 0 texts"):
+        append_tags(tagger, TAGS, tiny_schema.only("image"), build)
+    larger = Schema((tiny_schema["text"], dataclasses.replace(tiny_schema["image"], size=(24, 24))), ())
+    with pytest.raises(ValueError, match=r"takes image \(16, 16, 3\), and the pictures .* are image \(24, 24, 3\)"):
+        append_tags(tagger, TAGS, larger, build)
+    reading = fused(Schema(tiny_schema.features, (TAGS,)), **SMALL)
+    with pytest.raises(ValueError, match=r"takes text \(6,\) and image .* on the picture alone"):
+        append_tags(reading, TAGS, tiny_schema, build)
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Vectors of all rows without the cost of `predict`."""
+
+    def predict(model, examples):
+        pixels, seen = examples.banks["image"].fetch(examples.images["image"])
+        x = {"image": np.array(pixels), "image_present": np.array(seen), **examples.text}
+        x["text_present"] = (x["text"] != 0).any(axis=1)
+        return {key: np.array(value) for key, value in model({name: x[name] for name in model.input}).items()}
+
+    monkeypatch.setattr("kerasfusion.transfer.features.predict_logits", predict)
+
+
+class Pictures:
+    """A bank of given pixels."""
+
+    def __init__(self, pixels):
+        self.pixels = np.concatenate([pixels, np.zeros_like(pixels[:1])])
+
+    def fetch(self, index):
+        return tf.gather(self.pixels, tf.where(index < 0, len(self.pixels) - 1, index)), index >= 0
+
+
+@pytest.fixture
+def pairs(tiny_schema, rows_for):
+    """Twelve rows; the first has no picture, the second no text."""
+    batch = rows_for(tiny_schema, 12)
+    text, places = batch["text"].copy(), np.arange(12, dtype="int32")
+    text[1], places[0] = 0, -1
+    examples = kf.data.Examples(
+        tiny_schema, pd.DataFrame(index=range(12)), {"text": text}, {}, {}, {"image": places},
+        {"image": Pictures(batch["image"])}, {}, {},
+    )  # fmt: skip
+    return examples, {**batch, "text": text}
+
+
+def vector(model, name, batch):
+    return np.array(model.get_layer(f"encode_{name}")(batch[name])["pooled"])
+
+
+def test_missing_vectors_are_predicted_from_the_other(tiny_schema, pairs, at_once, tmp_path):
+    examples, batch = pairs
+    model = fused(tiny_schema, **SMALL)
+    once = fill_in(model, examples, missing="image", given="text", alpha=0.1)
+    filled = fill_in(once, examples, missing="text", given="image", alpha=0.1)
+    vectors = {name: vector(model, name, batch) for name in ("text", "image")}
+    fusion, head, there = model.get_layer("fusion"), model.get_layer("head_label"), np.ones(12, bool)
+
+    def expected(missing, given):
+        # Rows 0 and 1 lack one of the two.
+        ridge = Ridge(0.1).fit(vectors[given][2:], vectors[missing][2:])
+        both = {given: vectors[given], missing: ridge.predict(vectors[given])}
+        return np.array(head(fusion(both, present={"text": there, "image": there})))
+
+    blind, mute, nothing = (without(batch, *names) for names in (["image"], ["text"], ["image", "text"]))
+    for one in (once, filled):
+        np.testing.assert_array_equal(outputs(one, batch), outputs(model, batch))
+        np.testing.assert_allclose(outputs(one, blind), expected("image", "text"), rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(outputs(one, nothing), outputs(model, nothing))
+    np.testing.assert_allclose(outputs(filled, mute), expected("text", "image"), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(outputs(once, mute), outputs(model, mute))
+
+    filled.save(tmp_path / "filled.keras")
+    again = keras.saving.load_model(tmp_path / "filled.keras")
+    np.testing.assert_array_equal(outputs(again, blind), outputs(filled, blind))
+    # The fused representation is that of the vector that was filled in, as an export's `embed` gives it.
+    fused_vector = keras.Model(again.input, again.get_layer("fusion").output)
+    np.testing.assert_allclose(head(fused_vector(blind)), outputs(filled, blind), rtol=1e-5, atol=1e-6)
+
+
+def test_a_text_with_tags_predicts_a_picture_by_its_own_words_alone(tiny_schema, pairs, tagger, at_once):
+    examples, batch = pairs
+    model = append_tags(tagger, TAGS, tiny_schema, lambda schema: fused(schema, **SMALL))
+    predict = fill_in(model, examples, missing="image", given="text", alpha=0.1).get_layer("fill_in_image").dense
+    words = vector(model, "text", {"text": np.pad(batch["text"], ((0, 0), (0, 6)))})
+    ridge = Ridge(0.1).fit(words[2:], vector(model, "image", batch)[2:])
+    np.testing.assert_allclose(predict.bias, ridge.intercept_, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(predict.kernel, ridge.coef_.T, rtol=1e-4, atol=1e-4)
+
+
+def test_what_cannot_be_filled_in(tiny_schema, pairs):
+    examples, _ = pairs
+    model = fused(tiny_schema, **SMALL)
+    with pytest.raises(ValueError, match="'picture' from 'text' is not possible; there are text, image"):
+        fill_in(model, examples, missing="picture", given="text")
+    with pytest.raises(ValueError, match="no row has both image and text"):
+        fill_in(model, examples.take([0, 1]), missing="image", given="text")
+    attending = fused(tiny_schema, **{**SMALL, "fusion": "stacked_attention"})
+    with pytest.raises(ValueError, match="no fusion that takes 'image' as one vector"):
+        fill_in(attending, examples, missing="image", given="text")
+
+
+def test_filled_in_by_hand():
+    layer = FilledIn()
+    vector, other = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), np.array([[1.0], [10.0], [0.0]])
+    there, other_there = np.array([True, False, False]), np.array([False, True, False])
+    layer.build((None, 2), (None, 1), (None,), (None,))
+    layer.set_weights([np.array([[2.0, 3.0]]), np.array([0.5, 0.0])])
+    found, known = layer(vector, other, there, other_there)
+    np.testing.assert_array_equal(found, [[1, 2], [20.5, 30], [0.5, 0]])
+    assert np.array(known).tolist() == [True, True, False]
+    symbols = layer(keras.Input((2,)), keras.Input((1,)), *(keras.Input((), dtype="bool") for _ in range(2)))
+    assert [tensor.shape for tensor in symbols] == [(None, 2), (None,)]
