@@ -148,7 +148,7 @@ def example_grid(pictures, captions, colors, path, columns=4):
     for axes, picture, caption, color in zip(figure.axes, pictures, captions, colors, strict=False):
         axes.imshow(picture, interpolation="nearest")
         lines = "\n".join(textwrap.fill(line, 30) for line in caption.split("\n"))
-        axes.set_title(lines, fontsize=8, color=color, y=-0.02, va="top")
+        axes.set_title(lines, fontsize=8, color=color, y=0, pad=-4, va="top")
     figure.savefig(path, dpi=110)
 
 
