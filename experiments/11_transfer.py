@@ -1,6 +1,7 @@
 """What one network knows, given to another: article 003, sections 3 and 4.
 
-    python experiments/11_transfer.py --data-dir DATA    # DATA/cifar10, DATA/noto_emoji; about a quarter of an hour
+    python experiments/11_transfer.py --data-dir DATA    # under half an hour; DATA/cifar10, noto_emoji,
+                                                         # flickr8k_128 and mobilenet_v2_035
     python experiments/11_transfer.py --quick            # to see it run, on pictures drawn on the spot
 
 The article names three kinds of transfer. Its code for the first trains on the outputs of a softmax and calls them
@@ -14,8 +15,12 @@ meant seriously, with what it must beat:
 | image features for a "text classifier"| features of the picture beside the words     | the words alone       |
 | knowledge transfer,                   | a teacher of pictures and words, a student   | the student alone;    |
 | `K = f(X) · g(Y) + h(X, Y)`           | of pictures; similarities learned by pairs   | K without `h`         |
+| a language model that writes captions | a captioner's decoder that learned sentences | the captioner without |
 | structure transfer, `M = T(S)`        | the structure for other classes, and widened | both from scratch     |
-| (not in the article)                  | a transformer by low-rank changes (LoRA)     | its head alone        |
+| (not in the article)                  | a transformer by low-rank changes (LoRA)     | its head alone;       |
+|                                       | whose rank is shared out (AdaLoRA)           | an equal rank for all |
+
+The captions are scored by the extra [caption]: pip install "kerasfusion[caption]".
 """
 
 import argparse
@@ -35,7 +40,10 @@ from PIL import Image
 import kerasfusion as kf
 from kerasfusion.data.shapes_world import COLORS, SHAPES, SIZES, Object, Scene, draw_scene
 from kerasfusion.data.table import read_table
-from kerasfusion.evaluation import compare, decide, predict_logits, predictions
+from kerasfusion.evaluation import compare, decide, predict_logits, predictions, score_captions
+from kerasfusion.evaluation.caption_report import caption_rows
+from kerasfusion.evaluation.caption_scores import require_scorers
+from kerasfusion.evaluation.captions import generate_captions
 from kerasfusion.evaluation.results import record
 from kerasfusion.layers import BilinearKnowledge
 from kerasfusion.serving.exporting import export_model
@@ -52,6 +60,7 @@ parser.add_argument("--results", type=Path, help="CSV file to write the figures 
 arguments = parser.parse_args()
 if not (arguments.quick or arguments.data_dir):
     parser.error("say in which folder cifar10 and noto_emoji are: --data-dir or KERASFUSION_DATA (or try --quick)")
+require_scorers()
 arguments.out.mkdir(parents=True, exist_ok=True)
 seeds = range(1 if arguments.quick else arguments.seeds)
 
@@ -276,6 +285,78 @@ for name, error in errors.items():
     print(f"  {name:40} squared error of the similarities {error:.4f}")
     rows.append({"model": f"knowledge: {name}", "metric": "squared error", "value": error, "n": len(x)})
 
+# A language model puts pictures into words, says the article, and takes one that sorts sentences. What can be carried
+# over is what a captioner's decoder needs as well: which word follows on which. So it learns sentences first, with
+# nothing to look at, and then, with the same weights, to describe photos, of which a few have one caption each. The
+# sentences are those of other photos; their words come into the vocabulary of both captioners. Two figures, as there
+# are two things to know: how well the next word of a person's caption is foretold, which language alone does in part,
+# and how like what people say is what is written, which takes a look at the photo.
+
+FEW, MANY, SCORED = (8, 30, 8) if arguments.quick else (600, 6000, 300)
+
+
+def photos(folder):
+    """Photos to learn from with a caption, others to validate on and to score with five; and further captions."""
+    table = pd.read_json(folder / "data.jsonl", lines=True).replace({"split": {"dev": "validation"}})
+    table["x"] = [str((folder / name).resolve()) for name in table["image"]]
+    table = table.sample(frac=1, random_state=0)
+    parts = {split: part for split, part in table.groupby("split")}
+    shown = parts["train"][: FEW * len(seeds)]
+    shown = shown.assign(captions=[captions[0] for captions in shown["captions"]])
+    others = parts["train"]["captions"][len(shown) :].explode()
+    table = pd.concat([shown, parts["validation"][: 100 + SCORED], parts["test"][:SCORED]])
+    return table[["x", "captions", "split"]], others.tolist()[:MANY]
+
+
+if arguments.quick:
+    captioned, others = tables[2].drop(columns="y").rename(columns={"note": "captions"}), ["red circle"] * MANY
+    looking_at = {"image_encoder": CNN, "decoder": {"name": "transformer", "depth": 1}, "units": 16}
+else:
+    captioned, others = photos(Path(arguments.data_dir) / "flickr8k_128")
+    weights = next((Path(arguments.data_dir) / "mobilenet_v2_035").glob("*.h5"))
+    look = {"name": "mobilenet_v2", "alpha": 0.35, "weights": str(weights), "units": None}
+    looking_at = {"image_encoder": look, "decoder": "transformer", "units": 128, "dropout": 0.3}
+told = kf.data.load(
+    captioned,
+    image="x",
+    label="captions",
+    label_kind="caption",
+    split="split",
+    text_length=None if arguments.quick else 20,
+    image_size=32 if arguments.quick else 128,
+    allow_outside=True,
+)
+told, sentences = kf.transfer.with_sentences(told, others, max_words=2000)
+(caption,) = told.schema.tasks
+
+
+def of_pictures(examples, first, last):
+    """The rows of some of the pictures."""
+    index = examples.images["image"]
+    return examples.take(np.flatnonzero(np.isin(index, np.unique(index)[first:last])))
+
+
+half = len(np.unique(told.splits["validation"].images["image"])) // 4
+to_choose = of_pictures(told.splits["validation"], 0, half)
+scored = told.splits["test"] if arguments.on == "test" else of_pictures(told.splits["validation"], half, None)
+places, references = caption_rows(scored, caption)
+print()
+for seed in seeds:
+    described = of_pictures(told.splits["train"], seed * FEW, (seed + 1) * FEW)
+    for name in ("captioner", "captioner that learned sentences first"):
+        keras.utils.set_random_seed(seed)
+        writer = kf.models.captioner(told.schema, **looking_at)
+        if name != "captioner":
+            kf.transfer.train_decoder(writer, sentences, to_choose, recipe(seed, 3), arguments.out / "fit")
+        learn(writer, [described, to_choose], recipe(seed, 12, rate=1e-3))
+        cider = score_captions(generate_captions(writer, scored.take(places)), references).cider
+        logits = predict_logits(writer, scored)[caption.name]
+        loss = float(kf.losses.CaptionCrossEntropy()(scored.labels[caption.name][:, 1:], logits))
+        print(f"  seed {seed}, {name:40} {cider}, loss of a word {loss:.3f}")
+        figures = {"model": f"language transfer, {FEW} photos: {name}", "n": len(places), "seed": seed}
+        rows.append({**figures, "metric": "CIDEr", "value": cider.value, "low": cider.low, "high": cider.high})
+        rows.append({**figures, "metric": "loss of a word", "value": loss})
+
 # ## 4. Structure transfer
 #
 # T makes a network for the new task of the old one's structure. `inherit` copies whatever still has its place, here
@@ -297,11 +378,12 @@ show(f"structure transfer, {len(labelled[0])} rows", found, vehicles)
 # ## 5. With few weights
 #
 # A transformer over patches learned the animals. For the vehicles it is changed by the head alone, by the head and
-# changes of rank 4 to its kernels, or in all weights.
+# changes of rank 4 to its kernels, or in all weights. AdaLoRA begins with rank 6 everywhere and takes a third of it
+# away while it learns, where it is needed least: in the end it is 4 on average.
 
 VIT = {"name": "vit", "patch": 8, "depth": 1 if arguments.quick else 3}
 looking = learn(pictures(animals, 0, VIT), splits(animals), recipe(0, epochs=12))
-found = {"head alone": [], "rank 4 and head": [], "all weights": []}
+found = {"head alone": [], "rank 4 and head": [], "rank 4 on average and head": [], "all weights": []}
 for seed in seeds:
     labelled = some(vehicles, 0.5 if arguments.quick else 0.1, seed)
     found["head alone"].append(decided(probed(looking, labelled, recipe(seed, 15, 32, rate=1e-2)), vehicles))
@@ -310,6 +392,11 @@ for seed in seeds:
     adapted = kf.transfer.lora(model, rank=4)
     merged = kf.transfer.merge(learn(model, labelled, recipe(seed, 15, 32)))
     found["rank 4 and head"].append(decided(merged, vehicles))
+    keras.utils.set_random_seed(seed)
+    model = kf.transfer.head_on(looking, "encode_image", vehicles.schema)
+    kf.transfer.lora(model, rank=6, budget=4)
+    shared_out = learn(model, labelled, recipe(seed, 15, 32))
+    found["rank 4 on average and head"].append(decided(shared_out, vehicles))
     keras.utils.set_random_seed(seed)
     model = kf.transfer.head_on(looking, "encode_image", vehicles.schema)
     found["all weights"].append(decided(learn(model, labelled, recipe(seed, 15, 32, rate=5e-4)), vehicles))

@@ -29,8 +29,11 @@ class Columns(click.ParamType):
 
 
 COLUMNS, FOLDER, FILE = Columns(), click.Path(path_type=Path), click.Path(path_type=Path)
+POSITIVE, SHARE = click.FloatRange(0, min_open=True), click.FloatRange(0, 1, min_open=True)
 RECIPE = ("epochs", "seconds", "batch_size", "learning_rate", "patience", "class_weight", "augment")
 RECIPE += ("modality_dropout",)
+TRAINING = ("baselines", "init_from", "lora", "teacher", "teacher_weight", "teacher_temperature")
+TRAINING += ("tensorboard", "overwrite", "resume")
 
 
 def option(name, help, default=None, type=None, **more):
@@ -130,10 +133,13 @@ def list_command(pattern):
 @click.option("--baselines/--no-baselines", default=True, help="Train the single-modality baselines too.")
 @option("--init-from", "Start from the weights of this run, as far as they fit.", type=FOLDER)
 @option("--lora", "Train low-rank changes of these weights and the heads: their rank.", type=click.IntRange(min=1))
+@option("--teacher", "Learn what this run answers, beside the labels.", type=FOLDER)
+@option("--teacher-weight", "Its weight in the loss; the labels have the rest.", 0.5, SHARE)
+@option("--teacher-temperature", "Of its logits: higher shows what it takes for nearly right.", 4.0, POSITIVE)
 @flag("--tensorboard", "Write TensorBoard logs (an extra).")
 @flag("--overwrite", "Replace the run in that folder.")
 @flag("--resume", "Go on with the interrupted run in that folder.")
-def train(source, model, out, word_vectors, baselines, init_from, lora, tensorboard, overwrite, resume, **settings):
+def train(source, model, out, word_vectors, **settings):
     """Train a model, and what it has to beat, on a table of pictures, sentences and labels.
 
     SOURCE is a CSV, TSV, JSONL, JSON, Parquet or npz file, `shapes`, `sort_of_clevr`, or `tfds:NAME`.
@@ -141,9 +147,8 @@ def train(source, model, out, word_vectors, baselines, init_from, lora, tensorbo
     kf = _load()
 
     recipe = _recipe(settings)
+    options = {name: settings.pop(name) for name in TRAINING}
     data = kf.data.load(source, **settings)
-    options = {"baselines": baselines, "overwrite": overwrite, "resume": resume, "tensorboard": tensorboard}
-    options |= {"init_from": init_from, "lora": lora}
     if word_vectors:
         options["word_vectors"] = word_vectors
     _train(data, model, out, recipe, **options)
@@ -294,17 +299,20 @@ def robustness(run, source, out, image_dir, allow_outside, degrees, seed):
 @option("--image", "One picture.", type=FILE)
 @option("--text", "One sentence.")
 @option("--out", "Write the table with predictions here, as CSV.", type=FILE)
+@option("--rules", "Answers of a row obey these: rules, a line each (.txt), or a table of facts.", type=FILE)
 @image_dir_option
 @outside_option
-def predict(run, table, image, text, out, image_dir, allow_outside):
+def predict(run, table, image, text, out, rules, image_dir, allow_outside):
     """Predict one picture and sentence, or every row of TABLE, with the run in folder RUN."""
     kf = _load()
 
     loaded = kf.load(run)
     if table is None:
+        if rules is not None:
+            raise click.UsageError("--rules goes with a table.")
         console.print(kf.recipes.predict_one(loaded, image, text).to_string(index=False), markup=False)
         return
-    predicted = kf.recipes.predict_table(loaded, table, image_dir, allow_outside)
+    predicted = kf.recipes.predict_table(loaded, table, image_dir, allow_outside, rules)
     if out is None:
         console.print(predicted.to_csv(index=False), markup=False, end="")
         return

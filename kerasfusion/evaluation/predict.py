@@ -1,5 +1,7 @@
 """From a model and rows to logits, and from logits to answers."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 
@@ -21,10 +23,13 @@ def predict_logits(model, examples):
     Returns:
         dict task -> float32 array `(n, C)`.
     """
-    features = tuple(f for f in examples.schema.features if f.name in model.input)
-    schema = type(examples.schema)(features, examples.schema.tasks)
-    batches = Batches(examples.with_features(schema), BATCH_SIZE).dataset()
+    batches = Batches(examples.with_features(taken_by(model, examples.schema)), BATCH_SIZE).dataset()
     return model.predict(batches.map(lambda x, *_: x), verbose=0)
+
+
+def taken_by(model, schema):
+    """A schema with those features alone that the model takes."""
+    return dataclasses.replace(schema, features=[f for f in schema.features if f.name in model.input])
 
 
 def predictions(model, logits):
@@ -63,15 +68,18 @@ def names(task, decided):
     return classes[decided.astype(int)]
 
 
-def predict_rows(model, schema, rows, image_dir=None, allow_outside=False):
+def predict_rows(model, schema, rows, image_dir=None, allow_outside=False, decide_together=None):
     """Predictions for raw rows.
 
     Args:
         model: A plain model.
         schema: Its schema.
-        rows: A table file, a DataFrame or a list of dicts with the feature columns; labels are not needed.
+        rows: A table file, a DataFrame or a list of dicts with the columns of the features that the model takes;
+            labels are not needed.
         image_dir: Folder that relative image paths start from.
         allow_outside: Allow image paths that leave that folder.
+        decide_together: What makes decisions of the predictions, dict task -> dict, for tasks that depend on one
+            another (`kf.reasoning.decode`): dict task -> decisions. The tasks that it leaves out are decided alone.
 
     Returns:
         pandas.DataFrame: one row per row given, with `<task>`, `<task>_probability` (of the class decided for;
@@ -79,10 +87,11 @@ def predict_rows(model, schema, rows, image_dir=None, allow_outside=False):
         where one of the two is missing. Of a vector a column for each of its numbers. Of a caption what is written,
         greedily.
     """
-    rows = pd.DataFrame(rows) if isinstance(rows, list) else rows
+    rows, schema = pd.DataFrame(rows) if isinstance(rows, list) else rows, taken_by(model, schema)
     examples, _ = load_rows(rows, schema, image_dir=image_dir, allow_outside=allow_outside, with_labels=False)
     captions = [task for task in schema.tasks if task.kind == "caption"]
     found = {} if captions else predictions(model, predict_logits(model, examples))
+    together = {} if decide_together is None else decide_together(found)
     answer = {task.name: generate_captions(model, examples) for task in captions}
     for task in () if captions else schema.tasks:
         if task.kind == "match":
@@ -93,9 +102,12 @@ def predict_rows(model, schema, rows, image_dir=None, allow_outside=False):
         if task.kind == "vector":
             answer.update(zip(task.classes, found[task.name]["value"].T, strict=True))
             continue
-        answer[task.name] = names(task, decide(task, found[task.name]))
+        decided = together[task.name] if task.name in together else decide(task, found[task.name])
+        answer[task.name] = names(task, decided)
         if task.kind in ("binary", "classes"):
-            answer[f"{task.name}_probability"] = found[task.name]["probabilities"].max(axis=1)
+            places = decided.astype(int)[:, None]
+            probability = np.take_along_axis(found[task.name]["probabilities"], places, axis=1)
+            answer[f"{task.name}_probability"] = probability[:, 0]
     for feature in schema.of_kind("image"):
         answer[f"{feature.name}_ok"] = examples.images[feature.name] >= 0
     return pd.DataFrame(answer)

@@ -1,6 +1,7 @@
 import kerasfusion as kf
 from kerasfusion.data import load_rows
 from kerasfusion.evaluation import report, write_evaluation_page
+from kerasfusion.evaluation.predict import taken_by
 
 
 def evaluate(run, source, image_dir=None, allow_outside=False, page=None):
@@ -27,7 +28,8 @@ def evaluate(run, source, image_dir=None, allow_outside=False, page=None):
     ```
     """
     run = run if isinstance(run, kf.training.Run) else kf.load(run)
-    examples, skipped = load_rows(source, run.schema, image_dir=image_dir, allow_outside=allow_outside)
+    schema = taken_by(run.model, run.schema)
+    examples, skipped = load_rows(source, schema, image_dir=image_dir, allow_outside=allow_outside)
     type_column = run.config.get("type_column")
     type_column = type_column if type_column in examples.frame.columns else None
     found = report({run.config["model"]: run.model}, examples, type_column=type_column)

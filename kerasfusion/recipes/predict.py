@@ -1,9 +1,13 @@
+import functools
 import os
+from pathlib import Path
 
 import pandas as pd
 
 from kerasfusion.data import DataError
 from kerasfusion.data.table import read_table
+from kerasfusion.evaluation.predict import predict_rows
+from kerasfusion.reasoning import Rules, decode, facts, read_rules
 
 
 def predict_one(run, image=None, text=None):
@@ -34,7 +38,7 @@ def predict_one(run, image=None, text=None):
     return run.predict(pd.DataFrame([row]))
 
 
-def predict_table(run, table, image_dir=None, allow_outside=False):
+def predict_table(run, table, image_dir=None, allow_outside=False, rules=None):
     """A table with the predictions beside its own columns.
 
     Args:
@@ -42,11 +46,21 @@ def predict_table(run, table, image_dir=None, allow_outside=False):
         table: A table file with the run's feature columns.
         image_dir: Folder that relative image paths start from.
         allow_outside: Allow image paths that leave that folder.
+        rules: A file of rules that the answers of a row obey together (`kf.reasoning.decode`): a text file, `.txt`,
+            with a rule in each line, or a table of facts about what its first column names (`kf.reasoning.facts`).
 
     Returns:
         pandas.DataFrame: the table's columns, then those of `Run.predict`; a name that is taken gets `predicted_`.
     """
     frame = read_table(table)
-    predicted = run.predict(frame, image_dir, allow_outside)
+    together = None if rules is None else functools.partial(decode, Rules(run.schema, _rules(rules)))
+    predicted = predict_rows(run.model, run.schema, frame, image_dir, allow_outside, together)
     predicted = predicted.rename(columns={c: f"predicted_{c}" for c in predicted.columns if c in frame.columns})
     return pd.concat([frame.reset_index(drop=True), predicted], axis=1)
+
+
+def _rules(path):
+    if Path(path).suffix == ".txt":
+        return read_rules(path)
+    table = read_table(path)
+    return facts(table, key=table.columns[0])

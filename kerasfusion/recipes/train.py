@@ -15,10 +15,12 @@ from kerasfusion.evaluation.caption_report import shown_pictures
 from kerasfusion.evaluation.caption_scores import require_scorers
 from kerasfusion.evaluation.captions import generate_captions
 from kerasfusion.evaluation.match_report import shown_queries
+from kerasfusion.evaluation.predict import taken_by
 from kerasfusion.explain import NoActivation, explained_rows, explained_words
 from kerasfusion.models import late_average, unimodal
 from kerasfusion.recipes.reload import load_arguments
 from kerasfusion.recipes.run_folder import open_folder, write_json
+from kerasfusion.recipes.teacher import Teacher
 from kerasfusion.serving import reference
 from kerasfusion.training import Recipe, Run, fit, load, shares_pictures
 from kerasfusion.training.callbacks import save_whole
@@ -58,6 +60,9 @@ def train(
     tensorboard=False,
     init_from=None,
     lora=None,
+    teacher=None,
+    teacher_weight=0.5,
+    teacher_temperature=4.0,
     **changes,
 ):
     """Train a model and everything it has to beat, and write the run's folder.
@@ -85,6 +90,12 @@ def train(
             (`kf.transfer.inherit`). The baselines start anew.
         lora: Rank of the low-rank changes that are trained, besides the heads, in place of these weights
             (`kf.transfer.lora`); the run's model has them merged. None trains all weights.
+        teacher: Folder of a run whose answers the model learns beside the labels (`kf.transfer.taught`). It may take
+            more than the model does, other words and another size of pictures, but has the same classes. The model
+            is saved as if there had been none. Baselines are then the same model without a teacher, and the single
+            modalities of a model that takes several.
+        teacher_weight: Weight of the teacher in the loss; the labels have the rest.
+        teacher_temperature: Of the teacher's and the model's logits, see `kf.losses.SoftTargets`.
         **changes: Settings of the model to change, as for `kf.create_model`.
 
     Returns:
@@ -95,8 +106,9 @@ def train(
         ImportError: captions without the extra `[caption]`, which scores them.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
         ValueError: `word_vectors` for a model that reads no text; `init_from` a run that has nothing in common with
-            the model; `lora` without `init_from`, or of a rank larger than a layer; `resume` with other data, another
-            model or another recipe than the interrupted run's.
+            the model; `lora` without `init_from`, or of a rank larger than a layer; a `teacher` of other tasks or
+            classes, or that needs what the data lacks; `resume` with other data, another model, teacher or recipe
+            than the interrupted run's.
 
     Example:
 
@@ -114,6 +126,9 @@ def train(
         raise ValueError("lora keeps what a run has learned: say which by init_from (--init-from).")
     # Before anything is written: it may be the very folder that is overwritten.
     parent = None if init_from is None else load(init_from)
+    if teacher is not None:
+        teacher = Teacher(teacher, data, teacher_weight, teacher_temperature)
+        data = teacher.noted(data)
     config = {
         "model": model,
         "changes": changes,
@@ -121,6 +136,7 @@ def train(
         "baselines": baselines,
         "init_from": None if init_from is None else str(init_from),
         "lora": lora,
+        "teacher": None if teacher is None else teacher.config,
         "source": data.source,
         "load": load_arguments(data),
         "type_column": data.columns.type,
@@ -141,8 +157,9 @@ def train(
     models, costs = {}, {}
     with precision():
 
-        def train_one(make, name, folder):
-            models[name], costs[name] = _train_one(make, name, data, recipe, folder, say, tensorboard, resume)
+        def train_one(make, name, folder, teacher=None):
+            made = _train_one(make, name, data, recipe, folder, say, tensorboard, resume, teacher)
+            models[name], costs[name] = made
             return models[name]
 
         def make():
@@ -155,11 +172,16 @@ def train(
                 say(f"Rank {lora}: {kf.transfer.lora(made, lora)}")
             return made
 
-        train_one(make, model, out)
+        if teacher is not None:
+            say(str(teacher))
+        train_one(make, model, out, teacher)
         for task, temperature in calibrate(models[model], data.splits["validation"]).items():
             say(f"  temperature of {task}'s probabilities: {temperature:.3g}, fitted on the validation split")
         save_whole(models[model], out / "model.keras")
         kinds = list(dict.fromkeys(feature.kind for feature in data.schema.features))
+        if baselines and teacher is not None:
+            train_one(make, "without teacher", out / "baselines" / "without_teacher")
+            kinds = [kind for kind in kinds if any(f.name in models[model].input for f in data.schema.of_kind(kind))]
         if baselines and len(kinds) > 1 and not (_matches(data.schema) or _writes(data.schema)):
             members = {
                 kind: train_one(
@@ -176,6 +198,7 @@ def train(
     metrics = {
         "tasks": {task: task_report.to_dict() for task, task_report in found.items()},
         "model": model,
+        "inputs": [feature.name for feature in taken_by(models[model], data.schema).features],
         "parameters": costs[model]["parameters"],
         "train_seconds": {name: round(cost["seconds"], 1) for name, cost in costs.items()},
         "epochs": {name: cost["epochs"] for name, cost in costs.items()},
@@ -203,7 +226,7 @@ def _writes(schema):
     return any(task.kind == "caption" for task in schema.tasks)
 
 
-def _train_one(make, name, data, recipe, folder, say, tensorboard, resume):
+def _train_one(make, name, data, recipe, folder, say, tensorboard, resume, teacher=None):
     done = folder / "training.json"
     if resume and done.exists():
         say(f"{name} is trained already")
@@ -214,16 +237,11 @@ def _train_one(make, name, data, recipe, folder, say, tensorboard, resume):
     for layer in model.layers:
         if getattr(layer, "words_found", None):
             say("  {:,} of {:,} words found in {}".format(*layer.words_found, layer.word_vectors))
-    cost = fit(
-        model,
-        data.splits["train"],
-        data.splits["validation"],
-        recipe,
-        folder,
-        say=say,
-        tensorboard=tensorboard,
-        resume=resume,
-    )
+    trained, splits = model, [data.splits["train"], data.splits["validation"]]
+    if teacher is not None:
+        trained, splits = teacher.teach(model, splits)
+    settings = {"say": say, "tensorboard": tensorboard, "resume": resume}
+    cost = fit(trained, *splits, recipe, folder, **settings, saved=model)
     # Evaluated, exported and kept in float32, whatever precision it was trained in.
     model = as_float32(kf.transfer.merge(model))
     save_whole(model, folder / "model.keras")

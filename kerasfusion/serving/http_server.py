@@ -18,9 +18,7 @@ from kerasfusion.serving.model_manager import ModelManager
 from kerasfusion.serving.request_metrics import RequestMetrics
 
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
-NOTICE = (
-    "A stand-in for TensorFlow Serving's REST API, for trying things out; production runs TensorFlow Serving."
-)
+NOTICE = "A stand-in for TensorFlow Serving's REST API, for trying things out; production runs TensorFlow Serving."
 
 
 class RestServer:
@@ -112,9 +110,7 @@ class RestServer:
             return self._response(json.dumps({"error": message}).encode(), 413)
         path = request.scope["raw_path"].decode("ascii")
         loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(
-            self._pool, rest_api.answer, self._manager, request.method, path, body
-        )
+        answer = await loop.run_in_executor(self._pool, rest_api.answer, self._manager, request.method, path, body)
         self._metrics.add(answer, time.perf_counter() - started)
         return self._response(answer.body, answer.http_status)
 

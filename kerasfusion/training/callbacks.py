@@ -21,22 +21,26 @@ class SaveBest(keras.callbacks.Callback):
         model: The plain `keras.Model`.
         path: Where to write it, a `.keras` file.
         patience: Stop after so many epochs without a better model; None never stops early.
+        since: Epochs before this one, counted from 0, are not looked at.
     """
 
-    def __init__(self, model, path, patience=None):
+    def __init__(self, model, path, patience=None, since=0):
         super().__init__()
         self.plain = model
         self.path = Path(path)
         self.patience = patience
+        self.since = since
         self.best = float("inf")
         self.best_epoch = -1
 
     def on_epoch_end(self, epoch, logs=None):
+        if epoch < self.since:
+            return
         figure = -logs["val_recall"] if "val_recall" in logs else logs["val_loss"]
         if figure < self.best and not math.isnan(logs["val_loss"]):
             self.best, self.best_epoch = figure, epoch
             save_whole(self.plain, self.path)
-        elif self.patience is not None and epoch - self.best_epoch >= self.patience:
+        elif self.patience is not None and epoch - max(self.best_epoch, self.since - 1) >= self.patience:
             self.model.stop_training = True
 
 

@@ -2,6 +2,7 @@
 
 import keras
 
+from kerasfusion.training.ada_lora import AdaLoRA, rank_budget
 from kerasfusion.training.strategy import on_gpu
 
 
@@ -23,7 +24,12 @@ def compile_model(model, heads, schema, recipe, total_steps, steps_per_execution
         warmup_steps=warmup,
         decay_steps=max(total_steps - warmup, 1),
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip)
+    settings = {"weight_decay": recipe.weight_decay, "global_clipnorm": recipe.clip}
+    pairs, kept = rank_budget(model)
+    if pairs:
+        optimizer = AdaLoRA(pairs, kept, total_steps, learning_rate=schedule, **settings)
+    else:
+        optimizer = keras.optimizers.AdamW(schedule, **settings)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "missing", "log_variance"])
     model.compile(
         optimizer=optimizer,

@@ -1,6 +1,7 @@
 """The fit recipe: the same for a fused model and for the baselines it is measured against."""
 
 import importlib.util
+import math
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from kerasfusion.data.pipeline import Batches
 from kerasfusion.models import captioning, heads_of, image_major
 from kerasfusion.models.graph import Rerun
 from kerasfusion.training.across_replicas import AcrossReplicas
+from kerasfusion.training.ada_lora import AFTER, rank_budget
 from kerasfusion.training.budget import epochs_within
 from kerasfusion.training.callbacks import History, SaveBest
 from kerasfusion.training.checkpoint import Checkpoint
@@ -24,7 +26,7 @@ from kerasfusion.training.interruption import Interruption
 STEPS_PER_EXECUTION = 8
 
 
-def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resume=False):
+def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resume=False, saved=None):
     """Train a model and leave it with its best weights.
 
     While it runs, `out/checkpoints/last.npz` holds all that is needed to go on from there. Ctrl-C and SIGTERM write
@@ -41,13 +43,16 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
         tensorboard: Write TensorBoard logs to `out/logs`; needs the extra `[tensorboard]`.
         resume: Go on from the checkpoint in `out`, if there is one. With the same model, examples and recipe, no
             batch is repeated or lost: weights and history end as if training had never been interrupted.
+        saved: The model that goes into `out/model.keras`, where `model` is a training twin of it, such as
+            `kf.transfer.taught` makes; None, `model`.
 
     Returns:
         dict: `seconds` of training, `epochs` run of `epochs_planned`, `best_epoch`, `parameters`, `history` (list of
         dicts per epoch).
     """
-    out = Path(out)
+    out, saved = Path(out), saved or model
     out.mkdir(parents=True, exist_ok=True)
+    shared_out, _ = rank_budget(model)
     features = {name for name in model.input if not name.endswith("_present")}
     schema = train.schema
     # By all of the texts and classes, also where the model takes the picture alone.
@@ -91,7 +96,8 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
     elif together:
         trained = image_major(model, train.schema.of_kind("image")[0].name)
     else:
-        trained = model if splits is on_pixels else Rerun(model)
+        # An optimizer of our own must not come into the model's file.
+        trained = model if splits is on_pixels and not shared_out else Rerun(model)
     steps = batches["train"].steps
 
     def compile_for(epochs):
@@ -118,7 +124,9 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
         if say:
             say(f"  {epochs} epoch(s) within {recipe.seconds:g} s")
     compile_for(epochs)
-    best = SaveBest(model, out / "model.keras", recipe.patience)
+    # Before the last rank is taken away a model has more than it is to keep.
+    since = max(0, math.ceil((1 - AFTER) * epochs) - 1) if shared_out else 0
+    best = SaveBest(saved, out / "model.keras", recipe.patience, since)
     history = History(out / "history.csv", epochs, say)
     history.started -= seconds_before
     with Interruption(say) as interruption:
@@ -160,13 +168,13 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
             f"(it is {recipe.learning_rate}) or look for extreme values in the data."
         )
     # Not by way of a model made from the file: Keras leaves out of it what `kf.transfer.lora` adds.
-    model.load_weights(out / "model.keras")
+    saved.load_weights(out / "model.keras")
     return {
         "seconds": history.seconds(),
         "epochs": len(history.rows),
         "epochs_planned": epochs,
         "best_epoch": best.best_epoch + 1,
-        "parameters": model.count_params(),
+        "parameters": saved.count_params(),
         "history": history.rows,
     }
 

@@ -35,7 +35,7 @@ class Adapted:
         return f"{len(self.layers)} layers adapted, {trained}"
 
 
-def lora(model, rank, layers=None, alpha=None):
+def lora(model, rank, layers=None, alpha=None, budget=None):
     """Let a trained model learn by low-rank changes of its dense layers alone, and by its heads (arXiv 2106.09685).
 
     A kernel W is frozen and becomes W + alpha / rank · A B; B begins as 0, so the outputs are what they were. The
@@ -49,12 +49,16 @@ def lora(model, rank, layers=None, alpha=None):
         layers: Shell pattern of the paths of layers, such as `"encode_text/*"`; None takes every dense layer and
             attention, but not the word embeddings, whose A would have a row for each word.
         alpha: Multiplies the change; None means `rank`.
+        budget: Average rank that `kf.training.fit` leaves to a layer: it takes the others away while it trains, where
+            they are needed least (AdaLoRA, arXiv 2303.10512; see `kf.training.ada_lora`). None leaves every layer its
+            rank.
 
     Returns:
         Adapted: its `layers`, and the `share` of the weights that is trained.
 
     Raises:
-        ValueError: no layer matches, one is too small for the rank, or the model has such adapters already.
+        ValueError: no layer matches, one is too small for the rank, the budget is not below the rank, or the model
+            has such adapters already.
 
     Example:
 
@@ -76,9 +80,12 @@ def lora(model, rank, layers=None, alpha=None):
                 f"lora: the rank of {path}, {' x '.join(map(str, shape))}, is from 1 to {most}, not {rank}. Choose "
                 "another rank, or other layers by a pattern."
             )
+    if budget is not None and not 1 <= budget < rank:
+        raise ValueError(f"lora: a budget is below the rank that each layer begins with, {rank}, and not {budget}.")
     _freeze(model)
     for layer in found.values():
         layer.enable_lora(rank, lora_alpha=alpha)
+        layer.lora_budget = budget
     return _adapted(model, found)
 
 

@@ -5,6 +5,8 @@ import dataclasses
 import keras
 import numpy as np
 
+from kerasfusion.data.examples import encode_rows
+from kerasfusion.data.image_bank import ImageBank
 from kerasfusion.data.schema import Schema, Task
 from kerasfusion.evaluation.predict import predict_logits
 from kerasfusion.heads import head_for
@@ -49,7 +51,8 @@ def taught(student, teacher, splits, schema=None, temperature=4.0, share=0.5, fe
 
     The teacher sees each row once, before training, and with all of its modalities; the student sees those that it
     takes. (`keras.distillation` calls the teacher in every step, on the student's own inputs, and knows no weights of
-    rows.) Rows without labels teach too.
+    rows.) Rows without labels teach too. A teacher with other words or another size of pictures gets the rows as it
+    was trained to read them.
 
     Args:
         student: A plain model; training the twin trains it, and it is saved and exported alone.
@@ -65,8 +68,8 @@ def taught(student, teacher, splits, schema=None, temperature=4.0, share=0.5, fe
         tuple: the twin, a plain model with one task more for each that is taught, and the list of `Examples` for it.
 
     Raises:
-        ValueError: the teacher knows other classes, other words or another size of pictures than the student, shares
-            no task with it, or needs what the rows lack; no such layer; or a share outside of 0..1.
+        ValueError: the teacher knows other classes than the student, shares no task with it, or needs what the rows
+            lack; no such layer; or a share outside of 0..1.
 
     Example:
 
@@ -81,28 +84,21 @@ def taught(student, teacher, splits, schema=None, temperature=4.0, share=0.5, fe
         raise ValueError(f"taught: share is above 0 and at most 1, not {share}.")
     own = splits[0].schema
     schema = schema or own
-    _check_inputs(teacher, schema, own)
-    tasks = [task for task in own.tasks if task.kind in ("binary", "classes", "tags") and task.name in teacher.output]
-    orders = {task.name: _order(schema[task.name], task) for task in tasks}
-    if not tasks and features is None:
-        raise ValueError(
-            f"taught: {teacher.name} gives {', '.join(teacher.output)} and teaches nothing to {student.name}, which "
-            f"gives {', '.join(student.output)}: classes or tags of the same name can be taught."
-        )
-    targets = [{} for _ in splits]
+    orders = classes_taught(teacher, schema, own, features is None)
+    targets, seen = [{} for _ in splits], as_read_by(teacher, schema, splits)
     outputs, more = dict(student.output), []
-    if tasks:
-        for split, found in zip(splits, targets, strict=True):
+    if orders:
+        for split, found in zip(seen, targets, strict=True):
             logits = predict_logits(teacher, split)
             found.update({LOGITS.format(name): logits[name][:, order] for name, order in orders.items()})
-    for task in tasks:
+    for task in (own[name] for name in orders):
         name = LOGITS.format(task.name)
         head = TaughtHead(temperature, task.kind == "classes", name=f"head_{name}")
         outputs[name] = head(student.output[task.name])
         more.append(Task(name, "vector", "", classes=task.classes[-task.outputs :]))
     if features is not None:
         ours, theirs = features
-        for split, found in zip(splits, targets, strict=True):
+        for split, found in zip(seen, targets, strict=True):
             found[FEATURES] = extract(teacher, theirs, split)
         known = targets[0][FEATURES]
         names = tuple(f"{theirs}_{i}" for i in range(known.shape[1]))
@@ -122,20 +118,75 @@ def taught(student, teacher, splits, schema=None, temperature=4.0, share=0.5, fe
     return keras.Model(student.input, outputs, name=f"{student.name}_taught"), rows
 
 
-def _check_inputs(teacher, schema, own):
-    """Rows are encoded once, so both must understand the same words and see pictures of the same size."""
+def classes_taught(teacher, schema, own, needed=True):
+    """Which tasks a teacher can teach, and where it has each of the student's classes.
+
+    Args:
+        teacher: A trained plain model.
+        schema: Its `Schema`.
+        own: The `Schema` of the rows.
+        needed: Having no task in common is an error.
+
+    Returns:
+        dict task -> list of places among the teacher's logits.
+
+    Raises:
+        ValueError: no task in common, other classes, or an input that the rows lack.
+    """
     for theirs in schema.features:
         if theirs.name not in teacher.input:
             continue
-        ours = next((feature for feature in own.features if feature.name == theirs.name), None)
+        ours = next((f for f in own.features if (f.name, f.kind) == (theirs.name, theirs.kind)), None)
         if ours is None:
-            raise ValueError(f"taught: the teacher {teacher.name} needs {theirs.name!r}, which the rows lack.")
-        for what in ("kind", "size", "length", "vocabulary"):
-            if getattr(ours, what) != getattr(theirs, what):
-                raise ValueError(
-                    f"taught: {theirs.name!r} has another {what} for the teacher {teacher.name} than in these rows. "
-                    "Train the teacher on the same data set, or load the rows as it was trained."
-                )
+            kinds = ", ".join(f"{feature.name} ({feature.kind})" for feature in own.features)
+            raise ValueError(
+                f"The teacher {teacher.name} needs {theirs.name!r} ({theirs.kind}), which the rows lack; they have "
+                f"{kinds}."
+            )
+        if theirs.kind == "numbers" and theirs.columns != ours.columns:
+            raise ValueError(
+                f"The teacher {teacher.name} takes the columns {', '.join(theirs.columns)} as {theirs.name!r}, and "
+                f"the rows have {', '.join(ours.columns)}."
+            )
+    tasks = [task for task in own.tasks if task.kind in ("binary", "classes", "tags") and task.name in teacher.output]
+    if needed and not tasks:
+        gives, learns = (
+            ", ".join(f"{task.name} ({task.kind})" for task in each.tasks) or "none" for each in (schema, own)
+        )
+        raise ValueError(
+            f"The teacher {teacher.name} has the tasks {gives} and teaches nothing to a student of {learns}: classes "
+            "or tags of the same name can be taught."
+        )
+    return {task.name: _order(schema[task.name], task) for task in tasks}
+
+
+def as_read_by(teacher, schema, splits):
+    """The same rows with the words and the pictures' size of the teacher's `Schema`; `splits` where they are its own.
+
+    Its numbers are the rows' own.
+    """
+    own = splits[0].schema
+    differ = [
+        dataclasses.replace(theirs, columns=own[theirs.name].columns)
+        for theirs in schema.features
+        if theirs.name in teacher.input
+        and any(getattr(own[theirs.name], what) != getattr(theirs, what) for what in ("size", "length", "vocabulary"))
+    ]
+    if not differ:
+        return splits
+    texts = Schema([feature for feature in differ if feature.kind == "text"], ())
+    sizes = {feature.name: feature.size for feature in differ if feature.kind == "image"}
+    # Splits of one table share their pictures.
+    shared = {id(bank): (bank, name) for split in splits for name, bank in split.banks.items() if name in sizes}
+    banks = {key: ImageBank(bank.keys, sizes[name]) for key, (bank, name) in shared.items()}
+    return [
+        dataclasses.replace(
+            split,
+            text={**split.text, **encode_rows(split.frame, texts, {}, {}, with_labels=False).text},
+            banks={name: banks.get(id(bank), bank) for name, bank in split.banks.items()},
+        )
+        for split in splits
+    ]
 
 
 def _order(theirs, ours):
@@ -143,12 +194,12 @@ def _order(theirs, ours):
     if theirs.kind != ours.kind or set(theirs.classes) != set(ours.classes):
         lacking, further = sorted({*ours.classes} - {*theirs.classes}), sorted({*theirs.classes} - {*ours.classes})
         raise ValueError(
-            f"taught: the teacher's {theirs.name!r} ({theirs.kind}) is not the student's ({ours.kind}); of its "
-            f"classes the teacher lacks {lacking or 'none'}, and knows besides {further or 'none'}."
+            f"The teacher's {theirs.name!r} ({theirs.kind}) is not the student's ({ours.kind}); of its classes the "
+            f"teacher lacks {lacking or 'none'}, and knows besides {further or 'none'}."
         )
     if ours.kind == "binary":
         if theirs.classes != ours.classes:
             order = f"{theirs.classes} for the teacher and {ours.classes} for the student"
-            raise ValueError(f"taught: {ours.name!r} is {order}: negative first, positive second.")
+            raise ValueError(f"{ours.name!r} is {order}: negative first, positive second.")
         return [0]
     return [theirs.classes.index(name) for name in ours.classes]

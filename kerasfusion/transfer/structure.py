@@ -19,8 +19,8 @@ def inherit(model, parent, schema=None, parent_schema=None):
 
     - A weight that is there in the same shape is *copied*.
     - One of another shape is *resized*: what both have in common is copied, the rest stays as it began. With the two
-      schemas, rows of word vectors go by the word, columns of a head by the class, rows of a numbers branch by the
-      column, also where the shape is the same; of other axes the first places are common.
+      schemas, word vectors go by the word, columns of a head by the class or the word, rows of a numbers branch by
+      the column, also where the shape is the same; of other axes the first places are common.
     - What the parent lacks is *new*; and, where the picture's size changed, what depends on that size.
     - What the new model has no place for is *dropped*.
 
@@ -99,6 +99,7 @@ def _common(layer, weight, old, schemas):
     items = []
     for schema in schemas:
         named = {f"encode_{f.name}": f for f in schema.features} | {f"head_{t.name}": t for t in schema.tasks}
+        named.update(("decoder", task) for task in schema.tasks if task.kind == "caption")
         items.append(named.get(layer))
     new, was = items
     if new is None and was is None:
@@ -109,17 +110,19 @@ def _common(layer, weight, old, schemas):
         return None
     if new.kind == "binary" and new.classes != was.classes:
         return None
-    (axis, names), (same, before) = (_named_axis(item, w) for item, w in ((new, weight), (was, old)))
+    (axis, names), (same, before) = (_named_axis(layer, item, w) for item, w in ((new, weight), (was, old)))
     if axis is not None and axis == same:
         common[axis] = _by_name(names, before)
     return common
 
 
-def _named_axis(item, weight):
+def _named_axis(layer, item, weight):
     """The axis of a weight that is counted in words, classes or columns, and the names along it."""
     end = weight.path.rsplit("/", 1)[-1]
-    if item.kind == "text" and end == "embeddings" and weight.shape[0] == item.vocabulary_size:
+    if item.kind in ("text", "caption") and end == "embeddings" and weight.shape[0] == item.vocabulary_size:
         return 0, (*SPECIAL_TOKENS, *item.vocabulary)
+    if item.kind == "caption" and layer == f"head_{item.name}":
+        return len(weight.shape) - 1, (*SPECIAL_TOKENS, *item.vocabulary)
     if item.kind in ("classes", "tags"):
         return len(weight.shape) - 1, item.classes
     if item.kind == "numbers" and end == "kernel":

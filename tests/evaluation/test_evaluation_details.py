@@ -30,9 +30,7 @@ def details_of(task, labels, prediction, decided, texts=None, **options):
 
 def test_the_most_confident_wrong_answers_come_first():
     probabilities = [[0.6, 0.3, 0.1], [0.1, 0.9, 0.0], [0.2, 0.1, 0.7], [0.8, 0.1, 0.1], [0.0, 0.05, 0.95]]
-    detail = details_of(
-        CLASSES, [0, 0, 0, 2, 2], {"probabilities": probabilities}, np.argmax(probabilities, axis=1)
-    )
+    detail = details_of(CLASSES, [0, 0, 0, 2, 2], {"probabilities": probabilities}, np.argmax(probabilities, axis=1))
     assert (detail["wrong_rows"], detail["right_rows"]) == (3, 2)
     found = [(row["row"], row["answer"], row["label"], row["probability"]) for row in detail["wrong"]]
     # Rows count from 1; the one without a label, 12, is passed over.

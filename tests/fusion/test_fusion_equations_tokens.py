@@ -133,9 +133,7 @@ def test_bottleneck():
         shared = np.array(layer.shared)
         own = {name: np.concatenate([np.array(layer.first[name]), x]) for name, x in tokens.items()}
         for i in range(3):
-            after = {
-                name: block(layer.blocks[f"{name}_{i}"], np.concatenate([shared, x])) for name, x in own.items()
-            }
+            after = {name: block(layer.blocks[f"{name}_{i}"], np.concatenate([shared, x])) for name, x in own.items()}
             shared = np.mean([x[:2] for x in after.values()], axis=0)
             own = {name: x[2:] for name, x in after.items()}
         expected.append(np.mean([x[0] for x in own.values()], axis=0))

@@ -206,9 +206,7 @@ def test_curl_line_is_taken_by_a_shell(server, tmp_path):
     answer, content = ask(server, "POST", "/v1/models/toy:predict", body)
     assert answer.status == 200
     # The text of the warm-up request, with its quotation mark.
-    assert json.loads(content)["predictions"] == [
-        {"image_bytes": {"b64": "iVBOR/8="}, "length": 8.0, "text": "it's"}
-    ]
+    assert json.loads(content)["predictions"] == [{"image_bytes": {"b64": "iVBOR/8="}, "length": 8.0, "text": "it's"}]
 
 
 def test_the_command_serves_reloads_and_stops(tmp_path, toy_exports):

@@ -28,7 +28,8 @@ def training(parts):
         return None
     model = parts.config["model"]
     best, run, most = parts.metrics["best_epoch"][model], len(history), parts.config["recipe"]["epochs"]
-    several = len(parts.schema.tasks) > 1
+    # A teacher's answers are a task of their own.
+    several = len(parts.schema.tasks) > 1 or parts.config.get("teacher")
     shown = ["loss"]
     shown += [f"{task.name}_{_CURVES[task.kind]}" if several else _CURVES[task.kind] for task in parts.schema.tasks]
     epochs = [int(row["epoch"]) for row in history]

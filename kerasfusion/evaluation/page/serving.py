@@ -1,5 +1,6 @@
 """How to serve the model: commands, a request, the answer."""
 
+import dataclasses
 import json
 import re
 import shlex
@@ -15,6 +16,9 @@ def serving(parts):
     """Commands and requests with the run's own names in them."""
     if parts.folder is None:
         return None
+    # No request names what the model does not take. Runs of before do not say.
+    taken = [f for f in parts.schema.features if f.name in parts.metrics.get("inputs", [f.name])]
+    parts = dataclasses.replace(parts, schema=dataclasses.replace(parts.schema, features=taken))
     # What a name in an address may hold.
     name = re.sub(r"[^\w.-]+", "_", Path(parts.folder).resolve().name, flags=re.ASCII)
     base = f"saved_models/{name}"

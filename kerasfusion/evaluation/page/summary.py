@@ -42,6 +42,8 @@ def asked(parts):
     facts = [("table", config["source"]), ("model", config["model"])]
     if config.get("changes"):
         facts.append(("changed settings", listed(config["changes"])))
+    if config.get("teacher"):
+        facts.append(("teacher", listed(config["teacher"])))
     facts += [("recipe", listed(config["recipe"]))] if "recipe" in config else []
     facts.append(("made", details["made"]))
     if details.get("command"):

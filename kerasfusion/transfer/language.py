@@ -1,0 +1,125 @@
+"""What sentences alone teach: a captioner's decoder as a language model, before it is shown pictures."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import ops
+
+from kerasfusion.data.captions import encode_captions
+from kerasfusion.data.examples import encode_rows
+from kerasfusion.data.schema import Schema
+from kerasfusion.models import CaptionerParts
+from kerasfusion.preprocessing.text import learn_vocabulary
+from kerasfusion.training.fit import fit
+
+
+def with_sentences(data, sentences, max_words=10_000):
+    """Captions whose vocabulary holds the words of further sentences, and these sentences as rows.
+
+    Args:
+        data: `Data` whose task is a caption.
+        sentences: Strings. None of them should be a caption of the test split.
+        max_words: Size limit of the vocabulary: the most frequent words of sentences and training captions.
+
+    Returns:
+        tuple: the `Data`, and `Examples` of the sentences without any picture, for `train_decoder`.
+
+    Raises:
+        ValueError: the data has no captions, or there are no sentences.
+
+    Example:
+
+    ```python
+    data, sentences = kf.transfer.with_sentences(data, pathlib.Path("descriptions.txt").read_text().splitlines())
+    ```
+    """
+    captions = [task for task in data.schema.tasks if task.kind == "caption"]
+    if not captions or not len(sentences):
+        lacking = "sentences" if captions else f"captions; the tasks are {[task.kind for task in data.schema.tasks]}"
+        raise ValueError(f"with_sentences: there are no {lacking}.")
+    (task,) = captions
+    texts = {name: split.frame[task.column].fillna("").astype(str) for name, split in data.splits.items()}
+    words, _ = learn_vocabulary([*texts["train"], *sentences], max_words)
+    task = dataclasses.replace(task, vocabulary=words)
+    tasks = [task if each.name == task.name else each for each in data.schema.tasks]
+    schema = Schema(data.schema.features, tasks)
+    splits = {
+        name: dataclasses.replace(
+            split, schema=schema, labels={**split.labels, task.name: encode_captions(texts[name], task)}
+        )
+        for name, split in data.splits.items()
+    }
+    frame = pd.DataFrame({task.column: np.asarray(sentences, object)})
+    return dataclasses.replace(data, schema=schema, splits=splits), encode_rows(frame, Schema((), (task,)), {}, {})
+
+
+def language_model(captioner):
+    """The decoder of a captioner with nothing to look at: a causal language model.
+
+    It has the captioner's own decoder and head, so that training it trains these two; its context are cells of
+    zeros. What the decoder does with a context is learned from pictures.
+
+    Args:
+        captioner: What `kf.models.captioner` made; it stays a captioner.
+
+    Returns:
+        keras.Model: dict of the caption's ids alone, int32 `(B, T)` -> dict caption -> float32 logits `(B, T, V)`.
+
+    Raises:
+        ValueError: the model writes no captions.
+
+    Example:
+
+    ```python
+    logits = kf.transfer.language_model(captioner)({"caption": ids})["caption"]
+    ```
+    """
+    parts = CaptionerParts(captioner)
+    told = captioner.input[parts.task]
+    ids = keras.Input(told.shape[1:], dtype=told.dtype, name=parts.task)
+    # Two cells: of a softmax over one Keras warns.
+    nothing = ops.zeros_like(ids[:, :2], dtype="float32")
+    width = {name: parts.encode.output[name].shape[-1] for name in ("pooled", "sequence")}
+    context = {
+        "pooled": ops.repeat(nothing[:, :1], width["pooled"], axis=1),
+        "sequence": ops.repeat(nothing[..., None], width["sequence"], axis=2),
+        "mask": ops.equal(nothing, 0),
+    }
+    outputs = {parts.task: parts.head(parts.decoder(context, ids))}
+    return keras.Model({parts.task: ids}, outputs, name=f"{captioner.name}_language")
+
+
+def train_decoder(captioner, train, validation, recipe, out):
+    """Teach a captioner's decoder sentences, for which no picture is needed.
+
+    Then it is trained on pictures with captions as any other, of which it may need fewer. Another captioner, also
+    one with other words, takes what was learned by `kf.transfer.inherit`.
+
+    Args:
+        captioner: What `kf.models.captioner` made; its decoder and head are trained.
+        train: `Examples` with captions, such as the sentences from `with_sentences`; pictures are not looked at.
+        validation: The same, to choose the best epoch by.
+        recipe: A `Recipe`.
+        out: Folder for `model.keras`, the captioner, and `history.csv`.
+
+    Returns:
+        dict: as from `kf.training.fit`.
+
+    Raises:
+        ValueError: the model writes no captions.
+
+    Example:
+
+    ```python
+    data, sentences = kf.transfer.with_sentences(data, lines)
+    captioner = kf.create_model("fusion_transformer", data.schema)
+    kf.transfer.train_decoder(captioner, sentences, data.splits["validation"], recipe, "runs/language")
+    kf.training.fit(captioner, data.splits["train"], data.splits["validation"], recipe, "runs/captioner")
+    ```
+    """
+    language = language_model(captioner)
+    (name,) = language.output
+    splits = [split.with_features(Schema((), (split.schema[name],))) for split in (train, validation)]
+    return fit(language, *splits, recipe, out, saved=captioner)
