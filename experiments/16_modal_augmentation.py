@@ -257,14 +257,15 @@ for condition in ASKED:
         print(line)
 
 figure = Figure(figsize=(11, 4), layout="constrained")
-means = values.mean(axis=1)
 for axes, condition in zip(figure.subplots(1, 3, sharey=True), ASKED, strict=True):
-    shown = means.xs(f"accuracy, {condition}", level="metric")[::-1]
+    by_seed = values.xs(f"accuracy, {condition}", level="metric")[::-1]
+    shown = by_seed.mean(axis=1)
     colors = ["#1f6feb" if any(way in name for way in (TAGS, VECTORS, BOTH)) else "#9aa4b2" for name in shown.index]
-    axes.barh(shown.index, shown, color=colors)
-    for place, value in enumerate(shown):
-        axes.text(value, place, f" {value:.0%}", va="center", fontsize=7)
-    axes.set(title=condition, xlabel="accuracy", xlim=(0, 1.1))
+    axes.barh(shown.index, shown, color=colors, alpha=0.6)
+    for place, (mean, seeds_of) in enumerate(zip(shown, by_seed.to_numpy(), strict=True)):
+        axes.plot(seeds_of, [place] * len(seeds_of), ".", color="#1f2328", ms=3)
+        axes.text(1.02, place, f"{mean:.0%}", va="center", fontsize=7)
+    axes.set(title=condition, xlabel="accuracy (dots: the seeds)", xlim=(0, 1.15))
     axes.tick_params(labelsize=7)
 figure.savefig(arguments.out / "modal_augmentation.png", dpi=120)
 
