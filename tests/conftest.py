@@ -10,6 +10,11 @@ from kerasfusion.data.schema import Feature, Schema, Task
 from kerasfusion.zoo import get_entry
 
 
+def pytest_collection_modifyitems(items):
+    """The largest file first: taken last, it would keep one process busy when the other has nothing left."""
+    items.sort(key=lambda item: "zoo" not in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def same_seed():
     keras.utils.set_random_seed(0)

@@ -74,6 +74,9 @@ def half_step(buckets, design, shared, ridge, start, solver, pool, lower=None):
     solve = SOLVERS[solver]
     several = shared is not None and len(shared.matrices) > 1
 
+    # Now and then a BLAS product of finite numbers sets this flag, for what its registers hold beside them. Where a
+    # number is lost in truth, an overflow or a division by zero comes first and is told.
+    @np.errstate(invalid="ignore")
     def work(bucket):
         rows = bucket.rows
         G = design.table.take(bucket.columns, axis=0)

@@ -61,6 +61,7 @@ def test_a_run_as_teacher(data, run):
     assert teacher.noted(data) is data
 
 
+@pytest.mark.slow
 def test_a_teacher_that_reads_in_another_way(table, data, run):
     """Words, length and size are its own, so it says the same of rows that were loaded for a smaller student."""
     small = load(table, image_size=8, text_length=3, max_words=4)
