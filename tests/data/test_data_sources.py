@@ -76,6 +76,7 @@ def test_parquet_with_pictures_inside(frame, expected, folder):
     np.testing.assert_array_equal(pixels, others)
 
 
+@pytest.mark.slow
 def test_several_pictures_and_texts_and_numbers_in_a_row(frame, folder, tmp_path):
     """Each column is a feature of its own name; all of them reach the model."""
     frame = frame.assign(back=np.roll(frame["photo"], 1), title=[f"title {i % 4}" for i in range(48)])

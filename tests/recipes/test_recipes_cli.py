@@ -80,6 +80,7 @@ def test_probabilities_are_calibrated_on_the_validation_split(pets):
     assert sum(part["count"] * part["accuracy"] for part in bins) / len(test) == pytest.approx(right)
 
 
+@pytest.mark.slow
 def test_robustness_of_the_test_split_and_of_a_table(pets):
     folder, _ = pets
     done = run("robustness", folder / "run", "--degrees", 2)

@@ -30,6 +30,7 @@ def data(table):
 SMALL = {"units": 4, "text_encoder": "bag_of_words", "image_encoder": {"name": "small_cnn", "filters": (4,)}}
 
 
+@pytest.mark.slow
 def test_a_fusion_beside_all_baselines(data, tmp_path, monkeypatch):
     said = []
     # Each run's own report is tested elsewhere, and takes as long as its training.

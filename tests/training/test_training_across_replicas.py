@@ -22,6 +22,7 @@ def steps():
     return json.loads(answer.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_step_is_that_of_the_whole_batch(steps, loss):
     one, two = steps[loss]["one device"], steps[loss]["two replicas"]

@@ -86,6 +86,7 @@ def test_a_training_killed_again_and_again_ends_the_same(data, uninterrupted, tm
     same(train(data, tmp_path, resume=True), uninterrupted)
 
 
+@pytest.mark.slow
 def test_image_major_batches_resume_too(data, tmp_path, monkeypatch, at_every_step):
     settings = {"image_major": True, "epochs": 2, "modality_dropout": 0.5}
     whole = train(data, tmp_path / "whole", **settings)
