@@ -71,7 +71,7 @@ def test_another_table_is_scored_and_captioned_alike(run, tmp_path):
     arguments = ["predict", run.path, tmp_path / "other.csv", "--out", tmp_path / "said.csv"]
     said = CliRunner().invoke(cli.app, [str(a) for a in arguments], env={"COLUMNS": "200"})
     assert said.exit_code == 0, said.output
-    assert pd.read_csv(tmp_path / "said.csv")["caption"][0] == found["caption"][0]
+    assert pd.read_csv(tmp_path / "said.csv")["predicted_caption"][0] == found["caption"][0]
 
 
 @pytest.mark.slow
