@@ -247,7 +247,7 @@ elif arguments.fusions:
         for fusion in arguments.fusions:
             run(fusion, seed, arguments.minutes, arguments.mirror)
 else:
-    # All of them for 6 minutes, the best four with two more seeds; then memory for 20, over three seeds. The longer
+    # All of them for 6 minutes, the best four with two more seeds; then memory for 45, over three seeds. The longer
     # training sees every picture in three mirrors as well, with the answers about sides changed along: no scene is
     # new, and 9,800 are few.
     for fusion in kf.fusion.FUSIONS:
@@ -257,7 +257,7 @@ else:
         for fusion in best:
             run(fusion, seed, 6)
     for seed in range(3):
-        run("memory", seed, 20, mirror=True)
+        run("memory", seed, 45, mirror=True)
 
 # ## 5. Who can, who cannot
 
