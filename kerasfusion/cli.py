@@ -32,7 +32,7 @@ COLUMNS, FOLDER, FILE = Columns(), click.Path(path_type=Path), click.Path(path_t
 POSITIVE, SHARE = click.FloatRange(0, min_open=True), click.FloatRange(0, 1, min_open=True)
 RECIPE = ("epochs", "seconds", "batch_size", "learning_rate", "patience", "class_weight", "augment")
 RECIPE += ("modality_dropout",)
-TRAINING = ("baselines", "init_from", "lora", "teacher", "teacher_weight", "teacher_temperature")
+TRAINING = ("baselines", "init_from", "lora", "lora_budget", "teacher", "teacher_weight", "teacher_temperature")
 TRAINING += ("tensorboard", "overwrite", "resume")
 
 
@@ -133,9 +133,10 @@ def list_command(pattern):
 @click.option("--baselines/--no-baselines", default=True, help="Train the single-modality baselines too.")
 @option("--init-from", "Start from the weights of this run, as far as they fit.", type=FOLDER)
 @option("--lora", "Train low-rank changes of these weights and the heads: their rank.", type=click.IntRange(min=1))
+@option("--lora-budget", "Leave this rank on average, where it is needed most.", type=click.IntRange(min=1))
 @option("--teacher", "Learn what this run answers, beside the labels.", type=FOLDER)
-@option("--teacher-weight", "Its weight in the loss; the labels have the rest.", 0.5, SHARE)
-@option("--teacher-temperature", "Of its logits: higher shows what it takes for nearly right.", 4.0, POSITIVE)
+@option("--teacher-weight", "Its weight in the loss, 0.5 if absent; the labels have the rest.", type=SHARE)
+@option("--teacher-temperature", "Of its logits, 4 if absent: higher shows what is nearly right.", type=POSITIVE)
 @flag("--tensorboard", "Write TensorBoard logs (an extra).")
 @flag("--overwrite", "Replace the run in that folder.")
 @flag("--resume", "Go on with the interrupted run in that folder.")

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 # What must be the same for an interrupted run to go on, and how a user knows it.
-SAME = ("model", "changes", "recipe", "baselines", "init_from", "lora", "teacher", "type_column", "data")
+SAME = ("model", "changes", "recipe", "baselines", "init_from", "lora", "lora_budget", "teacher")
+SAME += ("type_column", "data")
 
 
 def open_folder(out, config, overwrite=False, resume=False):

@@ -60,9 +60,10 @@ def train(
     tensorboard=False,
     init_from=None,
     lora=None,
+    lora_budget=None,
     teacher=None,
-    teacher_weight=0.5,
-    teacher_temperature=4.0,
+    teacher_weight=None,
+    teacher_temperature=None,
     **changes,
 ):
     """Train a model and everything it has to beat, and write the run's folder.
@@ -90,12 +91,13 @@ def train(
             (`kf.transfer.inherit`). The baselines start anew.
         lora: Rank of the low-rank changes that are trained, besides the heads, in place of these weights
             (`kf.transfer.lora`); the run's model has them merged. None trains all weights.
+        lora_budget: Average rank that is left of `lora` in the end, where it is needed most (AdaLoRA).
         teacher: Folder of a run whose answers the model learns beside the labels (`kf.transfer.taught`). It may take
             more than the model does, other words and another size of pictures, but has the same classes. The model
             is saved as if there had been none. Baselines are then the same model without a teacher, and the single
             modalities of a model that takes several.
-        teacher_weight: Weight of the teacher in the loss; the labels have the rest.
-        teacher_temperature: Of the teacher's and the model's logits, see `kf.losses.SoftTargets`.
+        teacher_weight: Weight of the teacher in the loss, None for 0.5; the labels have the rest.
+        teacher_temperature: Of the teacher's and the model's logits, see `kf.losses.SoftTargets`; None for 4.
         **changes: Settings of the model to change, as for `kf.create_model`.
 
     Returns:
@@ -107,8 +109,8 @@ def train(
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
         ValueError: `word_vectors` for a model that reads no text; `init_from` a run that has nothing in common with
             the model; `lora` without `init_from`, or of a rank larger than a layer; a `teacher` of other tasks or
-            classes, or that needs what the data lacks; `resume` with other data, another model, teacher or recipe
-            than the interrupted run's.
+            classes, or that needs what the data lacks; `lora_budget` without `lora`, a setting of a teacher without
+            `teacher`; `resume` with other data, another model, teacher or recipe than the interrupted run's.
 
     Example:
 
@@ -124,10 +126,15 @@ def train(
         raise ValueError(f"{model} reads no text, so word_vectors would have no effect.")
     if lora is not None and init_from is None:
         raise ValueError("lora keeps what a run has learned: say which by init_from (--init-from).")
+    if lora_budget is not None and lora is None:
+        raise ValueError("lora_budget is what is left of a rank: say which by lora (--lora).")
+    if teacher is None and (teacher_weight, teacher_temperature) != (None, None):
+        raise ValueError("teacher_weight and teacher_temperature are of a teacher: name its run (--teacher).")
     # Before anything is written: it may be the very folder that is overwritten.
     parent = None if init_from is None else load(init_from)
     if teacher is not None:
-        teacher = Teacher(teacher, data, teacher_weight, teacher_temperature)
+        weight = 0.5 if teacher_weight is None else teacher_weight
+        teacher = Teacher(teacher, data, weight, 4.0 if teacher_temperature is None else teacher_temperature)
         data = teacher.noted(data)
     config = {
         "model": model,
@@ -136,6 +143,7 @@ def train(
         "baselines": baselines,
         "init_from": None if init_from is None else str(init_from),
         "lora": lora,
+        "lora_budget": lora_budget,
         "teacher": None if teacher is None else teacher.config,
         "source": data.source,
         "load": load_arguments(data),
@@ -169,7 +177,7 @@ def train(
                 counts = ", ".join(f"{count} {what}" for what, count in status.value_counts().items())
                 say(f"Weights from {init_from}: {counts}")
             if lora is not None:
-                say(f"Rank {lora}: {kf.transfer.lora(made, lora)}")
+                say(f"Rank {lora}: {kf.transfer.lora(made, lora, budget=lora_budget)}")
             return made
 
         if teacher is not None:

@@ -138,6 +138,19 @@ def rank_budget(model):
     return [low_rank_pair(layer) for layer in layers], sum(layer.lora_budget for layer in layers)
 
 
+def begin_anew(model):
+    """Let low-rank changes learn again that Keras has merged: where it reads weights, it sets both factors to 0.
+
+    So neither would ever have a gradient. A gets random values again, as where it was made: of a seed of its own, for
+    a training that was interrupted to end with the same weights.
+    """
+    for layer in model._flatten_layers():
+        if getattr(layer, "lora_enabled", False):
+            a, b = low_rank_pair(layer)
+            if not (ops.any(a) or ops.any(b)):
+                a.assign(keras.initializers.HeUniform(seed=0)(a.shape))
+
+
 def low_rank_pair(layer):
     """The two factors of the low-rank change of a layer."""
     kind = "embeddings" if isinstance(layer, keras.layers.Embedding) else "kernel"

@@ -13,7 +13,7 @@ from kerasfusion.data.pipeline import Batches
 from kerasfusion.models import captioning, heads_of, image_major
 from kerasfusion.models.graph import Rerun
 from kerasfusion.training.across_replicas import AcrossReplicas
-from kerasfusion.training.ada_lora import AFTER, rank_budget
+from kerasfusion.training.ada_lora import AFTER, begin_anew, rank_budget
 from kerasfusion.training.budget import epochs_within
 from kerasfusion.training.callbacks import History, SaveBest
 from kerasfusion.training.checkpoint import Checkpoint
@@ -169,6 +169,7 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
         )
     # Not by way of a model made from the file: Keras leaves out of it what `kf.transfer.lora` adds.
     saved.load_weights(out / "model.keras")
+    begin_anew(saved)
     return {
         "seconds": history.seconds(),
         "epochs": len(history.rows),

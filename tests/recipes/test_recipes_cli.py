@@ -103,10 +103,10 @@ def test_robustness_of_the_test_split_and_of_a_table(pets):
 def test_export_verifies_and_numbers_its_versions(pets):
     folder, _ = pets
     base = folder / "saved_models" / "pets"
-    for version in ("1", "2"):
-        exported = run("export", folder / "run", base)
-        assert exported.exit_code == 0, exported.output
-        assert (base / version / "saved_model.pb").exists()
+    (base / "1").mkdir(parents=True)  # as if exported before
+    exported = run("export", folder / "run", base)
+    assert exported.exit_code == 0, exported.output
+    assert (base / "2" / "saved_model.pb").exists()
     assert sorted(p.name for p in base.iterdir()) == ["1", "2"]
     verified = run("verify", base)
     assert verified.exit_code == 0 and "2: verified" in verified.output

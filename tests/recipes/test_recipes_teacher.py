@@ -115,6 +115,8 @@ def test_what_cannot_teach(data, run, tmp_path):
         kind="number",
         classes=(),
     )
+    with pytest.raises(ValueError, match="are of a teacher: name its run"):
+        kf.train(data, "image_only", tmp_path / "student", teacher_weight=0.9, **SMALL)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from tables import color_table
 
 import kerasfusion as kf
 from kerasfusion.training import checkpoint
-from kerasfusion.training.ada_lora import AdaLoRA, _towards_orthonormal, low_rank_pair, rank_budget
+from kerasfusion.training.ada_lora import AdaLoRA, _towards_orthonormal, begin_anew, low_rank_pair, rank_budget
 from kerasfusion.transfer import lora, merge
 
 
@@ -147,6 +147,20 @@ def test_a_budget_is_below_the_rank(model):
     assert model.get_layer("first").kernel.trainable
     lora(model, 2)
     assert rank_budget(model) == ([], 0)
+
+
+def test_changes_that_were_merged_learn_again(model, tmp_path):
+    lora(model, 2)
+    shape = low_rank_pair(model.get_layer("first"))[0].shape
+    model.save_weights(tmp_path / "merged.weights.h5")
+    model.load_weights(tmp_path / "merged.weights.h5")
+    low_rank_pair(model.get_layer("second"))[1].assign(np.ones((2, 4)))
+    begin_anew(model)
+    a, b = low_rank_pair(model.get_layer("first"))
+    assert np.all(np.array(a)) and a.shape == shape and not np.any(b)
+    # One that changes something is left as it is.
+    a, b = low_rank_pair(model.get_layer("second"))
+    assert not np.any(a) and np.all(np.array(b))
 
 
 @pytest.mark.slow

@@ -187,6 +187,8 @@ def test_a_run_that_starts_from_another(tmp_path):
     assert not (tmp_path / "other").exists()
     with pytest.raises(ValueError, match="say which by init_from"):
         kf.train(second, "classifier_concat", tmp_path / "other", recipe, lora=2)
+    with pytest.raises(ValueError, match="say which by lora"):
+        kf.train(second, "classifier_concat", tmp_path / "other", recipe, init_from=parent.path, lora_budget=1)
 
 
 def test_frozen_normalization_keeps_its_statistics():
