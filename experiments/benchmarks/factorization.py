@@ -1,23 +1,26 @@
-"""Alternating least squares: seconds to an equal error, memory, and errors on MovieLens, against cmfrec.
+"""Alternating least squares: seconds to an equal error, memory, and errors on MovieLens, against cmfrec and Spark.
 
     python experiments/benchmarks/factorization.py --data-dir DATA
 
 *Speed*: synthetic ratings of MovieLens-1M's shape (6,040 x 3,706, one million, a tenth of them held out), k = 64.
 Each side is a process of its own that fits when it is told to. The error to reach is 0.2 % above the largest held-out
 RMSE that a side has after `--iterations`; each side's number of iterations is the least with which it is reached,
-and those fits are timed, the sides taking turns; medians of `--rounds` rounds. `--large` does the same once for 20
-million ratings (138,493 x 26,744) with conjugate gradients, and records the processes' peak memory, the ratings
-included.
+and those fits are timed, the sides taking turns; medians of `--rounds` rounds. Spark's ALS runs in a local session
+with two threads, there before the clock starts; as it knows no offsets, `engine="spark"` takes them away first.
+`--large` does the same once for 20 million ratings (138,493 x 26,744) with conjugate gradients and without Spark, and
+records the processes' peak memory, the ratings included.
 
 *Errors*: MovieLens latest-small in `DATA/movielens_latest_small`. A fifth of the ratings is held out; and a fifth of
 the films with all their ratings, with genres and tags as side information and without. Both sides choose their
 regularization (and the weight of side information) from one grid, by a fifth of what they learn from; means over
 three splits.
 
-cmfrec has to be built, so it may live in an environment of its own: `--peer-python` names its interpreter.
+cmfrec has to be built and Spark needs Java, so they may live in environments of their own: `--peer-python` and
+`--spark-python` name the interpreters.
 """
 
 import argparse
+import functools
 import itertools
 import json
 import os
@@ -94,8 +97,15 @@ def worker(folder, side, solver):
     """Fit when told to by a line with a number of iterations; answer with seconds, error and peak memory."""
     rows, columns, values = (np.load(f"{folder}/{name}.npy") for name in ("rows", "columns", "values"))
     held = len(values) // 10
+    if side == "spark":
+        from pyspark.sql import SparkSession
+
+        quiet = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
+        quiet["spark.driver.bindAddress"] = "127.0.0.1"
+        session = SparkSession.builder.master(f"local[{THREADS}]").config(map=quiet).getOrCreate()
+        session.sparkContext.setLogLevel("ERROR")
     matrix = sparse.coo_matrix((values[held:], (rows[held:], columns[held:])))
-    make = {"kerasfusion": ours, "cmfrec": theirs}[side]
+    make = {"kerasfusion": ours, "cmfrec": theirs, "spark": functools.partial(ours, engine="spark")}[side]
     for line in sys.stdin:
         model = make(64, solver, iterations=int(line))
         start = time.perf_counter()
@@ -145,6 +155,8 @@ def speed(shape, solvers, rounds, arguments):
         sides = [Side(sys.executable, folder, "kerasfusion", solver) for solver in solvers]
         if not arguments.no_peer:
             sides += [Side(arguments.peer_python, folder, "cmfrec", solver) for solver in solvers]
+        if "cholesky" in solvers and not arguments.no_spark:
+            sides.append(Side(arguments.spark_python, folder, "spark", "cholesky"))
         target = 1.002 * max(side.fit(arguments.iterations)["rmse"] for side in sides)
         needed = {side.name: side.least(target, arguments.iterations) for side in sides}
         fits = {side.name: [] for side in sides}
@@ -155,7 +167,7 @@ def speed(shape, solvers, rounds, arguments):
             side.close()
     rows = [{"model": shape, "metric": "RMSE to reach", "value": target}]
     medians = {name: statistics.median(fit["seconds"] for fit in part) for name, part in fits.items()}
-    peers = [seconds for name, seconds in medians.items() if name.startswith("cmfrec")]
+    peers = [seconds for name, seconds in medians.items() if not name.startswith("kerasfusion")]
     for name, part in fits.items():
         times = [fit["seconds"] for fit in part]
         model = f"{name}, {shape}"
@@ -167,7 +179,7 @@ def speed(shape, solvers, rounds, arguments):
         rows.append({"model": model, "metric": "peak gigabytes", "value": max(fit["gigabytes"] for fit in part)})
         if peers and name.startswith("kerasfusion"):
             ratio = medians[name] / min(peers)
-            rows.append({"model": model, "metric": "seconds / the fastest cmfrec", "value": ratio})
+            rows.append({"model": model, "metric": "seconds / the fastest peer", "value": ratio})
     return rows
 
 
@@ -242,35 +254,46 @@ def main():
     parser.add_argument("--large", action="store_true", help="20 million ratings as well")
     parser.add_argument("--k", type=int, default=16, help="factors on MovieLens")
     parser.add_argument(
-        "--data-dir", type=Path, default=os.environ.get("KERASFUSION_DATA"), help="without it, speed only"
+        "--data-dir", type=Path, default=os.environ.get("KERASFUSION_DATA"), help="where MovieLens is, for the errors"
     )
-    parser.add_argument("--errors-only", action="store_true")
+    parser.add_argument("--only", choices=("speed", "errors"), help="one of the two; both if not given")
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has cmfrec")
+    parser.add_argument("--spark-python", default=sys.executable, help="interpreter that has pyspark")
     parser.add_argument("--no-peer", action="store_true", help="leave cmfrec out")
+    parser.add_argument("--no-spark", action="store_true", help="leave Spark out")
     parser.add_argument("--results", type=Path, default=Path("experiments/results/factorization.csv"))
     arguments = parser.parse_args()
-    rows = []
-    if not arguments.errors_only:
-        rows += speed("1M", ("cg", "cholesky"), arguments.rounds, arguments)
+    if arguments.only != "speed" and not arguments.data_dir:
+        parser.error("the errors are of MovieLens: name the folder it is in by --data-dir, or take --only speed")
+    measured = {}
+    if arguments.only != "errors":
+        measured["speed"] = speed("1M", ("cg", "cholesky"), arguments.rounds, arguments)
         if arguments.large:
-            rows += speed("20M", ("cg",), 1, arguments)
-    if arguments.data_dir:
+            measured["speed"] += speed("20M", ("cg",), 1, arguments)
+    if arguments.only != "speed":
         sides = {"kerasfusion": sys.executable}
         if not arguments.no_peer:
             sides["cmfrec"] = arguments.peer_python
+        measured["errors"] = []
         for side, python in sides.items():
             folder = Path(arguments.data_dir) / "movielens_latest_small"
             command = [python, __file__, "--errors", str(folder), side, str(arguments.k)]
             printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-            rows += [json.loads(line) for line in printed.splitlines()]
-    for row in rows:
-        print(f"{row['model']:50} {row['value']:10.4f}  {row['metric']}")
+            measured["errors"] += [json.loads(line) for line in printed.splitlines()]
     # Imported last: the timed processes have no need of it, and it brings TensorFlow.
     from kerasfusion.evaluation.results import record
 
-    options = " --large" * arguments.large + " --errors-only" * arguments.errors_only
-    command = f"python experiments/benchmarks/factorization.py --rounds {arguments.rounds} --data-dir DATA{options}"
-    record(arguments.results, rows, "factorization", command)
+    for part, rows in measured.items():
+        for row in rows:
+            print(f"{row['model']:50} {row['value']:10.4f}  {row['metric']}")
+        options = f"speed --rounds {arguments.rounds}" + " --large" * arguments.large
+        options += " --no-spark" * arguments.no_spark
+        options = options if part == "speed" else f"errors --k {arguments.k} --data-dir DATA"
+        command = (
+            f"python experiments/benchmarks/factorization.py --only {options}" + " --no-peer" * arguments.no_peer
+        )
+        # Two experiments, so that neither replaces the other's rows.
+        record(arguments.results, rows, f"factorization, {part}", command)
 
 
 if __name__ == "__main__":
