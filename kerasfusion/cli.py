@@ -49,6 +49,9 @@ def flag(name, help):
 seed_option = option("--seed", "Seed of splits, weights and order.", 0)
 image_dir_option = option("--image-dir", "Folder that relative image paths start from.", type=FOLDER)
 outside_option = flag("--allow-outside", "Allow image paths that leave the folder.")
+results_option = option(
+    "--results", "Write the figures to this CSV file too, with the command that made them.", type=FILE
+)
 
 
 def together(*decorators):
@@ -128,6 +131,7 @@ def list_command(pattern):
 @option("--model", "A name from `kerasfusion list`; chosen by the data if absent.")
 @out_option("runs/run")
 @option("--word-vectors", "Pretrained word vectors: a word and its numbers a line.", type=click.Path(dir_okay=False))
+@option("--image-weights", "Weights of a MobileNetV2 or the like: imagenet, or a file. They stay as they are.")
 @recipe_options
 @learning_rate_option
 @click.option("--baselines/--no-baselines", default=True, help="Train the single-modality baselines too.")
@@ -138,9 +142,10 @@ def list_command(pattern):
 @option("--teacher-weight", "Its weight in the loss, 0.5 if absent; the labels have the rest.", type=SHARE)
 @option("--teacher-temperature", "Of its logits, 4 if absent: higher shows what is nearly right.", type=POSITIVE)
 @flag("--tensorboard", "Write TensorBoard logs (an extra).")
+@results_option
 @flag("--overwrite", "Replace the run in that folder.")
 @flag("--resume", "Go on with the interrupted run in that folder.")
-def train(source, model, out, word_vectors, **settings):
+def train(source, model, out, word_vectors, image_weights, results, **settings):
     """Train a model, and what it has to beat, on a table of pictures, sentences and labels.
 
     SOURCE is a CSV, TSV, JSONL, JSON, Parquet or npz file, `shapes`, `sort_of_clevr`, or `tfds:NAME`.
@@ -150,9 +155,11 @@ def train(source, model, out, word_vectors, **settings):
     recipe = _recipe(settings)
     options = {name: settings.pop(name) for name in TRAINING}
     data = kf.data.load(source, **settings)
-    if word_vectors:
-        options["word_vectors"] = word_vectors
-    _train(data, model, out, recipe, **options)
+    pretrained = {"word_vectors": word_vectors, "image_weights": image_weights}
+    options |= {name: given for name, given in pretrained.items() if given}
+    run = _train(data, model, out, recipe, **options)
+    if results is not None:
+        _record(results, kf.evaluation.score_rows(run.metrics), f"{run.config['model']}, {data.source}", recipe.seed)
 
 
 @app.command()
@@ -163,7 +170,7 @@ def train(source, model, out, word_vectors, **settings):
 @out_option("comparisons/comparison")
 @recipe_options
 @learning_rate_option
-@option("--results", "Write the figures to this CSV file too, with the command that made them.", type=FILE)
+@results_option
 @flag("--overwrite", "Replace the comparison in that folder.")
 @flag("--resume", "Go on with the comparison in that folder.")
 def compare(source, models, fusions, seeds, out, results, overwrite, resume, **settings):
@@ -180,8 +187,7 @@ def compare(source, models, fusions, seeds, out, results, overwrite, resume, **s
     with _interruptible():
         found = kf.compare(data, models, out, seeds, recipe, fusions, say=_say, overwrite=overwrite, resume=resume)
     if results is not None:
-        rows = kf.evaluation.comparison_rows(found.table)
-        kf.evaluation.record(results, rows, results.stem, shlex.join(["kerasfusion", *sys.argv[1:]]), recipe.seed)
+        _record(results, kf.evaluation.comparison_rows(found.table), results.stem, recipe.seed)
     for part in found.tasks.values():
         console.print(f"\n[bold]{escape(part.verdict)}[/]")
         table = Table("", f"{part.metric} [95 % interval]", "p", "parameters", "training s", "ms a row", "MB")
@@ -232,7 +238,7 @@ def tune(source, minutes, text_encoders, image_encoders, fusions, units, out, ov
 @out_option("runs/demo")
 @option("--export-to", "Where the SavedModel goes.", "runs/demo/saved_model", FOLDER)
 @flag("--quick", "A small world and few epochs: seconds, to try it.")
-@option("--results", "Write the figures to this CSV file.", type=FILE)
+@results_option
 @seed_option
 def demo(out, export_to, quick, results, seed):
     """End to end on the shapes world: make the data, train, compare, export, verify, ask."""
@@ -242,8 +248,7 @@ def demo(out, export_to, quick, results, seed):
     recipe = kf.recipes.demo_recipe(quick, seed)
     run = _train(data, None, out, recipe, overwrite=True)
     if results is not None:
-        command = f"kerasfusion demo --seed {seed} --results {results}"
-        kf.evaluation.record(results, kf.evaluation.score_rows(run.metrics), "demo", command, seed)
+        _record(results, kf.evaluation.score_rows(run.metrics), "demo", seed)
     version = kf.export(out, export_to)
     console.print(f"\nExported to [bold]{version}[/]")
     ok = _print_verification(kf.verify(version))
@@ -469,6 +474,10 @@ def _train(data, model, out, recipe, **options):
         _print_scores(report)
     console.print(f"Run written to [bold]{run.path}[/]: report.html, metrics.json, model.keras, figures/")
     return run
+
+
+def _record(results, rows, experiment, seed):
+    _load().evaluation.record(results, rows, experiment, shlex.join(["kerasfusion", *sys.argv[1:]]), seed)
 
 
 def _print_data(data, further=()):

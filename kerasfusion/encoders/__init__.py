@@ -2,6 +2,7 @@
 
 from kerasfusion.encoders.image import (
     IMAGE_ENCODERS,
+    ApplicationEncoder,
     CLIPImageEncoder,
     EfficientNetB0Encoder,
     ImageEncoder,
@@ -33,6 +34,7 @@ from kerasfusion.encoders.text import (
 __all__ = [
     "IMAGE_ENCODERS",
     "TEXT_ENCODERS",
+    "ApplicationEncoder",
     "AverageEmbeddingEncoder",
     "BagOfWordsEncoder",
     "BiGRUEncoder",

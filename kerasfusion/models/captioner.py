@@ -20,6 +20,8 @@ def captioner(
     label_smoothing=0.0,
     context_distance="cosine",
     learned_weights=False,
+    word_vectors=None,
+    image_weights=None,
     name=None,
 ):
     """Encoders, what all their tokens make of one another, and a decoder that writes.
@@ -37,6 +39,8 @@ def captioner(
         label_smoothing: See `CaptionCrossEntropy`.
         context_distance: See `ContextDistance`.
         learned_weights: Learn how the losses of caption and vector are weighed, see `UncertaintyWeighted`.
+        word_vectors: File that the text encoder's embedding starts from, see `fused`.
+        image_weights: What the image encoder's network starts from, see `fused`.
         name: Name of the model.
 
     Returns:
@@ -61,7 +65,7 @@ def captioner(
         )
     (task,) = captions
     inputs = model_inputs(schema)
-    encoded = encode(schema, inputs, text_encoder, image_encoder, units)
+    encoded = encode(schema, inputs, text_encoder, image_encoder, units, word_vectors, image_weights)
     present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}
     context = JointEncoder(units, depth=depth, dropout=dropout, name="context")(encoded, present=present)
     # The last of a caption's ids is never read, only told.

@@ -5,7 +5,15 @@ from kerasfusion.models.inputs import encode, model_inputs
 
 
 def dual_encoder(
-    schema, text_encoder="gru", image_encoder="residual_cnn", units=128, loss="info_nce", dropout=0.0, name=None
+    schema,
+    text_encoder="gru",
+    image_encoder="residual_cnn",
+    units=128,
+    loss="info_nce",
+    dropout=0.0,
+    word_vectors=None,
+    image_weights=None,
+    name=None,
 ):
     """A text branch and an image branch into one space, where what belongs together is near (arXiv 2103.00020).
 
@@ -20,6 +28,8 @@ def dual_encoder(
             dense layers into the space, for encoders that share one already, as those of a CLIP do.
         loss: See `MatchHead`.
         dropout: Dropout rate on what the encoders give.
+        word_vectors: File that the text encoder's embedding starts from, see `fused`.
+        image_weights: What the image encoder's network starts from, see `fused`.
         name: Name of the model.
 
     Returns:
@@ -43,7 +53,7 @@ def dual_encoder(
             f"dual_encoder needs one text, one image and one task of kind match; the schema has {kinds} and {tasks}."
         )
     inputs = model_inputs(schema)
-    encoded = encode(schema, inputs, text_encoder, image_encoder, units)
+    encoded = encode(schema, inputs, text_encoder, image_encoder, units, word_vectors, image_weights)
     embeddings = {}
     for feature in schema.features:
         x = keras.layers.Dropout(dropout, name=f"dropout_{feature.kind}")(encoded[feature.name]["pooled"])

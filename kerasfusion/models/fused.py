@@ -2,7 +2,7 @@ import keras
 
 from kerasfusion.fusion import FUSIONS
 from kerasfusion.heads import head_for
-from kerasfusion.models.inputs import encode, make, model_inputs, named
+from kerasfusion.models.inputs import encode, make, model_inputs
 
 
 def fused(
@@ -13,6 +13,7 @@ def fused(
     units=128,
     dropout=0.0,
     word_vectors=None,
+    image_weights=None,
     name=None,
 ):
     """Encoders, one fusion and a head per task, as a functional `keras.Model`.
@@ -29,6 +30,8 @@ def fused(
         dropout: Dropout rate on the fused representation.
         word_vectors: File of pretrained word vectors (see `kf.encoders.load_word_vectors`) that the text encoder's
             embedding starts from; the same as `word_vectors` in `text_encoder`.
+        image_weights: `"imagenet"` or a file that an image encoder of `keras.applications` starts from; the same as
+            `weights` in `image_encoder`. The network is then frozen, unless its `fine_tune` says otherwise.
         name: Name of the model.
 
     Returns:
@@ -44,10 +47,8 @@ def fused(
     logits = model(batch)["label"]  # (B, C)
     ```
     """
-    if word_vectors is not None:
-        text_encoder = {**named(text_encoder), "word_vectors": word_vectors}
     inputs = model_inputs(schema)
-    encoded = encode(schema, inputs, text_encoder, image_encoder, units)
+    encoded = encode(schema, inputs, text_encoder, image_encoder, units, word_vectors, image_weights)
     present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}
     layer = make(FUSIONS, fusion, units=units, dropout=dropout, name="fusion")
     representation = layer(encoded, present=present)

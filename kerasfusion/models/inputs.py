@@ -2,7 +2,7 @@
 
 import keras
 
-from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS, NumbersEncoder
+from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS, ApplicationEncoder, NumbersEncoder
 
 
 def model_inputs(schema):
@@ -28,7 +28,7 @@ def model_inputs(schema):
     return inputs
 
 
-def encode(schema, inputs, text_encoder, image_encoder, units):
+def encode(schema, inputs, text_encoder, image_encoder, units, word_vectors=None, image_weights=None):
     """Each feature through an encoder of its own.
 
     Args:
@@ -37,13 +37,25 @@ def encode(schema, inputs, text_encoder, image_encoder, units):
         text_encoder: `{"name": one of TEXT_ENCODERS, **its arguments}`, a name, or None where there is no text.
         image_encoder: The same for pictures.
         units: Width of every encoder's output unless its own arguments say otherwise.
+        word_vectors: File that the text encoder's embedding starts from, if not None.
+        image_weights: `"imagenet"` or a file that the image encoder's network starts from, if not None.
 
     Returns:
         dict name -> encoder output.
 
     Raises:
-        ValueError: an unknown encoder name.
+        ValueError: an unknown encoder name, or `image_weights` for an encoder that there are none for.
     """
+    if word_vectors is not None:
+        text_encoder = {**named(text_encoder), "word_vectors": word_vectors}
+    if image_weights is not None:
+        image_encoder = {**named(image_encoder), "weights": image_weights}
+        able = [name for name, kind in IMAGE_ENCODERS.items() if issubclass(kind, ApplicationEncoder)]
+        if image_encoder["name"] not in able:
+            raise ValueError(
+                f"image_weights: there are none for {image_encoder['name']}, but for {', '.join(able)}. Choose a "
+                "model that looks by one of these, such as classifier_mobilenet, or give another image_encoder."
+            )
     encoded = {}
     for feature in schema.features:
         name = f"encode_{feature.name}"

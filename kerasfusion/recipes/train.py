@@ -107,7 +107,8 @@ def train(
         FileExistsError: `out` exists and is not to be replaced.
         ImportError: captions without the extra `[caption]`, which scores them.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
-        ValueError: `word_vectors` for a model that reads no text; `init_from` a run that has nothing in common with
+        ValueError: `word_vectors` for a model that reads no text, `image_weights` for one without pictures or whose
+            image encoder there are none for; `init_from` a run that has nothing in common with
             the model; `lora` without `init_from`, or of a rank larger than a layer; a `teacher` of other tasks or
             classes, or that needs what the data lacks; `lora_budget` without `lora`, a setting of a teacher without
             `teacher`; `resume` with other data, another model, teacher or recipe than the interrupted run's.
@@ -122,8 +123,9 @@ def train(
     say = say or (lambda line: None)
     recipe = recipe or Recipe()
     model = model or default_model(data)[0]
-    if "word_vectors" in changes and "text" not in kf.zoo.get_entry(model).inputs:
-        raise ValueError(f"{model} reads no text, so word_vectors would have no effect.")
+    for pretrained, kind in (("word_vectors", "text"), ("image_weights", "image")):
+        if pretrained in changes and kind not in kf.zoo.get_entry(model).inputs:
+            raise ValueError(f"{model} reads no {kind}, so {pretrained} would have no effect.")
     if lora is not None and init_from is None:
         raise ValueError("lora keeps what a run has learned: say which by init_from (--init-from).")
     if lora_budget is not None and lora is None:
