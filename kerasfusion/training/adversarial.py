@@ -9,6 +9,9 @@ from kerasfusion.losses import discriminator_hinge, generator_hinge
 class Adversarial(keras.Model):
     """The training twin of a generator: each step, the discriminator learns once and then the generator.
 
+    The discriminator is shown real pictures with the text of another row as well, and is to refuse them like drawn
+    ones (arXiv 1605.05396): else it could do without reading for long, and the generator then draws anything.
+
     What makes a generator good goes up and down from step to step, so its weights are averaged over many of them.
     That is Keras's own `use_ema` of the generator's optimizer; `finish` puts the averages in the weights' place.
 
@@ -56,9 +59,12 @@ class Adversarial(keras.Model):
         text, real = x[self.text], tf.cast(x[self.image], tf.float32) / 255.0
         drawn = self._draw(text)
         with tf.GradientTape() as tape:
-            both = {self.text: tf.concat([text, text], 0), self.image: tf.concat([real, drawn], 0)}
-            scores = self.discriminator(both, training=True)
-            loss = discriminator_hinge(*tf.split(scores, 2))
+            every = {
+                self.text: tf.concat([text, text, tf.roll(text, 1, 0)], 0),
+                self.image: tf.concat([real, drawn, real], 0),
+            }
+            right, drawn, other = tf.split(self.discriminator(every, training=True), 3)
+            loss = discriminator_hinge(right, tf.concat([drawn, other], 0))
         self._learn(self.discriminator, self.discriminator_optimizer, tape, loss, "discriminator_loss")
         with tf.GradientTape() as tape:
             # Spectral normalization changes weights when it trains: not while it only judges.

@@ -82,6 +82,26 @@ def test_a_step_normalizes_the_discriminator_and_changes_both():
     np.testing.assert_allclose(np.linalg.norm(kernel, 2), 1.0, rtol=0.1)
 
 
+def test_real_pictures_of_other_texts_are_to_be_refused():
+    draw, score = pair()
+    twin = Adversarial(draw, score, seed=3)
+    twin.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0))
+    noise = np.asarray(keras.random.normal((4, 4), seed=keras.random.SeedGenerator(3)))
+    found = float(step(twin)["discriminator_loss"])
+    x = batch()
+    text, real = x["text"], (x["image"] / 255).astype("float32")
+    drawn = np.asarray(draw({"text": text, "noise": noise}, training=True)["image"])
+    # Weights are as long as the step has left them, which made them so before it looked.
+    right, made, other = (
+        np.asarray(score({"text": said, "image": shown}))
+        for said, shown in ((text, real), (text, drawn), (np.roll(text, 1, axis=0), real))
+    )
+    refused = np.concatenate([made, other])
+    expected = np.maximum(0, 1 - right).mean() + np.maximum(0, 1 + refused).mean()
+    assert np.abs(right - other).max() > 1e-3
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
 def test_the_end_is_the_average_of_the_weights():
     draw, score = pair()
     twin = Adversarial(draw, score)
