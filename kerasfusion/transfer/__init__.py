@@ -6,7 +6,7 @@ from kerasfusion.transfer.distillation import taught
 from kerasfusion.transfer.features import add_features, cut, extract, head_on, train_head
 from kerasfusion.transfer.few_labels import pseudo_labels, rows_to_label
 from kerasfusion.transfer.growing import deepen, widen
-from kerasfusion.transfer.language import language_model, train_decoder, with_sentences
+from kerasfusion.transfer.language import language_model, train_decoder, with_sentences, words_from_bert
 from kerasfusion.transfer.structure import inherit
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "train_head",
     "widen",
     "with_sentences",
+    "words_from_bert",
 ]

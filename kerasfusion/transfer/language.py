@@ -6,10 +6,13 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import ops
+from sklearn.decomposition import PCA
 
 from kerasfusion.data.captions import encode_captions
 from kerasfusion.data.examples import encode_rows
 from kerasfusion.data.schema import Schema
+from kerasfusion.encoders.hub import keras_hub
+from kerasfusion.encoders.text.hub import piece_table
 from kerasfusion.models import CaptionerParts
 from kerasfusion.preprocessing.text import learn_vocabulary
 from kerasfusion.training.fit import fit
@@ -123,3 +126,49 @@ def train_decoder(captioner, train, validation, recipe, out):
     (name,) = language.output
     splits = [split.with_features(Schema((), (split.schema[name],))) for split in (train, validation)]
     return fit(language, *splits, recipe, out, saved=captioner)
+
+
+def words_from_bert(captioner, schema, preset):
+    """Begin a captioner's word vectors with what a BERT of KerasHub (arXiv 1810.04805, extra `[hub]`) holds of words.
+
+    A masked language model reads in both directions, so its layers do not fit a decoder that writes from left to
+    right. Its word vectors do: of each word the mean over its pieces, turned to principal components where they are
+    wider than the decoder's, and in the mean as long as the decoder's own are at their start. They learn on with the
+    rest. Words of which BERT lacks a piece stay as they were, and so do the further places of a wider decoder.
+
+    Args:
+        captioner: What `kf.models.captioner` made for the schema; it is changed.
+        schema: The `Schema`, whose caption has the words.
+        preset: Name of a KerasHub preset, or a folder that `save_to_preset` of a backbone and its tokenizer wrote.
+
+    Returns:
+        int: how many of the caption's words were found.
+
+    Raises:
+        ImportError: keras-hub is not installed.
+        ValueError: the model writes no captions, the preset's tokenizer cuts words in another way, or it knows none.
+
+    Example:
+
+    ```python
+    captioner = kf.create_model("caption_attend", data.schema)
+    print(kf.transfer.words_from_bert(captioner, data.schema, "bert_tiny_en_uncased"))
+    ```
+    """
+    parts, hub = CaptionerParts(captioner), keras_hub()
+    words = schema[parts.task].vocabulary
+    pieces, _ = piece_table(hub.tokenizers.Tokenizer.from_preset(str(preset)), words)
+    unknown, pieces = pieces[1, 0], pieces[4:]
+    of_pieces = ops.convert_to_numpy(hub.models.Backbone.from_preset(str(preset)).token_embedding.embeddings)
+    known = (pieces >= 0).any(axis=1) & (pieces != unknown).all(axis=1)
+    if not known.any():
+        raise ValueError(f"words_from_bert: {preset} has none of the {len(words)} words.")
+    there = (pieces[known] >= 0)[..., None]
+    vectors = (of_pieces[pieces[known]] * there).sum(axis=1) / there.sum(axis=1)
+    table = parts.decoder.embedding.embeddings
+    if vectors.shape[1] > table.shape[1]:
+        vectors = PCA(min(table.shape[1], len(vectors)), random_state=0).fit_transform(vectors)
+    values = ops.convert_to_numpy(table).copy()
+    values[4:][known, : vectors.shape[1]] = vectors / np.linalg.norm(vectors, axis=1).mean()
+    table.assign(values)
+    return int(known.sum())

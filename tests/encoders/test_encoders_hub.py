@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from bert import bert_preset
 
 import kerasfusion as kf
 from kerasfusion.data.schema import Feature, Schema, Task
@@ -40,22 +41,7 @@ def test_what_cannot_be_is_refused():
 
 @pytest.fixture(scope="module")
 def preset(tmp_path_factory):
-    import keras_hub
-
-    folder = tmp_path_factory.mktemp("presets") / "bert"
-    backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=len(PIECES),
-        num_layers=1,
-        num_heads=2,
-        hidden_dim=6,
-        intermediate_dim=8,
-        max_sequence_length=16,
-    )
-    for i, weight in enumerate(backbone.weights):
-        weight.assign(np.random.default_rng(i).normal(0, 0.5, weight.shape))
-    backbone.save_to_preset(folder)
-    keras_hub.models.BertTokenizer(vocabulary=PIECES, lowercase=True).save_to_preset(folder)
-    return folder
+    return bert_preset(tmp_path_factory.mktemp("presets") / "bert", PIECES)
 
 
 def make(preset, **changes):

@@ -1,17 +1,19 @@
 """A captioner's decoder learns sentences without pictures, and keeps what it learned."""
 
 import dataclasses
+import importlib.util
 
 import keras
 import numpy as np
 import pytest
+from bert import bert_preset
 from tables import caption_table
 
 import kerasfusion as kf
 from kerasfusion.data.schema import Feature, Schema, Task
 from kerasfusion.decoders import DECODERS
 from kerasfusion.models import captioner, fused
-from kerasfusion.transfer import inherit, language_model, train_decoder, with_sentences
+from kerasfusion.transfer import inherit, language_model, train_decoder, with_sentences, words_from_bert
 
 SMALL = {"image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 8}
 WORDS = ("a", "dog", "cat", "runs", "sleeps")
@@ -120,3 +122,34 @@ def test_the_decoder_learns_alone(data, tmp_path):
 def test_what_has_no_decoder(tiny_schema):
     with pytest.raises(ValueError, match="writes no captions"):
         language_model(fused(tiny_schema, text_encoder="average", **SMALL))
+
+
+@pytest.mark.hub
+@pytest.mark.skipif(importlib.util.find_spec("keras_hub") is None, reason="needs keras-hub")
+@pytest.mark.parametrize("width", [6, 12])
+def test_word_vectors_of_a_bert(schema, tmp_path, width):
+    import keras_hub
+
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "run", "##s", "sleep"]
+    preset = bert_preset(tmp_path / "bert", pieces, width)
+    model = captioner(schema, decoder="gru", **SMALL)
+    table = model.get_layer("decoder").embedding.embeddings
+    before = np.array(table)
+    # Of "a dog cat runs sleeps" BERT lacks the cat.
+    assert words_from_bert(model, schema, preset) == 4
+    after = np.array(table)
+    np.testing.assert_array_equal(after[[0, 1, 2, 3, 6]], before[[0, 1, 2, 3, 6]])
+    own = np.array(keras_hub.models.Backbone.from_preset(str(preset)).token_embedding.embeddings)
+    expected = np.stack([own[5], own[6], (own[7] + own[8]) / 2, (own[9] + own[8]) / 2])
+    found = after[[4, 5, 7, 8]]
+    if width == 6:
+        np.testing.assert_array_equal(found[:, 6:], before[[4, 5, 7, 8], 6:])
+        np.testing.assert_allclose(found[:, :6], expected / np.linalg.norm(expected, axis=1).mean(), rtol=1e-5)
+    else:
+        # Four words have three directions: turned, moved and scaled, they lie to one another as they did.
+        distances = [[np.linalg.norm(a - b) for a in part for b in part] for part in (expected, found[:, :4])]
+        shares = np.array(distances[1])[1:4] / np.array(distances[0])[1:4]
+        np.testing.assert_allclose(shares, shares[0], rtol=1e-4)
+    with pytest.raises(ValueError, match="has none of the 1 words"):
+        other = Schema(schema.features, (dataclasses.replace(schema["caption"], vocabulary=("zebra",)),))
+        words_from_bert(captioner(other, decoder="gru", **SMALL), other, preset)
