@@ -2,6 +2,7 @@
 
 import io
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 import kerasfusion as kf
 from kerasfusion.data.pipeline import Batches
+from kerasfusion.training import checkpoint
 
 ROWS = 24
 
@@ -67,3 +69,32 @@ def test_fit_learns_to_fill_in(splits, tmp_path):
     unseen = {"image": np.zeros((2, 8, 8, 3), "uint8"), "image_present": np.zeros(2, bool)}
     dark, light = np.mean(model({**said, **unseen})["image"], axis=(1, 2, 3))
     assert dark < light - 0.5
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_ends_as_a_whole_one(splits, tmp_path, monkeypatch):
+    """Of what is drawn by chance, too: the code, the noise on pixels and words, which modality is lost."""
+    schema = splits["train"].schema
+    often = splits["train"].take(np.tile(np.arange(len(splits["train"])), 2))
+    recipe = kf.training.Recipe(epochs=3, batch_size=2, learning_rate=1e-2, modality_dropout=0.5)
+
+    def train(folder, resume=False):
+        keras.utils.set_random_seed(0)
+        small = {"name": "small_cnn", "filters": (4,), "flatten": True}
+        drawn = {"noise": 0.2, "kl_weight": 0.01}
+        model = kf.models.autoencoder(schema, "average", small, units=8, code=2, filters=(8, 8), **drawn)
+        kf.training.fit(model, often, splits["validation"], recipe, tmp_path / folder, resume=resume)
+        return model
+
+    whole, before = train("whole"), checkpoint.Checkpoint.on_train_batch_end
+
+    def pressing(self, batch, logs=None):
+        self.interruption.asked = self.epoch == 1 and batch == 7
+        before(self, batch, logs)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(checkpoint.Checkpoint, "on_train_batch_end", pressing)
+        train("part")
+    resumed = train("part", resume=True)
+    for ours, theirs in zip(resumed.weights, whole.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
