@@ -31,10 +31,10 @@ OTHER_WORDS = {
 # Where the zoo's models were measured, in the order in which a figure is looked for: file of results -> data set.
 MEASURED = {
     "demo": "shapes world",
-    "relational_vqa": "Sort-of-CLEVR, relational; 6 minutes of training (memory 20), the question a mean of words",
+    "relational_vqa": "Sort-of-CLEVR, relational; 6 minutes of training (memory 45), the question a mean of words",
     "image_tagging": "CIFAR-10, 15,000 pictures",
-    "compare_emoji": "emoji, pictures and names",
     "zoo_emoji": "emoji, pictures and names",
+    "compare_emoji": "emoji, pictures and names",
     "easy_vqa": "easy-VQA",
     "captioning": "Flickr8k at 128 pixels, our split",
     "captioning_shapes": "shapes world",

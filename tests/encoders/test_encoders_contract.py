@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS, ImageEncoder, NumbersEncoder
+from kerasfusion.encoders import (
+    IMAGE_ENCODERS,
+    TEXT_ENCODERS,
+    ImageEncoder,
+    NumbersEncoder,
+    TransformerTextEncoder,
+)
 from kerasfusion.encoders.text.transformer import positions
 
 IDS = np.array([[4, 5, 6, 7, 0, 0], [8, 1, 0, 0, 0, 0], [9, 10, 11, 12, 4, 5]], "int32")
@@ -180,6 +186,14 @@ def test_text_cnn_is_the_largest_answer_over_the_windows():
     largest = np.maximum(np.max(answers, axis=0), 0)
     expected = np.maximum(largest @ np.array(layer.projection.kernel), 0)
     np.testing.assert_allclose(numbers(layer(ids)["pooled"])[0], expected, atol=1e-5)
+
+
+def test_words_are_heard_beside_their_places():
+    keras.utils.set_random_seed(0)
+    layer = TransformerTextEncoder(vocabulary_size=100, units=64)
+    vectors = numbers(layer(np.random.default_rng(0).integers(4, 100, (20, 3)).astype("int32"))["pooled"])
+    apart = np.linalg.norm(vectors - vectors.mean(axis=0), axis=1).mean()
+    assert apart > 0.4 * np.linalg.norm(vectors, axis=1).mean()
 
 
 def test_positions_are_the_papers_sines_and_cosines():

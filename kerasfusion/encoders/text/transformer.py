@@ -7,9 +7,10 @@ from kerasfusion.layers import TransformerBlock
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class TransformerTextEncoder(TextEncoder):
-    """Words attend to one another (arXiv 1706.03762): `x_l = W e_l + p_l`, transformer blocks, `LN`, a dense layer.
+    """Words attend to one another (arXiv 1706.03762): `x_l = √d W e_l + p_l`, transformer blocks, `LN`, dense.
 
-    `p_l` are the paper's sines and cosines; the normalisation stands before each part of a block (see
+    `p_l` are the paper's sines and cosines, of length `√(d / 2)`, beside which words of about unit length would go
+    unheard without the `√d`; the normalisation stands before each part of a block (see
     `kf.layers.TransformerBlock`). `pooled` is the mean over the words.
 
     Args:
@@ -48,7 +49,8 @@ class TransformerTextEncoder(TextEncoder):
 
     def encode(self, embedded, mask, training):
         tokens = self.entry(embedded)
-        tokens = tokens + ops.cast(positions(ops.shape(tokens)[1], tokens.shape[-1]), tokens.dtype)
+        width = tokens.shape[-1]
+        tokens = width**0.5 * tokens + ops.cast(positions(ops.shape(tokens)[1], width), tokens.dtype)
         for block in self.blocks:
             tokens = block(tokens, attended=mask)
         tokens = self.norm(tokens)
