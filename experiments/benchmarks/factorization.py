@@ -100,9 +100,10 @@ def worker(folder, side, solver):
     if side == "spark":
         from pyspark.sql import SparkSession
 
-        quiet = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
-        quiet["spark.driver.bindAddress"] = "127.0.0.1"
-        session = SparkSession.builder.master(f"local[{THREADS}]").config(map=quiet).getOrCreate()
+        # A gigabyte, its default, is too little for some fits after one another.
+        settings = {"spark.driver.memory": "6g", "spark.driver.bindAddress": "127.0.0.1"}
+        settings |= {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
+        session = SparkSession.builder.master(f"local[{THREADS}]").config(map=settings).getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
     matrix = sparse.coo_matrix((values[held:], (rows[held:], columns[held:])))
     make = {"kerasfusion": ours, "cmfrec": theirs, "spark": functools.partial(ours, engine="spark")}[side]
