@@ -129,8 +129,9 @@ if not done("text lookup"):
 #   places at once, unasked, and the fusion must find in its products of question and picture a difference of squares
 #   of two of its parts and then the smallest of five. One or two layers of such products have no step that chooses.
 #   Those with a tanh on that vector (multiply, gated, tensor, mutan, residual) do not even begin. It hardly differs
-#   between pictures. A product passes the question on best where its other side is constant, so training makes the
-#   vector longer until each tanh is at its end, 1 or -1 for any picture, and from there no gradient comes back.
+#   between pictures. A product passes the question on best where its other side is constant, and training makes the
+#   vector longer and longer (printed below): once a tanh is at its end, 1 or -1 for any picture, no gradient comes
+#   back.
 # - FiLM turns channels of every cell on and off by the question before the cells are pooled. Its convolutions see
 #   the neighborhood, and so on a small grid, after a few blocks, everything.
 # - The relation network asks the question of every pair of cells: a distance is one pair. The sum over the pairs has

@@ -108,10 +108,10 @@ def train(
         ImportError: captions without the extra `[caption]`, which scores them.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
         ValueError: `word_vectors` for a model that reads no text, `image_weights` for one without pictures or whose
-            image encoder there are none for; `init_from` a run that has nothing in common with
-            the model; `lora` without `init_from`, or of a rank larger than a layer; a `teacher` of other tasks or
-            classes, or that needs what the data lacks; `lora_budget` without `lora`, a setting of a teacher without
-            `teacher`; `resume` with other data, another model, teacher or recipe than the interrupted run's.
+            image encoder there are none for; `init_from` a run that has nothing in common with the model; `lora`
+            without `init_from`, or of a rank larger than a layer; `lora_budget` without `lora`; a `teacher` of other
+            tasks or classes, or that needs what the data lacks, or its settings without it; `resume` with other data,
+            another model, teacher or recipe than the interrupted run's.
 
     Example:
 

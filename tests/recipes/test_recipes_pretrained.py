@@ -1,5 +1,7 @@
 """Pretrained word vectors and picture networks from the command line to the model."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from tables import color_table
 
 import kerasfusion as kf
 from kerasfusion import cli
+from kerasfusion.evaluation.results import read
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,28 @@ def test_the_options_are_settings_of_the_model(pets, monkeypatch):
     assert not {"word_vectors", "image_weights"} & set(without)
     assert words["word_vectors"] == "glove.txt" and "image_weights" not in words
     assert model == "classifier_mobilenet" and looks["image_weights"] == "imagenet"
+
+
+def test_a_runs_scores_join_those_of_others(pets, tmp_path, monkeypatch):
+    def metrics(value):
+        score = {"name": "accuracy", "value": value, "low": 0.1, "high": 0.9, "n": 3}
+        tasks = {"fits": {"scores": {"text_only": score}, "by_kind": {}}}
+        return {"model": "text_only", "parameters": 7, "train_seconds": {"text_only": 1.5}, "tasks": tasks}
+
+    file = tmp_path / "figures.csv"
+    columns = ["--image", "photo", "--text", "description", "--label", "fits"]
+    for name, value in (("text_only", 0.25), ("image_only", 0.5), ("text_only", 0.75)):
+        run = SimpleNamespace(config={"model": name}, metrics=metrics(value))
+        monkeypatch.setattr(cli, "_train", lambda *given, run=run, **options: run)
+        answer = CliRunner().invoke(cli.app, ["train", str(pets), *columns, "--results", str(file)])
+        assert answer.exit_code == 0, answer.output
+    # Another model's rows stay, the same model's are replaced.
+    rows = [(row["experiment"], row["metric"], float(row["value"])) for row in read(file)]
+    assert rows == [
+        (f"{name}, pets.csv", metric, value)
+        for name, accuracy in (("image_only", 0.5), ("text_only", 0.75))
+        for metric, value in (("accuracy", accuracy), ("training seconds", 1.5), ("parameters", 7))
+    ]
 
 
 @pytest.mark.parametrize(
