@@ -17,8 +17,9 @@ meant seriously, with what it must beat:
 | `K = f(X) · g(Y) + h(X, Y)`           | of pictures; similarities learned by pairs   | K without `h`         |
 | a language model that writes captions | a captioner's decoder that learned sentences | the captioner without |
 | structure transfer, `M = T(S)`        | the structure for other classes, and widened | both from scratch     |
-| (not in the article)                  | a transformer by low-rank changes (LoRA)     | its head alone;       |
-|                                       | whose rank is shared out (AdaLoRA)           | an equal rank for all |
+| (not in the article)                  | a transformer by low-rank changes (LoRA) or  | its head alone;       |
+|                                       | bottleneck adapters, by a rank that is       | an equal rank for all |
+|                                       | shared out (AdaLoRA)                         |                       |
 
 The captions are scored by the extra [caption]: pip install "kerasfusion[caption]".
 """
@@ -378,12 +379,14 @@ show(f"structure transfer, {len(labelled[0])} rows", found, vehicles)
 # ## 5. With few weights
 #
 # A transformer over patches learned the animals. For the vehicles it is changed by the head alone, by the head and
-# changes of rank 4 to its kernels, or in all weights. AdaLoRA begins with rank 6 everywhere and takes a third of it
-# away while it learns, where it is needed least: in the end it is 4 on average.
+# changes of rank 4 to its kernels, by the head and small networks behind its layers (bottleneck adapters), or in all
+# weights. AdaLoRA begins with rank 6 everywhere and takes a third of it away while it learns, where it is needed
+# least: in the end it is 4 on average.
 
 VIT = {"name": "vit", "patch": 8, "depth": 1 if arguments.quick else 3}
 looking = learn(pictures(animals, 0, VIT), splits(animals), recipe(0, epochs=12))
-found = {"head alone": [], "rank 4 and head": [], "rank 4 on average and head": [], "all weights": []}
+names = ("head alone", "rank 4 and head", "rank 4 on average and head", "bottlenecks of 8 and head", "all weights")
+found = {name: [] for name in names}
 for seed in seeds:
     labelled = some(vehicles, 0.5 if arguments.quick else 0.1, seed)
     found["head alone"].append(decided(probed(looking, labelled, recipe(seed, 15, 32, rate=1e-2)), vehicles))
@@ -399,10 +402,17 @@ for seed in seeds:
     found["rank 4 on average and head"].append(decided(shared_out, vehicles))
     keras.utils.set_random_seed(seed)
     model = kf.transfer.head_on(looking, "encode_image", vehicles.schema)
+    narrow = kf.transfer.bottlenecks(model, 8)
+    found["bottlenecks of 8 and head"].append(decided(learn(model, labelled, recipe(seed, 15, 32)), vehicles))
+    keras.utils.set_random_seed(seed)
+    model = kf.transfer.head_on(looking, "encode_image", vehicles.schema)
     found["all weights"].append(decided(learn(model, labelled, recipe(seed, 15, 32, rate=5e-4)), vehicles))
-print(f"\n{adapted}")
+print(f"\n{adapted}\n{narrow}")
 show(f"few weights, {len(labelled[0])} rows", found, vehicles)
-rows.append({"model": "few weights: rank 4 and head", "metric": "share of weights trained", "value": adapted.share})
+for name, changes in (("rank 4", adapted), ("bottlenecks of 8", narrow)):
+    rows.append(
+        {"model": f"few weights: {name} and head", "metric": "share of weights trained", "value": changes.share}
+    )
 
 # ## 6. A SavedModel
 #
