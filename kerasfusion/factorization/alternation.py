@@ -66,25 +66,27 @@ class Alternation:
 
     def update_factors(self, side, other):
         """Solve one side's factors, given the other's; returns the objective's part that depends on them."""
-        table, offsets, background = with_zero_row(other.factors), None, None
+        table, offsets, ones, background = with_zero_row(other.factors), None, None, None
         if self.biases:
             # The other side's bias is known and taken off; in its place, a one is regressed on: this side's bias.
-            offsets = table[:, -1].copy()
-            table[:-1, -1] = 1
+            offsets, ones = table[:, -1].copy(), np.ones(len(table), table.dtype)
+            ones[-1] = 0
+            table = np.ascontiguousarray(table[:, :-1])
         shared = self.shared(side, table)
         if side.block is not None and side.block.entries is not None:
             zeros = np.zeros(len(side.loadings), table.dtype)
-            table = np.concatenate([table[:-1], side.loadings, table[-1:]])
-            offsets = None if offsets is None else np.concatenate([offsets, zeros])
+            table = np.concatenate([table[:-1], side.loadings[:, : table.shape[1]], table[-1:]])
+            if self.biases:
+                offsets, ones = (np.concatenate([part[:-1], zeros, part[-1:]]) for part in (offsets, ones))
         if self.implicit:
             background = np.zeros(len(table), table.dtype)
             background[: len(other.factors)] = 1
         lower, solver = None, self.solver
         if self.nonnegative:
-            solver, lower = "nonnegative", np.zeros(table.shape[1], table.dtype)
+            solver, lower = "nonnegative", np.zeros(side.factors.shape[1], table.dtype)
             if self.biases:
                 lower[-1] = -np.inf
-        design = Design(table, offsets, background)
+        design = Design(table, offsets, background, ones)
         side.factors, objective = half_step(
             side.buckets, design, shared, side.ridge, side.factors, solver, self.pool, lower
         )

@@ -6,7 +6,9 @@ import numpy as np
 
 # What one bucket gathers at most, in numbers: small enough to stay in a processor's cache between two passes.
 MOST_NUMBERS = 1_000_000
+# The longest row of a bucket has at most so many times the entries of the shortest, or so few that it does not matter.
 GROWTH = 1.2
+ALIKE = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,21 +42,21 @@ def plan(entries, width):
     degrees = entries.counts
     order = np.argsort(degrees, kind="stable")
     order = order[np.searchsorted(degrees[order], 1) :]
-    if not len(order):
-        return []
-    lengths = [1]
-    while lengths[-1] < degrees[order[-1]]:
-        lengths.append(max(lengths[-1] + 1, int(lengths[-1] * GROWTH)))
-    bounds = np.searchsorted(degrees[order], lengths, side="right")
-    buckets = []
-    for start, end in zip([0, *bounds[:-1]], bounds, strict=True):
-        if start == end:
-            continue
-        longest = int(degrees[order[end - 1]])
-        step = max(1, MOST_NUMBERS // (max(longest, width) * width))
-        for first in range(start, end, step):
-            buckets.append(pad(entries, order[first : min(first + step, end)], longest))
+    lengths = degrees[order]
+    buckets, first = [], 0
+    while first < len(order):
+        alike = np.searchsorted(lengths, max(ALIKE, int(lengths[first] * GROWTH)), side="right")
+        last = min(alike, first + rows_within(lengths[first], width))
+        # They are sorted: the last row is the longest.
+        last = min(last, first + rows_within(lengths[last - 1], width))
+        buckets.append(pad(entries, order[first:last], int(lengths[last - 1])))
+        first = last
     return buckets
+
+
+def rows_within(length, width):
+    """How many rows of a length one bucket takes."""
+    return max(1, MOST_NUMBERS // (max(int(length), width) * width))
 
 
 def pad(entries, rows, length):

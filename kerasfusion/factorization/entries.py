@@ -31,7 +31,10 @@ class Entries:
         """Sort entries, of which no two share row and column."""
         # The data are places, so that nothing is lost: a 0 among the values is an entry like any other.
         places = np.arange(len(values), dtype=np.int32 if len(values) < 2**31 else np.int64)
-        matrix = sparse.coo_array((places, (rows, columns)), shape=shape).tocsr()
+        matrix = sparse.coo_array((places, (rows, columns)), shape=shape)
+        # As none share a place, there is nothing to add up; without this, SciPy would sort each row to find out.
+        matrix.has_canonical_format = True
+        matrix = matrix.tocsr()
         return cls(
             matrix.indptr[:-1],
             np.diff(matrix.indptr),

@@ -8,7 +8,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from threadpoolctl import threadpool_limits
 
-from kerasfusion.factorization.solvers import SOLVERS, solve_shared
+from kerasfusion.factorization.solvers import SOLVERS, Regressions, solve_shared
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,15 +16,18 @@ class Design:
     """What the entries of a matrix's columns are regressed on.
 
     Args:
-        table: float `(m + 1, K)`, the columns' factors and a last row of zeros, where padding points.
+        table: float `(m + 1, k)`, the columns' factors and a last row of zeros, where padding points.
         offsets: float `(m + 1,)`, what is taken from every value of a column, or None.
         background: float `(m + 1,)`, the weight that an entry has although it is not listed (implicit feedback: those
             zeros are in the rows' shared matrix), or None.
+        ones: float `(m + 1,)`, 1 for the columns whose values the row's bias is part of, else 0; or None, where rows
+            have no bias. With it, `K = k + 1` numbers of a row are solved for, the last of them its bias, else `k`.
     """
 
     table: np.ndarray
     offsets: np.ndarray | None = None
     background: np.ndarray | None = None
+    ones: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,25 +82,26 @@ def half_step(buckets, design, shared, ridge, start, solver, pool, lower=None):
     @np.errstate(invalid="ignore")
     def work(bucket):
         rows = bucket.rows
-        G = design.table.take(bucket.columns, axis=0)
-        values = bucket.values
+        values, ones = bucket.values, None
         if design.offsets is not None:
             values = values - design.offsets.take(bucket.columns)
-        weighted, weights = values, bucket.weights
+        if design.ones is not None:
+            ones = design.ones.take(bucket.columns)
+        targets, weights = values, bucket.weights
         if weights is not None:
-            weighted = weights * values
+            targets = weights * values
             if design.background is not None:
                 weights = weights - design.background.take(bucket.columns)
-        constant = float((weighted * values).sum(dtype=np.float64))
-        b = np.matmul(weighted[:, None, :], G)[:, 0]
-        S = None
+        constant = float((targets * values).sum(dtype=np.float64))
+        S = products = None
         if shared is not None:
-            b += shared.products[rows]
+            products = shared.products[rows]
             S = shared.matrices[shared.kind[rows]] if several else shared.matrices[0]
             constant += float(shared.constants[rows].sum())
-        x, residual = solve(G, weights, S, ridge[rows], b, start[rows], lower)
-        factors[rows] = x
-        return constant - float((x * (b + residual)).sum(dtype=np.float64))
+        G = design.table.take(bucket.columns, axis=0)
+        regressions = Regressions(G, ones, weights, targets, ridge[rows], S, products)
+        factors[rows], explained = solve(regressions, start[rows], lower)
+        return constant - float(explained.sum(dtype=np.float64))
 
     objective = sum(pool.map(work, buckets))
     alone = np.ones(len(start), bool)

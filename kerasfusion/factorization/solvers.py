@@ -1,9 +1,11 @@
-"""Three ways to solve the regressions of a bucket's rows.
+"""Three ways to solve the regressions of a bucket's rows, and the regressions themselves.
 
-Each minimizes `xᵀ(GᵀAG + S + ridge I)x - 2bᵀx` for every row: `G` `(b, L, K)` is what its entries are regressed on,
-`A` `(b, L)` their weights (None: 1), `S` what the rows share (None, `(K, K)` or `(b, K, K)`). Each returns `x` and
-the residual `b - (GᵀAG + S + ridge I)x`, out of which the objective follows.
+Each minimizes `xᵀ(GᵀAG + S + ridge I)x - 2bᵀx` for every row, with `b = GᵀAv + products`, from `x` on where it is
+approximate. It returns `x` and `xᵀ(b + residual)`, by which the objective is below that of zeros; the residual is
+`b - (GᵀAG + S + ridge I)x`.
 """
+
+import dataclasses
 
 import numpy as np
 from scipy.linalg import get_lapack_funcs
@@ -12,39 +14,110 @@ CG_STEPS = 3
 SWEEPS = 200
 
 
-def conjugate_gradient(G, A, S, ridge, b, x, lower):
-    """A few steps of conjugate gradients from the last solution (Takács et al., RecSys 2011)."""
+@dataclasses.dataclass(frozen=True)
+class Regressions:
+    """One for each of `b` rows, with `K` unknowns.
 
-    def apply(p):
-        z = np.matmul(G, p[..., None])[..., 0]
-        if A is not None:
-            z *= A
-        q = np.matmul(z[:, None, :], G)[:, 0]
-        q += ridge[:, None] * p
-        if S is not None:
-            q += p @ S if S.ndim == 2 else np.matmul(p[:, None, :], S)[:, 0]
+    Args:
+        G: float `(b, L, k)`, what the entries are regressed on.
+        ones: float `(b, L)`, one regressor more, the last: 1 at the entries that the row's bias is part of, else 0.
+            None where there is none. It is not a column of `G`, which would then be slower to read: its rows would no
+            longer begin where a cache line does.
+        weights: float `(b, L)`, or None where every entry weighs 1: `A`.
+        targets: float `(b, L)`, the entries times their weights: `Av`.
+        ridge: float `(b,)`.
+        shared: float `(K, K)` or `(b, K, K)`, or None: `S`.
+        products: float `(b, K)`, or None.
+    """
+
+    G: np.ndarray
+    ones: np.ndarray | None
+    weights: np.ndarray | None
+    targets: np.ndarray
+    ridge: np.ndarray
+    shared: np.ndarray | None
+    products: np.ndarray | None
+
+    def fitted(self, x):
+        """`Gx`, `(b, L)`."""
+        if self.ones is None:
+            return np.matmul(self.G, x[..., None])[..., 0]
+        z = np.matmul(self.G, x[:, :-1, None])[..., 0]
+        z += self.ones * x[:, -1:]
+        return z
+
+    def gathered(self, z):
+        """`Gᵀz`, `(b, K)`."""
+        if self.ones is None:
+            return np.matmul(z[:, None], self.G)[:, 0]
+        x = np.empty((len(z), self.G.shape[2] + 1), z.dtype)
+        np.matmul(z[:, None], self.G, out=x[:, None, :-1])
+        np.einsum("bl,bl->b", z, self.ones, out=x[:, -1])
+        return x
+
+    def weighted(self, z):
+        """`Az`."""
+        return z if self.weights is None else z * self.weights
+
+    def beyond_entries(self, x):
+        """`(S + ridge I)x`."""
+        q = self.ridge[:, None] * x
+        if self.shared is not None:
+            q += x @ self.shared if self.shared.ndim == 2 else np.matmul(x[:, None], self.shared)[:, 0]
         return q
 
+    def right_side(self):
+        """`b`."""
+        b = self.gathered(self.targets)
+        return b if self.products is None else b + self.products
+
+    def normal_matrices(self):
+        """`GᵀAG + S + ridge I`."""
+        G, k = self.G, self.G.shape[2]
+        H = np.matmul((G if self.weights is None else G * self.weights[..., None]).transpose(0, 2, 1), G)
+        if self.ones is not None:
+            inner, H = H, np.empty((len(G), k + 1, k + 1), G.dtype)
+            H[:, :k, :k] = inner
+            H[:, k] = self.gathered(self.weighted(self.ones))
+            H[:, :k, k] = H[:, k, :k]
+        if self.shared is not None:
+            H += self.shared
+        np.einsum("bkk->bk", H)[...] += self.ridge[:, None]
+        return H
+
+
+def conjugate_gradient(rows, x, lower):
+    """A few steps of conjugate gradients from the last solution (Takács et al., RecSys 2011)."""
     x = x.copy()
-    residual = b - apply(x)
-    direction = residual
-    power = np.einsum("bk,bk->b", residual, residual)
-    for _ in range(CG_STEPS):
-        step = apply(direction)
+    # Each product with G is a pass over more numbers than a cache holds: `b` is never formed.
+    fitted = rows.fitted(x)
+    residual = rows.gathered(rows.targets - rows.weighted(fitted)) - rows.beyond_entries(x)
+    known = residual
+    if rows.products is not None:
+        residual += rows.products
+        known = residual + rows.products
+    explained = np.einsum("bl,bl->b", fitted, rows.targets) + np.einsum("bk,bk->b", x, known)
+    direction, power = residual.copy(), np.einsum("bk,bk->b", residual, residual)
+    for last in range(CG_STEPS - 1, -1, -1):
+        step = rows.gathered(rows.weighted(rows.fitted(direction))) + rows.beyond_entries(direction)
         curvature = np.einsum("bk,bk->b", direction, step)
         # A row that is solved already has no direction left.
-        length = np.divide(power, curvature, out=np.zeros_like(power), where=curvature > 0)[:, None]
-        x += length * direction
-        residual = residual - length * step
-        last, power = power, np.einsum("bk,bk->b", residual, residual)
-        direction = residual + np.divide(power, last, out=np.zeros_like(power), where=last > 0)[:, None] * direction
-    return x, residual
+        length = np.divide(power, curvature, out=np.zeros_like(power), where=curvature > 0)
+        x += length[:, None] * direction
+        explained += length * power
+        if last:
+            step *= length[:, None]
+            residual -= step
+            before, power = power, np.einsum("bk,bk->b", residual, residual)
+            direction *= np.divide(power, before, out=np.zeros_like(power), where=before > 0)[:, None]
+            direction += residual
+    return x, explained
 
 
-def cholesky(G, A, S, ridge, b, x, lower):
+def cholesky(rows, x, lower):
     """The exact solution; where nothing is regularized, the one of least norm."""
-    H = normal_matrices(G, A, S, ridge)
-    if ridge.min() > 0:
+    H, b = rows.normal_matrices(), rows.right_side()
+    if rows.ridge.min() > 0:
         (posv,) = get_lapack_funcs(("posv",), (H,))
         x = np.empty_like(b)
         for i in range(len(b)):
@@ -54,12 +127,14 @@ def cholesky(G, A, S, ridge, b, x, lower):
                 raise singular(H)
     else:
         x = least_norm(H, b)
-    return x, np.zeros_like(b)
+    return x, np.einsum("bk,bk->b", x, b)
 
 
-def coordinate_descent(G, A, S, ridge, b, x, lower):
+def coordinate_descent(rows, x, lower):
     """The solution with `x >= lower`, coordinate by coordinate (Franc et al., CAIP 2005)."""
-    return descend(normal_matrices(G, A, S, ridge), b, x, lower)
+    b = rows.right_side()
+    x, residual = descend(rows.normal_matrices(), b, x, lower)
+    return x, np.einsum("bk,bk->b", x, b + residual)
 
 
 def descend(H, b, x, lower):
@@ -102,14 +177,6 @@ def singular(H):
         f"regularized equations are singular in {H.dtype}: raise regularization"
         + (", or use dtype='float64'." if H.dtype == np.float32 else ".")
     )
-
-
-def normal_matrices(G, A, S, ridge):
-    H = np.matmul((G if A is None else G * A[..., None]).transpose(0, 2, 1), G)
-    if S is not None:
-        H += S
-    np.einsum("bkk->bk", H)[...] += ridge[:, None]
-    return H
 
 
 def least_norm(H, b):
