@@ -6,7 +6,7 @@ import numpy as np
 
 # What one bucket gathers at most, in numbers: small enough to stay in a processor's cache between two passes.
 MOST_NUMBERS = 1_000_000
-# The longest row of a bucket has at most so many times the entries of the shortest, or so few that it does not matter.
+# The longest row of a bucket has at most so many times the entries of the shortest, or so few that it hardly matters.
 GROWTH = 1.2
 ALIKE = 8
 
