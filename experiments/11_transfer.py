@@ -259,13 +259,13 @@ for seed in seeds:
     labelled, held_out = (split.take(random.permutation(len(split))[:64]) for split in splits(things))
     keras.utils.set_random_seed(seed)
     teacher_of_things = kf.models.fused(things.schema, text_encoder="average", image_encoder=CNN, units=64)
-    learn(teacher_of_things, [labelled, held_out], recipe(seed, 300, 16))
+    learn(teacher_of_things, [labelled, held_out], recipe(seed, 600, 16))
     found["teacher, picture and note"].append(decided(teacher_of_things, things))
-    alone = learn(pictures(things, seed), [labelled, held_out], recipe(seed, 300, 16))
+    alone = learn(pictures(things, seed), [labelled, held_out], recipe(seed, 600, 16))
     found["student alone"].append(decided(alone, things))
     for name, rows_seen, epochs, batch_size in (
-        ("taught, the same rows", labelled, 300, 16),
-        ("taught, all pairs", things.splits["train"], 40, 64),
+        ("taught, the same rows", labelled, 600, 16),
+        ("taught, all pairs", things.splits["train"], 80, 64),
     ):
         student = pictures(things, seed)
         asked = [rows_seen, held_out]
