@@ -32,10 +32,13 @@ class ApplicationEncoder(ImageEncoder):
         pool: Average the network's grid over its cells before the dense layer: what is left is a grid of one cell.
         mirror: Let the network see the mirrored picture as well, mirror its grid back and take the mean of both:
             twice the work, steadier features.
+        sizes: Pixels; the network gets to see the picture enlarged or reduced to squares with these sides, in place
+            of the picture as it is. What it makes of several stands side by side, which takes `pool` and frozen
+            layers alone.
 
     Raises:
-        ValueError: an unknown `fine_tune`, a picture below 32 x 32, a file that does not fit the network, or a
-            download that failed.
+        ValueError: an unknown `fine_tune`, a picture below 32 x 32, several sizes without `pool` or with layers that
+            learn, a file that does not fit the network, or a download that failed.
         FileNotFoundError: there is no such file.
     """
 
@@ -43,7 +46,9 @@ class ApplicationEncoder(ImageEncoder):
     last_blocks = ()  # how the names of the layers on the smallest grid begin
     last_frozen = None  # the layer before them
 
-    def __init__(self, units, weights=None, fine_tune=None, dropout=0.0, pool=False, mirror=False, **kwargs):
+    def __init__(
+        self, units, weights=None, fine_tune=None, dropout=0.0, pool=False, mirror=False, sizes=(), **kwargs
+    ):
         super().__init__(units, dropout=dropout, **kwargs)
         if fine_tune not in (None, *FINE_TUNE):
             raise ValueError(f"{self.name}: fine_tune must be one of {', '.join(FINE_TUNE)}, not {fine_tune!r}.")
@@ -55,6 +60,9 @@ class ApplicationEncoder(ImageEncoder):
         self.fine_tune = fine_tune or ("all" if weights is None else "none")
         self.pool = pool
         self.mirror = mirror
+        self.sizes = tuple(sizes)
+        if len(self.sizes) > 1 and not (pool and self.fine_tune == "none"):
+            raise ValueError(f"{self.name}: several sizes need pool=True and fine_tune='none'.")
         self._read_start = weights is not None
 
     def options(self):
@@ -70,11 +78,11 @@ class ApplicationEncoder(ImageEncoder):
         return network
 
     def build_encoder(self, pixels_shape):
-        height, width = pixels_shape[1:3]
-        if min(height, width) < 32:
+        height, width = (self.sizes[0],) * 2 if self.sizes else pixels_shape[1:3]
+        if min(height, width, *self.sizes) < 32:
             raise ValueError(f"{self.name}: pictures must be 32 x 32 at least, not {height} x {width}.")
         with _dtype_policy(self.dtype_policy):
-            network = self.make(None, (height, width, 3))
+            network = self.make(None, (None, None, 3) if len(self.sizes) > 1 else (height, width, 3))
             if self._read_start:
                 self._load(network)
             self.network = self.body(network)
@@ -91,7 +99,8 @@ class ApplicationEncoder(ImageEncoder):
             self.projection = keras.layers.Dense(
                 self.units, activation="relu", name="projection", dtype=self.dtype_policy
             )
-            self.projection.build(self.network.output_shape)
+            *grid, channels = self.network.output_shape
+            self.projection.build((*grid, channels * max(1, len(self.sizes))))
 
     def _cut(self):
         """The network in two models: `stem`, which is frozen, and `tail`, which learns; None where there is none."""
@@ -156,13 +165,19 @@ class ApplicationEncoder(ImageEncoder):
 
     def _views(self, pixels):
         """What the network gets to see."""
-        pixels = self.scale(pixels)
-        return [pixels, ops.flip(pixels, axis=2)] if self.mirror else [pixels]
+        views = [pixels]
+        if self.sizes:
+            views = [ops.image.resize(pixels, (side, side), antialias=True) for side in self.sizes]
+        views = [self.scale(view) for view in views]
+        return [turned for view in views for turned in (view, ops.flip(view, axis=2))] if self.mirror else views
 
     def _joined(self, grids):
         """One grid of those that the network made of the views."""
-        grid = (grids[0] + ops.flip(grids[1], axis=2)) / 2 if self.mirror else grids[0]
-        return ops.mean(grid, axis=(1, 2), keepdims=True) if self.pool else grid
+        if self.mirror:
+            grids = [(grid + ops.flip(back, axis=2)) / 2 for grid, back in zip(grids[::2], grids[1::2], strict=True)]
+        if self.pool:
+            grids = [ops.mean(grid, axis=(1, 2), keepdims=True) for grid in grids]
+        return grids[0] if len(grids) == 1 else ops.concatenate(grids, axis=-1)
 
     def _project(self, grid):
         grid = self.projection(grid)
@@ -170,7 +185,7 @@ class ApplicationEncoder(ImageEncoder):
 
     def get_config(self):
         own = {"weights": self.start, "fine_tune": self.fine_tune, "pool": self.pool, "mirror": self.mirror}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), **own, "sizes": self.sizes}
 
     @classmethod
     def from_config(cls, config):
@@ -185,7 +200,7 @@ class VGG16Encoder(ApplicationEncoder):
     """VGG16 (arXiv 1409.1556), 14.7 million weights; the grid has 1/32 of the picture's height and width.
 
     Args:
-        units, weights, fine_tune, dropout, pool, mirror: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, pool, mirror, sizes: As in `ApplicationEncoder`.
 
     Example:
 
@@ -207,7 +222,7 @@ class ResNet50Encoder(ApplicationEncoder):
     """ResNet50 (arXiv 1512.03385), 23.6 million weights; the grid has 1/32 of the picture's height and width.
 
     Args:
-        units, weights, fine_tune, dropout, pool, mirror: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, pool, mirror, sizes: As in `ApplicationEncoder`.
 
     Example:
 
@@ -229,7 +244,7 @@ class MobileNetV2Encoder(ApplicationEncoder):
     """MobileNetV2 (arXiv 1801.04381), small and quick; the grid has 1/32 of the picture's height and width.
 
     Args:
-        units, weights, fine_tune, dropout, pool, mirror: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, pool, mirror, sizes: As in `ApplicationEncoder`.
         alpha: Multiplies the channels of every layer; ImageNet weights exist for 0.35, 0.5, 0.75, 1, 1.3 and 1.4.
 
     Example:
@@ -262,7 +277,7 @@ class EfficientNetB0Encoder(ApplicationEncoder):
     """EfficientNetB0 (arXiv 1905.11946), 4 million weights; the grid has 1/32 of the picture's height and width.
 
     Args:
-        units, weights, fine_tune, dropout, pool, mirror: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, pool, mirror, sizes: As in `ApplicationEncoder`.
 
     Example:
 
