@@ -181,6 +181,25 @@ def test_mobilenet_takes_its_width():
     assert MobileNetV2Encoder(units=5, alpha=0.35).get_config()["alpha"] == 0.35
 
 
+def test_several_sizes_stand_side_by_side():
+    """Each as if it were alone, with the weights that all share."""
+    settings = {"units": None, "fine_tune": "none", "pool": True, "mirror": True}
+    several = VGG16Encoder(**settings, sizes=(32, 64))
+    out = numbers(several(PIXELS)["pooled"])
+    assert out.shape == (2, 1024) and several.features(PIXELS).shape == (2, 1, 1, 1024)
+    for size, part in zip((32, 64), np.split(out, 2, axis=1), strict=True):
+        one = VGG16Encoder.from_config({**several.get_config(), "sizes": (size,), "name": "one"})
+        one.build(PIXELS.shape)
+        one.set_weights(several.get_weights())
+        np.testing.assert_allclose(numbers(one(PIXELS)["pooled"]), part, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [{"pool": False}, {"fine_tune": "last_blocks"}])
+def test_several_sizes_need_one_cell_and_frozen_layers(wrong):
+    with pytest.raises(ValueError, match="several sizes need pool=True and fine_tune='none'"):
+        VGG16Encoder(units=None, **{"fine_tune": "none", "pool": True, **wrong}, sizes=(32, 64))
+
+
 def test_low_precision(low_precision):
     encoder = VGG16Encoder(units=5, dtype=f"mixed_{low_precision}")
     keras.config.set_dtype_policy("float32")
