@@ -18,7 +18,7 @@ class Side:
         ridge: float `(n,)`, the weight of every row's squared norm.
         buckets: Its entries, planned: those of the ratings, then those of `block` where that lists them.
         block: `Block` of its side information, or None.
-        loadings: float `(F, K)`, 0 at the bias, or None.
+        loadings: float `(F, K)`, or None.
         loadings_ridge: float `(F,)`, or None.
     """
 
@@ -66,27 +66,27 @@ class Alternation:
 
     def update_factors(self, side, other):
         """Solve one side's factors, given the other's; returns the objective's part that depends on them."""
-        table, offsets, ones, background = with_zero_row(other.factors), None, None, None
+        table, offsets, last, background = with_zero_row(other.factors), None, None, None
         if self.biases:
             # The other side's bias is known and taken off; in its place, a one is regressed on: this side's bias.
-            offsets, ones = table[:, -1].copy(), np.ones(len(table), table.dtype)
-            ones[-1] = 0
-            table = np.ascontiguousarray(table[:, :-1])
+            offsets = table[:, -1].copy()
+            table[:-1, -1] = 1
         shared = self.shared(side, table)
         if side.block is not None and side.block.entries is not None:
-            zeros = np.zeros(len(side.loadings), table.dtype)
-            table = np.concatenate([table[:-1], side.loadings[:, : table.shape[1]], table[-1:]])
+            table = np.concatenate([table[:-1], side.loadings, table[-1:]])
             if self.biases:
-                offsets, ones = (np.concatenate([part[:-1], zeros, part[-1:]]) for part in (offsets, ones))
+                offsets = np.concatenate([offsets, np.zeros(len(side.loadings), table.dtype)])
         if self.implicit:
             background = np.zeros(len(table), table.dtype)
             background[: len(other.factors)] = 1
         lower, solver = None, self.solver
         if self.nonnegative:
-            solver, lower = "nonnegative", np.zeros(side.factors.shape[1], table.dtype)
+            solver, lower = "nonnegative", np.zeros(table.shape[1], table.dtype)
             if self.biases:
                 lower[-1] = -np.inf
-        design = Design(table, offsets, background, ones)
+        if self.biases:
+            table, last = np.ascontiguousarray(table[:, :-1]), table[:, -1].copy()
+        design = Design(table, offsets, background, last)
         side.factors, objective = half_step(
             side.buckets, design, shared, side.ridge, side.factors, solver, self.pool, lower
         )
@@ -109,10 +109,7 @@ class Alternation:
         if side.block is None:
             return 0.0
         before = side.block.loss(side.factors, side.loadings) + side.loadings_penalty()
-        k = side.factors.shape[1] - self.biases
-        factors = np.ascontiguousarray(side.factors[:, :k])
-        loadings, after = side.block.update_loadings(factors, side.loadings_ridge, self.pool)
-        side.loadings[:, :k] = loadings
+        side.loadings, after = side.block.update_loadings(side.factors, side.loadings_ridge, self.pool)
         return after - before
 
     def update(self, side, other):

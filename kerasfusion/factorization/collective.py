@@ -27,13 +27,13 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
     Minimizes, by turns over the rows `U` and the columns `V`,
 
         Σ_known (p_ij - μ - b_i - c_j - u_i·v_j)² + λ1 Σ_i n_i (|u_i|² + b_i²) + λ2 Σ_j n_j (|v_j|² + c_j²)
-            + w1 |X - U Cᵀ|² + w2 |Y - V Dᵀ|²
+            + w1 |X - [U b] Cᵀ|² + w2 |Y - [V c] Dᵀ|² + λ1 Σ_f n_f |C_f|² + λ2 Σ_f n_f |D_f|²
 
-    with `X` and `Y` the centered features of rows and columns (Singh and Gordon, KDD 2008). `n_i` is the number of
-    known entries (Zhou et al., AAIM 2008), or 1 with `weighted=False`; one who has none counts as the mean. Implicit
-    feedback (Hu, Koren and Volinsky, ICDM 2008) has the target 1 with weight `1 + alpha · strength` where there is
-    any, 0 with weight 1 everywhere else, and no biases. A row or column without ratings gets its factors from its
-    features alone; without features too, they are 0.
+    with `X` and `Y` the centered features of rows and columns (Singh and Gordon, KDD 2008), which say something of
+    biases as well. `n_i` is the number of known entries (Zhou et al., AAIM 2008), or 1 with `weighted=False`; one who
+    has none counts as the mean. Implicit feedback (Hu, Koren and Volinsky, ICDM 2008) has the target 1 with weight
+    `1 + alpha · strength` where there is any, 0 with weight 1 everywhere else, and no biases. A row or column without
+    ratings gets its factors from its features alone; without features too, they are 0.
 
     Args:
         factors: Number of factors, k. More than the smaller side of the matrix are no use, and an error.
@@ -70,7 +70,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         row_bias_, column_bias_: `(n,)` and `(m,)`; zeros without biases.
         mean_: μ.
         row_ids_, column_ids_: `pandas.Index` of the ids, in the order of the factors.
-        row_loadings_, column_loadings_: `(F, k)` of the features, or None.
+        row_loadings_, column_loadings_: `(F, k)` of the features, with biases `(F, k + 1)`; or None.
         row_means_, column_means_: `(F,)`, the means of the features, or None.
         ratings_: `scipy.sparse.csr_array` `(n, m)` of all that was learned from or held out.
         history_: A dict for every half-step: iteration, half, objective; held_out after the second. Spark tells none.
@@ -324,7 +324,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
             side.factors[:known, k:] = getattr(self, f"{SIDES[s]}_bias_")[:, None] if self._has_biases else 0
             old = getattr(self, f"{SIDES[s]}_loadings_")
             if old is not None:
-                side.loadings[:, :k] = old
+                side.loadings = old
         if s == 1:
             new = random.standard_normal((len(side.factors) - known, k)) / np.sqrt(k)
             side.factors[known:, :k] = np.abs(new) if self.nonnegative else new
@@ -344,9 +344,6 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
                     stopped = self._tell(entry) or stopped
                 if held_out and (best is None or entry["held_out"] > best[0]):
                     best, waited = (entry["held_out"], [(side.factors, side.loadings) for side in sides]), 0
-                    # The loadings are updated in place; the best ones are a copy.
-                    for side in sides:
-                        side.loadings = None if side.loadings is None else side.loadings.copy()
                 else:
                     waited += 1
                 still = self.tol > 0 and before - objective < self.tol * abs(before)
@@ -371,7 +368,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         for name, side in zip(SIDES, sides, strict=True):
             setattr(self, f"{name}_factors_", np.ascontiguousarray(side.factors[:, :k]))
             setattr(self, f"{name}_bias_", side.factors[:, k:].sum(axis=1))
-            setattr(self, f"{name}_loadings_", None if side.block is None else side.loadings[:, :k].copy())
+            setattr(self, f"{name}_loadings_", None if side.block is None else side.loadings)
             setattr(self, f"{name}_means_", None if side.block is None else side.block.mean)
 
     def _fold_in(self, s, X, given):
@@ -400,7 +397,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         entries = Entries.sort(*merge(*places, values, shape, self.duplicates), None, shape)
         side = self._side(s, entries.counts, features, getattr(self, f"{what}_means_"))
         if features is not None:
-            side.loadings[:, : self.factors] = loadings
+            side.loadings = loadings
         side.plan(self._observations(entries))
         other = getattr(self, f"{SIDES[1 - s]}_factors_")
         if self._has_biases:

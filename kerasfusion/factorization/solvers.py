@@ -20,9 +20,7 @@ class Regressions:
 
     Args:
         G: float `(b, L, k)`, what the entries are regressed on.
-        ones: float `(b, L)`, one regressor more, the last: 1 at the entries that the row's bias is part of, else 0.
-            None where there is none. It is not a column of `G`, which would then be slower to read: its rows would no
-            longer begin where a cache line does.
+        last: float `(b, L)`, one column more of `G`, or None: see `Design`.
         weights: float `(b, L)`, or None where every entry weighs 1: `A`.
         targets: float `(b, L)`, the entries times their weights: `Av`.
         ridge: float `(b,)`.
@@ -31,7 +29,7 @@ class Regressions:
     """
 
     G: np.ndarray
-    ones: np.ndarray | None
+    last: np.ndarray | None
     weights: np.ndarray | None
     targets: np.ndarray
     ridge: np.ndarray
@@ -40,19 +38,19 @@ class Regressions:
 
     def fitted(self, x):
         """`Gx`, `(b, L)`."""
-        if self.ones is None:
+        if self.last is None:
             return np.matmul(self.G, x[..., None])[..., 0]
         z = np.matmul(self.G, x[:, :-1, None])[..., 0]
-        z += self.ones * x[:, -1:]
+        z += self.last * x[:, -1:]
         return z
 
     def gathered(self, z):
         """`Gᵀz`, `(b, K)`."""
-        if self.ones is None:
+        if self.last is None:
             return np.matmul(z[:, None], self.G)[:, 0]
         x = np.empty((len(z), self.G.shape[2] + 1), z.dtype)
         np.matmul(z[:, None], self.G, out=x[:, None, :-1])
-        np.einsum("bl,bl->b", z, self.ones, out=x[:, -1])
+        np.einsum("bl,bl->b", z, self.last, out=x[:, -1])
         return x
 
     def weighted(self, z):
@@ -75,10 +73,10 @@ class Regressions:
         """`GᵀAG + S + ridge I`."""
         G, k = self.G, self.G.shape[2]
         H = np.matmul((G if self.weights is None else G * self.weights[..., None]).transpose(0, 2, 1), G)
-        if self.ones is not None:
+        if self.last is not None:
             inner, H = H, np.empty((len(G), k + 1, k + 1), G.dtype)
             H[:, :k, :k] = inner
-            H[:, k] = self.gathered(self.weighted(self.ones))
+            H[:, k] = self.gathered(self.weighted(self.last))
             H[:, :k, k] = H[:, k, :k]
         if self.shared is not None:
             H += self.shared

@@ -47,7 +47,8 @@ def objective(found, ratings, features, weights, strengths, implicit=False):
         matrix = matrix.toarray() if sparse.issparse(matrix) else matrix
         known = ~np.isnan(matrix)
         loadings = getattr(found, f"{side}_loadings_")
-        error = np.nan_to_num(matrix) - getattr(found, f"{side}_means_") - factors @ loadings.T
+        known_by = factors if implicit else np.column_stack([factors, bias])
+        error = np.nan_to_num(matrix) - getattr(found, f"{side}_means_") - known_by @ loadings.T
         total += weight * np.square(error)[known].sum()
         total += strength * known.sum(axis=0) @ np.square(loadings).sum(axis=1)
     return total
@@ -102,7 +103,7 @@ def test_folding_in_equals_the_regression_with_features():
     for i in range(5):
         known = ~np.isnan(ratings[i])
         design = np.column_stack([found.column_factors_[known], np.ones(known.sum())])
-        side = np.column_stack([found.row_loadings_, np.zeros(6)]) * np.sqrt(2)
+        side = found.row_loadings_ * np.sqrt(2)
         A = np.vstack([design, side, np.sqrt(0.3 * known.sum()) * np.eye(5)])
         target = ratings[i, known] - found.mean_ - found.column_bias_[known]
         b = np.concatenate([target, np.sqrt(2) * (X[i] - found.row_means_), np.zeros(5)])
