@@ -118,7 +118,7 @@ def flickr(folder):
     return table
 
 
-scratch = tempfile.TemporaryDirectory()
+scratch, sizes = tempfile.TemporaryDirectory(), ()
 columns = {"image": arguments.image or "image", "text": arguments.text or ("text" if arguments.source else "caption")}
 if arguments.quick:
     data = kf.data.load(drawn_shapes(Path(scratch.name)), **columns, match=True)
@@ -126,10 +126,12 @@ elif arguments.source:
     data = kf.data.load(arguments.source, **columns, match=True, seed=arguments.seed)
 elif arguments.data_dir:
     table = flickr(Path(arguments.data_dir) / "flickr8k_128")
-    # MobileNetV2 learned from pictures of 224 pixels. It knows these of 128 better when they are drawn as large.
+    # MobileNetV2 learned from pictures of 224 pixels. It knows these of 128 better when they are drawn as large, and
+    # better still when it sees them in two sizes.
+    sizes = (224, 288)
     # Words that stand in a single caption are left out: they would only help to learn that caption by heart.
-    size = {"image_size": 224, "text_length": 24, "max_words": 4500}
-    data = kf.data.load(table, **columns, split="split", match=True, allow_outside=True, **size)
+    shape = {"image_size": 128, "text_length": 24, "max_words": 4500}
+    data = kf.data.load(table, **columns, split="split", match=True, allow_outside=True, **shape)
 else:
     parser.error("name a table, or the folder that flickr8k_128 is in: --data-dir or KERASFUSION_DATA (or --quick)")
 for what, value, why, flag in data.settings:
@@ -139,8 +141,9 @@ for what, value, why, flag in data.settings:
 #
 # A text CNN reads the words, and a MobileNetV2 that keeps its ImageNet weights looks, so that 6,000 photos are enough
 # to learn from. It never changes, so it sees each photo once, and its mirror image; what it makes of them (1,280
-# numbers) is kept and trained on. Between those numbers and the shared space stands one linear layer: what is deeper
-# there knows the training photos by heart sooner than it knows others. The five losses see the same batches:
+# numbers for each size) is kept and trained on. Between those numbers and the shared space stands one linear layer:
+# what is deeper there knows the training photos by heart sooner than it knows others. The five losses see the same
+# batches:
 #
 # * InfoNCE: choose the right one among all of the batch. Its temperature is learned.
 # * SigLIP: each pair by itself, yes or no.
@@ -161,8 +164,8 @@ if arguments.quick:
     recipe = kf.training.Recipe(epochs=16, batch_size=32, learning_rate=2e-3, patience=None, seed=arguments.seed)
 else:
     model = "dual_gru_mobilenet"
-    words = {"name": "text_cnn", "windows": (1, 2, 3), "filters": 256, "embedding_dim": 200, "dropout": 0.2}
-    look = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights, "pool": True, "mirror": True}
+    words = {"name": "text_cnn", "windows": (1, 2), "filters": 192, "embedding_dim": 128, "dropout": 0.2}
+    look = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights, "pool": True, "mirror": True, "sizes": sizes}
     changes = {"text_encoder": {**words, "units": None}, "image_encoder": {**look, "units": None}}
     changes |= {"units": 512, "dropout": 0.5}
     recipe = kf.training.Recipe(
@@ -242,7 +245,11 @@ if arguments.rerank:
         recipe = kf.training.Recipe(epochs=30, batch_size=32, learning_rate=3e-3, patience=None, seed=arguments.seed)
     else:
         # The cells of the picture, which words may steer; the network that sees them stays frozen and looks once.
-        changes |= {"image_encoder": {**look, "pool": False, "units": 128}, "units": 256, "dropout": 0.3}
+        changes |= {
+            "image_encoder": {**look, "pool": False, "sizes": sizes[:1], "units": 128},
+            "units": 256,
+            "dropout": 0.3,
+        }
         changes |= {"fusion": {"name": "film", "filters": 64, "kernel_size": 1}}
         recipe = kf.training.Recipe(epochs=6, batch_size=256, learning_rate=1e-3, seed=arguments.seed)
     settings |= {"init_from": first.path, "baselines": not arguments.quick, "say": print}
