@@ -110,6 +110,16 @@ def test_folding_in_equals_the_regression_with_features():
         np.testing.assert_allclose(folded[i], np.linalg.lstsq(A, b, rcond=None)[0], atol=1e-6)
 
 
+def test_features_tell_the_bias_of_a_column_without_ratings():
+    random = np.random.default_rng(0)
+    liked = np.repeat([-1.0, 1.0], 20)
+    ratings = 3 + liked + 0.1 * random.standard_normal((60, 40))
+    ratings[:, [0, 39]] = np.nan
+    found = model(1, regularization=0.001, side_weight=5.0).fit(ratings, column_features=liked[:, None])
+    np.testing.assert_allclose(found.column_bias_[[0, 39]], [-1, 1], atol=0.1)
+    np.testing.assert_allclose(found.transform_columns(column_features=[[1.0]])[0, -1], 1, atol=0.1)
+
+
 def test_a_full_matrix_has_the_shrunken_singular_values():
     random = np.random.default_rng(0)
     left, right = np.linalg.qr(random.standard_normal((25, 6)))[0], np.linalg.qr(random.standard_normal((15, 6)))[0]
