@@ -129,7 +129,7 @@ elif arguments.source:
 elif arguments.data_dir:
     table = flickr(Path(arguments.data_dir) / "flickr8k_128")
     # MobileNetV2 learned from pictures of 224 pixels. It knows these of 128 better when they are drawn as large, and
-    # better still when it sees them in two sizes. With so many captions, less to read them with is as good, and quicker.
+    # better still when it sees them in two sizes. With so many captions a small network reads them as well.
     sizes, reading = (224, 288), {"windows": (1, 2), "filters": 192, "embedding_dim": 128}
     # Words that stand in a single caption are left out: they would only help to learn that caption by heart.
     shape = {"image_size": 128, "text_length": 24, "max_words": 4500}
