@@ -466,7 +466,10 @@ print(f"Picture: {arguments.out / 'feature_transfer.png'}")
 if arguments.results:
     command = f"python experiments/11_transfer.py --data-dir DATA --seeds {arguments.seeds} --on {arguments.on}"
     command += " --quick" * arguments.quick + " --results experiments/results/transfer.csv"
-    record(arguments.results, rows, "11_transfer", command)
+    record(arguments.results, [row for row in rows if "seed" not in row], "11_transfer", command)
+    for seed in seeds:
+        own = [row for row in rows if row.get("seed") == seed]
+        record(arguments.results, own, f"11_transfer, language, {seed}", command, seed)
 
 # ## What to change
 #
