@@ -1,6 +1,6 @@
 """What one network knows, given to another: article 003, sections 3 and 4.
 
-    python experiments/11_transfer.py --data-dir DATA    # under half an hour; DATA/cifar10, noto_emoji,
+    python experiments/11_transfer.py --data-dir DATA    # 40 minutes of one core; DATA/cifar10, noto_emoji,
                                                          # flickr8k_128 and mobilenet_v2_035
     python experiments/11_transfer.py --quick            # to see it run, on pictures drawn on the spot
 
