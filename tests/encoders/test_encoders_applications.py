@@ -139,6 +139,8 @@ def test_what_cannot_be_is_refused(tmp_path, weights_file):
         VGG16Encoder(units=5, fine_tune="some")
     with pytest.raises(ValueError, match="pictures must be 32 x 32 at least, not 31 x 40"):
         VGG16Encoder(units=5)(np.zeros((1, 31, 40, 3), "uint8"))
+    with pytest.raises(ValueError, match="pictures must be 32 x 32 at least, not 16 x 16"):
+        VGG16Encoder(units=5, fine_tune="none", pool=True, sizes=(64, 16))(PIXELS)
     text = tmp_path / "text.weights.h5"
     text.write_text("no weights")
     with pytest.raises(ValueError, match=r"text\.weights\.h5 does not hold the weights of VGG16 without its top"):

@@ -78,8 +78,8 @@ class ApplicationEncoder(ImageEncoder):
         return network
 
     def build_encoder(self, pixels_shape):
-        height, width = (self.sizes[0],) * 2 if self.sizes else pixels_shape[1:3]
-        if min(height, width, *self.sizes) < 32:
+        height, width = (min(self.sizes),) * 2 if self.sizes else pixels_shape[1:3]
+        if min(height, width) < 32:
             raise ValueError(f"{self.name}: pictures must be 32 x 32 at least, not {height} x {width}.")
         with _dtype_policy(self.dtype_policy):
             network = self.make(None, (None, None, 3) if len(self.sizes) > 1 else (height, width, 3))
