@@ -84,7 +84,7 @@ def cifar(folder):
 
 
 def drawn(folder, label, rows=60, seed=0, careful=False):
-    """Pictures of one thing, with a note that names it, often wrongly if not careful; labelled by shape and color."""
+    """Pictures of one thing with a note, often wrong if not careful; the label is its shape, its color or both."""
     random = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     table = []
