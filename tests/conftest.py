@@ -1,13 +1,21 @@
 """What tests of layers and models share."""
 
 import dataclasses
+import os
 
 import keras
 import numpy as np
 import pytest
+from hostile import budget
 
 from kerasfusion.data.schema import Feature, Schema, Task
 from kerasfusion.zoo import get_entry
+
+
+def pytest_configure(config):
+    """`pytest -m hostile` tries thousands of cases of each generated test, in each process."""
+    if config.option.markexpr == "hostile":
+        os.environ[budget.VARIABLE] = "1"
 
 
 def pytest_collection_modifyitems(items):
