@@ -32,12 +32,13 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
     with `X` and `Y` the centered features of rows and columns (Singh and Gordon, KDD 2008), which say something of
     biases as well. `n_i` is the number of known entries (Zhou et al., AAIM 2008), or 1 with `weighted=False`; one who
     has none counts as the mean. Implicit feedback (Hu, Koren and Volinsky, ICDM 2008) has the target 1 with weight
-    `1 + alpha · strength` where there is any, 0 with weight 1 everywhere else, and no biases. A row or column without
-    ratings gets its factors from its features alone; without features too, they are 0.
+    `1 + alpha · strength` where the strength is above 0, 0 with weight 1 everywhere else, and no biases: a strength
+    of 0 and an absent entry are the same. A row or column without ratings gets its factors from its features alone;
+    without features too, they are 0.
 
     Args:
         factors: Number of factors, k. More than the smaller side of the matrix are no use, and an error.
-        feedback: "explicit" (ratings) or "implicit" (strengths from 0, such as counts).
+        feedback: "explicit" (ratings) or "implicit" (strengths from 0, such as counts; 0 means not observed).
         alpha: Of implicit feedback, how much a strength of 1 adds to the weight.
         regularization: λ, or `(λ1, λ2)` of rows and columns. At 0, rows whose entries leave their factors open get
             those of least norm.
@@ -72,7 +73,8 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         row_ids_, column_ids_: `pandas.Index` of the ids, in the order of the factors.
         row_loadings_, column_loadings_: `(F, k)` of the features, with biases `(F, k + 1)`; or None.
         row_means_, column_means_: `(F,)`, the means of the features, or None.
-        ratings_: `scipy.sparse.csr_array` `(n, m)` of all that was learned from or held out.
+        ratings_: `scipy.sparse.csr_array` `(n, m)` of all that was learned from or held out; of implicit feedback,
+            the strengths above 0.
         history_: A dict for every half-step: iteration, half, objective; held_out after the second. Spark tells none.
 
     Example:
@@ -137,7 +139,8 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
 
         Args:
             X: Ratings: a DataFrame of row id, column id, rating; a SciPy sparse matrix, whose stored entries are the
-                known ones, zeros too; or a 2-D array with NaN for what is unknown.
+                known ones, zeros too; or a 2-D array with NaN for what is unknown. In implicit feedback a 0 is not an
+                observation, in any of these forms.
             y: Ignored.
             row_features: Side information of the rows: a DataFrame indexed by id; `(ids, matrix)`; or, if `X` is a
                 matrix, a matrix in its order. Ids that `X` lacks are learned from their features alone.
@@ -288,10 +291,20 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
             old = self.ratings_.tocoo()
             rows, columns = np.concatenate([old.row, rows]), np.concatenate([old.col, columns])
             rows, columns, values = merge(rows, columns, np.concatenate([old.data, values]), shape, "last")
-        entries = Entries.sort(rows, columns, values, None, shape)
+        entries = Entries.sort(*self._observed(rows, columns, values), None, shape)
+        values = entries.values
+        if not len(values):
+            raise ValueError("every strength of the implicit feedback is 0; at least one must be above 0.")
         starts = np.append(entries.starts, len(values)).astype(entries.starts.dtype)
         self.ratings_ = sparse.csr_array((entries.values, entries.columns, starts), shape=shape)
         return entries
+
+    def _observed(self, rows, columns, values):
+        """The entries without those that say nothing: in implicit feedback, strengths of 0."""
+        if not self._implicit:
+            return rows, columns, values
+        positive = values > 0
+        return rows[positive], columns[positive], values[positive]
 
     def _observations(self, entries):
         """Targets and weights of ratings."""
@@ -394,7 +407,8 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         else:
             places = [places_of(ids[s], index, what), places_of(ids[1 - s], known, SIDES[1 - s])]
             values = triples.values
-        entries = Entries.sort(*merge(*places, values, shape, self.duplicates), None, shape)
+        merged = merge(*places, values, shape, self.duplicates)
+        entries = Entries.sort(*self._observed(*merged), None, shape)
         side = self._side(s, entries.counts, features, getattr(self, f"{what}_means_"))
         if features is not None:
             side.loadings = loadings

@@ -33,7 +33,8 @@ def read_triples(ratings, dtype, implicit=False):
     Args:
         ratings: A pandas DataFrame whose three columns are row id, column id and rating, in this order (for implicit
             feedback the third may be left out: every row then counts 1); a SciPy sparse matrix, whose stored entries
-            are the known ones, also those of value 0; or a 2-D array, in which NaN is unknown.
+            are the known ones, also those of value 0; or a 2-D array, in which NaN is unknown. (A 0 of implicit
+            feedback is dropped later, after repeated pairs are merged: as a newer rating it clears an older one.)
         dtype: Type of the values.
         implicit: Whether the values are strengths of implicit feedback, which cannot be negative.
 

@@ -181,6 +181,51 @@ def test_implicit_feedback_ranks_held_out_columns():
     assert found.score(test) > found.fit(sparse.coo_array(random.permutation(train.toarray()))).score(test) + 0.2
 
 
+def as_table(counts):
+    rows, columns = np.indices(counts.shape)
+    return pd.DataFrame({"row": rows.ravel(), "column": columns.ravel(), "count": counts.ravel()})
+
+
+@pytest.mark.parametrize("with_zeros", [np.array, sparse.coo_array, as_table])
+@pytest.mark.parametrize("validation_fraction", [0, 0.2])
+def test_a_strength_of_zero_is_no_observation(with_zeros, validation_fraction):
+    counts = np.random.default_rng(0).poisson(0.4, (30, 20)).astype(float)
+    absent = sparse.coo_array(counts)
+    given = with_zeros(counts)
+    if sparse.issparse(given):
+        given = sparse.coo_array((counts.ravel(), np.indices(counts.shape).reshape(2, -1)), shape=counts.shape)
+        assert given.nnz == counts.size
+    settings = {"feedback": "implicit", "alpha": 5.0, "validation_fraction": validation_fraction}
+    one, other = (model(**settings).fit(ratings) for ratings in (absent, given))
+    np.testing.assert_array_equal(one.row_factors_, other.row_factors_)
+    np.testing.assert_array_equal(one.column_factors_, other.column_factors_)
+    assert one.ratings_.nnz == other.ratings_.nnz == (counts > 0).sum()
+    assert one.score(absent) == pytest.approx(other.score(given))
+    np.testing.assert_array_equal(one.transform(absent), other.transform(given))
+    # What was not observed is still there to recommend.
+    assert set(one.recommend(0, 20)[0]) == set(other.recommend(0, 20)[0]) == set(np.flatnonzero(counts[0] == 0))
+
+
+def test_zeros_and_ones_are_told_apart_in_a_dense_array():
+    groups = np.equal.outer(np.arange(40) % 2, np.arange(30) % 2).astype(float)
+    found = model(feedback="implicit", alpha=5.0).fit(groups)
+    fitted = found.row_factors_ @ found.column_factors_.T
+    assert fitted[groups == 1].mean() > 0.8 and abs(fitted[groups == 0].mean()) < 0.1
+
+
+def test_a_newer_strength_of_zero_clears_an_older_one():
+    counts = np.random.default_rng(0).integers(0, 3, (12, 8)).astype(float)
+    row, column = np.argwhere(counts > 0)[0]
+    found = model(feedback="implicit").fit(as_table(counts))
+    found.partial_fit(pd.DataFrame({"row": [row], "column": [column], "count": [0]}))
+    assert found.ratings_.nnz == (counts > 0).sum() - 1 and found.ratings_[row, column] == 0
+
+
+def test_implicit_feedback_of_zeros_alone_is_an_error():
+    with pytest.raises(ValueError, match="every strength of the implicit feedback is 0"):
+        model(feedback="implicit").fit(np.zeros((6, 5)))
+
+
 def test_float32_agrees_with_float64():
     ratings = hidden(*low_rank())
     single, double = (model(dtype=dtype, iterations=3).fit(ratings) for dtype in ("float32", "float64"))
