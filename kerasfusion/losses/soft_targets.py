@@ -11,7 +11,8 @@ class SoftTargets(keras.losses.Loss):
 
     Args:
         temperature: T.
-        exclusive: One of the classes is right; False: each may be by itself (tags), with a divergence of its own.
+        exclusive: One of the classes is right; False: each may be by itself (tags), with a divergence of its own. The
+            loss is their mean, as the cross-entropy of tags is, so that their number does not weigh the teacher.
 
     Call arguments:
         y_true: float `(B, C)`, the teacher's logits.
@@ -40,10 +41,18 @@ class SoftTargets(keras.losses.Loss):
     def call(self, y_true, y_pred):
         teacher, student = (ops.cast(logits, "float32") / self.temperature for logits in (y_true, y_pred))
         if self.exclusive:
-            pairs = [(ops.log_softmax(teacher), ops.log_softmax(student))]
+            divergence = ops.sum(_divergence(ops.log_softmax(teacher), ops.log_softmax(student)), axis=-1)
         else:
-            pairs = [(ops.log_sigmoid(sign * teacher), ops.log_sigmoid(sign * student)) for sign in (1.0, -1.0)]
-        return self.temperature**2 * sum(ops.sum(ops.exp(p) * (p - q), axis=-1) for p, q in pairs)
+            of_tags = (
+                _divergence(ops.log_sigmoid(sign * teacher), ops.log_sigmoid(sign * student)) for sign in (1.0, -1.0)
+            )
+            divergence = ops.mean(sum(of_tags), axis=-1)
+        return self.temperature**2 * divergence
 
     def get_config(self):
         return {**super().get_config(), "temperature": self.temperature, "exclusive": self.exclusive}
+
+
+def _divergence(log_p, log_q):
+    """What each outcome adds to KL(p ‖ q)."""
+    return ops.exp(log_p) * (log_p - log_q)

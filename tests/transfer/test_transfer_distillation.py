@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tables import color_table
 
 import kerasfusion as kf
@@ -47,13 +48,37 @@ def test_soft_targets_by_hand():
     np.testing.assert_allclose(SoftTargets(2.0, reduction=None)(teacher, student), [expected, 0.0], rtol=1e-5)
     loss = SoftTargets(2.0)
     np.testing.assert_allclose(loss(teacher, student, np.array([1.0, 0.0])), expected, rtol=1e-5)
-    # Two tags each by itself: (2, 0) is a choice of two with these odds.
-    pairs = np.array([[2.0, 0.0]]), np.array([[-2.0, 0.0]])
-    np.testing.assert_allclose(SoftTargets(2.0, exclusive=False)(*pairs), expected, rtol=1e-5)
+    # A tag by itself: 2 is a choice of two with these odds. Of several tags it is the mean.
+    for tags in (1, 2, 20):
+        pairs = np.zeros((1, tags)), np.zeros((1, tags))
+        pairs[0][0, 0], pairs[1][0, 0] = 2.0, -2.0
+        np.testing.assert_allclose(SoftTargets(2.0, exclusive=False)(*pairs), expected / tags, rtol=1e-5)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
     assert (again.temperature, again.exclusive) == (2.0, True)
     with pytest.raises(ValueError, match="above 0, not 0"):
         SoftTargets(0)
+
+
+@pytest.mark.parametrize("kind", ["binary", "classes", "tags"])
+def test_a_teacher_weighs_what_labels_weigh(kind):
+    """A teacher that is as sure as labels are gives their gradient at T = 1, whatever the number of classes."""
+    random = np.random.default_rng(0)
+    count = 1 if kind == "binary" else 20
+    student = keras.Variable(random.normal(size=(8, count)).astype("float32"))
+    if kind == "classes":
+        labels = random.integers(0, count, 8)
+        sure = 40.0 * np.eye(count)[labels]
+        head = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    else:
+        labels = random.integers(0, 2, (8, count)).astype("float32")
+        sure = 40.0 * (2 * labels - 1)
+        head = keras.losses.BinaryCrossentropy(from_logits=True)
+    gradients = []
+    for loss, target in ((head, labels), (SoftTargets(1.0, exclusive=kind == "classes"), sure)):
+        with tf.GradientTape() as tape:
+            cost = loss(target, student)
+        gradients.append(tape.gradient(cost, student.value))
+    np.testing.assert_allclose(*gradients, atol=1e-6)
 
 
 def test_an_image_only_student_learns_without_labels_from_a_teacher_that_reads(data, tmp_path):
