@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from kerasfusion.bounds import check_bounds
 from kerasfusion.data.clean import Skipped, clean_features, clean_rows, duplicates_across_splits, whole_rows
 from kerasfusion.data.errors import DataError, nearest
 from kerasfusion.data.examples import Examples, encode_rows
@@ -129,6 +130,7 @@ def load(
     ```
     """
     arguments = dict(locals())
+    _check_settings(image_size, text_length, max_words, seed)
     roles = {"image": image, "text": text, "numbers": numbers, "label": label, "split": split, "type": type}
     roles.update(weight=weight)
     if is_tfds(source):
@@ -284,10 +286,7 @@ def _name(kind, column, columns):
 
 def _image_size(checks, wanted):
     if wanted is not None:
-        side = (wanted, wanted) if isinstance(wanted, int) else tuple(wanted)
-        if len(side) != 2 or min(side) < 8:
-            raise DataError(f"The image size {wanted} is not one or two numbers of at least 8 pixels.")
-        return side, "given"
+        return _sides(wanted), "given"
     sizes = [check.sizes[~check.bad & (check.sizes[:, 0] > 0)] for check in checks.values()]
     sizes = np.concatenate(sizes) if sizes else np.zeros((0, 2), int)
     if not len(sizes):
@@ -297,6 +296,22 @@ def _image_size(checks, wanted):
     low, high = sizes.min(axis=0), sizes.max(axis=0)
     seen = f"{low[0]} x {low[1]}" if (low == high).all() else f"{low[0]} x {low[1]} to {high[0]} x {high[1]}"
     return (side, side), f"pictures are {seen}; at most {LARGEST_INFERRED_SIDE} unless given"
+
+
+def _sides(image_size):
+    return tuple(image_size) if isinstance(image_size, tuple | list) else (image_size, image_size)
+
+
+def _check_settings(image_size, text_length, max_words, seed):
+    check_bounds(DataError, max_words=max_words, seed=seed)
+    if text_length is not None:
+        check_bounds(DataError, text_length=text_length)
+    if image_size is not None:
+        sides = _sides(image_size)
+        if len(sides) != 2:
+            raise DataError(f"image_size must be one number or two (height, width), not {image_size!r}.")
+        for side in sides:
+            check_bounds(DataError, image_size=side)
 
 
 def _cache_folder(cache_dir, column, size):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 import kerasfusion as kf
+from kerasfusion.bounds import check_bounds
 from kerasfusion.evaluation import comparison_picture, write_comparison_page
 from kerasfusion.evaluation.comparison import compare as compare_answers
 from kerasfusion.evaluation.report import picture_groups
@@ -103,8 +104,9 @@ def compare(
     say = say or (lambda line: None)
     recipe, out = recipe or Recipe(), Path(out)
     refuse_unlabelled("compare", data.schema)
-    if seeds < 1:
-        raise ValueError(f"seeds is a number of seeds from 1 on, not {seeds}.")
+    check_bounds(seeds=seeds)
+    # The last seed too, before any training.
+    check_bounds(seed=recipe.seed + seeds - 1)
     models = models or ([] if fusions else [default_model(data)[0]])
     family = family_of(data, models)
     first, chosen = _entrants(data, models, fusions, family)

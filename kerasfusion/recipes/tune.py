@@ -10,6 +10,7 @@ import keras
 import pandas as pd
 
 import kerasfusion as kf
+from kerasfusion.bounds import check_bounds
 from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS
 from kerasfusion.fusion import FUSIONS
 from kerasfusion.recipes.families import family_of, refuse_unlabelled, with_fusion
@@ -88,8 +89,9 @@ def tune(data, out="runs/tuned", minutes=30, recipe=None, choices=None, say=None
     ```
     """
     refuse_unlabelled("tune", data.schema)
-    if not minutes > 0:
-        raise ValueError(f"minutes is a budget above 0, not {minutes}.")
+    check_bounds(minutes=minutes)
+    for width in (choices or {}).get("units", ()):
+        check_bounds(units=width)
     say = say or (lambda line: None)
     recipe, out = recipe or Recipe(), Path(out)
     # Each trial's share of the time; a recipe's own budget may be tighter.

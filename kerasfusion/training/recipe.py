@@ -1,6 +1,11 @@
 import dataclasses
 
+from kerasfusion.bounds import check_bounds
 from kerasfusion.preprocessing.augment import STRENGTHS
+
+OPTIONAL = ("seconds", "patience", "rows_at_once")
+BOUNDED = ("epochs", "batch_size", "learning_rate", "weight_decay", "warmup", "clip", "modality_dropout", "seed")
+BOUNDED += OPTIONAL
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +34,9 @@ class Recipe:
         jit_compile: Whether XLA compiles the step; None does on a GPU alone. On a CPU, networks with recurrence or
             many kinds of batches take longer with it, some plain ones less: time both.
         seed: Seed of initial weights, order and dropout.
+
+    Raises:
+        ValueError: A setting is out of its bounds (`kerasfusion.bounds`), such as a learning rate of 0.
     """
 
     epochs: int = 20
@@ -48,17 +56,9 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self):
-        if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError(f"epochs and batch_size must be at least 1, not {self.epochs} and {self.batch_size}.")
-        if self.rows_at_once is not None and self.rows_at_once < 1:
-            raise ValueError(f"rows_at_once must be at least 1, not {self.rows_at_once}.")
-        if self.seconds is not None and self.seconds <= 0:
-            raise ValueError(f"seconds is a budget above 0, not {self.seconds}.")
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup is a share of all steps in [0, 1), not {self.warmup}.")
+        settings = {name: getattr(self, name) for name in BOUNDED}
+        check_bounds(**{name: value for name, value in settings.items() if value is not None or name not in OPTIONAL})
         if self.class_weight not in (None, "balanced"):
             raise ValueError(f"class_weight must be None or 'balanced', not {self.class_weight!r}.")
         if self.augment not in (None, *STRENGTHS):
             raise ValueError(f"augment must be None or one of {', '.join(STRENGTHS)}, not {self.augment!r}.")
-        if not 0 <= self.modality_dropout < 1:
-            raise ValueError(f"modality_dropout is a probability in [0, 1), not {self.modality_dropout}.")

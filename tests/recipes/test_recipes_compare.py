@@ -109,7 +109,7 @@ def test_the_command_interrupted_and_gone_on_with(tmp_path, monkeypatch):
         ({"models": ["nothing_*"]}, r"No model for image and text matches 'nothing_\*'"),
         ({"fusions": ["multiplied"]}, "There is no fusion 'multiplied'"),
         ({"models": ["classifier_gated"], "text_encoder": "reading"}, "classifier_concat: .*'reading'"),
-        ({"seeds": 0}, "seeds is a number of seeds from 1 on"),
+        ({"seeds": 0}, "seeds must be a whole number from 1 to 1,000, not 0"),
         ({"overwrite": True, "resume": True}, "not both"),
     ],
 )

@@ -1,0 +1,92 @@
+"""Bounds of numeric settings: the command line and Python check the same ones and report them alike."""
+
+import dataclasses
+import numbers
+
+
+@dataclasses.dataclass(frozen=True)
+class Bound:
+    """The values that a setting may have.
+
+    Args:
+        low: Smallest value.
+        high: Largest value.
+        whole: Whether only whole numbers are allowed.
+        above: Exclude `low` itself.
+        below: Exclude `high` itself.
+    """
+
+    low: float
+    high: float
+    whole: bool = True
+    above: bool = False
+    below: bool = False
+
+    def __str__(self):
+        if self.above:
+            return f"above {self.low:,} and at most {self.high:,}"
+        return f"from {self.low:,} {'up to but not' if self.below else 'to'} {self.high:,}"
+
+    def problem(self, value):
+        """What is wrong with a value, as a sentence without its subject; None where nothing is."""
+        kind = numbers.Integral if self.whole else numbers.Real
+        if isinstance(value, kind) and not isinstance(value, bool) and self._holds(value):
+            return None
+        return f"must be a {'whole ' if self.whole else ''}number {self}, not {value!r}."
+
+    def _holds(self, value):
+        # Written so that NaN, which compares as False, is outside.
+        over = value > self.low if self.above else value >= self.low
+        return over and (value < self.high if self.below else value <= self.high)
+
+
+_YEAR = 365 * 24 * 60 * 60
+
+BOUNDS = {
+    "batch_size": Bound(1, 1_000_000),
+    "clip": Bound(0, 1_000_000, whole=False, above=True),
+    "degrees": Bound(2, 1_000),
+    "epochs": Bound(1, 1_000_000),
+    "image_size": Bound(8, 4_096),
+    "k": Bound(1, 10_000),
+    "learning_rate": Bound(0, 10, whole=False, above=True),
+    "lora": Bound(1, 65_536),
+    "max_words": Bound(1, 10_000_000),
+    "minutes": Bound(0, _YEAR // 60, whole=False, above=True),
+    "modality_dropout": Bound(0, 1, whole=False, below=True),
+    "patience": Bound(1, 1_000_000),
+    "port": Bound(0, 65_535),
+    "rows_at_once": Bound(1, 1_000_000),
+    "seconds": Bound(0, _YEAR, whole=False, above=True),
+    "seed": Bound(0, 2**32 - 1),
+    "seeds": Bound(1, 1_000),
+    "teacher_temperature": Bound(0, 1_000, whole=False, above=True),
+    "teacher_weight": Bound(0, 1, whole=False, above=True),
+    "text_length": Bound(1, 10_000),
+    "threads": Bound(1, 1_024),
+    "units": Bound(1, 65_536),
+    "warmup": Bound(0, 1, whole=False, below=True),
+    "weight_decay": Bound(0, 10, whole=False),
+}
+
+
+def check_bounds(error=ValueError, **settings):
+    """Check settings against `BOUNDS`.
+
+    Args:
+        error: Class of the exception.
+        **settings: Setting -> value.
+
+    Raises:
+        ValueError: A value is no number or out of bounds. The message names the setting, its bounds and the value.
+
+    Example:
+
+    ```python
+    check_bounds(epochs=20, learning_rate=2e-3)
+    ```
+    """
+    for name, value in settings.items():
+        problem = BOUNDS[name].problem(value)
+        if problem is not None:
+            raise error(f"{name} {problem}")
