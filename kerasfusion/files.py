@@ -10,8 +10,10 @@ import time
 import uuid
 from pathlib import Path
 
-LOCK = ".lock"
+LOCK = ".kerasfusion.lock"
 _TEMPORARY = ".tmp-"
+# Only names that this module makes: another program's files may begin alike.
+_TEMPORARIES = _TEMPORARY + 12 * "[0-9a-f]"
 
 
 class FolderInUseError(OSError):
@@ -37,7 +39,7 @@ def atomic_write(path):
     ```
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}{_TEMPORARY}{uuid.uuid4().hex[:12]}{path.suffix}")
+    temporary = path.with_name(f"{_temporary_name()}{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -45,15 +47,29 @@ def atomic_write(path):
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path, text):
-    """Write a UTF-8 text file atomically, with the line ends that the text has."""
+def write_text(path, text, errors="strict"):
+    """Write a UTF-8 text file atomically, with the line ends that the text has.
+
+    Args:
+        path: The file.
+        text: Its contents.
+        errors: What to do with characters that UTF-8 lacks, as for `str.encode`.
+    """
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.write_text(text, encoding="utf-8", errors=errors, newline="")
 
 
 def write_json(path, content):
     """Write a JSON file atomically. Values that JSON lacks, such as paths, are written as strings."""
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, default=str))
+    # UTF-8 lacks only single surrogates, whose backslash escape is JSON's own.
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, default=str), errors="backslashreplace")
+
+
+def remove_temporaries(folder):
+    """Delete what `atomic_write` of killed processes has left in a folder whose lock is held."""
+    for path in Path(folder).glob(f"{_TEMPORARIES}*"):
+        if path.is_file() and path.suffix != ".lock":
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -61,7 +77,7 @@ def folder_lock(folder, wait=False):
     """Hold the exclusive lock of a folder; the kernel releases it when the process dies.
 
     Args:
-        folder: An existing folder. The lock is the file `.lock` in it, which is removed on release.
+        folder: An existing folder. The lock is the file `.kerasfusion.lock` in it, removed on release.
         wait: Wait until the lock is free instead of raising: for steps that take moments.
 
     Raises:
@@ -70,7 +86,7 @@ def folder_lock(folder, wait=False):
     path = Path(folder) / LOCK
     handle = _locked(path, wait)
     if handle is None:
-        raise FolderInUseError(f"{folder} is in use by {_holder(path)}. Wait for it to end, or choose another folder.")
+        raise FolderInUseError(f"{folder} is in use by {_holder(path)}. Wait for it, or choose another folder.")
     try:
         yield
     finally:
@@ -94,7 +110,7 @@ def temporary_folder(parent):
     """
     parent = Path(parent)
     _remove_abandoned(parent)
-    folder = parent / f"{_TEMPORARY}{uuid.uuid4().hex[:12]}"
+    folder = parent / _temporary_name()
     # Locked beside the folder and not in it: what is renamed must hold nothing but its contents.
     lock = folder.with_name(f"{folder.name}.lock")
     handle = _locked(lock, wait=True)
@@ -107,19 +123,29 @@ def temporary_folder(parent):
         os.close(handle)
 
 
+def _temporary_name():
+    return f"{_TEMPORARY}{uuid.uuid4().hex[:12]}"
+
+
 def _remove_abandoned(parent):
-    for lock in parent.glob(f"{_TEMPORARY}*.lock"):
-        handle = _locked(lock)
-        if handle is not None:
-            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-            lock.unlink(missing_ok=True)
-            os.close(handle)
+    for lock in parent.glob(f"{_TEMPORARIES}.lock"):
+        # Another user's must not keep this one from writing.
+        with contextlib.suppress(PermissionError):
+            _remove_if_abandoned(lock)
+
+
+def _remove_if_abandoned(lock):
+    handle = _locked(lock)
+    if handle is not None:
+        shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+        lock.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def _locked(path, wait=False):
     """A file descriptor that holds the lock; None where another process has it."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             if _is_file(handle, path):

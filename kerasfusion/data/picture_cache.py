@@ -3,9 +3,7 @@
 import hashlib
 import json
 import os
-import shutil
-import time
-import uuid
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +11,13 @@ import tensorflow as tf
 
 from kerasfusion.data.errors import DataError
 from kerasfusion.data.picture_shards import record_layout, write_shards
+from kerasfusion.files import folder_lock, temporary_folder, write_json
 
 # A part of the fingerprint: caches of another format are written anew.
 FORMAT = 1
 MANIFEST = "index.json"
-# What a killed build left is removed by a later one, when it got no further file for so long.
-ABANDONED_SECONDS = 24 * 3600
+_SHARD = re.compile(r"pictures-\d{5,}-of-\d{5,}\.tfrecord")
+_ENTRIES = {"source", "shards", "failed", "pictures_per_shard", "record_bytes", "image_offset", "fingerprint_offset"}
 
 
 class PictureCache:
@@ -130,12 +129,15 @@ def _read_manifest(folder):
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return None
     try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise DataError(
-            f"{folder} is no picture cache (it has no readable {MANIFEST}). Delete it, or choose another folder "
-            "(cache_dir=…, --cache-dir)."
-        ) from None
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if manifest.keys() >= _ENTRIES and all(_SHARD.fullmatch(shard["file"]) for shard in manifest["shards"]):
+            return manifest
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        pass
+    raise DataError(
+        f"{folder} is no image cache (it has no readable {MANIFEST} of one). Delete it, or choose another folder "
+        "(cache_dir=…, --cache-dir)."
+    )
 
 
 def _check_shards(folder, manifest):
@@ -162,26 +164,36 @@ def _damaged(file, reason):
 def _write(folder, keys, size, source):
     """Write a folder under another name and rename it when it is complete; returns its manifest."""
     needed = len(keys) * record_layout(size)["record_bytes"]
-    part = folder.with_name(f"{folder.name}.part-{uuid.uuid4().hex[:8]}")
     try:
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.mkdir(parents=True)
-        _remove_abandoned(folder)
-        manifest = {"source": source, **write_shards(part, keys, size)}
-        (part / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-        part.rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Before the new one is written: the disk may not have room for both.
+        _remove_cache(folder)
+        with temporary_folder(folder.parent) as part:
+            manifest = {"source": source, **write_shards(part, keys, size)}
+            write_json(part / MANIFEST, manifest)
+            with folder_lock(folder.parent, wait=True):
+                # Another process may have written one meanwhile.
+                _remove_cache(folder)
+                os.replace(part, folder)
     except (OSError, tf.errors.OpError) as error:
         raise DataError(
             f"The picture cache {folder} cannot be written: {error}. It takes {needed:,} bytes. Make room, or choose "
             "another folder (cache_dir=…, --cache-dir)."
         ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return manifest
 
 
-def _remove_abandoned(folder):
-    for part in folder.parent.glob(f"{folder.name}.part-*"):
-        if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
-            shutil.rmtree(part)
+def _remove_cache(folder):
+    """Delete a cache's own files and its folder; refuse where the folder holds anything else."""
+    found = list(folder.iterdir()) if folder.exists() else []
+    foreign = sorted(path.name for path in found if path.name != MANIFEST and not _SHARD.fullmatch(path.name))
+    if foreign:
+        raise DataError(
+            f"The image cache {folder} is of other images and cannot be replaced, because the folder holds other "
+            f"files too: {', '.join(foreign[:5])}. Move them, or choose another folder (cache_dir=…, --cache-dir)."
+        )
+    # The manifest last: without it, what is left of an interrupted removal is no cache.
+    for path in sorted(found, key=lambda path: path.name == MANIFEST):
+        path.unlink()
+    if found:
+        folder.rmdir()

@@ -1,16 +1,15 @@
 """Models by what they score and how long a request takes."""
 
-from pathlib import Path
-
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from kerasfusion.evaluation.figures import ACCENT, QUIET
+from kerasfusion.evaluation.figures import ACCENT, QUIET, figure_style, save_figure
 
 # Latency is drawn in logarithms: twice as slow is as far at the left as at the right.
 ROUND = [digit * 10.0**power for power in range(-3, 6) for digit in (1, 2, 5)]
 
 
+@figure_style()
 def draw(found, latency, joined, path):
     """Write the picture.
 
@@ -51,7 +50,7 @@ def draw(found, latency, joined, path):
             annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": QUIET, "lw": 0.5},
         )
-    figure.savefig(Path(path), dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def around(values):

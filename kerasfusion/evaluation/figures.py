@@ -1,15 +1,47 @@
 """Pictures of a run: learning curves, the comparison with baselines, the confusion matrix, examples."""
 
+import contextlib
+import re
 import textwrap
 
+import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
+from kerasfusion.files import atomic_write
+
 ACCENT, QUIET = "#1f6feb", "#9aa4b2"
 MOST_CLASSES = 30
+# Longer ones would make a figure larger than can be drawn.
+LONGEST_NAME, LONGEST_LINE = 40, 120
+# Control characters and halves of surrogate pairs, which no font has.
+_UNDRAWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
+@contextlib.contextmanager
+def figure_style():
+    """Settings of Matplotlib for every figure; also a decorator of functions that draw.
+
+    Text is drawn as it is: `$` in a class or sentence is a dollar sign, not the start of a formula.
+    """
+    with matplotlib.rc_context({"text.parse_math": False}):
+        yield
+
+
+def save_figure(figure, path, **settings):
+    """Write a figure atomically; the settings are those of `Figure.savefig`."""
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, **settings)
+
+
+def shorten(text, length=LONGEST_NAME):
+    """Cut a text so that it fits into a figure, and replace characters that cannot be drawn."""
+    cut = text if len(text) <= length else f"{text[: length - 1]}…"
+    return _UNDRAWABLE.sub(lambda found: " " if found[0].isspace() else "\ufffd", cut)
+
+
+@figure_style()
 def learning_curves(history, path):
     """Training and validation loss, and the main metric, over epochs."""
     names = [name for name in history[0] if not name.startswith("val_") and f"val_{name}" in history[0]]
@@ -24,9 +56,10 @@ def learning_curves(history, path):
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
+@figure_style()
 def comparison(scores, path):
     """The model beside everything it has to beat, with intervals: dict name -> Score, the model first."""
     figure = Figure(figsize=(7, 0.55 * len(scores) + 1.1), layout="constrained")
@@ -42,9 +75,10 @@ def comparison(scores, path):
     axes.set(xlabel=f"{scores[model].name} on the test split, 95 % interval")
     axes.set_xlim(0, max(score.high for score in scores.values()) * 1.15)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
+@figure_style()
 def confusion(task, labels, decided, path):
     """How often each class (rows) was taken for each other (columns); the most frequent classes where many."""
     frequent = np.argsort(-np.bincount(labels.astype(int), minlength=len(task.classes)), kind="stable")
@@ -55,18 +89,19 @@ def confusion(task, labels, decided, path):
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.subplots()
     picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    names = [task.classes[k] for k in kept]
+    names = [shorten(task.classes[k]) for k in kept]
     axes.set_xticks(range(len(kept)), names, rotation=90, fontsize=8)
     axes.set_yticks(range(len(kept)), names, fontsize=8)
     for row, column in zip(*np.nonzero(matrix), strict=True):
         color = "white" if share[row, column] > 0.5 else "black"
         axes.text(column, row, matrix[row, column], ha="center", va="center", fontsize=6, color=color)
     more = f" ({len(kept)} most frequent of {len(task.classes)})" if len(kept) < len(task.classes) else ""
-    axes.set(xlabel="decided", ylabel="label", title=f"{task.name}{more}")
+    axes.set(xlabel="decided", ylabel="label", title=f"{shorten(task.title)}{more}")
     figure.colorbar(picture, ax=axes, fraction=0.046, label="share of the row")
-    figure.savefig(path, dpi=120, bbox_inches="tight")
+    save_figure(figure, path, dpi=120, bbox_inches="tight")
 
 
+@figure_style()
 def reliability(calibration, path):
     """How often answers were right at each confidence, before and after the temperature, and how many they are."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
@@ -85,9 +120,10 @@ def reliability(calibration, path):
         below.set(xlabel="confidence")
     panels[0, 0].set(ylabel="share that is right")
     panels[1, 0].set(ylabel="answers")
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
+@figure_style()
 def looked_at(rows, path, asked=None):
     """Rows of `kf.explain.explained_rows`: the picture under its row's text, and beside it the map of each class."""
     columns = 1 + max(len(row["maps"]) for row in rows)
@@ -97,14 +133,15 @@ def looked_at(rows, path, asked=None):
     for place, row in enumerate(rows):
         first, *others = figure.axes[columns * place :]
         first.imshow(row["picture"], interpolation="nearest")
-        first.set_title(textwrap.fill(asked[place], 28) if asked else "", fontsize=8)
+        first.set_title(textwrap.fill(shorten(asked[place], LONGEST_LINE), 28) if asked else "", fontsize=8)
         for axes, shown in zip(others, row["maps"], strict=False):
             axes.imshow(shown["picture"], interpolation="nearest")
-            title = f"{shown['said']}: {shown['class']} ({shown['probability']:.0%})".replace("$", r"\$")
+            title = f"{shown['said']}: {shorten(shown['class'])} ({shown['probability']:.0%})"
             axes.set_title(textwrap.fill(title, 24), fontsize=8)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, dpi=110)
 
 
+@figure_style()
 def words_looked_at(rows, path, columns=8):
     """Rows of `kf.explain.explained_words`: the picture, and behind it the map of each word."""
     lines = [-(-(1 + len(row["maps"])) // columns) for row in rows]
@@ -115,10 +152,11 @@ def words_looked_at(rows, path, columns=8):
         cells = [("", row["picture"]), *((shown["word"], shown["picture"]) for shown in row["maps"])]
         for axes, (word, picture) in zip(figure.axes[columns * first :], cells, strict=False):
             axes.imshow(picture, interpolation="nearest")
-            axes.set_title(word.replace("$", r"\$"), fontsize=9)
-    figure.savefig(path, dpi=110)
+            axes.set_title(shorten(word), fontsize=9)
+    save_figure(figure, path, dpi=110)
 
 
+@figure_style()
 def robustness(curves, path):
     """How scores fall by degrees: a row for each task, a panel for each corruption, a line for each model."""
     tasks, corruptions = curves["task"].unique(), curves["corruption"].unique()
@@ -134,11 +172,12 @@ def robustness(curves, path):
                 axes.plot(line["degree"], line["value"], "o-", ms=3, color=colors[model], label=model)
             axes.set(title=corruption, xlabel="degree")
             axes.grid(alpha=0.3)
-        row[0].set(ylabel=f"{task}: {part['metric'].iloc[0]}")
+        row[0].set(ylabel=f"{shorten(task)}: {part['metric'].iloc[0]}")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
+@figure_style()
 def example_grid(pictures, captions, colors, path, columns=4):
     """Pictures with a few lines below each: uint8 arrays, strings, a color per caption."""
     rows = -(-len(pictures) // columns)
@@ -147,11 +186,12 @@ def example_grid(pictures, captions, colors, path, columns=4):
         axes.axis("off")
     for axes, picture, caption, color in zip(figure.axes, pictures, captions, colors, strict=False):
         axes.imshow(picture, interpolation="nearest")
-        lines = "\n".join(textwrap.fill(line, 30) for line in caption.split("\n"))
+        lines = "\n".join(textwrap.fill(shorten(line, LONGEST_LINE), 30) for line in caption.split("\n"))
         axes.set_title(lines, fontsize=8, color=color, y=0, pad=-4, va="top")
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, dpi=110)
 
 
+@figure_style()
 def retrieval_grid(shown, pictures, texts, path):
     """Queries, each a row: the text or picture on the left, beside it what it found, right ones framed green.
 
@@ -175,8 +215,8 @@ def retrieval_grid(shown, pictures, texts, path):
             if is_picture:
                 axes.imshow(pictures(np.array([place]))[0], interpolation="nearest")
             else:
-                said = textwrap.fill(str(texts[place])[:120].replace("$", r"\$"), 20)
+                said = textwrap.fill(shorten(str(texts[place]), LONGEST_LINE), 20)
                 axes.text(0.5, 0.5, said, ha="center", va="center", fontsize=7, transform=axes.transAxes)
         for axes, is_right in zip(others, right, strict=False):
             axes.spines[:].set(visible=True, color="#1a7f37" if is_right else QUIET, linewidth=3 if is_right else 0.5)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, dpi=110)

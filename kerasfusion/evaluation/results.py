@@ -6,6 +6,8 @@ import platform
 import subprocess
 from pathlib import Path
 
+from kerasfusion.files import atomic_write, folder_lock
+
 FIELDS = ("experiment", "model", "metric", "value", "low", "high", "n", "seed", "command", "commit", "machine")
 
 
@@ -27,16 +29,16 @@ def record(path, rows, experiment, command, seed=0):
     ```
     """
     path = Path(path)
-    kept = [row for row in read(path) if row["experiment"] != experiment] if path.exists() else []
     fixed = {"experiment": experiment, "command": command, "seed": seed, "commit": commit(), "machine": machine()}
     rounded = [{k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    with open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, FIELDS, restval="")
-        writer.writeheader()
-        writer.writerows([*kept, *({**row, **fixed} for row in rounded)])
-    os.replace(temporary, path)
+    # Read under the lock: what another experiment records meanwhile would be lost.
+    with folder_lock(path.parent, wait=True):
+        kept = [row for row in read(path) if row["experiment"] != experiment] if path.exists() else []
+        with atomic_write(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, FIELDS, restval="")
+            writer.writeheader()
+            writer.writerows([*kept, *({**row, **fixed} for row in rounded)])
 
 
 def read(path):

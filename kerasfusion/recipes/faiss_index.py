@@ -1,7 +1,6 @@
-import os
-from pathlib import Path
-
 import numpy as np
+
+from kerasfusion.files import atomic_write
 
 # Queries compared with everything at once: 64 with a million rows are 0.25 GB of float32.
 QUERIES = 64
@@ -63,10 +62,8 @@ def faiss_index(embeddings, queries, path, kind="hnsw", k=10):
     else:
         raise ValueError(f"faiss_index: there is no kind {kind!r}; choose flat, ivf or hnsw.")
     index.add(rows)
-    path = Path(path)
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    faiss.write_index(index, str(temporary))
-    os.replace(temporary, path)
+    with atomic_write(path) as temporary:
+        faiss.write_index(index, str(temporary))
     shared = 0
     for start in range(0, len(asked), QUERIES):
         part = asked[start : start + QUERIES]

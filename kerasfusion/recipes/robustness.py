@@ -1,12 +1,13 @@
-import os
 from pathlib import Path
 
 import numpy as np
 
 import kerasfusion as kf
+from kerasfusion.bounds import check_bounds
 from kerasfusion.data import load_rows
 from kerasfusion.evaluation import figures, write_robustness_page
 from kerasfusion.evaluation import robustness as measure
+from kerasfusion.files import atomic_write
 from kerasfusion.recipes.families import refuse_unlabelled
 from kerasfusion.recipes.reload import load_baselines, reload_data
 
@@ -42,6 +43,7 @@ def robustness(run, source=None, out=None, image_dir=None, allow_outside=False, 
     """
     run = run if isinstance(run, kf.training.Run) else kf.load(run)
     refuse_unlabelled("robustness", run.schema)
+    check_bounds(degrees=degrees, seed=seed)
     if source is None:
         examples, rows = reload_data(run).splits["test"], f"the test split of {run.config['source']}"
     else:
@@ -53,9 +55,8 @@ def robustness(run, source=None, out=None, image_dir=None, allow_outside=False, 
     out = run.path / "robustness" if out is None else Path(out)
     out.mkdir(parents=True, exist_ok=True)
     for name, frame in (("curves", found.curves), ("summary", found.summary)):
-        temporary = out / f".{name}.csv.tmp-{os.getpid()}"
-        frame.to_csv(temporary, index=False)
-        temporary.replace(out / f"{name}.csv")
+        with atomic_write(out / f"{name}.csv") as temporary:
+            frame.to_csv(temporary, index=False)
     figures.robustness(found.curves, out / "robustness.png")
     write_robustness_page(out / "report.html", found, run.schema, model, rows)
     return found

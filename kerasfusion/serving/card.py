@@ -1,7 +1,8 @@
 """What an export says about itself: how it was made, what may be expected of it, what was measured."""
 
 import json
-import os
+
+from kerasfusion.files import write_json
 
 FILE = "assets.extra/kerasfusion.json"
 
@@ -13,7 +14,8 @@ def read_card(version):
         version: `pathlib.Path` of the version.
 
     Returns:
-        dict with, from `export`: `features` (name -> kind), `classes` and `kinds` (by task), `temperatures` (by
+        dict with, from `export`: `features` (name -> kind), `inputs` and `outputs` (column -> name in requests and
+        answers), `classes` and `kinds` (by task), `temperatures` (by
         task; the probabilities are calibrated with them already), `variant` (`"variables"`, `"frozen"` or
         `"bfloat16"`), `tolerance` (largest difference from Keras that `verify` allows), `vocabulary_bytes`,
         `constant_bytes` (weights that are part of the graph), `variables` (number of weights that are not); `gallery`
@@ -35,9 +37,4 @@ def write_card(version, card):
     """Write a version's card, replacing the old one whole."""
     path = version / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(card, indent=1, ensure_ascii=False), encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_json(path, card)

@@ -3,12 +3,13 @@
 import errno
 import functools
 import os
-import shutil
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from kerasfusion.data.schema import LABEL_KINDS
+from kerasfusion.files import folder_lock, temporary_folder
 from kerasfusion.serving import reference, warmup
 from kerasfusion.serving.caption_signatures import CaptionSignatures
 from kerasfusion.serving.card import write_card
@@ -75,28 +76,28 @@ def write_version(base, write):
     """
     base = Path(base)
     base.mkdir(parents=True, exist_ok=True)
-    temporary = base / f".tmp-{os.getpid()}"
-    try:
+    with temporary_folder(base) as temporary:
         write_card(temporary, write(temporary))
-        return _publish(temporary, base)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with folder_lock(base, wait=True):
+            return _publish(temporary, base)
 
 
 def _publish(temporary, base):
     """Give a finished export the next version number: TF Serving watches the folder and must see it whole."""
     while True:
-        version = base / str(
-            1 + max((int(p.name) for p in base.iterdir() if p.is_dir() and p.name.isdigit()), default=0)
-        )
+        version = base / str(1 + max((int(name) for name in os.listdir(base) if _is_number(name)), default=0))
         try:
             os.replace(temporary, version)
         except OSError as error:
-            # Another export took the number since.
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            # Taken since by a writer that does not know the lock.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
         else:
             return version
+
+
+def _is_number(name):
+    return name.isascii() and name.isdigit()
 
 
 def writes_captions(schema):
@@ -131,6 +132,8 @@ def _write(model, schema, folder, examples, name, variant, gallery):
         "constant_bytes": size * model.count_params(),
         "variables": len(model.variables) if variant == "variables" else 0,
         "features": {f.name: f.kind for f in features},
+        "inputs": {column: signatures.raw.spec(f).name for f in features for column in f.columns},
+        "outputs": {task.column: task.name for task in schema.tasks if task.kind in LABEL_KINDS},
         "classes": {task.name: list(task.classes) for task in schema.tasks},
         "kinds": {task.name: task.kind for task in schema.tasks},
         "temperatures": {t.name: signatures.heads[t.name].temperature for t in schema.tasks if t.classes},

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kerasfusion.files import write_text
 from kerasfusion.serving.errors import NOT_FOUND, ServingError
 from kerasfusion.serving.model_config import (
     BATCHING_FILE,
@@ -88,5 +89,5 @@ def write_serving_files(folder, overwrite=False):
             "Edit it yourself, or let it be replaced by --overwrite."
         )
     for path, text in contents.items():
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
     return list(contents)

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from kerasfusion.files import atomic_write
+
 FILE = "assets.extra/reference.npz"
 
 # What np.save writes without pickle: booleans, integers, floats, complex numbers.
@@ -47,7 +49,7 @@ def save_reference(path, records):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # An open file, because np.savez appends ".npz" to a name that lacks it.
-    with path.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 

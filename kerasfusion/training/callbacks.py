@@ -2,11 +2,12 @@
 
 import csv
 import math
-import os
 import time
 from pathlib import Path
 
 import keras
+
+from kerasfusion.files import atomic_write
 
 
 class SaveBest(keras.callbacks.Callback):
@@ -73,12 +74,10 @@ class History(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         seconds = self.seconds()
         self.rows.append({"epoch": epoch + 1, "seconds": round(seconds, 3), **{k: float(v) for k, v in logs.items()}})
-        temporary = self.path.with_name(f".{self.path.name}.tmp-{os.getpid()}")
-        with open(temporary, "w", newline="") as file:
+        with atomic_write(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.rows[0])
             writer.writeheader()
             writer.writerows(self.rows)
-        os.replace(temporary, self.path)
         if self.say:
             shown = [k for k in logs if "loss" in k or "accuracy" in k or k.endswith("mae")]
             # One task logs its loss twice, as its own and as the total.
@@ -88,10 +87,6 @@ class History(keras.callbacks.Callback):
 
 
 def save_whole(model, path):
-    """Write a `.keras` file under a temporary name, then rename it: half a model is never taken for a whole one."""
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}.keras")
-    try:
+    """Write a `.keras` file atomically: half a model is never taken for a whole one."""
+    with atomic_write(path) as temporary:
         model.save(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,12 +1,13 @@
 """Everything a training goes on from, in one file: killed and resumed, it ends where it would have ended."""
 
 import json
-import os
 import time
 from pathlib import Path
 
 import keras
 import numpy as np
+
+from kerasfusion.files import atomic_write
 
 # At least so many seconds between two checkpoints within an epoch, and so many times what the last one took.
 SECONDS = 60.0
@@ -112,13 +113,8 @@ class Checkpoint(keras.callbacks.Callback):
         }
         arrays = {f"{kind}/{i}": v.numpy() for kind, some in variables.items() for i, v in enumerate(some)}
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".{self.path.name}.tmp-{os.getpid()}")
-        try:
-            with open(temporary, "wb") as file:
-                np.savez(file, state=json.dumps(state), **arrays)
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with atomic_write(self.path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, state=json.dumps(state), **arrays)
         self._written = time.monotonic()
         self._cost = self._written - started
 

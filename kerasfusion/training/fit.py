@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasfusion.data.augmentation import augmentation_for
 from kerasfusion.data.pipeline import Batches
+from kerasfusion.files import write_text
 from kerasfusion.models import captioning, heads_of, image_major
 from kerasfusion.models.graph import Rerun
 from kerasfusion.training.across_replicas import AcrossReplicas
@@ -119,7 +120,7 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
             left = recipe.seconds - seconds_before
             fitting = epochs_within(left, epochs, trained, batches["train"], batches["validation"])
             plan.parent.mkdir(exist_ok=True)
-            plan.write_text(f"{fitting}\n")
+            write_text(plan, f"{fitting}\n")
         epochs = int(plan.read_text())
         if say:
             say(f"  {epochs} epoch(s) within {recipe.seconds:g} s")

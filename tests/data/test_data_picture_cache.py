@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,12 +141,14 @@ def test_what_the_fingerprint_sees(tmp_path, change):
 
 
 def test_a_killed_build_leaves_no_cache(tmp_path, keys, monkeypatch):
-    """What is left of it is not taken for a cache, and is removed by a build that comes a day later."""
+    """What is left of it is not taken for a cache, and is removed by the next build."""
     whole, written = picture_shards._example, []
 
     def killed(pixels, fingerprint, present):
         if len(written) == 7:
-            monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # the dead clean up nothing
+            # The dead clean up nothing; their locks are released.
+            monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+            monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
             raise SystemExit
         written.append(present)
         return whole(pixels, fingerprint, present)
@@ -154,12 +157,10 @@ def test_a_killed_build_leaves_no_cache(tmp_path, keys, monkeypatch):
         patch.setattr(picture_shards, "_example", killed)
         ImageBank(keys, SIZE, cache_dir=tmp_path / "cache")
     monkeypatch.undo()
-    (part,) = tmp_path.glob("cache.part-*")
+    part, _ = sorted(tmp_path.glob(".tmp-*"))  # and its lock
     assert (part / "pictures-00000-of-00003.tfrecord").exists() and not (tmp_path / "cache").exists()
-    assert ImageBank(keys[:1], SIZE, cache_dir=tmp_path / "cache").cache.state == "written" and part.exists()
-    os.utime(part, (0, 0))
-    picture_cache._remove_abandoned(tmp_path / "cache")
-    assert not part.exists() and (tmp_path / "cache").exists()
+    assert ImageBank(keys[:1], SIZE, cache_dir=tmp_path / "cache").cache.state == "written"
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
 
 
 def test_a_damaged_record_is_named_before_training(folder, keys):
@@ -208,15 +209,27 @@ def test_a_full_disk_leaves_nothing_and_says_what_is_needed(tmp_path, keys, monk
     said = rf"{tmp_path}/cache cannot be written: .*No space.* It takes {10 * RECORD:,} bytes"
     with pytest.raises(DataError, match=said):
         ImageBank(keys, SIZE, cache_dir=tmp_path / "cache")
-    assert FullDisk.records == 7 and not list(tmp_path.glob("cache*"))
+    assert FullDisk.records == 7 and not list(tmp_path.iterdir())
 
 
-def test_a_folder_with_something_else_is_not_replaced(tmp_path, keys):
+@pytest.mark.parametrize("index", [None, "{}", "[]", '{"source": 1}', '{"source": "a", "shards": [1]}'])
+def test_a_folder_with_something_else_is_not_replaced(tmp_path, keys, index):
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "thesis.txt").write_text("mine")
-    with pytest.raises(DataError, match="is no picture cache"):
+    if index is not None:
+        (tmp_path / "cache" / "index.json").write_text(index)
+    with pytest.raises(DataError, match="is no image cache"):
         ImageBank(keys, SIZE, cache_dir=tmp_path / "cache")
     assert (tmp_path / "cache" / "thesis.txt").read_text() == "mine"
+
+
+def test_a_file_beside_a_cache_of_other_images_is_named_and_stays(folder, keys):
+    (folder / "thesis.txt").write_text("mine")
+    assert ImageBank(keys, SIZE, cache_dir=folder).cache.state == "reused"
+    before = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(DataError, match=r"holds other files too: thesis\.txt"):
+        ImageBank(keys[:4], SIZE, cache_dir=folder)
+    assert sorted(path.name for path in folder.iterdir()) == before
 
 
 def test_no_array_of_all_pixels_is_held(tmp_path, monkeypatch):

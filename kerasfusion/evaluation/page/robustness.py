@@ -1,12 +1,11 @@
 """A page about missing and noisy inputs."""
 
-from pathlib import Path
-
 from kerasfusion.evaluation.corruptions import CORRUPTIONS
 from kerasfusion.evaluation.page.figures import lines
 from kerasfusion.evaluation.page.html import element, section, table
 from kerasfusion.evaluation.page.render import document
 from kerasfusion.evaluation.page.results import METRICS
+from kerasfusion.evaluation.page.write import write_html
 
 _DEGREES = {corruption.name: corruption.degree for corruption in CORRUPTIONS}
 
@@ -26,10 +25,7 @@ def write_robustness_page(path, found, schema, model, rows):
     """
     title = f"Missing and noisy inputs: {model} on {rows}"
     tasks = [_task(place, schema[name], found, model) for place, name in enumerate(found.curves["task"].unique())]
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(document(title, element("p", _said()), tasks), encoding="utf-8")
-    return temporary.replace(path)
+    return write_html(document(title, element("p", _said()), tasks), path)
 
 
 def _said():

@@ -2,7 +2,6 @@
 
 import datetime
 import importlib.metadata
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from kerasfusion.evaluation.page.looked_at import looked_at_details
 from kerasfusion.evaluation.page.matches import match_details
 from kerasfusion.evaluation.page.parts import DETAILS_FILE, Parts, read_parts, run_parts
 from kerasfusion.evaluation.page.render import render
+from kerasfusion.files import write_json, write_text
 
 FILE = "report.html"
 _PACKAGES = ("kerasfusion", "keras", "tensorflow", "numpy")
@@ -57,9 +57,27 @@ def save_page(folder, reports, data, config, metrics, looked_at=None):
     Returns:
         Path: the page.
     """
+    details = save_details(folder, reports, data, looked_at)
+    return _write(run_parts(folder, data.schema, config, metrics, details), Path(folder) / FILE)
+
+
+def save_details(folder, reports, data, looked_at=None, made=None):
+    """Write `details.json`, what `write_page` needs beside the other files of a run.
+
+    Args:
+        folder: The run's folder, with `model.keras` in it.
+        reports: dict task -> `TaskReport` on the test split.
+        data: The `Data` of the run.
+        looked_at: As for `save_page`.
+        made: When, how and with what the run was made, as in its previous `details.json`; None, as from `provenance`.
+
+    Returns:
+        dict: the details.
+    """
     folder, test = Path(folder), data.splits["test"]
     details = {
         **_details(reports, test, data.splits, data.skipped, data.notes, data.image_sizes),
+        **(made or {}),
         "settings": [[str(cell) for cell in row] for row in data.settings],
         "model_bytes": (folder / "model.keras").stat().st_size,
         "sample": _sample(test),
@@ -67,8 +85,8 @@ def save_page(folder, reports, data, config, metrics, looked_at=None):
     for name, rows in (looked_at or {}).items():
         plain = word_details if reports[name].task.kind == "caption" else looked_at_details
         details["tasks"][name]["looked_at"] = plain(rows, reports[name], test)
-    (folder / DETAILS_FILE).write_text(json.dumps(details, indent=1, ensure_ascii=False), encoding="utf-8")
-    return _write(run_parts(folder, data.schema, config, metrics, details), folder / FILE)
+    write_json(folder / DETAILS_FILE, details)
+    return details
 
 
 def write_evaluation_page(path, run, reports, examples, skipped):
@@ -150,9 +168,6 @@ def _write(parts, path):
 
 
 def write_html(page, path):
-    """Write a page under a temporary name, then rename it."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(path)
-    return path
+    """Write a page atomically; a character that UTF-8 lacks becomes a question mark."""
+    write_text(path, page, errors="replace")
+    return Path(path)
