@@ -16,8 +16,10 @@ from kerasfusion.serving.errors import NOT_FOUND, UNAVAILABLE, ServingError
 from kerasfusion.serving.model_config import metrics_path
 from kerasfusion.serving.model_manager import ModelManager
 from kerasfusion.serving.request_metrics import RequestMetrics
+from kerasfusion.serving.server_limits import DEFAULT_LIMITS
 
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
+_JSON = "application/json"
 NOTICE = "A stand-in for TensorFlow Serving's REST API, for trying things out; production runs TensorFlow Serving."
 
 
@@ -34,6 +36,7 @@ class RestServer:
         threads: Requests answered at the same time; `None` for one per core.
         max_request_bytes: Larger requests get 413.
         metrics_path: Address of the Prometheus page; `None` for none.
+        limits: `ServerLimits`: rows, bytes, connections and time that clients may take.
 
     Attributes:
         url: Where it listens, such as `"http://127.0.0.1:8501"`.
@@ -57,21 +60,33 @@ class RestServer:
         threads=None,
         max_request_bytes=MAX_REQUEST_BYTES,
         metrics_path=None,
+        limits=DEFAULT_LIMITS,
     ):
-        uvicorn, self._starlette = _http_libraries()
+        uvicorn, self._starlette, connection_class = _http_libraries()
         self._manager = manager
         self._max_request_bytes = max_request_bytes
+        self._limits = limits
+        self._body_bytes = 0
+        self._running = set()
+        self._metrics_path = metrics_path
         self._metrics = RequestMetrics()
         self._pool = ThreadPoolExecutor(threads or os.cpu_count(), thread_name_prefix="request")
         self._socket = _bind(host, port)
         port = self._socket.getsockname()[1]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        app = self._starlette.applications.Starlette()
-        methods = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"]
-        if metrics_path:
-            app.add_route(metrics_path, self._metrics_page, methods=["GET"])
-        app.add_route("/{path:path}", self._answer, methods=methods)
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="off"))
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                self._app,
+                http=connection_class(limits),
+                interface="asgi3",
+                ws="none",
+                lifespan="off",
+                log_level="error",
+                access_log=False,
+                timeout_keep_alive=limits.keep_alive_timeout,
+                timeout_graceful_shutdown=limits.graceful_timeout,
+            )
+        )
         # uvicorn listens to signals only in the main thread, and would die of them; serve() ends it gently.
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, name="http")
 
@@ -85,12 +100,17 @@ class RestServer:
         return self
 
     def stop(self):
-        """Takes no more requests, and returns when those in flight are answered."""
+        """Takes no more requests, and returns when those in flight are answered or `graceful_timeout` is over.
+
+        Returns:
+            Whether no model runs any more; one that does cannot be interrupted, only left behind.
+        """
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join()
-        self._pool.shutdown()
+        self._pool.shutdown(wait=False, cancel_futures=True)
         self._socket.close()
+        return all(future.done() for future in list(self._running))
 
     def __enter__(self):
         return self.start()
@@ -98,48 +118,81 @@ class RestServer:
     def __exit__(self, *exception):
         self.stop()
 
+    async def _app(self, scope, receive, send):
+        request = self._starlette.requests.Request(scope, receive)
+        body, status, media_type = await self._answer(request)
+        response = self._starlette.responses.Response(body, status, media_type=media_type)
+        await response(scope, receive, send)
+
     async def _answer(self, request):
+        """Body, status and media type of the answer to a request."""
+        if self._metrics_path and request.scope["path"] == self._metrics_path and request.method in ("GET", "HEAD"):
+            return self._metrics.page(), 200, "text/plain"
         started = time.perf_counter()
+        body = bytearray()
         try:
-            body = await self._body(request)
+            await asyncio.wait_for(self._read_body(request, body), self._limits.body_timeout)
+            answer = await self._run(request, body)
+        except _RefusedError as refused:
+            return _error(*refused.args)
+        except TimeoutError:
+            return _error(408, f"The body did not arrive within {self._limits.body_timeout:g} s.")
+        except asyncio.CancelledError:
+            return _error(503, "The server is stopping.")
         except self._starlette.requests.ClientDisconnect:
             # Nobody is left to read this.
-            return self._response(b"", 499)
-        if body is None:
-            message = f"The request is larger than {self._max_request_bytes} bytes."
-            return self._response(json.dumps({"error": message}).encode(), 413)
-        path = request.scope["raw_path"].decode("ascii")
-        loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(self._pool, rest_api.answer, self._manager, request.method, path, body)
+            return b"", 499, _JSON
+        finally:
+            self._body_bytes -= len(body)
         self._metrics.add(answer, time.perf_counter() - started)
-        return self._response(answer.body, answer.http_status)
+        return answer.body, answer.http_status, _JSON
 
-    async def _body(self, request):
-        """The body, or `None` where it is too large; then the rest of it is not read."""
-        length = request.headers.get("content-length", "0")
-        if int(length) > self._max_request_bytes:
-            return None
-        parts, size = [], 0
+    async def _read_body(self, request, body):
+        """Append the body to `body`. The rest of one that is refused is not kept."""
+        too_large = _RefusedError(413, f"The request is larger than {self._max_request_bytes} bytes (--max-request-bytes).")
+        if int(request.headers.get("content-length", "0")) > self._max_request_bytes:
+            raise too_large
         async for part in request.stream():
-            size += len(part)
-            if size > self._max_request_bytes:
-                return None
-            parts.append(part)
-        return b"".join(parts)
+            body += part
+            self._body_bytes += len(part)
+            if len(body) > self._max_request_bytes:
+                raise too_large
+            if self._body_bytes > self._limits.max_body_bytes:
+                raise _RefusedError(503, "The server holds as many bytes of requests as it takes; try again later.")
 
-    async def _metrics_page(self, request):
-        return self._starlette.responses.PlainTextResponse(self._metrics.page())
+    async def _run(self, request, body):
+        path = request.scope["raw_path"].decode("ascii")
+        arguments = (self._manager, request.method, path, body, self._limits)
+        future = self._pool.submit(rest_api.answer, *arguments)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return await asyncio.wrap_future(future)
 
-    def _response(self, body, status):
-        return self._starlette.responses.Response(body, status, media_type="application/json")
+class _RefusedError(Exception):
+    """A request that is answered with a status and a message before it is read to its end."""
 
 
-def serve(folder, host="127.0.0.1", port=8501, threads=None, max_request_bytes=MAX_REQUEST_BYTES, say=print):
+def _error(status, message):
+    return json.dumps({"error": message}).encode(), status, _JSON
+
+
+def serve(
+    folder,
+    host="127.0.0.1",
+    port=8501,
+    threads=None,
+    max_request_bytes=MAX_REQUEST_BYTES,
+    say=print,
+    limits=DEFAULT_LIMITS,
+):
     """Serves SavedModels as TensorFlow Serving's REST API does, until SIGTERM or Ctrl-C. Runs in the main thread.
 
     A stand-in for trying things out; production runs TensorFlow Serving. The models run in the same C++ runtime, and
     requests, answers and errors follow the server's. What is not here: gRPC, batching between requests, `classify`
-    and `regress`, compressed requests, time limits.
+    and `regress`, compressed requests, a time limit for the model's own work. What is here only: `ServerLimits`.
+
+    The first SIGTERM or Ctrl-C takes no more requests and answers those in flight, for `limits.graceful_timeout` at
+    most; if a model still runs then, or at a second signal, the signal ends the process at once.
 
     Args:
         folder: A folder of models, or of one model; see `model_config.read_models()`.
@@ -148,6 +201,7 @@ def serve(folder, host="127.0.0.1", port=8501, threads=None, max_request_bytes=M
         threads: Requests answered at the same time; `None` for one per core.
         max_request_bytes: Larger requests get 413.
         say: Called with lines of text about what is going on.
+        limits: `ServerLimits`: rows, bytes, connections and time that clients may take.
 
     Raises:
         ImportError: The extra `[serve]` is not installed.
@@ -160,22 +214,33 @@ def serve(folder, host="127.0.0.1", port=8501, threads=None, max_request_bytes=M
     """
     say(NOTICE)
     manager = ModelManager(folder, say)
-    server = RestServer(manager, host, port, threads, max_request_bytes, metrics_path(folder))
+    server = RestServer(manager, host, port, threads, max_request_bytes, metrics_path(folder), limits)
     stop = threading.Event()
+    received = []
+
+    def stop_or_end(number, frame):
+        # The next signal has its default effect, whatever Python is doing.
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
+        received.append(number)
+        stop.set()
+
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         manager.poll()
         _check_models(manager)
         for number in before:
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, stop_or_end)
         server.start()
         manager.watch()
         for line in _start_lines(manager, server.url):
             say(line)
         stop.wait()
-        say("Stopping: requests in flight are still answered.")
+        say(f"Stopping: requests in flight are still answered, for {limits.graceful_timeout:g} s at most.")
     finally:
-        server.stop()
+        if not server.stop() and received:
+            say("A request still runs and is given up.")
+            signal.raise_signal(received[0])
         manager.close()
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -184,15 +249,16 @@ def serve(folder, host="127.0.0.1", port=8501, threads=None, max_request_bytes=M
 
 def _http_libraries():
     try:
-        import starlette.applications
         import starlette.requests
         import starlette.responses
         import uvicorn
+
+        from kerasfusion.serving.http_connection import connection_class
     except ImportError as error:
         raise ImportError(
             f"`kerasfusion serve` needs the extra [serve]: pip install 'kerasfusion[serve]' ({error})"
         ) from None
-    return uvicorn, starlette
+    return uvicorn, starlette, connection_class
 
 
 def _bind(host, port):

@@ -26,6 +26,8 @@ TYPE_NAMES = {
     "string": "string",
 }
 _decoder = json.JSONDecoder()
+# NumPy 1 holds 32 dimensions, and rows add one.
+_MAX_DEPTH = 31
 
 
 def parse_request(body):
@@ -60,12 +62,13 @@ def parse_request(body):
     return request
 
 
-def read_inputs(request, specs):
+def read_inputs(request, specs, max_rows=None):
     """Takes the inputs of a signature out of a request.
 
     Args:
         request: What `parse_request()` gave: rows under `instances`, or columns under `inputs`.
         specs: Input name -> `(dtype, shape)`.
+        max_rows: Most rows to take; `None` for any number.
 
     Returns:
         `(arrays, rows)`: input name -> array, and whether the request was in rows.
@@ -79,9 +82,9 @@ def read_inputs(request, specs):
             "keys to exist "
         )
     if "instances" in request:
-        return _read_rows(request, specs), True
+        return _read_rows(request, specs, max_rows), True
     if "inputs" in request:
-        return _read_columns(request["inputs"], specs), False
+        return _read_columns(request["inputs"], specs, max_rows), False
     raise ServingError("Missing 'inputs' or 'instances' key")
 
 
@@ -118,12 +121,21 @@ def write_outputs(outputs, rows):
     return _dump({"predictions": [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]})
 
 
-def _read_rows(request, specs):
+def _check_rows(rows, max_rows):
+    if max_rows is not None and rows > max_rows:
+        raise ServingError(
+            f"The request has {rows} rows; this server takes at most {max_rows} of this model in one request. "
+            "Send fewer, or raise --max-rows and --max-decoded-bytes."
+        )
+
+
+def _read_rows(request, specs, max_rows):
     instances = request["instances"]
     if not isinstance(instances, list):
         raise ServingError(f"JSON Value: {_shown(request)} Expecting 'instances' to be an list/array")
     if not instances:
         raise ServingError(f"JSON Value: {_shown(request)} No values in 'instances' array")
+    _check_rows(len(instances), max_rows)
     if not isinstance(instances[0], dict) and len(specs) > 1:
         raise ServingError(
             "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
@@ -156,7 +168,7 @@ def _read_rows(request, specs):
     return {name: np.stack(values) for name, values in columns.items()}
 
 
-def _read_columns(inputs, specs):
+def _read_columns(inputs, specs, max_rows):
     if not _is_object(inputs):
         if len(specs) > 1:
             raise ServingError(
@@ -167,6 +179,12 @@ def _read_columns(inputs, specs):
     missing = [name for name in specs if name not in inputs]
     if missing:
         raise ServingError(f"Missing named input: {missing[0]} in 'inputs' object.")
+    for name, (_, shape) in specs.items():
+        # Models fail on a batch without rows in words of their own.
+        if shape and shape[0] is None and isinstance(inputs[name], list):
+            if not inputs[name]:
+                raise ServingError(f"No values in input {name} of 'inputs': send one row at least.")
+            _check_rows(len(inputs[name]), max_rows)
     return {name: _to_array(inputs[name], dtype) for name, (dtype, _) in specs.items()}
 
 
@@ -186,6 +204,8 @@ def _to_array(value, dtype):
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
+    if len(shape) > _MAX_DEPTH:
+        raise ServingError(f"Lists are nested {len(shape)} deep; at most {_MAX_DEPTH} are taken.")
     leaves = []
     _collect(value, 0, shape, _READERS[dtype], dtype, leaves)
     # By way of one dimension, because NumPy would take the bytes of a string for a further one.

@@ -122,12 +122,17 @@ def read_text_proto(file, message):
         The message.
 
     Raises:
-        ServingError: The file does not say what the message can hold; file, line and column are named.
+        ServingError: The file cannot be read or does not say what the message can hold; file, line and column are
+            named.
     """
     try:
         return text_format.Parse(file.read_text(encoding="utf-8"), message)
     except text_format.ParseError as error:
         raise ServingError(f"{file}:{error}") from None
+    except UnicodeDecodeError as error:
+        raise ServingError(f"{file} is not UTF-8 text ({error}); save it as UTF-8.") from None
+    except OSError as error:
+        raise ServingError(f"{file} cannot be read: {error.strerror}.") from None
 
 
 def _model(folder, config):

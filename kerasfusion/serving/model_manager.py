@@ -3,11 +3,12 @@
 import contextlib
 import threading
 import time
+from pathlib import Path
 
 from kerasfusion.serving import warmup
 from kerasfusion.serving.capi import CApiSession
 from kerasfusion.serving.errors import INVALID_ARGUMENT, NOT_FOUND, UNKNOWN, ServingError
-from kerasfusion.serving.model_config import read_models, versions_in
+from kerasfusion.serving.model_config import MODELS_FILE, read_models, versions_in
 
 
 class ModelVersion:
@@ -59,6 +60,10 @@ class ModelManager:
     freed after the requests that still run on it. A version that cannot be loaded leaves the old one serving, and is
     tried again when its files change. `models.config` is read again at every poll.
 
+    As in TF Serving, a model whose folder disappears goes on serving: a mount that is away may come back. A version
+    whose folder disappears from a model's folder that is still there is unloaded, after the requests on it. What goes
+    wrong with one model is said once, and leaves it and the others as they are.
+
     Args:
         folder: What `read_models()` takes.
         say: Called with a line of text about every change.
@@ -76,10 +81,10 @@ class ModelManager:
     """
 
     def __init__(self, folder, say=lambda line: None):
-        self.folder = folder
+        self.folder = Path(folder)
         self._say = say
         self._configs = {model.name: model for model in read_models(folder)}
-        self._complaint = None
+        self._complaints = {}
         self._versions = {}
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -134,9 +139,11 @@ class ModelManager:
 
     def poll(self):
         """Brings what is loaded into line with what is on disk."""
-        self._read_configs()
-        for name in [*self._configs, *(name for name in self._versions if name not in self._configs)]:
-            self._update(name, self._configs.get(name))
+        with self._complaining("the models stay as they are"):
+            self._configs = self._read_configs()
+        for name in {**self._configs, **self._versions}:
+            with self._complaining(f"model {name} stays as it is"):
+                self._update(name, self._configs.get(name))
 
     def watch(self, seconds=1.0):
         """Polls again and again, in a thread of its own."""
@@ -154,29 +161,39 @@ class ModelManager:
 
     def _watch(self, seconds):
         while not self._stopping.wait(seconds):
-            try:
-                self.poll()
-            # A folder that disappears while it is read must not end the watch.
-            except OSError as error:
-                self._complain(str(error))
+            self.poll()
 
-    def _complain(self, text):
-        if text != self._complaint:
-            self._say(text)
-        self._complaint = text
+    @contextlib.contextmanager
+    def _complaining(self, effect):
+        """Tell of an error once, as long as it stays the same. Nothing that lies in a folder may end the watch."""
+        try:
+            yield
+        except Exception as error:
+            text = f"{str(error) or type(error).__name__}: {effect}"
+            if self._complaints.get(effect) != text:
+                self._tell(text)
+            self._complaints[effect] = text
+        else:
+            self._complaints.pop(effect, None)
+
+    def _tell(self, line):
+        # Standard output may be a pipe that nobody reads any more.
+        with contextlib.suppress(OSError, ValueError):
+            self._say(line)
 
     def _read_configs(self):
-        try:
-            self._configs = {model.name: model for model in read_models(self.folder)}
-            self._complaint = None
-        except ServingError as error:
-            self._complain(f"{error}: the models stay as they are")
+        configs = {model.name: model for model in read_models(self.folder)}
+        if not (self.folder / MODELS_FILE).is_file():
+            # `models.config` would still name a model whose folder is away.
+            away = {name: model for name, model in self._configs.items() if not model.base_path.is_dir()}
+            configs = {**away, **configs}
+        return configs
 
     def _update(self, name, config):
-        on_disk = versions_in(config.base_path) if config else {}
         # As TF Serving: a folder that is gone altogether may come back, one that is empty was emptied on purpose.
         if config and not config.base_path.is_dir():
-            return
+            raise ServingError(f"Could not find base path {config.base_path}", NOT_FOUND)
+        on_disk = versions_in(config.base_path) if config else {}
         wanted = config.wanted(on_disk) if config else []
         for number in wanted:
             known = self._versions.get(name, {}).get(number)
@@ -201,12 +218,12 @@ class ModelManager:
             version.state = "END"
             serving = ", ".join(str(v.number) for v in self.available(version.model))
             goes_on = f"; version {serving} goes on serving" if serving else ""
-            self._say(f"{version.model}: version {version.number} failed: {version.error}{goes_on}")
+            self._tell(f"{version.model}: version {version.number} failed: {version.error}{goes_on}")
             return
         with self._changed:
             version.state = "AVAILABLE"
         seconds = time.perf_counter() - started
-        self._say(f"{version.model}: version {version.number} is available, loaded and warmed up in {seconds:.1f} s")
+        self._tell(f"{version.model}: version {version.number} is available, loaded and warmed up in {seconds:.1f} s")
 
     def _unload(self, version):
         with self._changed:
@@ -215,10 +232,11 @@ class ModelManager:
         version.session.close()
         version.session = None
         version.state = "END"
-        self._say(f"{version.model}: version {version.number} is unloaded")
+        self._tell(f"{version.model}: version {version.number} is unloaded")
 
 
 def _files(folder):
-    """What changes when a file of the folder does."""
-    stats = [(str(path), path.stat()) for path in sorted(folder.rglob("*"))]
+    """What changes when a file of the folder does. A link may point nowhere."""
+    paths = sorted(folder.rglob("*"))
+    stats = [(str(path), path.stat() if path.exists() else path.lstat()) for path in paths]
     return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]

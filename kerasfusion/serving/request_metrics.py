@@ -40,10 +40,11 @@ class RequestMetrics:
         lines = ["# TYPE :tensorflow:serving:request_count counter"]
         with self._lock:
             for (model, status), count in sorted(self._counts.items()):
-                lines.append(f':tensorflow:serving:request_count{{model_name="{model}",status="{status}"}} {count}')
+                labels = f'model_name="{_label(model)}",status="{status}"'
+                lines.append(f":tensorflow:serving:request_count{{{labels}}} {count}")
             lines.append("# TYPE :tensorflow:serving:request_latency histogram")
             for (model, verb), (buckets, total) in sorted(self._latencies.items()):
-                labels = f'model_name="{model}",API="{verb}",entrypoint="REST"'
+                labels = f'model_name="{_label(model)}",API="{verb}",entrypoint="REST"'
                 name = ":tensorflow:serving:request_latency"
                 bounds = [*(f"{bound:g}" for bound in _BOUNDS), "+Inf"]
                 for bound, count in zip(bounds, itertools.accumulate(buckets), strict=True):
@@ -51,3 +52,8 @@ class RequestMetrics:
                 lines.append(f"{name}_sum{{{labels}}} {total:g}")
                 lines.append(f"{name}_count{{{labels}}} {sum(buckets)}")
         return "\n".join(lines) + "\n"
+
+
+def _label(value):
+    """A label's value as Prometheus reads it: a folder may be named anything."""
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

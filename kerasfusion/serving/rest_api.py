@@ -5,12 +5,14 @@ server itself.
 """
 
 import json
+import math
 import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from kerasfusion.serving import json_tensors, protos
 from kerasfusion.serving.errors import INTERNAL, NOT_FOUND, UNIMPLEMENTED, ServingError
+from kerasfusion.serving.server_limits import DEFAULT_LIMITS
 
 _MODEL = r"/v1/models/(?P<model>[^/:]+)"
 _VERSION = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
@@ -56,7 +58,7 @@ class Answer(NamedTuple):
     status: str = "OK"
 
 
-def answer(manager, method, path, body):
+def answer(manager, method, path, body, limits=DEFAULT_LIMITS):
     """Answers one request.
 
     Args:
@@ -64,6 +66,7 @@ def answer(manager, method, path, body):
         method: `"GET"`, `"POST"`, …
         path: The path as it came, still percent-encoded, without a query.
         body: The body, as `bytes`.
+        limits: `ServerLimits`; of these, the number of rows and their decoded bytes.
 
     Returns:
         An `Answer`. Whatever goes wrong is an answer too: `{"error": …}`.
@@ -86,7 +89,7 @@ def answer(manager, method, path, body):
             raise ServingError("Missing model name in request.")
         model = name if name in manager.models else ""
         number, label = _version(match)
-        return Answer(200, _VERBS[verb](manager, name, number, label, body), model, verb)
+        return Answer(200, _VERBS[verb](manager, name, number, label, body, limits), model, verb)
     except ServingError as error:
         return _refused(error, model, verb)
     except RecursionError:
@@ -110,7 +113,7 @@ def _version(match):
     return number, unquote(match["label"]) if match["label"] else None
 
 
-def _status(manager, model, number, label, body):
+def _status(manager, model, number, label, body, limits):
     # TF Serving does not look at the label here: it gives every version.
     versions = [version for version in manager.versions(model) if number in (None, version.number)]
     if not versions and number is not None:
@@ -129,7 +132,7 @@ def _version_status(version):
     }
 
 
-def _metadata(manager, model, number, label, body):
+def _metadata(manager, model, number, label, body, limits):
     with manager.use(model, number, label) as version:
         signatures = {name: _signature(proto) for name, proto in version.session.signature_defs.items()}
         spec = {"name": model, "signature_name": "", "version": str(version.number)}
@@ -157,21 +160,34 @@ def _tensor_info(info):
     }
 
 
-def _predict(manager, model, number, label, body):
+def _predict(manager, model, number, label, body, limits):
     request = json_tensors.parse_request(body)
     with manager.use(model, number, label) as version:
         name = request.get("signature_name") or "serving_default"
         if name not in version.session.signatures:
             raise ServingError(f'Serving signature name: "{name}" not found in signature def')
-        inputs, rows = json_tensors.read_inputs(request, version.session.signatures[name]["inputs"])
+        max_rows = _max_rows(version.session.signatures, limits)
+        inputs, rows = json_tensors.read_inputs(request, version.session.signatures[name]["inputs"], max_rows)
         outputs = version.session.run(name, inputs)
     return json_tensors.write_outputs(outputs, rows)
+
+
+def _max_rows(signatures, limits):
+    """Rows that one request may have: of a model of large images fewer, because they are decoded all at once."""
+    row_bytes = [sum(map(_row_bytes, signature["inputs"].values())) for signature in signatures.values()]
+    return max(1, min(limits.max_rows, limits.max_decoded_bytes // max(1, *row_bytes)))
+
+
+def _row_bytes(spec):
+    """Bytes of one row of an input as float32: the pixels that an encoded image becomes are an input of `tensors`."""
+    _, shape = spec
+    return 4 * math.prod(size or 1 for size in shape[1:]) if shape else 4
 
 
 def _examples(verb, kind):
     """`classify` and `regress` take signatures of their own kind, which these exports do not have."""
 
-    def refuse(manager, model, number, label, body):
+    def refuse(manager, model, number, label, body, limits):
         request = json_tensors.parse_request(body)
         if "examples" not in request:
             raise ServingError("When method is classify, key 'examples' is expected and was not found")

@@ -69,7 +69,7 @@ def test_refused(server, method, path, code):
 
 
 def test_too_large_requests(server):
-    error = {"error": f"The request is larger than {LIMIT} bytes."}
+    error = {"error": f"The request is larger than {LIMIT} bytes (--max-request-bytes)."}
     fits = times(1, 2) + " " * (LIMIT - len(times(1, 2)))
     assert ask(server, "POST", "/v1/models/toy:predict", fits)[0].status == 200
     answer, content = ask(server, "POST", "/v1/models/toy:predict", fits + " ")
