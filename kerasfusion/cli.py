@@ -9,27 +9,18 @@ import warnings
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
+
+from kerasfusion.failures import exit_code
+from kerasfusion.files import atomic_write
+from kerasfusion.parameters import Columns, Number, Output, Widths
+from kerasfusion.terminal import complain, prepare_streams, say, show
 
 # Only click and rich are loaded here: `--help` must answer at once. TensorFlow comes with the command that needs it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-console = Console(highlight=False, soft_wrap=True)
-
-
-class Columns(click.ParamType):
-    """Names of columns, divided by commas."""
-
-    name = "columns"
-
-    def convert(self, value, param, ctx):
-        return value if isinstance(value, list) else [part.strip() for part in value.split(",") if part.strip()]
-
-
 COLUMNS, FOLDER, FILE = Columns(), click.Path(path_type=Path), click.Path(path_type=Path)
-POSITIVE, SHARE = click.FloatRange(0, min_open=True), click.FloatRange(0, 1, min_open=True)
+NEW_FILE, NEW_FOLDER = Output(folder=False), Output(folder=True)
 RECIPE = ("epochs", "seconds", "batch_size", "learning_rate", "patience", "class_weight", "augment")
 RECIPE += ("modality_dropout",)
 TRAINING = ("baselines", "init_from", "lora", "lora_budget", "teacher", "teacher_weight", "teacher_temperature")
@@ -37,7 +28,9 @@ TRAINING += ("tensorboard", "overwrite", "resume")
 
 
 def option(name, help, default=None, type=None, **more):
-    """An option that says its default, where it has one."""
+    """An option that says its bounds and its default, where it has them."""
+    if isinstance(type, Number):
+        help = f"{help[:-1]}; {type.bound}."
     return click.option(name, help=help, default=default, type=type, show_default=default is not None, **more)
 
 
@@ -46,11 +39,11 @@ def flag(name, help):
     return click.option(name, is_flag=True, help=help)
 
 
-seed_option = option("--seed", "Seed of splits, weights and order.", 0)
+seed_option = option("--seed", "Seed of splits, weights and order.", 0, Number("seed"))
 image_dir_option = option("--image-dir", "Folder that relative image paths start from.", type=FOLDER)
 outside_option = flag("--allow-outside", "Allow image paths that leave the folder.")
 results_option = option(
-    "--results", "Write the figures to this CSV file too, with the command that made them.", type=FILE
+    "--results", "Write the figures to this CSV file too, with the command that made them.", type=NEW_FILE
 )
 
 
@@ -77,32 +70,30 @@ data_options = together(
     option("--group", "Rows of one group stay in one split."),
     option("--type", "Column by which scores are broken down."),
     option("--weight", "Column that multiplies each row's loss."),
-    option("--image-size", "Side of the pictures in pixels.", type=int),
-    option("--text-length", "Words kept of a text.", type=int),
-    option("--max-words", "Size limit of the vocabulary.", 10_000),
+    option("--image-size", "Side of the pictures in pixels.", type=Number("image_size")),
+    option("--text-length", "Words kept of a text.", type=Number("text_length")),
+    option("--max-words", "Size limit of the vocabulary.", 10_000, Number("max_words")),
     image_dir_option,
     outside_option,
-    option("--cache-dir", "Folder for decoded pictures, used again later.", type=FOLDER),
+    option("--cache-dir", "Folder for decoded pictures, used again later.", type=NEW_FOLDER),
     flag("--drop-naming", "Leave out rows whose text names a class."),
     seed_option,
 )
 recipe_options = together(
-    option("--epochs", "Most passes over the training rows; 20 without --seconds.", type=click.IntRange(min=1)),
-    option("--seconds", "Train about so long, by a number of epochs.", type=click.FloatRange(0, min_open=True)),
-    option("--batch-size", "Rows per batch.", 64, click.IntRange(min=1)),
-    option("--patience", "Stop after so many epochs without a better loss.", 5),
+    option("--epochs", "Most passes over the training rows; 20 without --seconds.", type=Number("epochs")),
+    option("--seconds", "Train about so long, by a number of epochs.", type=Number("seconds")),
+    option("--batch-size", "Rows per batch.", 64, Number("batch_size")),
+    option("--patience", "Stop after so many epochs without a better loss.", 5, Number("patience")),
     option("--class-weight", "Weigh every class alike.", type=click.Choice(["balanced"])),
     option("--augment", "Vary the training pictures.", type=click.Choice(["light", "strong"])),
-    option(
-        "--modality-dropout", "Share of rows that lose one in training.", 0.0, click.FloatRange(0, 1, max_open=True)
-    ),
+    option("--modality-dropout", "Share of rows that lose one in training.", 0.0, Number("modality_dropout")),
 )
-learning_rate_option = option("--learning-rate", "Highest learning rate.", 2e-3)
+learning_rate_option = option("--learning-rate", "Highest learning rate.", 2e-3, Number("learning_rate"))
 
 
 def out_option(default):
     """`--out`."""
-    return option("--out", "Folder of the run.", default, FOLDER)
+    return option("--out", "Folder of the run.", default, NEW_FOLDER)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -119,11 +110,9 @@ def list_command(pattern):
     names = kf.list_models(pattern)
     if not names:
         raise click.BadParameter(f"no model matches {pattern!r}; `kerasfusion list` shows all.")
-    table = Table("model", "what it is", "needs", "learns a", "from")
-    for name in names:
-        entry = kf.zoo.get_entry(name)
-        table.add_row(name, entry.summary, ", ".join(entry.inputs), entry.task, entry.source)
-    console.print(table)
+    entries = [kf.zoo.get_entry(name) for name in names]
+    rows = [(entry.name, entry.summary, ", ".join(entry.inputs), entry.task, entry.source) for entry in entries]
+    show(("model", "what it is", "needs", "learns a", "from"), rows)
 
 
 @app.command()
@@ -136,11 +125,11 @@ def list_command(pattern):
 @learning_rate_option
 @click.option("--baselines/--no-baselines", default=True, help="Train the single-modality baselines too.")
 @option("--init-from", "Start from the weights of this run, as far as they fit.", type=FOLDER)
-@option("--lora", "Train low-rank changes of these weights and the heads: their rank.", type=click.IntRange(min=1))
-@option("--lora-budget", "Leave this rank on average, where it is needed most.", type=click.IntRange(min=1))
+@option("--lora", "Train low-rank changes of these weights and the heads: their rank.", type=Number("lora"))
+@option("--lora-budget", "Leave this rank on average, where it is needed most.", type=Number("lora"))
 @option("--teacher", "Learn what this run answers, beside the labels.", type=FOLDER)
-@option("--teacher-weight", "Its weight in the loss, 0.5 if absent; the labels have the rest.", type=SHARE)
-@option("--teacher-temperature", "Of its logits, 4 if absent: higher shows what is nearly right.", type=POSITIVE)
+@option("--teacher-weight", "Its weight in the loss, 0.5 if absent.", type=Number("teacher_weight"))
+@option("--teacher-temperature", "Of its logits, 4 if absent; higher is softer.", type=Number("teacher_temperature"))
 @flag("--tensorboard", "Write TensorBoard logs (an extra).")
 @results_option
 @flag("--overwrite", "Replace the run in that folder.")
@@ -166,7 +155,7 @@ def train(source, model, out, word_vectors, image_weights, results, **settings):
 @data_options
 @option("--models", "Names and patterns of the zoo, divided by commas; chosen by the data if absent.", type=COLUMNS)
 @option("--fusions", "Fusions to put into the family's model, divided by commas.", type=COLUMNS, default=[])
-@option("--seeds", "Seeds of every model, from --seed on.", 3, click.IntRange(min=1))
+@option("--seeds", "Seeds of every model, from --seed on.", 3, Number("seeds"))
 @out_option("comparisons/comparison")
 @recipe_options
 @learning_rate_option
@@ -185,30 +174,30 @@ def compare(source, models, fusions, seeds, out, results, overwrite, resume, **s
     data = kf.data.load(source, **settings)
     _print_data(data)
     with _interruptible():
-        found = kf.compare(data, models, out, seeds, recipe, fusions, say=_say, overwrite=overwrite, resume=resume)
+        found = kf.compare(data, models, out, seeds, recipe, fusions, say=say, overwrite=overwrite, resume=resume)
     if results is not None:
         _record(results, kf.evaluation.comparison_rows(found.table), results.stem, recipe.seed)
     for part in found.tasks.values():
-        console.print(f"\n[bold]{escape(part.verdict)}[/]")
-        table = Table("", f"{part.metric} [95 % interval]", "p", "parameters", "training s", "ms a row", "MB")
-        for row in found.table[found.table["task"] == part.task.name].to_dict("records"):
+        say(f"\n{part.verdict}", "bold")
+        rows = []
+        for row in found.table[found.table["task"] == part.task.title].to_dict("records"):
             score = f"{part.figure(row['mean'])} [{part.figure(row['low'])}, {part.figure(row['high'])}]"
             p = "" if row["model"] == part.best else f"{row['p_holm']:.3f}"
             forms = {"parameters": ",.0f", "train_seconds": ",.1f", "latency_ms": ".2f", "export_mb": ".2f"}
             # What was never trained has no costs (NaN, which is unequal to itself).
             cells = (f"{row[name]:{form}}" if row[name] == row[name] else "" for name, form in forms.items())
-            table.add_row(row["model"], score, p, *cells)
-        console.print(table)
-    console.print(f"Comparison written to [bold]{out}[/]: comparison.html, comparison.csv, seeds.csv, runs/")
+            rows.append((row["model"], score, p, *cells))
+        show(("", f"{part.metric} [95 % interval]", "p", "parameters", "training s", "ms a row", "MB"), rows)
+    say(f"Comparison written to {out}: comparison.html, comparison.csv, seeds.csv, runs/")
 
 
 @app.command()
 @data_options
-@option("--minutes", "Time for search and final training.", 30, click.FloatRange(0, min_open=True))
+@option("--minutes", "Time for search and final training.", 30, Number("minutes"))
 @option("--text-encoders", "Text encoders to try, divided by commas.", type=COLUMNS)
 @option("--image-encoders", "Image encoders to try, divided by commas.", type=COLUMNS)
 @option("--fusions", "Fusions to try, divided by commas.", type=COLUMNS)
-@option("--units", "Widths to try, divided by commas.", type=COLUMNS)
+@option("--units", "Widths to try, divided by commas.", type=Widths())
 @out_option("runs/tuned")
 @recipe_options
 @flag("--overwrite", "Replace the search in that folder.")
@@ -223,20 +212,19 @@ def tune(source, minutes, text_encoders, image_encoders, fusions, units, out, ov
     recipe = _recipe(settings)
     data = kf.data.load(source, **settings)
     _print_data(data)
-    units = None if units is None else [int(width) for width in units]
     tried = {"text_encoder": text_encoders, "image_encoder": image_encoders, "fusion": fusions, "units": units}
     choices = {name: values for name, values in tried.items() if values is not None}
     with _interruptible():
-        found = kf.tune(data, out, minutes, recipe, choices, say=_say, overwrite=overwrite, resume=resume)
-    console.print(found.trials.head(10).to_string(index=False, na_rep="", float_format="%.4g"), markup=False)
+        found = kf.tune(data, out, minutes, recipe, choices, say=say, overwrite=overwrite, resume=resume)
+    say(found.trials.head(10).to_string(index=False, na_rep="", float_format="%.4g"))
     for report in found.run.metrics["tasks"].values():
         _print_scores(report)
-    console.print(f"Search written to {out}/search, the winner's run to [bold]{found.run.path}[/]")
+    say(f"Search written to {out}/search, the winner's run to {found.run.path}")
 
 
 @app.command()
 @out_option("runs/demo")
-@option("--export-to", "Where the SavedModel goes.", "runs/demo/saved_model", FOLDER)
+@option("--export-to", "Where the SavedModel goes.", "runs/demo/saved_model", NEW_FOLDER)
 @flag("--quick", "A small world and few epochs: seconds, to try it.")
 @results_option
 @seed_option
@@ -250,10 +238,10 @@ def demo(out, export_to, quick, results, seed):
     if results is not None:
         _record(results, kf.evaluation.score_rows(run.metrics), "demo", seed)
     version = kf.export(out, export_to)
-    console.print(f"\nExported to [bold]{version}[/]")
+    say(f"\nExported to {version}")
     ok = _print_verification(kf.verify(version))
     for line in kf.recipes.ask_export(version, data):
-        console.print(line)
+        say(line)
     sys.exit(0 if ok else 1)
 
 
@@ -262,41 +250,42 @@ def demo(out, export_to, quick, results, seed):
 @click.argument("source")
 @image_dir_option
 @outside_option
-@option("--report", "Write a page about it here, as HTML.", type=FILE)
+@option("--report", "Write a page about it here, as HTML.", type=NEW_FILE)
 def evaluate(run, source, image_dir, allow_outside, report):
     """Score the run in folder RUN on another labelled table, SOURCE."""
     kf = _load()
 
+    _make_folder_of(report)
     reports, skipped = kf.evaluate(run, source, image_dir, allow_outside, page=report)
     if skipped:
-        console.print(f"Not used, or taken as missing: {skipped}", markup=False)
+        say(f"Not used, or taken as missing: {skipped}")
     for found in reports.values():
         _print_scores(found.to_dict())
     if report is not None:
-        console.print(f"Report written to {report}")
+        say(f"Report written to {report}")
 
 
 @app.command()
 @click.argument("run", type=FOLDER)
 @click.argument("source", required=False)
-@option("--out", "Where curves and report go; RUN/robustness if absent.", type=FOLDER)
+@option("--out", "Where curves and report go; RUN/robustness if absent.", type=NEW_FOLDER)
 @image_dir_option
 @outside_option
-@option("--degrees", "Points of each curve.", 6, click.IntRange(min=2))
-@option("--seed", "Seed of what is dropped and added.", 0)
+@option("--degrees", "Points of each curve.", 6, Number("degrees"))
+@option("--seed", "Seed of what is dropped and added.", 0, Number("seed"))
 def robustness(run, source, out, image_dir, allow_outside, degrees, seed):
     """Score the run in folder RUN on missing and noisy inputs: its own test split, or a labelled table, SOURCE."""
     kf = _load()
 
     run = kf.load(run)
     found = kf.robustness(run, source, out, image_dir, allow_outside, degrees, seed)
-    table = Table("task", "", "model", "relative", "effective", "against", title="Robustness")
+    rows = []
     for row in found.summary.to_dict("records"):
         effective = f"{row['effective']:+.4f}" if row["reference"] else ""
         cells = (row["corruption"], row["model"], f"{row['relative']:.4f}", effective, row["reference"] or "")
-        table.add_row(row["task"], *cells)
-    console.print(table)
-    console.print(f"Report written to {out or run.path / 'robustness'}/report.html")
+        rows.append((run.schema[row["task"]].title, *cells))
+    show(("task", "", "model", "relative", "effective", "against"), rows, title="Robustness")
+    say(f"Report written to {out or run.path / 'robustness'}/report.html")
 
 
 @app.command()
@@ -304,11 +293,16 @@ def robustness(run, source, out, image_dir, allow_outside, degrees, seed):
 @click.argument("table", type=FILE, required=False)
 @option("--image", "One picture.", type=FILE)
 @option("--text", "One sentence.")
-@option("--out", "Write the table with predictions here, as CSV.", type=FILE)
+@option("--out", "Write the table with predictions here, as CSV; to standard output if absent.", type=NEW_FILE)
+@flag(
+    "--escape-formulas",
+    "Put ' before text cells that a spreadsheet would run as a formula (= + - @ tab CR first). Without it all cells "
+    "stay as they are.",
+)
 @option("--rules", "Answers of a row obey these: rules, a line each (.txt), or a table of facts.", type=FILE)
 @image_dir_option
 @outside_option
-def predict(run, table, image, text, out, rules, image_dir, allow_outside):
+def predict(run, table, image, text, out, escape_formulas, rules, image_dir, allow_outside):
     """Predict one picture and sentence, or every row of TABLE, with the run in folder RUN."""
     kf = _load()
 
@@ -316,19 +310,23 @@ def predict(run, table, image, text, out, rules, image_dir, allow_outside):
     if table is None:
         if rules is not None:
             raise click.UsageError("--rules goes with a table.")
-        console.print(kf.recipes.predict_one(loaded, image, text).to_string(index=False), markup=False)
+        say(kf.recipes.predict_one(loaded, image, text).to_string(index=False))
         return
     predicted = kf.recipes.predict_table(loaded, table, image_dir, allow_outside, rules)
+    content = kf.recipes.predictions_csv(predicted, escape_formulas)
     if out is None:
-        console.print(predicted.to_csv(index=False), markup=False, end="")
+        # Bytes, past rich and the terminal's encoding: a file must hold the data as they are.
+        click.echo(content, nl=False)
         return
-    predicted.to_csv(out, index=False)
-    console.print(f"{len(predicted):,} rows written to {out}")
+    _make_folder_of(out)
+    with atomic_write(out.resolve()) as temporary:
+        temporary.write_bytes(content)
+    say(f"{len(predicted):,} rows written to {out}")
 
 
 @app.command()
 @click.argument("run", type=FOLDER)
-@click.argument("base", type=FOLDER)
+@click.argument("base", type=NEW_FOLDER)
 @flag("--freeze", "Weights as constants of a simplified graph.")
 @flag("--bfloat16", "The same in bfloat16: half the size.")
 @flag("--lite", "A model with 8-bit weights for LiteRT too (an extra).")
@@ -339,18 +337,18 @@ def export(run, base, **options):
     kf = _load()
 
     version = kf.export(run, base, **options)
-    console.print(f"Exported to [bold]{version}[/]")
+    say(f"Exported to {version}")
     for line in kf.recipes.losses_of(version):
-        console.print(line, markup=False)
+        say(line)
     sys.exit(0 if _print_verification(kf.verify(version)) else 1)
 
 
 @app.command()
 @click.argument("run", type=FOLDER)
 @click.argument("gallery", type=click.Path(exists=True, path_type=Path))
-@click.argument("base", type=FOLDER)
+@click.argument("base", type=NEW_FOLDER)
 @option("--id", "Column that names the pictures of a table; else their paths do.")
-@option("--k", "Pictures that a search gives.", 10, click.IntRange(min=1))
+@option("--k", "Pictures that a search gives.", 10, Number("k"))
 @image_dir_option
 @outside_option
 def index(run, gallery, base, id, k, image_dir, allow_outside):
@@ -364,8 +362,8 @@ def index(run, gallery, base, id, k, image_dir, allow_outside):
     version, left_out = kf.index(run, gallery, base, id_column=id, k=k, **places)
     if left_out:
         more = ", …" if len(left_out) > 20 else ""
-        _say(f"Not indexed, {len(left_out):,} that cannot be read: {', '.join(left_out[:20])}{more}")
-    console.print(f"Exported to [bold]{version}[/]")
+        say(f"Not indexed, {len(left_out):,} that cannot be read: {', '.join(left_out[:20])}{more}")
+    say(f"Exported to {version}")
     sys.exit(0 if _print_verification(kf.verify(version)) else 1)
 
 
@@ -380,9 +378,9 @@ def verify(path):
 
 @app.command()
 @click.argument("folder", type=FOLDER)
-@option("--port", "Port to listen on.", 8501)
+@option("--port", "Port to listen on, 0 for a free one.", 8501, Number("port"))
 @option("--host", "Address to listen on; 0.0.0.0 opens it to the network.", "127.0.0.1")
-@option("--threads", "Requests run at once; one per core if absent.", type=click.IntRange(min=1))
+@option("--threads", "Requests run at once; one per core if absent.", type=Number("threads"))
 def serve(folder, port, host, threads):
     """Try the models in FOLDER over HTTP: a stand-in for TensorFlow Serving's REST API.
 
@@ -401,7 +399,7 @@ def serving_files(folder, overwrite):
     import kerasfusion as kf
 
     for path in kf.serving.write_serving_files(folder, overwrite):
-        console.print(f"Written: {path}", markup=False)
+        say(f"Written: {path}")
 
 
 def _load():
@@ -436,16 +434,12 @@ def _recipe(settings):
     return kf.training.Recipe(**own, seed=settings["seed"])
 
 
-def _say(line):
-    console.print(line, markup=False)
-
-
 @contextlib.contextmanager
 def _interruptible():
     try:
         yield
     except KeyboardInterrupt:
-        _say("Interrupted. The same command with --resume goes on from here.")
+        say("Interrupted. The same command with --resume goes on from here.")
         sys.exit(130)
 
 
@@ -465,15 +459,20 @@ def _train(data, model, out, recipe, **options):
             out=out,
             recipe=recipe,
             **options,
-            say=_say,
+            say=say,
         )
     except KeyboardInterrupt:
-        console.print(f"Interrupted. The same command with --resume goes on; {_usable(out)}", markup=False)
+        say(f"Interrupted. The same command with --resume goes on; {_usable(out)}")
         sys.exit(130)
     for report in run.metrics["tasks"].values():
         _print_scores(report)
-    console.print(f"Run written to [bold]{run.path}[/]: report.html, metrics.json, model.keras, figures/")
+    say(f"Run written to {run.path}: report.html, metrics.json, model.keras, figures/")
     return run
+
+
+def _make_folder_of(file):
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _record(results, rows, experiment, seed):
@@ -481,14 +480,12 @@ def _record(results, rows, experiment, seed):
 
 
 def _print_data(data, further=()):
-    table = Table("what", "value", "why", "change with", title=f"Data: {data.source}")
-    for row in (*data.settings, *further):
-        table.add_row(*map(str, row))
-    console.print(table)
+    rows = [tuple(map(str, row)) for row in (*data.settings, *further)]
+    show(("what", "value", "why", "change with"), rows, title=f"Data: {data.source}")
     if data.skipped:
-        console.print(f"Skipped {data.skipped}", markup=False)
+        say(f"Skipped {data.skipped}")
     for note in data.notes:
-        console.print(f"Note: {note}", markup=False)
+        say(f"Note: {note}")
 
 
 def _usable(out):
@@ -498,43 +495,44 @@ def _usable(out):
 
 
 def _print_scores(report):
-    console.print(f"\n[bold]{report['verdict']}[/]")
+    say(f"\n{report['verdict']}", "bold")
     if report.get("kind") == "match":
-        console.print(_match_table(report))
+        _show_match(report)
         return
     if report.get("kind") == "caption":
-        console.print(_caption_table(report))
+        _show_captions(report)
         return
     first = next(iter(report["scores"].values()))
     kinds = list(next(iter(report["by_kind"].values()), {}))
     # Many classes do not fit a terminal's width; they are all in metrics.json.
     kinds = kinds if len(kinds) <= 6 else []
-    table = Table("", f"{first['name']} [95 % interval]", *kinds)
+    rows = []
     for name, score in report["scores"].items():
         by_kind = report["by_kind"].get(name, {})
-        table.add_row(name, _figure(score, interval=True), *(_figure(by_kind[kind]) for kind in kinds))
-    console.print(table)
+        rows.append((name, _figure(score, interval=True), *(_figure(by_kind[kind]) for kind in kinds)))
+    show(("", f"{first['name']} [95 % interval]", *map(str, kinds)), rows)
 
 
-def _match_table(report):
-    table = Table("", "R@1", "R@5", "R@10", "median rank", "MRR", "queries", "searched")
+def _show_match(report):
+    rows = []
     directions = {**report["directions"], **{f"chance, {name}": part for name, part in report["chance"].items()}}
     for name, part in directions.items():
         recall = (f"{value:.1%}" for value in part["recall"].values())
         counts = (f"{part[key]:,}" for key in ("queries", "gallery"))
-        table.add_row(name, *recall, f"{part['median_rank']:g}", f"{part['mrr']:.3f}", *counts)
-    return table
+        rows.append((name, *recall, f"{part['median_rank']:g}", f"{part['mrr']:.3f}", *counts))
+    show(("", "R@1", "R@5", "R@10", "median rank", "MRR", "queries", "searched"), rows)
 
 
-def _caption_table(report):
-    table = Table("", "CIDEr [95 % interval]", "BLEU-1", "BLEU-4", "ROUGE-L", "novel", "distinct words", "length")
+def _show_captions(report):
+    columns = ("", "CIDEr [95 % interval]", "BLEU-1", "BLEU-4", "ROUGE-L", "novel", "distinct words", "length")
+    rows = []
     for name, found in report["scores"].items():
         cider, novel = found["cider"], "" if found["novel"] is None else f"{found['novel']:.1%}"
         ends = f"{cider['value']:.3f} [{cider['low']:.3f}, {cider['high']:.3f}]"
         bleu = (f"{found['bleu'][order]:.1f}" for order in (0, 3))
         rest = (f"{found['rouge_l']:.3f}", novel, f"{found['words']:,}", f"{found['length']:.1f}")
-        table.add_row(name, ends, *bleu, *rest)
-    return table
+        rows.append((name, ends, *bleu, *rest))
+    show(columns, rows)
 
 
 def _figure(score, interval=False):
@@ -546,24 +544,17 @@ def _figure(score, interval=False):
 
 
 def _print_verification(report):
-    table = Table("", "check", "found", title=f"{report.path}: {'verified' if report.ok else 'FAILED'}")
-    marks = {True: "[green]ok[/]", False: "[red]FAIL[/]", None: "info"}
-    for row in report.rows:
-        table.add_row(marks[row.ok], row.name, row.detail)
-    console.print(table)
+    marks = {True: Text("ok", "green"), False: Text("FAIL", "red"), None: "info"}
+    rows = [(marks[row.ok], row.name, row.detail) for row in report.rows]
+    show(("", "check", "found"), rows, title=f"{report.path}: {'verified' if report.ok else 'FAILED'}")
     return report.ok
 
 
 def main():
-    """Run the command line; what a user can mend is said in one message, without a traceback."""
-    warnings.showwarning = lambda message, *_: print(f"Note: {message}", file=sys.stderr)
-    try:
-        app(prog_name="kerasfusion")
-    except (ValueError, ImportError, FileNotFoundError, FileExistsError) as error:
-        if os.environ.get("KERASFUSION_TRACEBACK"):
-            raise
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]Error:[/] {escape(str(error))}")
-        sys.exit(2)
+    """Run the command line: every error ends in one message, and an unexpected one's traceback in a log file."""
+    prepare_streams()
+    warnings.showwarning = lambda message, *_: complain("Note", str(message))
+    sys.exit(exit_code(app))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
+import csv
 import functools
 import os
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +10,10 @@ from kerasfusion.data import DataError
 from kerasfusion.data.table import read_table
 from kerasfusion.evaluation.predict import predict_rows
 from kerasfusion.reasoning import Rules, decode, facts, read_rules
+
+# What OWASP lists as the beginnings of a formula. A cell may be empty, which is none of them.
+_FORMULA_SIGNS = tuple("=+-@\t\r")
+_NUMBER = re.compile(r"[+-]?[\d.,]+([eE][+-]?\d+)?")
 
 
 def predict_one(run, image=None, text=None):
@@ -50,13 +56,55 @@ def predict_table(run, table, image_dir=None, allow_outside=False, rules=None):
             with a rule in each line, or a table of facts about what its first column names (`kf.reasoning.facts`).
 
     Returns:
-        pandas.DataFrame: the table's columns, then those of `Run.predict`; a name that is taken gets `predicted_`.
+        pandas.DataFrame: the table's columns as written (of a CSV file, strings: `1.50` stays `1.50`), then those of
+        `Run.predict`; a name that is taken gets `predicted_`.
     """
     frame = read_table(table)
+    as_written = read_table(table, columns_hint=list(frame.columns))
     together = None if rules is None else functools.partial(decode, Rules(run.schema, _rules(rules)))
     predicted = predict_rows(run.model, run.schema, frame, image_dir, allow_outside, together)
-    predicted = predicted.rename(columns={c: f"predicted_{c}" for c in predicted.columns if c in frame.columns})
-    return pd.concat([frame.reset_index(drop=True), predicted], axis=1)
+    predicted.columns = _untaken(predicted.columns, frame.columns)
+    return pd.concat([as_written, predicted], axis=1)
+
+
+def predictions_csv(frame, escape_formulas=False):
+    """A table as the bytes of a CSV file: UTF-8, lines that end in LF, and every cell as it is.
+
+    Args:
+        frame: What `predict_table` returned.
+        escape_formulas: Put `'` before text that a spreadsheet would run as a formula, which changes the data: cells
+            and column names that begin with `=`, `+`, `-`, `@`, a tab or CR and are no number.
+
+    Returns:
+        bytes
+
+    Example:
+
+    ```python
+    Path("predicted.csv").write_bytes(predictions_csv(predict_table(run, "new.csv")))
+    ```
+    """
+    if escape_formulas:
+        frame = frame.map(_without_formula).rename(columns=_without_formula)
+    # Python's writer leaves a lone CR unquoted, and a reader would take it for the end of the row.
+    has_cr = any("\r" in cell for column in frame for cell in (column, *frame[column]) if isinstance(cell, str))
+    quoting = csv.QUOTE_NONNUMERIC if has_cr else csv.QUOTE_MINIMAL
+    return frame.to_csv(index=False, lineterminator="\n", quoting=quoting).encode("utf-8", "surrogatepass")
+
+
+def _without_formula(cell):
+    is_formula = isinstance(cell, str) and cell[:1] in _FORMULA_SIGNS and not _NUMBER.fullmatch(cell)
+    return f"'{cell}" if is_formula else cell
+
+
+def _untaken(names, taken):
+    """The names, each after as many `predicted_` as make it new."""
+    found = []
+    for name in names:
+        while name in taken or name in found:
+            name = f"predicted_{name}"
+        found.append(name)
+    return found
 
 
 def _rules(path):

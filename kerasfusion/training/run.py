@@ -1,13 +1,13 @@
 """A finished training: its folder, its model, what it was made from."""
 
 import dataclasses
-import json
 import warnings
 from pathlib import Path
 
 import keras
 
 from kerasfusion.data.schema import Schema
+from kerasfusion.training.run_files import read_config, read_model, read_object, read_schema
 
 
 @dataclasses.dataclass(eq=False)
@@ -58,6 +58,7 @@ def load(path):
 
     Raises:
         FileNotFoundError: the folder is no run, or holds no model yet; the message says what it lacks.
+        ValueError: a file of the run is damaged, or the model and the schema are not of the same run.
 
     Example:
 
@@ -76,17 +77,12 @@ def load(path):
         )
     metrics = {}
     if (path / "metrics.json").exists():
-        metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
+        metrics = read_object(path / "metrics.json")
     else:
         warnings.warn(
             f"{path} was interrupted: this is its best model so far, never scored on the test split. "
             "The same training with --resume goes on.",
             stacklevel=2,
         )
-    return Run(
-        path,
-        Schema.load(path / "schema.json"),
-        keras.saving.load_model(path / "model.keras"),
-        json.loads((path / "config.json").read_text(encoding="utf-8")),
-        metrics,
-    )
+    config, schema = read_config(path / "config.json"), read_schema(path / "schema.json")
+    return Run(path, schema, read_model(path / "model.keras", schema), config, metrics)

@@ -1,0 +1,67 @@
+"""What the command line prints: lines, tables and messages, with data as they are."""
+
+import contextlib
+import os
+import re
+import sys
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+# Output that is no terminal has no width: lines are not wrapped and cells not cut.
+UNLIMITED_WIDTH = 100_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def say(line, style=None):
+    """Print a line to standard output; `style` is rich's, such as `"bold"`."""
+    _console(sys.stdout).print(_printable(line), style=style, soft_wrap=True)
+
+
+def complain(word, text, style=None):
+    """Print a message to standard error after a word such as `"Error"`; a closed stream loses it."""
+    with contextlib.suppress(OSError):
+        _console(sys.stderr).print(Text.assemble((f"{word}: ", style or ""), _printable(text)), soft_wrap=True)
+
+
+def show(columns, rows, title=None):
+    """Print a table, in a terminal with a frame, elsewhere in plain lines that `grep` and `awk` take.
+
+    Args:
+        columns: Names of the columns.
+        rows: Rows of strings and `rich.text.Text`.
+        title: A line above, or None.
+    """
+    frame = {} if sys.stdout.isatty() else {"box": None, "pad_edge": False, "title_justify": "left"}
+    table = Table(title=None if title is None else _printable(title), **frame)
+    for column in columns:
+        table.add_column(_printable(column), overflow="fold")
+    for row in rows:
+        table.add_row(*(_printable(cell) if isinstance(cell, str) else cell for cell in row))
+    _console(sys.stdout).print(table)
+
+
+def prepare_streams():
+    """Make standard output and error exist and take every character, whatever the terminal's encoding."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
+def discard_output():
+    """Send standard output nowhere: Python flushes it once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _console(stream):
+    # No markup and no emoji names: `[/text]` and `:heart:` in a column's name are text.
+    width = None if stream.isatty() else UNLIMITED_WIDTH
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+def _printable(text):
+    """The text with its control characters, which a terminal would obey, as escapes."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

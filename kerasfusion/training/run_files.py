@@ -1,0 +1,113 @@
+"""Read the files of a run, which may be damaged, edited by hand or from elsewhere."""
+
+import json
+import math
+import numbers
+
+import keras
+
+from kerasfusion.data.schema import Schema
+
+# What the package reads of `config.json`, where it is there: key -> types.
+_CONFIG = {"model": str, "source": str, "load": dict | None, "data": dict, "type_column": str | None}
+
+
+def read_object(path):
+    """Read a JSON object, such as `metrics.json`.
+
+    Raises:
+        ValueError: The file is not JSON or holds no object. The message names it.
+    """
+    found = _read(path, lambda: json.loads(path.read_text(encoding="utf-8")))
+    if not isinstance(found, dict):
+        raise ValueError(_damaged(path, f"it holds a {type(found).__name__}, not an object"))
+    return found
+
+
+def read_config(path):
+    """Read a run's `config.json`; ValueError where an entry that the package reads is of another type."""
+    config = {"model": None, **read_object(path)}
+    for key, kind in _CONFIG.items():
+        if key in config and not isinstance(config[key], kind):
+            raise ValueError(_damaged(path, f"{key!r} is {config[key]!r}"))
+    return config
+
+
+def read_schema(path):
+    """Read a run's `schema.json`; ValueError where it is no schema."""
+    found = _read(path, lambda: Schema.from_dict(read_object(path)))
+    for item in (*found.features, *found.tasks):
+        problem = _problem(item)
+        if problem is not None:
+            raise ValueError(_damaged(path, f"{item.name!r}: {problem}"))
+    return found
+
+
+def read_model(path, schema):
+    """Read a run's `model.keras`; ValueError where it cannot be read or is not a model for the schema."""
+    model = _read(path, lambda: keras.saving.load_model(path))
+    if not isinstance(model.input, dict):
+        raise ValueError(_damaged(path, "its inputs have no names"))
+    outputs = model.output if isinstance(model.output, dict) else {}
+    wanted = {f.name: _input_shape(f) for f in schema.features if f.name in model.input}
+    found = {name: tuple(model.input[name].shape[1:]) for name in wanted}
+    for task in schema.tasks:
+        if task.name in outputs and task.kind in ("binary", "classes", "tags", "number", "caption"):
+            wanted[task.name], found[task.name] = task.outputs, outputs[task.name].shape[-1]
+    if not any(feature.name in wanted for feature in schema.features):
+        raise ValueError(f"{path} takes {', '.join(model.input)}, and none of these is in schema.json beside it.")
+    differ = [name for name in wanted if wanted[name] != found[name]]
+    if differ:
+        name = differ[0]
+        raise ValueError(
+            f"{path} does not fit schema.json beside it: {name!r} is {found[name]} in the model and {wanted[name]} "
+            "in the schema. Both must be of the same run."
+        )
+    return model
+
+
+def _read(path, read):
+    try:
+        return read()
+    except OSError:
+        raise
+    except Exception as error:
+        if str(path) in str(error):
+            raise
+        detail = str(error).strip() or type(error).__name__
+        raise ValueError(_damaged(path, f"{type(error).__name__}: {detail[:600]}")) from error
+
+
+def _damaged(path, why):
+    return f"{path} cannot be used: {why}. Restore the file, or train the run again."
+
+
+def _problem(item):
+    """What is wrong with a feature or task, or None."""
+    strings = {"columns": getattr(item, "columns", ()), "vocabulary": item.vocabulary}
+    strings.update(classes=getattr(item, "classes", ()), column=(getattr(item, "column", ""),))
+    wrong = [name for name, values in strings.items() if not all(isinstance(value, str) for value in values)]
+    if wrong:
+        return f"{wrong[0]} must be strings"
+    statistics = (item.mean, item.std) if isinstance(item.mean, tuple) else ((item.mean,), (item.std,))
+    if not all(isinstance(value, numbers.Real) and math.isfinite(value) for value in sum(statistics, ())):
+        return "mean and std must be finite numbers"
+    if item.kind in ("text", "caption", "numbers") and not _is_count(item.length):
+        return f"length must be a whole number above 0, not {item.length!r}"
+    if item.kind in ("text", "image", "numbers") and not item.columns:
+        return "it has no columns"
+    if item.kind == "image" and (not item.size or len(item.size) != 2 or not all(map(_is_count, item.size))):
+        return f"size must be two whole numbers above 0, not {item.size!r}"
+    if item.kind == "numbers" and not len(item.columns) == len(item.mean) == len(item.std) == item.length:
+        return "columns, mean, std and length must be of one number of columns"
+    if item.kind == "binary" and len(item.classes) != 2:
+        return f"a binary task has two classes, not {len(item.classes)}"
+    return None
+
+
+def _is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _input_shape(feature):
+    return (*feature.size, 3) if feature.kind == "image" else (feature.length,)
