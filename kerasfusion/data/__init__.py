@@ -17,6 +17,7 @@ _HOMES = {
     "load": "loading",
     "load_rows": "loading",
     "names_class": "leaks",
+    "safe_names": "names",
 }
 
 __all__ = sorted(_HOMES)

@@ -15,6 +15,7 @@ from kerasfusion.data.images import resolve_images
 from kerasfusion.data.infer import Columns, infer_columns
 from kerasfusion.data.labels import encode_labels, read_numbers
 from kerasfusion.data.leaks import naming_rows, without_naming_rows
+from kerasfusion.data.names import claims, reserved, safe_names
 from kerasfusion.data.remarks import remarks
 from kerasfusion.data.schema import Feature, Schema, Task
 from kerasfusion.data.split import make_splits
@@ -164,13 +165,13 @@ def load(
     frame, pictures, dropped = _drop_bad_pictures(frame, columns, sources, checks, banks)
     skipped = skipped + dropped
 
+    input_names, task_names = _names(columns, match)
     labels, tasks = {}, [Task("match", "match", columns.image[0])] if match else []
     for column, kind in columns.labels.items():
         if kind == "caption":
             continue  # its words are learned below, from the training split
         labels[column], classes = encode_labels(frame, column, kind)
-        name = "label" if len(columns.labels) == 1 else column
-        tasks.append(Task(name, kind, column, classes))
+        tasks.append(Task(task_names[column], kind, column, classes))
     splits, notes = make_splits(frame, columns, groups=list(pictures.values()), labels=labels, seed=seed)
     notes = [*unread, *leaks, *notes]
     notes += [*duplicates_across_splits(frame, columns, splits), *remarks(frame, columns, pictures)]
@@ -180,12 +181,12 @@ def load(
     settings = _role_settings(columns)
     features = []
     for column in columns.image:
-        features.append(Feature(_name("image", column, columns.image), "image", (column,), size=size))
+        features.append(Feature(input_names[column], "image", (column,), size=size))
     if columns.image:
         settings.append(("image size", f"{size[0]} x {size[1]}", size_reason, "--image-size"))
         settings += [_cache_setting(column, bank.cache) for column, bank in banks.items() if bank.cache is not None]
     for column in columns.text:
-        feature, reason = _learn_text(frame[column].iloc[train], column, columns.text, text_length, max_words)
+        feature, reason = _learn_text(frame[column].iloc[train], column, input_names[column], text_length, max_words)
         features.append(feature)
         settings += _word_settings(column, feature.vocabulary, feature.length, reason)
     if "caption" in columns.labels.values():
@@ -280,8 +281,23 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
     return encode_rows(frame, schema, pictures, banks, with_labels), skipped
 
 
-def _name(kind, column, columns):
-    return kind if len(columns) == 1 else column
+def _names(columns, match):
+    """Names of the inputs and of the tasks, two dicts column -> name.
+
+    The only one of a kind has the kind's name; several have their columns' names, made safe.
+    """
+    kinds = {"image": columns.image, "text": columns.text}
+    inputs = {only[0]: kind for kind, only in kinds.items() if len(only) == 1}
+    several = [column for each in kinds.values() if len(each) > 1 for column in each]
+    tasks = {column: "caption" if kind == "caption" else "label" for column, kind in columns.labels.items()}
+    only = ["match"] if match else list(tasks.values()) if len(tasks) == 1 else []
+    taken = reserved(with_requests=not {"caption", "match"}.isdisjoint(only))
+    taken = taken.union(*map(claims, [*inputs.values(), *["numbers"][: len(columns.numbers)]]))
+    taken = taken.union(*(claims(name, task=True) for name in only))
+    inputs |= safe_names(several, taken)
+    if len(tasks) > 1:
+        tasks = safe_names(tasks, taken.union(*map(claims, inputs.values())), task=True)
+    return inputs, tasks
 
 
 def _image_size(checks, wanted):
@@ -386,9 +402,9 @@ def _with_statistics(task, values):
     return dataclasses.replace(task, mean=float(values.mean()), std=float(values.std()) or 1.0)
 
 
-def _learn_text(texts, column, columns, length, max_words):
+def _learn_text(texts, column, name, length, max_words):
     vocabulary, length, reason = _learn_words(texts, length, max_words)
-    feature = Feature(_name("text", column, columns), "text", (column,), length=length, vocabulary=vocabulary)
+    feature = Feature(name, "text", (column,), length=length, vocabulary=vocabulary)
     return feature, reason
 
 

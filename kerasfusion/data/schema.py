@@ -2,7 +2,11 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
+
+from kerasfusion.data.names import RULE, claims, is_named_after, is_safe, reserved, safe_names
+from kerasfusion.files import write_json
 
 FEATURE_KINDS = ("text", "image", "numbers")
 # What a column of labels may hold; a match is known from the rows themselves, a vector from matrix factorization.
@@ -18,7 +22,8 @@ class Feature:
     """One model input.
 
     Args:
-        name: The input's name: the kind for the only feature of that kind, else its column's name.
+        name: The input's name, in layers and served requests: the kind for the only feature of that kind, else its
+            column's name, made safe (`kf.data.safe_names`).
         kind: `"text"`, `"image"` or `"numbers"`.
         columns: Where it comes from in a table: one column for text and image, one or more for numbers.
         size: Image only. `(height, width)` in pixels.
@@ -46,6 +51,11 @@ class Feature:
             object.__setattr__(self, "size", tuple(self.size))
 
     @property
+    def title(self):
+        """The name to show to people: the column's own where the feature is named after it."""
+        return _title(self.name, *self.columns)
+
+    @property
     def vocabulary_size(self):
         """Number of token ids, the four special ones included."""
         return len(self.vocabulary) + len(SPECIAL_TOKENS)
@@ -56,7 +66,8 @@ class Task:
     """One thing to predict.
 
     Args:
-        name: `"label"` for the only task, else its column's name; `"caption"` and `"match"` for these.
+        name: `"label"` for the only task, else its column's name, made safe (`kf.data.safe_names`); `"caption"` and
+            `"match"` for these.
         kind: `"binary"`, `"classes"`, `"tags"`, `"number"`; `"caption"`, a sentence to write about the picture;
             `"match"`, which picture a text belongs to; or `"vector"`, an item's factors.
         column: The column of the table that holds it.
@@ -86,6 +97,11 @@ class Task:
             object.__setattr__(self, field, tuple(getattr(self, field)))
 
     @property
+    def title(self):
+        """The name to show to people: the column's own where the task is named after it."""
+        return _title(self.name, self.column)
+
+    @property
     def vocabulary_size(self):
         """Number of token ids, the four special ones included."""
         return len(self.vocabulary) + len(SPECIAL_TOKENS)
@@ -101,6 +117,13 @@ class Task:
 @dataclasses.dataclass(frozen=True)
 class Schema:
     """Features, tasks and everything that was learned from the training split. A model holds none of it.
+
+    Args:
+        features: `Feature`s, the model's inputs in order.
+        tasks: `Task`s, its outputs.
+
+    Raises:
+        ValueError: A name that layers, signatures or servers do not accept, or two names that clash.
 
     Example:
 
@@ -126,6 +149,7 @@ class Schema:
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"Schema: the name(s) {twice} are used more than once.")
+        _check_names(self)
 
     def of_kind(self, kind):
         """The features of one kind, in order."""
@@ -154,9 +178,36 @@ class Schema:
 
     def save(self, path):
         """Write the schema as JSON."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
+        write_json(path, self.to_dict())
 
     @classmethod
     def load(cls, path):
         """Read a schema written by `save`."""
         return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+
+
+def _title(name, *columns):
+    return columns[0] if len(columns) == 1 and is_named_after(name, columns[0]) else name
+
+
+def _check_names(schema):
+    captions_or_match = any(task.kind in ("caption", "match") for task in schema.tasks)
+    taken = reserved(with_requests=captions_or_match)
+    for item in schema.features + schema.tasks:
+        task = isinstance(item, Task)
+        # A task names no input, and runs of before `safe_names` have such tasks.
+        if not isinstance(item.name, str):
+            raise ValueError(f"Schema: the name {item.name!r} is not a string. Names are {RULE}.")
+        if not is_safe(item.name) and not (task and re.fullmatch("[A-Za-z0-9_.-]+", item.name)):
+            problem = "is not safe for layers, signatures and servers"
+        elif taken & claims(item.name, task):
+            problem = "clashes with the name of another feature or task, or of a layer or output"
+        else:
+            taken |= claims(item.name, task)
+            continue
+        (name,) = safe_names([item.name], taken, task).values()
+        raise ValueError(
+            f"Schema: the {'task' if task else 'feature'} name {item.name!r} {problem}. Names are {RULE}, and differ "
+            f"in more than case. Name it {name!r}, and keep the column's own name in "
+            f"`{'column' if task else 'columns'}`."
+        )
