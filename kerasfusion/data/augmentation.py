@@ -75,19 +75,19 @@ def _named(pattern, examples):
         found = pd.Series(counts.index, dtype=object).str.extract(pattern, re.IGNORECASE, expand=False)
         rows = pd.Series(counts.to_numpy()).groupby(found.to_numpy()).sum()
         if len(rows):
-            return f"{rows.sum():,} of {len(examples):,} texts ({feature.name}) have words like {rows.idxmax()!r}"
+            return f"{rows.sum():,} of {len(examples):,} texts ({feature.title}) have words like {rows.idxmax()!r}"
     for task in examples.schema.tasks:
         for name in task.classes:
             if re.search(pattern, name, re.IGNORECASE):
-                return f"the class {name!r} of {task.name!r}"
+                return f"the class {name!r} of {task.title!r}"
     return ""
 
 
 def _numbers(tasks):
-    numbers = (task.name for task in tasks if task.kind == "number")
+    numbers = (task.title for task in tasks if task.kind == "number")
     return next((f"{name!r} is a number, which may change with it" for name in numbers), "")
 
 
 def _characters(tasks):
-    single = (task.name for task in tasks if task.classes and all(len(name) == 1 for name in task.classes))
+    single = (task.title for task in tasks if task.classes and all(len(name) == 1 for name in task.classes))
     return next((f"the classes of {name!r} are single characters" for name in single), "")

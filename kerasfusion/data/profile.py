@@ -141,15 +141,16 @@ def _repeats(schema, splits):
 
 
 def _inputs(schema, split):
-    cells = {}
+    cells = []
     for feature in schema.features:
         if feature.kind == "text":
-            cells[feature.name] = split.raw(feature)
+            cells.append(split.raw(feature))
         elif feature.kind == "image":
-            cells[feature.name] = split.images[feature.name]
+            cells.append(split.images[feature.name])
         else:
-            cells.update({column: read_numbers(split.frame, column) for column in feature.columns})
-    return pd.DataFrame(cells)
+            cells += [read_numbers(split.frame, column) for column in feature.columns]
+    # By place: a column of numbers may be called like another feature.
+    return pd.DataFrame(dict(enumerate(cells)))
 
 
 def _range(values):

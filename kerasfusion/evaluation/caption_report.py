@@ -48,7 +48,7 @@ class CaptionReport:
     def verdict(self):
         """One sentence: whether the model beats the best of its baselines, and its BLEU-4."""
         own = next(iter(self.scores.values()))
-        return f"{verdict(self.task.name, self.ciders)} BLEU-4 {own.bleu[3]:.1f}, {len(self.rows):,} pictures."
+        return f"{verdict(self.task.title, self.ciders)} BLEU-4 {own.bleu[3]:.1f}, {len(self.rows):,} pictures."
 
     def to_dict(self):
         """As in `metrics.json`."""

@@ -78,8 +78,8 @@ class TaskComparison:
         on = f"({self.seeds} seed{'s' if self.seeds > 1 else ''}, {self.rows:,} test rows)"
         together = self.together()
         if together:
-            return f"{self.task.name}: not told apart from the best, {named}: {', '.join(together)} {on}."
-        return f"{self.task.name}: the best, {named}, is told apart from all {len(self.scores) - 1} others {on}."
+            return f"{self.task.title}: not told apart from the best, {named}: {', '.join(together)} {on}."
+        return f"{self.task.title}: the best, {named}, is told apart from all {len(self.scores) - 1} others {on}."
 
 
 def compare(task, labels, decided, groups=None):

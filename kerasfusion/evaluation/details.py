@@ -139,7 +139,7 @@ def row_inputs(examples, position):
     """What went into one row: a list of dicts with `name`, `kind` and `text`, `numbers` or a picture's `src`."""
     shown = []
     for feature in examples.schema.features:
-        cell = {"name": feature.name, "kind": feature.kind}
+        cell = {"name": feature.title, "kind": feature.kind}
         if feature.kind == "image":
             picture = examples.images[feature.name][position]
             cell["given"] = bool(picture >= 0)

@@ -64,7 +64,7 @@ class MatchReport:
             f"R@1 {name} {self.first[name]} (chance {self.chance[name].recall[1]:.1%})" for name in self.directions
         ]
         return (
-            f"{self.task.name}: {self.model} {said[self.standing]}: {', '.join(parts)}; "
+            f"{self.task.title}: {self.model} {said[self.standing]}: {', '.join(parts)}; "
             f"rsum {rsum(self.directions):.1f} of 600 (chance {rsum(self.chance):.1f}), "
             f"{len(self.rows):,} texts and {len(self.pictures):,} pictures."
         )

@@ -83,7 +83,8 @@ def predict_rows(model, schema, rows, image_dir=None, allow_outside=False, decid
 
     Returns:
         pandas.DataFrame: one row per row given, with `<task>`, `<task>_probability` (of the class decided for;
-        not for tags and numbers), and `<image>_ok`. Of a match `similarity`, the cosine of picture and text, NaN
+        not for tags and numbers), and `<image>_ok`, each by its `title`; `_2` follows one that is also another task's
+        title. Of a match `similarity`, the cosine of picture and text, NaN
         where one of the two is missing. Of a vector a column for each of its numbers. Of a caption what is written,
         greedily.
     """
@@ -92,7 +93,8 @@ def predict_rows(model, schema, rows, image_dir=None, allow_outside=False, decid
     captions = [task for task in schema.tasks if task.kind == "caption"]
     found = {} if captions else predictions(model, predict_logits(model, examples))
     together = {} if decide_together is None else decide_together(found)
-    answer = {task.name: generate_captions(model, examples) for task in captions}
+    answer = {task.title: generate_captions(model, examples) for task in captions}
+    titles = {task.title for task in schema.tasks}
     for task in () if captions else schema.tasks:
         if task.kind == "match":
             (image,), (text,) = schema.of_kind("image"), schema.of_kind("text")
@@ -103,11 +105,18 @@ def predict_rows(model, schema, rows, image_dir=None, allow_outside=False, decid
             answer.update(zip(task.classes, found[task.name]["value"].T, strict=True))
             continue
         decided = together[task.name] if task.name in together else decide(task, found[task.name])
-        answer[task.name] = names(task, decided)
+        answer[task.title] = names(task, decided)
         if task.kind in ("binary", "classes"):
             places = decided.astype(int)[:, None]
             probability = np.take_along_axis(found[task.name]["probabilities"], places, axis=1)
-            answer[f"{task.name}_probability"] = probability[:, 0]
+            answer[_beside(titles, f"{task.title}_probability")] = probability[:, 0]
     for feature in schema.of_kind("image"):
-        answer[f"{feature.name}_ok"] = examples.images[feature.name] >= 0
+        answer[_beside(titles, f"{feature.title}_ok")] = examples.images[feature.name] >= 0
     return pd.DataFrame(answer)
+
+
+def _beside(titles, name):
+    """A column's name that is no task's title."""
+    while name in titles:
+        name += "_2"
+    return name

@@ -45,7 +45,7 @@ class TaskReport:
     @property
     def verdict(self):
         """One sentence: whether the model beats the best of its baselines."""
-        return verdict(self.task.name, self.scores)
+        return verdict(self.task.title, self.scores)
 
     def to_dict(self):
         plain = {name: dataclasses.asdict(found) for name, found in self.scores.items()}

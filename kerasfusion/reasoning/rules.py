@@ -29,7 +29,7 @@ class Rules:
         rules: List of `Rule`.
         clauses: For each rule its clauses: frozensets of numbers of predicates, from 1, negative where negated.
         structure: The same of what is understood: of each task of classes, that exactly one holds.
-        predicates: Full names, `task=class`; number 1 comes first.
+        predicates: Full names, `task=class` (a task by its `title`); number 1 comes first.
         columns: dict task -> slice of its predicates, from 0.
 
     Raises:
@@ -56,8 +56,11 @@ class Rules:
             raise ValueError("There are no rules.")
         self.clauses = [self._clauses(rule) for rule in self.rules]
         self.structure = {
-            Rule(f"exactly one class of {name!r}", "understood"): to_clauses(exactly_one(list(self._span(name))))
-            for name in (task.name for task in self.tasks if task.kind == "classes")
+            Rule(f"exactly one class of {task.title!r}", "understood"): to_clauses(
+                exactly_one(list(self._span(task.name)))
+            )
+            for task in self.tasks
+            if task.kind == "classes"
         }
         self._check()
 
@@ -108,13 +111,13 @@ class Rules:
         first = len(self.predicates)
         if task.kind == "binary":
             named = {task.classes[1]: first + 1, task.classes[0]: -(first + 1)}
-            self.predicates.append(f"{task.name}={task.classes[1]}")
+            self.predicates.append(f"{task.title}={task.classes[1]}")
         else:
             named = {name: first + 1 + i for i, name in enumerate(task.classes)}
-            self.predicates += [f"{task.name}={name}" for name in task.classes]
+            self.predicates += [f"{task.title}={name}" for name in task.classes]
         self.columns[task.name] = slice(first, len(self.predicates))
         for name, number in named.items():
-            for known in (str(name), f"{task.name}={name}"):
+            for known in (str(name), f"{task.title}={name}"):
                 self._numbers.setdefault(known, []).append(number)
 
     def _span(self, task):

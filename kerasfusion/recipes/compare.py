@@ -3,8 +3,7 @@
 import dataclasses
 import fnmatch
 import json
-import shutil
-import tempfile
+import warnings
 from pathlib import Path
 
 import keras
@@ -16,10 +15,11 @@ from kerasfusion.bounds import check_bounds
 from kerasfusion.evaluation import comparison_picture, write_comparison_page
 from kerasfusion.evaluation.comparison import compare as compare_answers
 from kerasfusion.evaluation.report import picture_groups
+from kerasfusion.files import atomic_write, temporary_folder, write_json
 from kerasfusion.fusion import FUSIONS
 from kerasfusion.models import late_average
 from kerasfusion.recipes.families import family_of, refuse_unlabelled, with_fusion
-from kerasfusion.recipes.run_folder import write_json
+from kerasfusion.recipes.run_folder import COMPARISON, open_folder
 from kerasfusion.recipes.train import ANSWERS_FILE, default_model, train
 from kerasfusion.serving import batch_1_latency, export_model, reference
 from kerasfusion.training import Recipe
@@ -89,7 +89,8 @@ def compare(
         Comparison
 
     Raises:
-        FileExistsError: `out` is in use and neither `overwrite` nor `resume` is given.
+        FileExistsError: `out` holds a comparison and neither `overwrite` nor `resume` is given, or something else.
+        FolderInUseError: Another process compares or trains in `out`.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
         ValueError: A match, an unknown name, a model that cannot be made for the data, or `resume` with another
             recipe or other data than before; the message says which.
@@ -110,21 +111,31 @@ def compare(
     models = models or ([] if fusions else [default_model(data)[0]])
     family = family_of(data, models)
     first, chosen = _entrants(data, models, fusions, family)
-    _open(out, overwrite, resume)
-    for label, (name, own) in chosen.items():
-        # A model that cannot be made must not be found out after hours of training the others.
-        if not _folder(out, label, recipe.seed).exists():
-            _named(label, kf.create_model, name, data.schema, **{**changes, **own})
-    jobs = [(label, recipe.seed + i) for i in range(seeds) for label in chosen]
-    for place, (label, seed) in enumerate(jobs, start=1):
-        say(f"[{place}/{len(jobs)}] {label}, seed {seed}")
-        name, own = chosen[label]
-        # Only the first has baselines: they are its own branches, and the others' are no fairer to the rest.
-        settings = {"baselines": label == first, "say": say, "resume": True, **changes, **own}
-        seeded = dataclasses.replace(recipe, seed=seed)
-        _named(f"{label}, seed {seed}", train, data, name, _folder(out, label, seed), seeded, **settings)
-    say("Comparing on the test split")
-    runs = {label: [_folder(out, label, recipe.seed + i) for i in range(seeds)] for label in chosen}
+    with open_folder(out, COMPARISON, overwrite, resume):
+        for label, (name, own) in chosen.items():
+            # A model that cannot be made must not be found out after hours of training the others.
+            if not _folder(out, label, recipe.seed).exists():
+                _named(label, kf.create_model, name, data.schema, **{**changes, **own})
+        jobs = [(label, recipe.seed + i) for i in range(seeds) for label in chosen]
+        for place, (label, seed) in enumerate(jobs, start=1):
+            say(f"[{place}/{len(jobs)}] {label}, seed {seed}")
+            name, own = chosen[label]
+            # Only the first has baselines: they are its own branches, and the others' are no fairer to the rest.
+            settings = {"baselines": label == first, "say": say, "resume": True, **changes, **own}
+            seeded = dataclasses.replace(recipe, seed=seed)
+            _named(f"{label}, seed {seed}", train, data, name, _folder(out, label, seed), seeded, **settings)
+        say("Comparing on the test split")
+        runs = {label: [_folder(out, label, recipe.seed + i) for i in range(seeds)] for label in chosen}
+        tasks = _compare_runs(data, runs, first, chosen)
+        say("Measuring latency")
+        costs = _costs(out, runs, first, data.schema)
+        found = Comparison(out, tasks, _table(tasks, costs), _seeds_table(tasks, recipe.seed))
+        _write(found, data, recipe, first, list(chosen), changes, costs)
+        return found
+
+
+def _compare_runs(data, runs, first, chosen):
+    """Task -> `TaskComparison` of the runs' decisions on the test split."""
     test, groups = data.splits["test"], picture_groups(data.splits["test"])
     tasks = {}
     for task in data.schema.tasks:
@@ -133,11 +144,7 @@ def compare(
         tasks[task.name] = compare_answers(
             task, test.labels[task.name][rows], answers, None if groups is None else groups[rows]
         )
-    say("Measuring latency")
-    costs = _costs(out, runs, first, data.schema)
-    found = Comparison(out, tasks, _table(tasks, costs), _seeds_table(tasks, recipe.seed))
-    _write(found, data, recipe, first, list(chosen), changes, costs)
-    return found
+    return tasks
 
 
 def _entrants(data, models, fusions, family):
@@ -184,25 +191,6 @@ def _folder(out, label, seed):
     return out / "runs" / f"{label}-seed{seed}"
 
 
-def _open(out, overwrite, resume):
-    if overwrite and resume:
-        raise ValueError("A comparison is either replaced (overwrite) or gone on with (resume), not both.")
-    if out.exists() and any(out.iterdir()):
-        if not (out / "runs").is_dir():
-            raise FileExistsError(f"{out} exists and is no comparison, so it is not touched. Choose another folder.")
-        if not (overwrite or resume):
-            raise FileExistsError(
-                f"{out} holds a comparison. Choose another folder, or pass --resume to go on with it or --overwrite "
-                "to replace it."
-            )
-        if overwrite:
-            shutil.rmtree(out)
-        for left in out.glob(".exports-*"):
-            shutil.rmtree(left)
-    (out / "runs").mkdir(parents=True, exist_ok=True)
-    (out / "figures").mkdir(exist_ok=True)
-
-
 def _answers(task, runs, first, chosen):
     """Name -> decisions on the test split, one array for each seed."""
     found = {}
@@ -229,14 +217,14 @@ def _costs(out, runs, first, schema):
                 "train_seconds": float(np.mean([found["train_seconds"][name] for found in metrics])),
                 "epochs": float(np.mean([found["epochs"][name] for found in metrics])),
             }
-    with tempfile.TemporaryDirectory(dir=out, prefix=".exports-") as exports:
+    with temporary_folder(out) as exports:
         for label, folders in runs.items():
             inputs = reference.load_reference(folders[0] / "reference_inputs.npz")["serving_default"][0]
             models = {label: keras.saving.load_model(folders[0] / "model.keras")}
             if label == first:
                 models.update(_baselines(folders[0], schema))
             for name, model in models.items():
-                versions[name] = export_model(model, schema, Path(exports) / name.replace(" ", "_"), inputs)
+                versions[name] = export_model(model, schema, exports / name.replace(" ", "_"), inputs)
                 found = costs.setdefault(name, {})
                 found["parameters"] = model.count_params()
                 files = [versions[name] / "saved_model.pb", *(versions[name] / "variables").iterdir()]
@@ -262,7 +250,7 @@ def _table(tasks, costs):
     columns = ("parameters", "train_seconds", "epochs", "latency_ms", "export_mb")
     rows = [
         {
-            "task": task,
+            "task": found.task.title,
             "model": name,
             "metric": found.metric,
             "mean": score.mean,
@@ -275,7 +263,7 @@ def _table(tasks, costs):
             "told_apart": score.apart,
             **{column: costs.get(name, {}).get(column) for column in columns},
         }
-        for task, found in tasks.items()
+        for found in tasks.values()
         for name, score in found.scores.items()
     ]
     return pd.DataFrame(rows)
@@ -283,8 +271,8 @@ def _table(tasks, costs):
 
 def _seeds_table(tasks, seed):
     rows = [
-        {"task": task, "model": name, "metric": found.metric, "seed": seed + i, "score": value}
-        for task, found in tasks.items()
+        {"task": found.task.title, "model": name, "metric": found.metric, "seed": seed + i, "score": value}
+        for found in tasks.values()
         for name, score in found.scores.items()
         for i, value in enumerate(score.per_seed)
     ]
@@ -292,12 +280,11 @@ def _seeds_table(tasks, seed):
 
 
 def _write(found, data, recipe, first, labels, changes, costs):
-    found.table.to_csv(found.path / "comparison.csv", index=False, float_format="%.6g")
-    found.seeds.to_csv(found.path / "seeds.csv", index=False, float_format="%.6g")
+    for name, table in (("comparison", found.table), ("seeds", found.seeds)):
+        with atomic_write(found.path / f"{name}.csv") as temporary:
+            table.to_csv(temporary, index=False, float_format="%.6g")
     joined = set(labels) if family_of(data) else set()
     latency = {name: cost["latency_ms"] for name, cost in costs.items()}
-    picture = next(iter(found.tasks.values()))
-    comparison_picture.draw(picture, latency, joined, found.path / "figures" / "score_and_latency.png")
     config = {
         "source": data.source,
         "models": labels,
@@ -307,5 +294,15 @@ def _write(found, data, recipe, first, labels, changes, costs):
         "rows": {name: len(split) for name, split in data.splits.items()},
         "notes": data.notes,
     }
-    write_comparison_page(found.path / "comparison.html", found.tasks, costs, joined, config)
     write_json(found.path / "comparison.json", config)
+    try:
+        (found.path / "figures").mkdir(exist_ok=True)
+        figure = found.path / "figures" / "score_and_latency.png"
+        comparison_picture.draw(next(iter(found.tasks.values())), latency, joined, figure)
+        write_comparison_page(found.path / "comparison.html", found.tasks, costs, joined, config)
+    except Exception as error:
+        warnings.warn(
+            f"Figure and page of {found.path} were not written ({type(error).__name__}: {error}). The scores are in "
+            "comparison.csv. The same comparison with --resume writes them again.",
+            stacklevel=3,
+        )

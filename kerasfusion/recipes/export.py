@@ -21,6 +21,11 @@ def export(run, base, examples=None, *, freeze=False, bfloat16=False, lite=False
     faster; what they cost is measured, Keras before and the export after, and written on the export's card,
     `assets.extra/kerasfusion.json`.
 
+    The only image of a schema is the input `image_bytes`, the only text `text`, numbers are `numbers` and the only
+    label is answered as `label`. Several of a kind have their columns' names, made safe for servers by
+    `kf.data.safe_names`: columns `front view` and `größe` are `front_view_bytes` and `grosse`. The card maps each,
+    column -> name, as `inputs` and `outputs`.
+
     Args:
         run: A `Run`, or its folder.
         base: The model's folder; the version is one more than the highest there, `<base>/<version>/`.

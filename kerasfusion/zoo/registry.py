@@ -114,7 +114,7 @@ def create_model(name, schema, **changes):
     if lacking:
         raise ValueError(
             f"{name} needs {' and '.join(lacking)}, which the data lacks; it has "
-            f"{[f'{f.name} ({f.kind})' for f in schema.features]}."
+            f"{[f'{f.title} ({f.kind})' for f in schema.features]}."
         )
     wanted = next((task.kind for task in schema.tasks if task.kind in ("match", "caption")), "label")
     if entry.task != wanted:

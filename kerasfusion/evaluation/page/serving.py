@@ -37,6 +37,7 @@ def serving(parts):
         code(docker),
         element("p", "A request: one object for each row, pictures as the base64 of their file."),
         code(json.dumps({"instances": [row]}, indent=2, ensure_ascii=False)),
+        _renamed(parts.schema),
         element("p", "From a shell:"),
         code(_curl(row, address)),
         element("p", "From Python:"),
@@ -97,6 +98,12 @@ def _writing(parts, row):
         code("\n".join(lines)),
         element("p", said),
     )
+
+
+def _renamed(schema):
+    """Which columns have other names in requests and answers; nothing where all have their own."""
+    names = [(item.title, item.name) for item in schema.features + schema.tasks if item.title != item.name]
+    return table("Names made safe for servers", ("column", "name"), names, class_="facts") if names else None
 
 
 _PICTURE = "<base64 of a PNG or JPEG file>"
