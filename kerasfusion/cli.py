@@ -290,6 +290,16 @@ def robustness(run, source, out, image_dir, allow_outside, degrees, seed):
 
 @app.command()
 @click.argument("run", type=FOLDER)
+def report(run):
+    """Draw the figures and write the page of the finished run in folder RUN again."""
+    failed = _load().recipes.rebuild_report(run)
+    if not failed:
+        say(f"Report written to {run}/report.html and {run}/figures")
+    sys.exit(1 if failed else 0)
+
+
+@app.command()
+@click.argument("run", type=FOLDER)
 @click.argument("table", type=FILE, required=False)
 @option("--image", "One picture.", type=FILE)
 @option("--text", "One sentence.")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import shutil
 
 import keras
 import numpy as np
@@ -12,7 +11,8 @@ from kerasfusion.data import DataError, load
 from kerasfusion.data.schema import Schema, Task
 from kerasfusion.data.table import is_missing, read_table
 from kerasfusion.evaluation import predict_logits
-from kerasfusion.recipes.run_folder import open_folder, write_json
+from kerasfusion.files import write_json
+from kerasfusion.recipes.run_folder import open_run, remove_checkpoints
 from kerasfusion.recipes.train import save_reference_inputs
 from kerasfusion.serving import reference, write_recommender
 from kerasfusion.training import Recipe, Run, fit
@@ -88,22 +88,22 @@ def train_tower(
         "kerasfusion": kf.__version__,
         "keras": keras.__version__,
     }
-    out = open_folder(out, config, overwrite, resume)
-    if (out / "metrics.json").exists():
-        return load_run(out)
-    data.schema.save(out / "schema.json")
-    save_reference_inputs(out / "reference_inputs.npz", data)
-    keras.utils.set_random_seed(recipe.seed)
-    network = kf.create_model(model, data.schema, **changes)
-    fit(network, data.splits["train"], data.splits["validation"], recipe, out, say=say, resume=resume)
-    shutil.rmtree(out / "checkpoints")
-    test = data.splits["test"]
-    labels, found = test.labels[TASK], predict_logits(network, test)[TASK]
-    error = float(np.mean((labels - found) ** 2))
-    spread = float(np.mean((labels - data.splits["train"].labels[TASK].mean(axis=0)) ** 2))
-    metrics = {"items": int(test.frame[id_column].nunique()), "mse": error, "r2": 1 - error / spread}
-    write_json(out / "metrics.json", metrics)
-    return Run(out, data.schema, network, config, metrics)
+    with open_run(out, config, overwrite, resume) as out:
+        if (out / "metrics.json").exists():
+            return load_run(out)
+        data.schema.save(out / "schema.json")
+        save_reference_inputs(out / "reference_inputs.npz", data)
+        keras.utils.set_random_seed(recipe.seed)
+        network = kf.create_model(model, data.schema, **changes)
+        fit(network, data.splits["train"], data.splits["validation"], recipe, out, say=say, resume=resume)
+        remove_checkpoints(out)
+        test = data.splits["test"]
+        labels, found = test.labels[TASK], predict_logits(network, test)[TASK]
+        error = float(np.mean((labels - found) ** 2))
+        spread = float(np.mean((labels - data.splits["train"].labels[TASK].mean(axis=0)) ** 2))
+        metrics = {"items": int(test.frame[id_column].nunique()), "mse": error, "r2": 1 - error / spread}
+        write_json(out / "metrics.json", metrics)
+        return Run(out, data.schema, network, config, metrics)
 
 
 def export_recommender(factors, base, *, k=10, tower=None):

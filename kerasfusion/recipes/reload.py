@@ -45,13 +45,18 @@ def reload_data(run):
     if arguments is None:
         raise DataError(f"{run.path} does not say where its data can be read again (it came as a DataFrame).")
     data = load(**arguments)
+    check_data(run, data)
+    return data
+
+
+def check_data(run, data):
+    """Refuse other `Data` than a run was trained on, by its fingerprints, with a `DataError`."""
     changed = [name for name, split in data.splits.items() if split.fingerprint() != run.config["data"].get(name)]
     if changed:
         raise DataError(
-            f"{arguments['source']} is not what {run.path} was trained on: the {' and '.join(changed)} split differs "
-            "(rows, labels or pictures were changed, or paths lead elsewhere)."
+            f"{data.source} is not what {run.path} was trained on: the {' and '.join(changed)} split differs "
+            "(rows, labels or images were changed, or paths lead elsewhere)."
         )
-    return data
 
 
 def load_baselines(run):
@@ -73,6 +78,6 @@ def load_baselines(run):
     paths = {kind: run.path / "baselines" / f"{kind}_only" / "model.keras" for kind in kinds}
     members = {kind: keras.saving.load_model(path) for kind, path in paths.items() if path.exists()}
     models = {f"{kind} only": model for kind, model in members.items()}
-    if len(members) == len(kinds):
+    if len(members) > 1:
         models["late average"] = late_average(run.schema, members)
     return models

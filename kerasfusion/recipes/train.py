@@ -3,23 +3,21 @@
 import dataclasses
 import json
 import platform
-import shutil
 import time
 
 import keras
 import numpy as np
 
 import kerasfusion as kf
-from kerasfusion.evaluation import calibrate, figures, names, predict_logits, report, save_page
-from kerasfusion.evaluation.caption_report import shown_pictures
+from kerasfusion.evaluation import calibrate, predict_logits, report
 from kerasfusion.evaluation.caption_scores import require_scorers
 from kerasfusion.evaluation.captions import generate_captions
-from kerasfusion.evaluation.match_report import shown_queries
 from kerasfusion.evaluation.predict import taken_by
-from kerasfusion.explain import NoActivation, explained_rows, explained_words
+from kerasfusion.files import atomic_write, write_json
 from kerasfusion.models import late_average, unimodal
 from kerasfusion.recipes.reload import load_arguments
-from kerasfusion.recipes.run_folder import open_folder, write_json
+from kerasfusion.recipes.report import PAGE, draw_report, write_report
+from kerasfusion.recipes.run_folder import open_run, remove_checkpoints
 from kerasfusion.recipes.teacher import Teacher
 from kerasfusion.serving import reference
 from kerasfusion.training import Recipe, Run, fit, load, shares_pictures
@@ -104,7 +102,8 @@ def train(
         Run
 
     Raises:
-        FileExistsError: `out` exists and is not to be replaced.
+        FileExistsError: `out` exists and is not to be replaced, or holds something else than a run.
+        FolderInUseError: Another process trains into `out`.
         ImportError: captions without the extra `[caption]`, which scores them.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
         ValueError: `word_vectors` for a model that reads no text, `image_weights` for one without pictures or whose
@@ -157,33 +156,58 @@ def train(
     }
     if _writes(data.schema):
         require_scorers()
-    out = open_folder(out, config, overwrite, resume)
-    if (out / "metrics.json").exists():
-        say(f"{out} is finished: nothing to resume.")
-        return load(out)
-    data.schema.save(out / "schema.json")
-    save_reference_inputs(out / "reference_inputs.npz", data)
 
+    def make():
+        made = kf.create_model(model, data.schema, **changes)
+        if parent is not None:
+            status = kf.transfer.inherit(made, parent.model, data.schema, parent.schema)["status"]
+            counts = ", ".join(f"{count} {what}" for what, count in status.value_counts().items())
+            say(f"Weights from {init_from}: {counts}")
+        if lora is not None:
+            say(f"Rank {lora}: {kf.transfer.lora(made, lora, budget=lora_budget)}")
+        return made
+
+    with open_run(out, config, overwrite, resume) as out:
+        if (out / "metrics.json").exists():
+            return _finished(out, data, say)
+        data.schema.save(out / "schema.json")
+        save_reference_inputs(out / "reference_inputs.npz", data)
+        if teacher is not None:
+            say(str(teacher))
+        settings = {"say": say, "tensorboard": tensorboard, "resume": resume}
+        models, costs = _train_all(make, data, out, config, recipe, teacher, settings)
+        say("Scoring on the test split")
+        found = report(models, data.splits["test"], data.splits["train"], data.columns.type)
+        metrics = _metrics(models[model], found, data, model, costs)
+        answers = {f"{task}/{name}": part for task in found for name, part in found[task].answers.items()}
+        with atomic_write(out / ANSWERS_FILE) as temporary:
+            np.savez_compressed(temporary, **answers)
+        # `kf.load` takes a folder for a finished run by this file. The report follows, as it may fail.
+        write_json(out / "metrics.json", metrics)
+        write_report(out, models[model], found, data)
+        return Run(out, data.schema, models[model], config, metrics)
+
+
+def _finished(out, data, say):
+    """A finished run read back, its report made where it is missing."""
+    say(f"{out} is finished: nothing to resume.")
+    run = load(out)
+    if not (out / PAGE).exists():
+        say("Its report is missing and made now.")
+        draw_report(run, data)
+    return run
+
+
+def _train_all(make, data, out, config, recipe, teacher, settings):
+    """The model and its baselines, name -> model, and what each cost."""
+    model, baselines, say = config["model"], config["baselines"], settings["say"]
     models, costs = {}, {}
     with precision():
 
         def train_one(make, name, folder, teacher=None):
-            made = _train_one(make, name, data, recipe, folder, say, tensorboard, resume, teacher)
-            models[name], costs[name] = made
+            models[name], costs[name] = _train_one(make, name, data, recipe, folder, teacher, **settings)
             return models[name]
 
-        def make():
-            made = kf.create_model(model, data.schema, **changes)
-            if parent is not None:
-                status = kf.transfer.inherit(made, parent.model, data.schema, parent.schema)["status"]
-                counts = ", ".join(f"{count} {what}" for what, count in status.value_counts().items())
-                say(f"Weights from {init_from}: {counts}")
-            if lora is not None:
-                say(f"Rank {lora}: {kf.transfer.lora(made, lora, budget=lora_budget)}")
-            return made
-
-        if teacher is not None:
-            say(str(teacher))
         train_one(make, model, out, teacher)
         for task, temperature in calibrate(models[model], data.splits["validation"]).items():
             say(f"  temperature of {task}'s probabilities: {temperature:.3g}, fitted on the validation split")
@@ -202,30 +226,24 @@ def train(
                 for kind in kinds
             }
             models["late average"] = late_average(data.schema, members)
-    say("Scoring on the test split")
-    found = report(models, data.splits["test"], data.splits["train"], data.columns.type)
-    latency = _latency(models[model], data.splits["test"])
-    metrics = {
+    return models, costs
+
+
+def _metrics(model, found, data, name, costs):
+    """What goes into `metrics.json`."""
+    return {
         "tasks": {task: task_report.to_dict() for task, task_report in found.items()},
-        "model": model,
-        "inputs": [feature.name for feature in taken_by(models[model], data.schema).features],
-        "parameters": costs[model]["parameters"],
+        "model": name,
+        "inputs": [feature.name for feature in taken_by(model, data.schema).features],
+        "parameters": costs[name]["parameters"],
         "train_seconds": {name: round(cost["seconds"], 1) for name, cost in costs.items()},
         "epochs": {name: cost["epochs"] for name, cost in costs.items()},
         "best_epoch": {name: cost["best_epoch"] for name, cost in costs.items()},
-        "predict_ms_per_row": latency,
+        "predict_ms_per_row": _latency(model, data.splits["test"]),
         "rows": {name: len(split) for name, split in data.splits.items()},
         "skipped": data.skipped.counts,
         "notes": data.notes,
     }
-    answers = {f"{task}/{name}": part for task in found for name, part in found[task].answers.items()}
-    np.savez_compressed(out / ANSWERS_FILE, **answers)
-    looked_at = _looked_at(models[model], found, data.splits["test"])
-    _draw(out / "figures", found, data, costs[model]["history"], looked_at)
-    save_page(out, found, data, config, metrics, looked_at)
-    # Last: `kf.load` takes a folder for a finished run by this file.
-    write_json(out / "metrics.json", metrics)
-    return Run(out, data.schema, models[model], config, metrics)
 
 
 def _matches(schema):
@@ -236,7 +254,7 @@ def _writes(schema):
     return any(task.kind == "caption" for task in schema.tasks)
 
 
-def _train_one(make, name, data, recipe, folder, say, tensorboard, resume, teacher=None):
+def _train_one(make, name, data, recipe, folder, teacher, say, tensorboard, resume):
     done = folder / "training.json"
     if resume and done.exists():
         say(f"{name} is trained already")
@@ -256,7 +274,7 @@ def _train_one(make, name, data, recipe, folder, say, tensorboard, resume, teach
     model = as_float32(kf.transfer.merge(model))
     save_whole(model, folder / "model.keras")
     write_json(done, cost)
-    shutil.rmtree(folder / "checkpoints")
+    remove_checkpoints(folder)
     return model, cost
 
 
@@ -285,93 +303,6 @@ def _latency(model, examples):
     started = time.perf_counter()
     answer(model, some)
     return round((time.perf_counter() - started) * 1000 / len(some), 4)
-
-
-def _looked_at(model, found, test):
-    """Task -> rows with what the model looked at, or the reason why there are none; empty without pictures."""
-    shown = {}
-    explain = explained_words if _writes(test.schema) else explained_rows
-    for name, task_report in found.items() if test.images and not _matches(test.schema) else ():
-        try:
-            shown[name] = explain(model, task_report, test)
-        except NoActivation as reason:
-            shown[name] = str(reason)
-    return shown
-
-
-def _draw(folder, found, data, history, looked_at):
-    figures.learning_curves(history, folder / "learning_curves.png")
-    test = data.splits["test"]
-    for name, task_report in found.items():
-        task = task_report.task
-        end = "" if len(found) == 1 else f"_{name}"
-        if task.kind == "match":
-            _draw_queries(task_report, test, folder / "retrieval.png")
-            continue
-        if task.kind == "caption":
-            figures.comparison(task_report.ciders, folder / "comparison.png")
-            _draw_captions(task_report, test, folder / "examples.png")
-            if isinstance(looked_at.get(name), list):
-                figures.words_looked_at(looked_at[name], folder / "looked_at.png")
-            continue
-        figures.comparison(task_report.scores, folder / f"comparison{end}.png")
-        if task.kind in ("binary", "classes"):
-            figures.confusion(task, task_report.labels, task_report.decided, folder / f"confusion{end}.png")
-        if task_report.calibration is not None:
-            figures.reliability(task_report.calibration, folder / f"reliability{end}.png")
-        if data.schema.of_kind("image"):
-            _draw_examples(task_report, test, folder / f"examples{end}.png")
-        if isinstance(looked_at.get(name), list):
-            rows = looked_at[name]
-            asked = _asked(test, task_report.rows[[row["place"] for row in rows]])
-            figures.looked_at(rows, folder / f"looked_at{end}.png", asked)
-
-
-def _draw_queries(found, test, path):
-    (image,), (text,) = test.schema.of_kind("image"), test.schema.of_kind("text")
-    bank, texts = test.banks[image.name], test.raw(text)[found.rows]
-
-    def pictures(places):
-        return bank.fetch(found.pictures[places])[0].numpy()
-
-    figures.retrieval_grid(shown_queries(found), pictures, texts, path)
-
-
-def _draw_captions(found, test, path, count=12):
-    """What was written about a few pictures, and below what a person wrote."""
-    places = shown_pictures(found, count)
-    (image,) = test.schema.of_kind("image")
-    pictures = test.banks[image.name].fetch(test.images[image.name][found.rows[places]])[0].numpy()
-    written = next(iter(found.captions.values()))
-    texts = [f"{written[place]}\n({found.references[place][0]})".replace("$", r"\$") for place in places]
-    figures.example_grid(pictures, texts, ["black"] * len(texts), path)
-
-
-def _draw_examples(found, test, path, count=12):
-    """Test rows spread over the split: what was asked, what was answered, in green where right."""
-    task = found.task
-    random = np.random.default_rng(0)
-    chosen = np.sort(random.choice(len(found.rows), min(count, len(found.rows)), replace=False))
-    image = next(iter(test.images))
-    rows = found.rows[chosen]
-    pictures = test.banks[image].fetch(test.images[image][rows])[0].numpy()
-    answers, labels = names(task, found.decided[chosen]), names(task, found.labels[chosen])
-    captions, colors = [], []
-    for i, asked in enumerate(_asked(test, rows)):
-        if task.kind == "number":
-            captions.append(f"{asked}\n{answers[i]:.3g} (label {labels[i]:.3g})")
-            colors.append("black")
-            continue
-        right = answers[i] == labels[i]
-        captions.append(f"{asked}\n{answers[i]}" + ("" if right else f" (label {labels[i]})"))
-        colors.append("#1a7f37" if right else "#cf222e")
-    figures.example_grid(pictures, captions, colors, path)
-
-
-def _asked(test, rows):
-    """The texts of each row, short enough to stand beside its picture."""
-    texts = [test.raw(feature)[rows] for feature in test.schema.of_kind("text")]
-    return [" / ".join(str(text[i]) for text in texts)[:90].replace("$", r"\$") for i in range(len(rows))]
 
 
 def save_reference_inputs(path, data):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 import time
 from pathlib import Path
 
@@ -12,9 +11,10 @@ import pandas as pd
 import kerasfusion as kf
 from kerasfusion.bounds import check_bounds
 from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS
+from kerasfusion.files import atomic_write, write_json
 from kerasfusion.fusion import FUSIONS
 from kerasfusion.recipes.families import family_of, refuse_unlabelled, with_fusion
-from kerasfusion.recipes.run_folder import write_json
+from kerasfusion.recipes.run_folder import SEARCH, open_folder, remove_checkpoints
 from kerasfusion.recipes.train import default_model, train
 from kerasfusion.training import Recipe, Run, fit
 from kerasfusion.training.strategy import precision
@@ -75,7 +75,8 @@ def tune(data, out="runs/tuned", minutes=30, recipe=None, choices=None, say=None
         Search
 
     Raises:
-        FileExistsError: `out` is in use and neither `overwrite` nor `resume` is given.
+        FileExistsError: `out` holds a search and neither `overwrite` nor `resume` is given, or something else.
+        FolderInUseError: Another process searches or trains in `out`.
         ImportError: The extra `[tune]` is not installed.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
         ValueError: A match, an unknown choice, no trial that worked, or `resume` of another search.
@@ -105,18 +106,19 @@ def tune(data, out="runs/tuned", minutes=30, recipe=None, choices=None, say=None
         "recipe": dataclasses.asdict(recipe),
         "data": {name: split.fingerprint() for name, split in data.splits.items()},
     }
-    search = _open(out, settings, overwrite, resume)
-    tuner = tuner_class(search, data, family, space, recipe, 60 * minutes, say)
-    trials = tuner.run()
-    best = tuner.best()
-    name, changes = _model(family, data, best["settings"])
-    # The very training of the trial: as many epochs, not as many as would fit today.
-    recipe = dataclasses.replace(
-        recipe, learning_rate=best["settings"]["learning_rate"], epochs=best["epochs_planned"], seconds=None
-    )
-    say(f"Training the best of {len(trials)} trials, {name}, with its baselines")
-    run = train(data, name, out / "run", recipe, say=say, resume=True, **changes)
-    return Search(run, trials)
+    with open_folder(out, SEARCH, overwrite, resume):
+        search = _begin(out, settings)
+        tuner = tuner_class(search, data, family, space, recipe, 60 * minutes, say)
+        trials = tuner.run()
+        best = tuner.best()
+        name, changes = _model(family, data, best["settings"])
+        # The very training of the trial: as many epochs, not as many as would fit today.
+        recipe = dataclasses.replace(
+            recipe, learning_rate=best["settings"]["learning_rate"], epochs=best["epochs_planned"], seconds=None
+        )
+        say(f"Training the best of {len(trials)} trials, {name}, with its baselines")
+        run = train(data, name, out / "run", recipe, say=say, resume=True, **changes)
+        return Search(run, trials)
 
 
 def _space(data, choices):
@@ -141,28 +143,18 @@ def _model(family, data, settings):
     return name, {**changes, **kept}
 
 
-def _open(out, settings, overwrite, resume):
-    if overwrite and resume:
-        raise ValueError("A search is either replaced (overwrite) or gone on with (resume), not both.")
+def _begin(out, settings):
+    """The search's folder, with its settings in `search.json`; those of a search that is resumed are the same."""
     search, settings = out / "search", json.loads(json.dumps(settings))
-    if out.exists() and any(out.iterdir()):
-        if not (search / "search.json").exists():
-            raise FileExistsError(f"{out} exists and is no search, so it is not touched. Choose another folder.")
-        if not (overwrite or resume):
-            raise FileExistsError(
-                f"{out} holds a search. Choose another folder, or pass --resume to go on with it or --overwrite to "
-                "replace it."
-            )
+    if (search / "search.json").exists():
         before = json.loads((search / "search.json").read_text(encoding="utf-8"))
         differ = [key for key in settings if settings[key] != before.get(key)]
-        if resume and differ:
+        if differ:
             raise ValueError(
                 f"{out} cannot be resumed, because this differs from then: {', '.join(differ)}. Pass the same, or "
                 "--overwrite to start anew."
             )
-        if overwrite:
-            shutil.rmtree(out)
-    search.mkdir(parents=True, exist_ok=True)
+    search.mkdir(exist_ok=True)
     write_json(search / "search.json", settings)
     return search
 
@@ -255,7 +247,7 @@ def _tuner_class():
             kept = {key: cost[key] for key in ("seconds", "epochs", "epochs_planned", "parameters")}
             write_json(folder / "result.json", {"settings": settings, "score": score, **kept})
             # The winner is trained again; what the others weigh would only fill the disk.
-            shutil.rmtree(folder / "checkpoints")
+            remove_checkpoints(folder)
             (folder / "model.keras").unlink()
             self.last = time.monotonic() - started
             return {"val_loss": score}
@@ -277,7 +269,8 @@ def _tuner_class():
                 kept = {key: found.get(key) for key in ("score", "seconds", "epochs", "parameters")}
                 rows.append({"trial": trial, **kept, **found["settings"], "error": found.get("error")})
             table = pd.DataFrame(rows).sort_values("score", kind="stable", ignore_index=True)
-            table.to_csv(self.folder / "trials.csv", index=False, float_format="%.6g")
+            with atomic_write(self.folder / "trials.csv") as temporary:
+                table.to_csv(temporary, index=False, float_format="%.6g")
             return table
 
         def _failures(self):

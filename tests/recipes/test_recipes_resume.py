@@ -74,7 +74,7 @@ def test_an_interrupted_command_is_usable_and_resumes(table, tmp_path, monkeypat
     found, expected = (json.loads((folder / "metrics.json").read_text()) for folder in (out, tmp_path / "whole"))
     assert found["tasks"]["label"]["scores"] == expected["tasks"]["label"]["scores"]
     assert found["best_epoch"] == expected["best_epoch"] and found["epochs"] == expected["epochs"]
-    assert not list(out.rglob("checkpoints")) and not list(out.rglob(".*"))
+    assert not list(out.rglob("checkpoints")) and [path.name for path in out.rglob(".*")] == [".kerasfusion.json"]
     finished = run(*arguments(table, out, "--resume"))
     assert finished.exit_code == 0 and "is finished: nothing to resume" in finished.output
 
