@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from kerasfusion.data.limits import MOST_SEGMENTS
+
 _TAG, _SHORT = 0x0112, 3
 # By orientation, from 0, which there is not: whether height and width change places, then top and bottom, then left
 # and right.
@@ -15,10 +17,12 @@ def exif_orientation(encoded):
         encoded: tf.string scalar.
 
     Returns:
-        int32 scalar from 1 (upright, or nothing stated, or no JPEG) to 8, as EXIF numbers them.
+        int32 scalar from 1 (upright, or nothing stated, or no JPEG) to 8, as EXIF numbers them; 0 where more than
+        `MOST_SEGMENTS` segments would have to be searched for it.
     """
-    tiff = _tiff_block(encoded)
-    return tf.cond(tf.strings.length(tiff) >= 8, lambda: _read_orientation(tiff), lambda: 1)
+    tiff, is_searched = _tiff_block(encoded)
+    orientation = tf.cond(tf.strings.length(tiff) >= 8, lambda: _read_orientation(tiff), lambda: 1)
+    return tf.where(is_searched, orientation, 0)
 
 
 def turn_upright(pixels, orientation):
@@ -37,7 +41,7 @@ def turn_upright(pixels, orientation):
 
 
 def _tiff_block(encoded):
-    """What follows `Exif` in its segment, a small TIFF file; empty where there is none."""
+    """What follows `Exif` in its segment, a small TIFF file, empty where there is none; and whether the search ended."""
     length = tf.strings.length(encoded)
 
     # A JPEG begins with segments: 0xFF, a kind, two bytes of length (its own two included), the content. EXIF is in
@@ -50,7 +54,11 @@ def _tiff_block(encoded):
         block = tf.cond(is_exif, lambda: tf.strings.substr(encoded, start + 10, size - 8), lambda: b"")
         return tf.where(goes_on, start + 2 + tf.maximum(size, 2), length), block
 
-    return tf.while_loop(lambda start, _: start + 10 <= length, step, (2, tf.constant(b"")))[1]
+    def goes_on(start, _):
+        return start + 10 <= length
+
+    start, block = tf.while_loop(goes_on, step, (2, tf.constant(b"")), maximum_iterations=MOST_SEGMENTS)
+    return block, ~goes_on(start, block)
 
 
 def _read_orientation(tiff):

@@ -2,10 +2,12 @@
 
 import tensorflow as tf
 
-from kerasfusion.data.limits import MOST_PIXELS
 from kerasfusion.preprocessing.gif import first_frame
+from kerasfusion.preprocessing.jpeg import has_few_scans, has_too_many_scans
 
 _JPEG, _PNG, _GIF, _BMP, _WEBP = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"RIFF"
+# A height that is too much with any width and any limit.
+_REFUSED = 2**40
 
 
 def is_plain(encoded):
@@ -15,7 +17,7 @@ def is_plain(encoded):
         encoded: tf.string of any shape.
 
     Returns:
-        bool of the same shape, True for JPEG without metadata and for PNG of grey or RGB.
+        bool of the same shape, True for JPEG without metadata and of few scans and for PNG of grey or RGB.
     """
     header = tf.io.decode_raw(tf.strings.substr(encoded, 0, 26), tf.uint8, fixed_length=26)
 
@@ -24,30 +26,30 @@ def is_plain(encoded):
 
     # The quantisation tables follow the 16 bytes that name a JFIF file and its resolution.
     jpeg = says(0, _JPEG + b"\xe0\0\x10") & says(20, b"\xff\xdb")
-    return jpeg | says(0, _PNG) & (says(25, b"\0") | says(25, b"\2"))
+    return jpeg & has_few_scans(encoded) | says(0, _PNG) & (says(25, b"\0") | says(25, b"\2"))
 
 
-def decode_plain(encoded):
-    """`decode_pixels` for pictures that are plain."""
+def decode_plain(encoded, max_pixels):
+    """`decode_pixels` for pictures that are plain, to three channels."""
     is_jpeg = tf.strings.substr(encoded, 0, 3) == _JPEG
-    height, width = tf.cond(is_jpeg, lambda: _jpeg_sides(encoded), lambda: _png_sides(encoded))
-    return _decode(encoded, height, width, channels=3)
+    height, width = tf.cond(is_jpeg, lambda: _stored_sides(encoded), lambda: _png_sides(encoded))
+    return _decode(encoded, height, width, max_pixels, channels=3)
 
 
-def decode_pixels(encoded):
+def decode_pixels(encoded, max_pixels):
     """One encoded picture to its pixels, as stored (an EXIF orientation is not undone).
-
-    Transparent pixels are laid over white, except in GIF, where they are black, and BMP, whose alpha is ignored.
 
     Args:
         encoded: tf.string scalar: JPEG, PNG, GIF (first frame), BMP or WebP (no animation).
+        max_pixels: Refuse images of more pixels, int or int64 scalar.
 
     Returns:
-        uint8 `(h, w, 3)`.
+        uint8 `(h, w, c)`: grey, grey and alpha, RGB or RGBA. Transparent pixels of a GIF are black; the alpha of a
+        BMP is ignored.
 
     Raises:
-        tf.errors.InvalidArgumentError: when run, if the bytes are no such picture, or one of more than `MOST_PIXELS`
-            pixels.
+        tf.errors.InvalidArgumentError: when run, if the bytes are no such picture, or one of more pixels, of more than
+            `MOST_SCANS` scans or of too many GIF blocks.
     """
     formats = {
         _JPEG: lambda: (encoded, *_jpeg_sides(encoded)),
@@ -62,26 +64,26 @@ def decode_pixels(encoded):
     place = tf.argmax(tf.cast(tf.stack([*begins, True]), tf.int32), output_type=tf.int32)
     encoded, height, width = tf.switch_case(place, [*formats.values(), lambda: nothing])
     # Asked for no number of channels, the decoder gives those that there are.
-    pixels = _decode(encoded, height, width, channels=0)
-    channels = tf.shape(pixels)[-1]
+    pixels = _decode(encoded, height, width, max_pixels, channels=0)
     is_bmp = begins[list(formats).index(_BMP)]
-    pixels = tf.case(
-        [(is_bmp, lambda: _bmp_colors(encoded, pixels)), (channels % 2 == 0, lambda: _over_white(pixels))],
-        default=lambda: pixels,
-    )
-    pixels = tf.cond(tf.shape(pixels)[-1] == 1, lambda: tf.repeat(pixels, 3, axis=-1), lambda: pixels)
-    return tf.ensure_shape(pixels, (None, None, 3))
+    pixels = tf.cond(is_bmp, lambda: _bmp_colors(encoded, pixels), lambda: pixels)
+    return tf.ensure_shape(pixels, (None, None, None))
 
 
-def _decode(encoded, height, width, channels):
+def _decode(encoded, height, width, max_pixels, channels):
     """TensorFlow's decoder, once it is known that the pixels are not too many: a few bytes can ask for gigabytes."""
-    few = (height <= MOST_PIXELS) & (width <= MOST_PIXELS) & (height * width <= MOST_PIXELS)
+    few = (height <= max_pixels) & (width <= max_pixels) & (height * width <= max_pixels)
     # The decoder refuses an empty string.
     encoded = tf.where(few, encoded, b"")
     return tf.image.decode_image(encoded, channels=channels, expand_animations=False)
 
 
 def _jpeg_sides(encoded):
+    height, width = _stored_sides(encoded)
+    return _refused_if(has_too_many_scans(encoded), height), width
+
+
+def _stored_sides(encoded):
     height, width, _ = tf.unstack(tf.cast(tf.image.extract_jpeg_shape(encoded), tf.int64), 3)
     return height, width
 
@@ -133,13 +135,7 @@ def _webp_sides(encoded):
 
 def _refused_if(condition, height):
     """The height, or one that is too much with any width."""
-    return height + tf.cast(condition, tf.int64) * (MOST_PIXELS + 1)
-
-
-def _over_white(pixels):
-    color, alpha = tf.cast(pixels[..., :-1], tf.uint16), tf.cast(pixels[..., -1:], tf.uint16)
-    # At most 255 * 255 + 127, which a uint16 holds.
-    return tf.cast((color * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+    return height + tf.cast(condition, tf.int64) * _REFUSED
 
 
 def _numbers(encoded, start, kind, count=1, little_endian=True):

@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kerasfusion.data.limits import MOST_PIXELS
-from kerasfusion.preprocessing import decode_images, image
+from kerasfusion.preprocessing import decode_images
 from kerasfusion.preprocessing.image_formats import is_plain
 
 SIZE = (8, 8)
@@ -214,11 +214,8 @@ def test_what_is_refused_costs_its_row_alone(decoded, case):
     assert not pixels.any()
 
 
-def test_too_many_pixels_are_refused_though_they_could_be_decoded(monkeypatch):
+def test_too_many_pixels_are_refused_though_they_could_be_decoded():
     """The same small pictures, on both sides of a limit set between them."""
-    monkeypatch.setattr("kerasfusion.preprocessing.image_formats.MOST_PIXELS", 99)
-    # Not as it was traced before.
-    monkeypatch.setattr(image, "_any_picture", image._any_picture.python_function)
     kinds = [("PNG", "RGB"), ("PNG", "RGBA"), ("JPEG", "RGB"), ("GIF", "P"), ("BMP", "RGB"), ("WEBP", "RGB")]
     below, above = (
         [encode(Image.new(mode, (9, height)), kind) for kind, mode in kinds]
@@ -226,10 +223,10 @@ def test_too_many_pixels_are_refused_though_they_could_be_decoded(monkeypatch):
         + [encode(Image.new(mode, (9, height)), "WEBP", lossless=True) for mode in ("RGB", "RGBA")]
         for height in (11, 12)
     )
-    _, ok = decode_images(tf.constant(below + above), SIZE)
+    _, ok = decode_images(tf.constant(below + above), SIZE, max_pixels=99)
     assert ok.numpy().tolist() == [True] * 9 + [False] * 9
     # The short way.
-    _, ok = decode_images(tf.constant([below[0], above[0], below[2], above[2]]), SIZE)
+    _, ok = decode_images(tf.constant([below[0], above[0], below[2], above[2]]), SIZE, max_pixels=99)
     assert ok.numpy().tolist() == [True, False] * 2
 
 

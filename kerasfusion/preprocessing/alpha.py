@@ -1,0 +1,55 @@
+"""Transparent pixels, laid over white."""
+
+import tensorflow as tf
+
+# Pixels blended at a time. The intermediate values of a whole image would take several times its own memory.
+_STRIP_PIXELS = 1_000_000
+
+
+def over_white(pixels):
+    """Blend onto white.
+
+    Args:
+        pixels: uint8 `(height, width, channels)`, the last channel being alpha.
+
+    Returns:
+        uint8 `(height, width, channels - 1)`.
+    """
+    color, alpha = tf.cast(pixels[..., :-1], tf.uint16), tf.cast(pixels[..., -1:], tf.uint16)
+    # At most 255 * 255 + 127, which a uint16 holds.
+    return tf.cast((color * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+
+
+def resize_over_white(pixels, size):
+    """Blend onto white and resize, a strip of columns at a time: only resized strips are kept.
+
+    Args:
+        pixels: As for `over_white`.
+        size: `(height, width)` in pixels.
+
+    Returns:
+        float32 `(*size, channels - 1)`, equal to `tf.image.resize(over_white(pixels), size, antialias=True)`.
+    """
+    height, width = tf.unstack(tf.shape(pixels)[:2])
+    return tf.cond(
+        height * width <= _STRIP_PIXELS,
+        lambda: tf.image.resize(over_white(pixels), size, antialias=True),
+        lambda: _resize_strips(pixels, size),
+    )
+
+
+def _resize_strips(pixels, size):
+    height, width = tf.unstack(tf.shape(pixels)[:2])
+    columns = tf.maximum(_STRIP_PIXELS // height, 1)
+
+    def blend(number, strips):
+        strip = over_white(pixels[:, number * columns : (number + 1) * columns])
+        strip = tf.image.resize(strip, tf.stack([size[0], tf.shape(strip)[1]]), antialias=True)
+        # Strips are joined along their first axis.
+        return number + 1, strips.write(number, tf.transpose(strip, (1, 0, 2)))
+
+    strips = tf.TensorArray(tf.float32, size=-(-width // columns), infer_shape=False, element_shape=(None, None, None))
+    _, strips = tf.while_loop(
+        lambda number, _: number * columns < width, blend, (0, strips), parallel_iterations=1
+    )
+    return tf.image.resize(tf.transpose(strips.concat(), (1, 0, 2)), size, antialias=True)

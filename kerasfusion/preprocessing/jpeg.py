@@ -1,0 +1,62 @@
+"""The scans of a JPEG, counted before it is decoded: every scan costs a pass over all of its pixels."""
+
+import tensorflow as tf
+
+from kerasfusion.data.limits import MOST_SCANS, MOST_SEGMENTS
+
+_SCAN = b"\xff\xda"
+_SCAN_KIND, _END_KIND = 0xDA, 0xD9
+
+
+def has_few_scans(encoded):
+    """Whether it takes no closer look to tell that JPEGs have no more than `MOST_SCANS` scans.
+
+    Args:
+        encoded: tf.string of any shape.
+
+    Returns:
+        bool of the same shape.
+    """
+    # Every scan begins with these bytes, which metadata may hold as well.
+    rows = tf.reshape(encoded, (-1,))
+    pieces = tf.raw_ops.StringSplitV2(input=rows, sep=_SCAN, maxsplit=MOST_SCANS + 1).indices[:, 0]
+    scans = tf.math.unsorted_segment_sum(tf.ones_like(pieces), pieces, tf.size(rows)) - 1
+    return tf.reshape(scans <= MOST_SCANS, tf.shape(encoded))
+
+
+def has_too_many_scans(encoded):
+    """Whether a JPEG has more than `MOST_SCANS` scans, or more than `MOST_SEGMENTS` parts.
+
+    Args:
+        encoded: tf.string scalar, a JPEG.
+
+    Returns:
+        bool scalar.
+    """
+    return tf.cond(has_few_scans(encoded), lambda: False, lambda: _walk(encoded))
+
+
+# Not inlined: an image of few scans pays for one operation.
+@tf.function(
+    input_signature=[tf.TensorSpec((), tf.string)], autograph=False, experimental_attributes={"_noinline": True}
+)
+def _walk(encoded):
+    """The same by the file's structure: what embedded thumbnails hold, or what follows the image, does not count."""
+    length = tf.strings.length(encoded)
+    # Zeros behind the end are no marker.
+    data = tf.concat([tf.io.decode_raw(encoded, tf.uint8), tf.zeros(4, tf.uint8)], axis=0)
+    kinds = data[1:]
+    # 0 belongs to the data of a scan, 0xFF fills up, and restarts (0xD0 to 0xD7) do not end a scan.
+    ends = (data[:-1] == 0xFF) & (kinds != 0) & (kinds != 0xFF) & (kinds // 8 != 0xD0 // 8)
+    markers = tf.concat([tf.cast(tf.where(ends)[:, 0], tf.int32), length[None]], axis=0)
+
+    def step(start, scans, _):
+        marker = markers[tf.minimum(tf.searchsorted(markers, start[None])[0], tf.size(markers) - 1)]
+        kind, high, low = tf.unstack(tf.cast(data[marker + 1 : marker + 4], tf.int32), 3)
+        behind = marker + 2 + tf.maximum(256 * high + low, 2)
+        return behind, scans + tf.cast(kind == _SCAN_KIND, tf.int32), (marker < length) & (kind != _END_KIND)
+
+    _, scans, goes_on = tf.while_loop(
+        lambda _, scans, goes_on: goes_on & (scans <= MOST_SCANS), step, (2, 0, True), maximum_iterations=MOST_SEGMENTS
+    )
+    return goes_on | (scans > MOST_SCANS)
