@@ -44,13 +44,22 @@ _YEAR = 365 * 24 * 60 * 60
 
 BOUNDS = {
     "batch_size": Bound(1, 1_000_000),
+    "body_timeout": Bound(0, _YEAR, whole=False, above=True),
     "clip": Bound(0, 1_000_000, whole=False, above=True),
     "degrees": Bound(2, 1_000),
     "epochs": Bound(1, 1_000_000),
+    "graceful_timeout": Bound(0, _YEAR, whole=False, above=True),
+    "header_timeout": Bound(0, _YEAR, whole=False, above=True),
     "image_size": Bound(8, 4_096),
     "k": Bound(1, 10_000),
+    "keep_alive_timeout": Bound(0, _YEAR, whole=False, above=True),
     "learning_rate": Bound(0, 10, whole=False, above=True),
     "lora": Bound(1, 65_536),
+    "max_body_bytes": Bound(1, 2**40),
+    "max_connections": Bound(1, 1_000_000),
+    "max_decoded_bytes": Bound(1, 2**40),
+    "max_request_bytes": Bound(1, 2**40),
+    "max_rows": Bound(1, 10_000_000),
     "max_words": Bound(1, 10_000_000),
     "minutes": Bound(0, _YEAR // 60, whole=False, above=True),
     "modality_dropout": Bound(0, 1, whole=False, below=True),
@@ -67,6 +76,7 @@ BOUNDS = {
     "units": Bound(1, 65_536),
     "warmup": Bound(0, 1, whole=False, below=True),
     "weight_decay": Bound(0, 10, whole=False),
+    "write_timeout": Bound(0, _YEAR, whole=False, above=True),
 }
 
 

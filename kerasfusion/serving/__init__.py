@@ -5,6 +5,7 @@ import importlib
 # Loaded when first used: verification runs in a process that must never import TensorFlow or Keras.
 _HOMES = {
     "CApiSession": "capi",
+    "ServerLimits": "server_limits",
     "ServingError": "errors",
     "LiteModel": "lite_model",
     "LitePredictor": "lite",

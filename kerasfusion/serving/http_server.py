@@ -149,13 +149,14 @@ class RestServer:
 
     async def _read_body(self, request, body):
         """Append the body to `body`. The rest of one that is refused is not kept."""
-        too_large = _RefusedError(413, f"The request is larger than {self._max_request_bytes} bytes (--max-request-bytes).")
-        if int(request.headers.get("content-length", "0")) > self._max_request_bytes:
+        limit = self._max_request_bytes
+        too_large = _RefusedError(413, f"The request is larger than {limit} bytes (--max-request-bytes).")
+        if int(request.headers.get("content-length", "0")) > limit:
             raise too_large
         async for part in request.stream():
             body += part
             self._body_bytes += len(part)
-            if len(body) > self._max_request_bytes:
+            if len(body) > limit:
                 raise too_large
             if self._body_bytes > self._limits.max_body_bytes:
                 raise _RefusedError(503, "The server holds as many bytes of requests as it takes; try again later.")

@@ -1,6 +1,8 @@
 """What one client may take of the stand-in server: rows, bytes, connections and time."""
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
+
+from kerasfusion.bounds import check_bounds
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class ServerLimits:
         graceful_timeout: For requests in flight when the server stops; then they are given up.
 
     Raises:
-        ValueError: A limit is not a positive number.
+        ValueError: A limit is out of its bounds.
 
     Example:
     ```python
@@ -39,10 +41,7 @@ class ServerLimits:
     graceful_timeout: float = 10.0
 
     def __post_init__(self):
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not 0 < value < float("inf"):
-                raise ValueError(f"{field.name} must be a positive number, got {value!r}.")
+        check_bounds(**asdict(self))
 
 
 DEFAULT_LIMITS = ServerLimits()
