@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
 
 from kerasfusion.data.schema import SPECIAL_TOKENS
@@ -10,6 +11,8 @@ from kerasfusion.preprocessing.text import join_words, standardize, text_vectori
 
 def drawn(rows, temperature, top_k, top_p, seeds):
     """How `kf.decoders.sample` draws words, each row by a seed of its own, whatever other rows are beside it.
+
+    Temperature, then `top_k`, then `top_p` of what that leaves, as in Transformers.
 
     Args:
         rows: Number of rows, `()`.
@@ -29,18 +32,9 @@ def drawn(rows, temperature, top_k, top_p, seeds):
     seeds = tf.cast(seeds, tf.int32)
 
     def choose(scores, place):
-        scores = scores / tf.maximum(temperature, 1e-6)
-        size = scores.shape[-1]
-        best = tf.sort(scores, direction="DESCENDING")
-        probabilities = tf.nn.softmax(best)
-        # A word is kept while those before it make up less than top_p; the first always is.
-        before = tf.cumsum(probabilities, axis=-1, exclusive=True)
-        kept = tf.reduce_sum(tf.cast(before < top_p, tf.int32), axis=-1, keepdims=True)
-        kept = tf.maximum(tf.where(top_k > 0, tf.minimum(kept, top_k), kept), 1)
-        least = tf.gather(best, kept - 1, batch_dims=1)
-        scores = tf.where(scores >= least, scores, -1e9)
+        scores = filter_scores(scores / tf.maximum(temperature, 1e-6), top_k, top_p)
         uniform = tf.map_fn(
-            lambda seed: tf.random.stateless_uniform((size,), tf.stack([seed, place]), minval=1e-20),
+            lambda seed: tf.random.stateless_uniform((scores.shape[-1],), tf.stack([seed, place]), minval=1e-20),
             seeds,
             fn_output_signature=tf.float32,
         )
@@ -49,6 +43,29 @@ def drawn(rows, temperature, top_k, top_p, seeds):
         return tf.argmax(scores + tf.where(temperature > 0, noise, 0.0), axis=-1, output_type=tf.int32)
 
     return choose
+
+
+def filter_scores(scores, top_k, top_p):
+    """Rule out all but the `top_k` likeliest words, then all but those of them that make up `top_p`.
+
+    Args:
+        scores: float32 `(rows, V)`, log-probabilities up to a constant.
+        top_k: int32 `(rows, 1)`; 0 for all.
+        top_p: float32 `(rows, 1)`; the likeliest word always stays.
+
+    Returns:
+        float32 `(rows, V)`: the scores, very low where a word is ruled out.
+    """
+    size = scores.shape[-1]
+    best = tf.sort(scores, direction="DESCENDING")
+    among = tf.range(size) < tf.where(top_k > 0, top_k, size)
+    probabilities = tf.nn.softmax(tf.where(among, best, -np.inf))
+    # A word is kept while those before it make up less than top_p. Rounded sums may reach 1 before the last word, so
+    # a top_p of 1 is not compared with them.
+    before = tf.cumsum(probabilities, axis=-1, exclusive=True)
+    likely = among & ((before < top_p) | (top_p >= 1))
+    kept = tf.maximum(tf.reduce_sum(tf.cast(likely, tf.int32), axis=-1, keepdims=True), 1)
+    return tf.where(scores >= tf.gather(best, kept - 1, batch_dims=1), scores, -1e9)
 
 
 def words_of(ids, task):

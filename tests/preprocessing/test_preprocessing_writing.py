@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfusion.data.schema import Task
-from kerasfusion.preprocessing.writing import Prompts, drawn, words_of
+from kerasfusion.preprocessing.writing import Prompts, drawn, filter_scores, words_of
 
 CHANCES = np.array([0.4, 0.3, 0.15, 0.1, 0.05])
 ROWS = 2000
@@ -16,6 +16,13 @@ CASES = [
     # What stands before the third word makes up 0.7, which is less than 0.8; before the fourth it is 0.85.
     (1.0, 0, 0.8, [0.4, 0.3, 0.15, 0, 0]),
     (1.0, 2, 0.8, [0.4, 0.3, 0, 0, 0]),
+    # Of the best two the first makes up 0.571 and is enough; of all five it would not be.
+    (1.0, 2, 0.5, [1, 0, 0, 0, 0]),
+    # What Transformers 4.46.3 gives for temperature, then top_k, then top_p.
+    (1.0, 3, 0.8, [0.5714, 0.4286, 0, 0, 0]),
+    (0.5, 3, 0.9, [0.64, 0.36, 0, 0, 0]),
+    (2.0, 4, 0.75, [0.4035, 0.3494, 0.2471, 0, 0]),
+    (1.0, 4, 0.42, [1, 0, 0, 0, 0]),
     (1.0, 0, 0.0, [1, 0, 0, 0, 0]),
     (0.0, 0, 1.0, [1, 0, 0, 0, 0]),
     (1.0, 1, 1.0, [1, 0, 0, 0, 0]),
@@ -32,6 +39,33 @@ def test_words_are_drawn_as_often_as_they_are_likely():
         # Four standard errors; a word that is left out is never drawn.
         error = 4 * np.sqrt(expected * (1 - expected) / ROWS)
         assert (np.abs(np.bincount(said, minlength=5) / ROWS - expected) <= error).all(), settings
+
+
+def kept_words(scores, top_k, top_p):
+    """Which words may be drawn, by definition: probabilities renormalized after each step."""
+    order = np.argsort(-scores)[: top_k or None]
+    shares = np.exp(scores[order]) / np.exp(scores[order]).sum()
+    count = 1
+    while count < len(order) and shares[:count].sum() < top_p:
+        count += 1
+    return sorted(order[:count])
+
+
+def test_words_that_may_be_drawn_are_those_of_top_k_and_then_top_p():
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(200, 12)).astype("float32")
+    top_k, top_p = random.integers(0, 14, (200, 1)), random.uniform(0, 1, (200, 1))
+    top_p[:20] = 1
+    found = filter_scores(tf.constant(scores), tf.constant(top_k, tf.int32), tf.constant(top_p, tf.float32)).numpy()
+    for row, *settings in zip(range(200), top_k[:, 0], top_p[:, 0], strict=True):
+        assert np.flatnonzero(found[row] > -1e8).tolist() == kept_words(scores[row], *settings), settings
+    np.testing.assert_array_equal(found[found > -1e8], scores[found > -1e8])
+
+
+def test_a_top_p_of_one_leaves_every_word_in():
+    # In float32 the first word already has all of the probability.
+    scores = tf.constant([[0.0] + [-40.0] * 7])
+    assert (filter_scores(scores, tf.constant([[0]]), tf.constant([[1.0]])) > -1e8).numpy().all()
 
 
 def test_a_row_is_drawn_by_its_own_seed_and_place_alone():
