@@ -17,12 +17,13 @@ def sample(decoder, head, context, prompt=None, length=None, choose=None):
         context: What the decoder takes.
         prompt: Optional int32 `(B, P)`, the words that the text begins with, 0 behind them.
         length: Most words; None means as many as in training.
-        choose: Called with log-probabilities float32 `(B, V)` and the place, an int32 scalar; gives the ids int32
-            `(B,)` of the next words. None takes the likeliest (greedy search).
+        choose: Called with log-probabilities float32 `(B, V)`, very low where no word may stand, and the place, an
+            int32 scalar; gives the ids int32 `(B,)` of the next words. None takes the likeliest (greedy search).
 
     Returns:
         tuple: ids int32 `(B, length + 1)`, end tokens included and 0 behind them, and float32 `(B,)`, the sum of the
-        log-probabilities of the words that were made and of the end; those of the prompt are given.
+        log-probabilities of the words that were made and of the end, as `score` gives them; the prompt's words are
+        given and count nothing.
     """
     choose = choose or (lambda scores, place: ops.cast(ops.argmax(scores, axis=-1), "int32"))
     most = _most(decoder, length)
@@ -166,8 +167,11 @@ def _forced(prompt, batch, most):
 
 
 def _log_probabilities(head, hidden, place, most):
-    """Of each next word, float32 `(…, V)`: words alone; no end before the first, nothing else behind the last."""
+    """Of each next word, float32 `(…, V)`: words alone; no end before the first, nothing else behind the last.
+
+    What is ruled out keeps its share, as in `score`: a model that was trained on unknown words expects some.
+    """
     ids = ops.arange(head.outputs)
-    never = ops.logical_or(ids < END, ops.logical_and(ids == END, place == 0))
-    scores = ops.log_softmax(ops.where(never, BLOCKED, head(hidden)), axis=-1)
-    return ops.where(ops.logical_and(place == most, ids != END), BLOCKED, scores)
+    words = ops.logical_or(ids > END, ops.logical_and(ids == END, place > 0))
+    allowed = ops.where(place == most, ids == END, words)
+    return ops.where(allowed, ops.log_softmax(head(hidden), axis=-1), BLOCKED)
