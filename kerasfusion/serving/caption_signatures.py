@@ -22,7 +22,8 @@ class CaptionSignatures(Signatures):
     | `tensors` | the model's own, `caption` int32 `(B, T)` | `log_probabilities` `(B, T)` of each next word |
 
     Answers are `caption` string `(B,)`, `log_probability` float32 `(B,)` and `image_ok` bool `(B,)`. `strategy` is
-    `"greedy"` or `"beam"` (three beams); `temperature` and `top_p` are float32 `(B,)`, `top_k` and `seed` int32. A
+    `"greedy"` or `"beam"` (three beams), anything else gives that row an empty caption of probability 0 (the lowest
+    float32 as `log_probability`); `temperature` and `top_p` are float32 `(B,)`, `top_k` and `seed` int32. A
     caption begins with the words of its `prompt`, `""` for none; those that the model does not know stay as they are.
     `log_probability` is the sum over the words that were made and the end. A `temperature` of 0 takes the likeliest
     word, `top_k` of 0 and `top_p` of 1 leave all words in; equal seeds draw equally, whatever else is in the batch.
@@ -121,23 +122,24 @@ class CaptionSignatures(Signatures):
 
     def _caption(self, *given):
         *raw, prompts, strategy = given
-        known = tf.reduce_all((strategy == "greedy") | (strategy == "beam"))
-        check = tf.debugging.Assert(known, ["strategy must be greedy or beam, not", strategy])
+        known = tf.reduce_any([strategy == name for name in self._searches], axis=0)
 
         def search(context, ids):
-            with tf.control_dependencies([check]):
-                beam = tf.identity(strategy == "beam")
+            # An unknown strategy costs its own row, not those of other callers in the batch.
             rows = tf.shape(ids)[0]
-            nothing = tf.zeros((rows, self.decoder.length), tf.int32), tf.zeros((rows,))
+            told, total = tf.zeros((rows, self.decoder.length), tf.int32), tf.fill((rows,), tf.float32.min)
+            for name, function in self._searches.items():
+                asked, before = strategy == name, (told, total)
+                # Rows of one batch may ask for either: each is searched for only where somebody does.
+                found = tf.cond(
+                    tf.reduce_any(asked),
+                    lambda function=function: function(context, ids),
+                    lambda before=before: before,
+                )
+                told, total = tf.where(asked[:, None], found[0], told), tf.where(asked, found[1], total)
+            return told, total
 
-            def only_if(asked, name):
-                return tf.cond(tf.reduce_any(asked), lambda: self._searches[name](context, ids), lambda: nothing)
-
-            # Rows of one batch may ask for either: each is searched for only where somebody does.
-            searched, greedy = only_if(beam, "beam"), only_if(~beam, "greedy")
-            return tf.where(beam[:, None], searched[0], greedy[0]), tf.where(beam, searched[1], greedy[1])
-
-        return self._write(raw, prompts, search)
+        return self._write(raw, tf.where(known, prompts, ""), search)
 
     def _sample(self, *given):
         *raw, prompts, temperature, top_k, top_p, seed = given

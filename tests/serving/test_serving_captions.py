@@ -8,7 +8,7 @@ from png import png_bytes
 
 import kerasfusion as kf
 from kerasfusion.evaluation.captions import generate_captions
-from kerasfusion.serving import CApiSession, ServingError
+from kerasfusion.serving import CApiSession
 from kerasfusion.serving.exporting import export_model
 from kerasfusion.serving.reference import FILE, load_reference
 from kerasfusion.serving.verify_worker import Failure, card_of, check_size
@@ -85,10 +85,16 @@ def test_prompts(served):
         assert sum(len(one) > len(start) for one, start in zip(found, starts, strict=True)) >= 3
 
 
-def test_an_unknown_strategy_names_the_others(served):
+def test_an_unknown_strategy_costs_its_row_and_not_the_batch(served):
     session, _, _, _, pictures = served
-    with pytest.raises(ServingError, match=r"strategy must be greedy or beam, not.*best"):
-        session.run("caption", {"image_bytes": pictures[:2], "prompt": ["", ""], "strategy": ["greedy", "best"]})
+    strategy = ["greedy", "best", "beam", ""]
+    given = {"image_bytes": pictures, "prompt": ["红色"] * 4}
+    found = session.run("caption", {**given, "strategy": strategy})
+    known = session.run("caption", {**given, "strategy": ["greedy", "greedy", "beam", "beam"]})
+    assert text(found) == [text(known)[0], "", text(known)[2], ""]
+    np.testing.assert_array_equal(found["log_probability"][1::2], np.finfo("float32").min)
+    np.testing.assert_allclose(found["log_probability"][::2], known["log_probability"][::2], atol=1e-4)
+    assert found["image_ok"].all()
 
 
 def drawn(session, pictures, **changes):
