@@ -4,6 +4,7 @@ import base64
 import binascii
 import dataclasses
 import functools
+import hashlib
 import io
 import os
 import stat
@@ -24,6 +25,8 @@ from kerasfusion.data.table import IN_MEMORY, is_missing
 # What TensorFlow decodes, under Pillow's names; MPO is a JPEG with further pictures behind it, as phones
 # write it.
 FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "WEBP")
+# Bytes of a file that are hashed at a time.
+_PART = 1024**2
 # What people have instead of a picture, by what it holds within its first bytes.
 NO_PICTURES = {
     b"<svg": "SVG pictures are not supported (save as PNG or JPEG)",
@@ -55,12 +58,14 @@ class ImageCheck:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageSources:
-    """The distinct pictures of a column.
+    """The distinct pictures of a column. Files of equal bytes are one image, whatever their names.
 
     Args:
         column: The column's name.
         keys: Each picture once: an absolute path, or encoded bytes.
         row_index: Int32 (number of rows,), the place in `keys` of each row's picture, -1 where it has none.
+        names: What the cells name, each once: `keys`, and the paths of further copies of the same images.
+        row_names: Int32 (number of rows,), the place in `names` of each row's own, -1 where it has none.
         rows: Int64 (number of rows,), row numbers from 1 as in the table.
         unusable: Rows whose cell names no picture (a web address, broken base64); their `row_index` is -1.
         unusable_rows: Bool (number of rows,), True for these.
@@ -69,6 +74,8 @@ class ImageSources:
     column: str
     keys: list[str | bytes]
     row_index: np.ndarray
+    names: list[str | bytes]
+    row_names: np.ndarray
     rows: np.ndarray
     unusable: Skipped
     unusable_rows: np.ndarray
@@ -100,10 +107,20 @@ class ImageSources:
                 reasons.setdefault(answer, []).append(i)
             else:
                 sizes[i] = answer
-        problems = _problems(
-            reasons, self.row_index, self.rows, self.column, lambda picture: _shown(self.keys[picture])
+        return ImageCheck(self.unusable + self.problems(reasons), bad, sizes)
+
+    def problems(self, reasons):
+        """Name the rows of some images.
+
+        Args:
+            reasons: dict reason -> places in `keys`.
+
+        Returns:
+            `Skipped`.
+        """
+        return _problems(
+            reasons, self.row_index, self.rows, self.column, lambda row: _shown(self.names[self.row_names[row]])
         )
-        return ImageCheck(self.unusable + problems, bad, sizes)
 
     def decodable(self, check):
         """The keys, emptied where a check found the picture bad: what is no file must not be read for its pixels."""
@@ -159,9 +176,13 @@ def resolve_images(frame, column, image_dir=None, allow_outside=False):
         # Two ways to write one path are one picture.
         picture_of[code] = keys.setdefault(key, len(keys))
     rows = frame.index.to_numpy("int64") + 1
-    problems = _problems(unusable, codes, rows, column, lambda code: _shown(uniques[code]))
-    row_index = picture_of[codes]
-    sources = ImageSources(column, list(keys), row_index, rows, problems, (row_index < 0) & (codes >= 0))
+    problems = _problems(unusable, codes, rows, column, lambda row: _shown(uniques[codes[row]]))
+    names, row_names = list(keys), picture_of[codes]
+    first, image_of = _same_bytes(names)
+    row_index = np.append(image_of, np.int32(-1))[row_names]
+    keys = [names[i] for i in first]
+    unusable_rows = (row_names < 0) & (codes >= 0)
+    sources = ImageSources(column, keys, row_index, names, row_names, rows, problems, unusable_rows)
     if (codes < 0).all():
         raise DataError(f"{source_of(frame)}: every cell of the picture column {column!r} is empty.")
     # Stops at the first that exists.
@@ -173,6 +194,44 @@ def resolve_images(frame, column, image_dir=None, allow_outside=False):
             + (f"\n{problems}" if problems else "")
         )
     return sources
+
+
+def _same_bytes(names):
+    """The places of the distinct images, and int32 per name the number of its image. Only equal sizes are compared."""
+    sizes = pd.Series([_size(name) for name in names], dtype="int64")
+    identity = np.arange(len(names)).astype(object)
+    for i in np.flatnonzero(sizes.duplicated(keep=False) & (sizes > 0)):
+        identity[i] = _digest(names[i]) or i
+    image_of, distinct = pd.factorize(identity)
+    first = np.full(len(distinct), len(names))
+    np.minimum.at(first, image_of, np.arange(len(names)))
+    return first, image_of.astype("int32")
+
+
+def _size(name):
+    """In bytes; 0 where there is no file."""
+    if isinstance(name, bytes):
+        return len(name)
+    try:
+        found = os.stat(name)
+    except (OSError, ValueError):
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
+
+
+def _digest(name):
+    """A hash of the bytes; None where the file cannot be read."""
+    if isinstance(name, bytes):
+        return hashlib.blake2b(name).digest()
+    found = hashlib.blake2b()
+    try:
+        # Unbuffered: most images are one part.
+        with open(name, "rb", buffering=0) as file:
+            while part := file.read(_PART):
+                found.update(part)
+    except OSError:
+        return None
+    return found.digest()
 
 
 def _contents(frame, column):
@@ -193,7 +252,7 @@ def _contents(frame, column):
 
 
 def _unpacked(cell):
-    if isinstance(cell, dict):
+    if isinstance(cell, dict) and ("bytes" in cell or "path" in cell):
         cell = cell.get("bytes") or cell.get("path")
     return bytes(cell) if isinstance(cell, (bytearray, memoryview)) else cell
 
@@ -210,7 +269,10 @@ def _read_cell(cell):
             data = b""
         return (data, None) if data else (None, "broken base64")
     if cell.startswith("file://"):
-        return url2pathname(urlparse(cell).path), None
+        try:
+            return url2pathname(urlparse(cell).path), None
+        except ValueError:
+            return None, "a broken file:// address"
     if "://" in cell:
         return None, "a web address, not a file (download it first)"
     # Tables written on Windows.
@@ -285,7 +347,7 @@ def _problems(reasons, ids, rows, column, shown):
     problems = Skipped()
     for reason, wanted in reasons.items():
         positions = np.flatnonzero(np.isin(ids, wanted))
-        first = [(int(rows[p]), column, shown(ids[p])) for p in positions[:EXAMPLES]]
+        first = [(int(rows[p]), column, shown(p)) for p in positions[:EXAMPLES]]
         problems += Skipped({reason: len(positions)}, {reason: first})
     return problems
 

@@ -8,5 +8,5 @@ SERVING_PIXELS = 25_000_000
 MOST_SCANS = 32
 # Parts of a JPEG (segments and scans) that are walked through, one by one. A color profile has up to 255.
 MOST_SEGMENTS = 1000
-# Steps through the blocks that come before and in the first frame of a GIF; up to 256 blocks of one size are one step.
+# Steps through the blocks before and in the first frame of a GIF; up to 256 blocks of one size are one step.
 MOST_BLOCK_STEPS = 4_000

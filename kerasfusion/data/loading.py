@@ -15,6 +15,7 @@ from kerasfusion.data.images import resolve_images
 from kerasfusion.data.infer import Columns, infer_columns
 from kerasfusion.data.labels import encode_labels, read_numbers
 from kerasfusion.data.leaks import naming_rows, without_naming_rows
+from kerasfusion.data.picture_decoding import why_undecodable
 from kerasfusion.data.names import claims, reserved, safe_names
 from kerasfusion.data.remarks import remarks
 from kerasfusion.data.schema import Feature, Schema, Task
@@ -369,11 +370,10 @@ def _drop_bad_pictures(frame, columns, sources, checks, banks):
 def _undecodable(found, failed):
     """The rows whose picture has a sound header and broken contents."""
     rows = np.flatnonzero((found.row_index >= 0) & failed[found.row_index])
-    if not len(rows):
-        return Skipped()
-    reason = "picture cannot be decoded (cut off or damaged)"
-    examples = [(int(found.rows[r]), found.column, _shown(found.keys[found.row_index[r]])) for r in rows[:3]]
-    return Skipped({reason: len(rows)}, {reason: examples})
+    reasons = {}
+    for image in np.unique(found.row_index[rows]):
+        reasons.setdefault(why_undecodable(found.keys[image]), []).append(image)
+    return found.problems(reasons)
 
 
 def _as_missing(skipped):
@@ -381,10 +381,6 @@ def _as_missing(skipped):
         {f"{reason}; taken as missing": count for reason, count in skipped.counts.items()},
         {f"{reason}; taken as missing": rows for reason, rows in skipped.examples.items()},
     )
-
-
-def _shown(key):
-    return key if isinstance(key, str) else f"{len(key):,} bytes"
 
 
 def _weighted(part, column, split):

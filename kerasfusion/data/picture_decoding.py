@@ -1,9 +1,15 @@
 """Pictures that are files or bytes to pixels: some of them, or all of a data set a chunk at a time."""
 
+from pathlib import Path
+
 import tensorflow as tf
 
+from kerasfusion.data.limits import MOST_BLOCK_STEPS, MOST_SCANS, MOST_SEGMENTS
 from kerasfusion.data.steady import steady
+from kerasfusion.preprocessing.exif import exif_orientation
+from kerasfusion.preprocessing.gif import first_frame
 from kerasfusion.preprocessing.image import decode_images
+from kerasfusion.preprocessing.jpeg import has_too_many_scans
 
 # Pictures decoded at a time.
 CHUNK = 256
@@ -60,3 +66,22 @@ def decode_chunks(paths, encoded, size):
     chunks = tf.data.Dataset.from_tensor_slices((paths, encoded)).batch(CHUNK)
     chunks = chunks.map(lambda paths, encoded: decode_sources(paths, encoded, size)).prefetch(1)
     yield from steady(chunks).as_numpy_iterator()
+
+
+def why_undecodable(key):
+    """Say why an image with a sound header was not decoded.
+
+    Args:
+        key: A file's path (str) or its encoded bytes.
+
+    Returns:
+        str, one of the limits on what decoding may cost, or damage.
+    """
+    encoded = key if isinstance(key, bytes) else Path(key).read_bytes()
+    if encoded.startswith(b"\xff\xd8") and has_too_many_scans(tf.constant(encoded)):
+        return f"JPEG of over {MOST_SCANS} scans or {MOST_SEGMENTS:,} segments (save it anew)"
+    if exif_orientation(tf.constant(encoded)) == 0:
+        return f"JPEG of over {MOST_SEGMENTS:,} segments (save it anew)"
+    if encoded.startswith(b"GIF8") and first_frame(tf.constant(encoded))[0] == b"":
+        return f"GIF whose first frame is over {MOST_BLOCK_STEPS:,} blocks away or long (save it anew)"
+    return "picture cannot be decoded (cut off or damaged)"

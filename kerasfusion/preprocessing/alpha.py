@@ -48,8 +48,7 @@ def _resize_strips(pixels, size):
         # Strips are joined along their first axis.
         return number + 1, strips.write(number, tf.transpose(strip, (1, 0, 2)))
 
-    strips = tf.TensorArray(tf.float32, size=-(-width // columns), infer_shape=False, element_shape=(None, None, None))
-    _, strips = tf.while_loop(
-        lambda number, _: number * columns < width, blend, (0, strips), parallel_iterations=1
-    )
+    count = -(-width // columns)
+    strips = tf.TensorArray(tf.float32, size=count, infer_shape=False, element_shape=(None, None, None))
+    _, strips = tf.while_loop(lambda number, _: number < count, blend, (0, strips), parallel_iterations=1)
     return tf.image.resize(tf.transpose(strips.concat(), (1, 0, 2)), size, antialias=True)

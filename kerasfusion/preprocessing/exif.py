@@ -41,7 +41,7 @@ def turn_upright(pixels, orientation):
 
 
 def _tiff_block(encoded):
-    """What follows `Exif` in its segment, a small TIFF file, empty where there is none; and whether the search ended."""
+    """What follows `Exif` in its segment, a small TIFF file or nothing, and whether the search for it ended."""
     length = tf.strings.length(encoded)
 
     # A JPEG begins with segments: 0xFF, a kind, two bytes of length (its own two included), the content. EXIF is in

@@ -24,8 +24,8 @@ def decode_image(encoded, size, max_pixels=MOST_PIXELS):
         uint8 `(height, width, 3)`.
 
     Raises:
-        tf.errors.InvalidArgumentError: when run, if the bytes are no such picture, or one that takes too much to decode
-            (`max_pixels`, and the limits in `kerasfusion.data.limits`).
+        tf.errors.InvalidArgumentError: when run, if the bytes are no such picture, or over a limit (`max_pixels`, and
+            those in `kerasfusion.data.limits`).
     """
     pixels = tf.cond(
         is_plain(encoded),

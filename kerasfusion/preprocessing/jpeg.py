@@ -56,7 +56,8 @@ def _walk(encoded):
         behind = marker + 2 + tf.maximum(256 * high + low, 2)
         return behind, scans + tf.cast(kind == _SCAN_KIND, tf.int32), (marker < length) & (kind != _END_KIND)
 
-    _, scans, goes_on = tf.while_loop(
-        lambda _, scans, goes_on: goes_on & (scans <= MOST_SCANS), step, (2, 0, True), maximum_iterations=MOST_SEGMENTS
-    )
+    def may_pass(_, scans, goes_on):
+        return goes_on & (scans <= MOST_SCANS)
+
+    _, scans, goes_on = tf.while_loop(may_pass, step, (2, 0, True), maximum_iterations=MOST_SEGMENTS)
     return goes_on | (scans > MOST_SCANS)

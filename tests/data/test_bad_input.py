@@ -32,7 +32,7 @@ def png(path, color="red", size=(4, 4), kind="PNG", **settings):
 
 def pictures(folder, *cells, **settings):
     """The pictures of `pets.csv` in a folder, which names one sound picture and these."""
-    png(folder / "good.png")
+    png(folder / "good.png", "blue")
     frame = read_table(pd.DataFrame({"photo": ["good.png", *cells]}))
     frame.attrs.update(source="pets.csv", folder=str(folder), line_offset=1)
     return resolve_images(frame, "photo", **settings)
@@ -204,7 +204,7 @@ def test_a_table_handed_on_keeps_its_name(tmp_path):
 def test_bad_pictures_of_a_table_are_counted_and_named(tmp_path):
     rows = []
     for i in range(30):
-        png(tmp_path / f"{i}.png", ["red", "blue"][i % 2], (16, 16))
+        png(tmp_path / f"{i}.png", [(255, i, 0), (0, i, 255)][i % 2], (16, 16))
         rows.append({"photo": f"{i}.png", "label": ["r", "b"][i % 2]})
     (tmp_path / "3.png").unlink()
     (tmp_path / "4.png").write_bytes(b"<html>not found</html>")

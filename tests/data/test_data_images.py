@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from kerasfusion.data import load
 from kerasfusion.data.errors import DataError
 from kerasfusion.data.images import resolve_images
 from kerasfusion.data.table import read_table
@@ -39,8 +40,8 @@ def table(folder, cells):
 
 def test_each_picture_once(tmp_path):
     (tmp_path / "sub").mkdir()
-    for name in ("a.png", "sub/b c.png"):
-        (tmp_path / name).write_bytes(encoded())
+    (tmp_path / "a.png").write_bytes(encoded())
+    (tmp_path / "sub/b c.png").write_bytes(encoded((4, 3)))
     a, b = str(tmp_path / "a.png"), str(tmp_path / "sub" / "b c.png")
     cells = [
         "a.png",
@@ -57,7 +58,7 @@ def test_each_picture_once(tmp_path):
     assert pictures.row_index.tolist() == [0, 1, 0, -1, 0, 1, 1]
     check = pictures.check()
     assert not check.problems
-    assert check.sizes.tolist() == [[3, 5], [3, 5]]
+    assert check.sizes.tolist() == [[3, 5], [3, 4]]
     assert check.bad.tolist() == [False, False]
 
 
@@ -150,7 +151,7 @@ def test_sample_looks_at_some(tmp_path):
 def test_paths_that_lead_out_are_refused(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "x.png").write_bytes(encoded())
-    (tmp_path / "in" / "y.png").write_bytes(encoded())
+    (tmp_path / "in" / "y.png").write_bytes(encoded((4, 3)))
     frame = table(tmp_path / "in", ["y.png", "../x.png"])
     message = r"pets\.csv, row 2 \(line 3\), column 'photo': '\.\./x\.png' leads out of the image folder .*in\."
     with pytest.raises(DataError, match=message):
@@ -176,3 +177,33 @@ def test_wrong_folder_and_wrong_cells(tmp_path):
         resolve_images(table(tmp_path, ["a.png"]), "photo", image_dir=tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"pets\.csv, row 2 \(line 3\), column 'photo': a picture is .* not int"):
         resolve_images(table(tmp_path, ["a.png", 7]), "photo")
+
+
+def test_files_of_equal_bytes_are_one_image(tmp_path):
+    one, two = encoded((5, 3)), encoded((3, 5))
+    assert len(one) == len(two)
+    for name, data in {"a.png": one, "copy.png": one, "b.png": two, "bad.png": b"hello", "bad2.png": b"hello"}.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "hard.png").hardlink_to(tmp_path / "a.png")
+    (tmp_path / "soft.png").symlink_to(tmp_path / "a.png")
+    cells = ["a.png", "b.png", "copy.png", "hard.png", "soft.png", {"bytes": one}, None, "gone.png", "gone2.png"]
+    cells += ["bad.png", "bad2.png"]
+    images = resolve_images(table(tmp_path, cells), "photo")
+    assert images.row_index.tolist() == [0, 1, 0, 0, 0, 0, -1, 2, 3, 4, 4]
+    assert images.keys[:2] == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+    # Each row is named as its own cell names it.
+    examples = images.check().problems.examples
+    assert [name for *_, name in examples["not a readable picture"]] == [
+        str(tmp_path / "bad.png"),
+        str(tmp_path / "bad2.png"),
+    ]
+    assert [row for row, *_ in examples["file does not exist"]] == [8, 9]
+
+
+def test_copies_of_an_image_do_not_cross_splits(tmp_path):
+    for i in range(40):
+        Image.new("RGB", (8, 8), (i // 2 * 6, 9, 9)).save(tmp_path / f"{i}.png")
+    frame = pd.DataFrame({"photo": [f"{i}.png" for i in range(40)], "label": ["a", "a", "b", "b"] * 10})
+    data = load(frame, image="photo", label="label", image_dir=tmp_path)
+    images = {name: set(part.images["image"].tolist()) for name, part in data.splits.items()}
+    assert sum(map(len, images.values())) == len(set.union(*images.values())) == 20
