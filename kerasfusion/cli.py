@@ -141,6 +141,7 @@ def train(source, model, out, word_vectors, image_weights, results, **settings):
     """
     kf = _load()
 
+    _check_results(results)
     recipe = _recipe(settings)
     options = {name: settings.pop(name) for name in TRAINING}
     data = kf.data.load(source, **settings)
@@ -170,6 +171,7 @@ def compare(source, models, fusions, seeds, out, results, overwrite, resume, **s
     """
     kf = _load()
 
+    _check_results(results)
     recipe = _recipe(settings)
     data = kf.data.load(source, **settings)
     _print_data(data)
@@ -232,6 +234,7 @@ def demo(out, export_to, quick, results, seed):
     """End to end on the shapes world: make the data, train, compare, export, verify, ask."""
     kf = _load()
 
+    _check_results(results)
     data = kf.data.load("shapes:quick" if quick else "shapes", seed=seed)
     recipe = kf.recipes.demo_recipe(quick, seed)
     run = _train(data, None, out, recipe, overwrite=True)
@@ -342,6 +345,7 @@ def predict(run, table, image, text, out, escape_formulas, rules, image_dir, all
 @flag("--lite", "A model with 8-bit weights for LiteRT too (an extra).")
 @option("--data", "A labelled table to measure on; else the test split.")
 @click.option("--measure/--no-measure", default=True, help="Measure what --freeze, --bfloat16 and --lite cost.")
+@option("--max-pixels", "Requests' images of more pixels are unreadable.", 25_000_000, Number("max_pixels"))
 def export(run, base, **options):
     """Write the next version of a SavedModel into folder BASE from the run in folder RUN, and verify it."""
     kf = _load()
@@ -490,6 +494,12 @@ def _train(data, model, out, recipe, **options):
 def _make_folder_of(file):
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _check_results(results):
+    """Refuse a file that is not one of results before the work whose results it would not take."""
+    if results is not None and results.exists():
+        _load().evaluation.results.read(results)
 
 
 def _record(results, rows, experiment, seed):

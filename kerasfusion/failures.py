@@ -39,7 +39,8 @@ def exit_code(command):
         return code
     except click.ClickException as error:
         with contextlib.suppress(OSError):
-            error.show()
+            # Named, or click writes UTF-8 to a terminal of another encoding.
+            error.show(sys.stderr)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         complain("Interrupted", "nothing more was written.")

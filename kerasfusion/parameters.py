@@ -1,6 +1,7 @@
 """Types of the command line's arguments, checked before any work."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import click
@@ -77,6 +78,9 @@ class Output(click.Path):
 def _folder_problem(folder):
     if not folder.is_dir():
         return f"{folder} is a file, not a folder."
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return f"folder {folder} cannot be written to: permission denied, or read-only."
-    return None
+    try:
+        # Tried and not asked: to root everything looks writable, also a read-only file system.
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return f"folder {folder} cannot be written to: {error.strerror}."

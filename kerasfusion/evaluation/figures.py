@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
+from kerasfusion.evaluation import fonts
 from kerasfusion.files import atomic_write
 
 ACCENT, QUIET = "#1f6feb", "#9aa4b2"
@@ -24,8 +25,10 @@ def figure_style():
     """Settings of Matplotlib for every figure; also a decorator of functions that draw.
 
     Text is drawn as it is: `$` in a class or sentence is a dollar sign, not the start of a formula.
+    Characters that the default font lacks, such as Chinese ones, come from an installed font that has them.
     """
-    with matplotlib.rc_context({"text.parse_math": False}):
+    settings = {"text.parse_math": False, "font.family": fonts.families()}
+    with matplotlib.rc_context(settings), fonts.one_warning():
         yield
 
 

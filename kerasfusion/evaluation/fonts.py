@@ -11,6 +11,7 @@ from matplotlib import font_manager
 
 # Fonts with Chinese, Japanese or Korean glyphs, and how their files are called, the most complete first.
 FAMILIES = (
+    "Noto Sans CJK SC",
     "Noto Sans CJK",
     "Source Han Sans",
     "PingFang",
@@ -73,4 +74,5 @@ def _fallbacks():
 
 def _known():
     names = sorted({entry.name for entry in font_manager.fontManager.ttflist if entry.weight == 400})
-    return [name for family in FAMILIES for name in names if name.startswith(family) and "Mono" not in name]
+    chosen = (name for family in FAMILIES for name in names if name.startswith(family))
+    return list(dict.fromkeys(chosen))

@@ -42,9 +42,17 @@ def record(path, rows, experiment, command, seed=0):
 
 
 def read(path):
-    """The rows of a CSV of results, as dicts of strings."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    """The rows of a CSV of results, as dicts of strings; ValueError where the file is another."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            lacking = [field for field in FIELDS if field not in (reader.fieldnames or FIELDS)]
+            rows = list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is not a CSV file of results ({error}). Name another file.") from error
+    if lacking:
+        raise ValueError(f"{path} is not a CSV file of results: it lacks {', '.join(lacking)}. Name another file.")
+    return rows
 
 
 def score_rows(metrics):

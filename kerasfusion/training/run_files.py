@@ -7,6 +7,7 @@ import numbers
 import keras
 
 from kerasfusion.data.schema import Schema
+from kerasfusion.training.model_file import check_model_file
 
 # What the package reads of `config.json`, where it is there: key -> types.
 _CONFIG = {"model": str, "source": str, "load": dict | None, "data": dict, "type_column": str | None}
@@ -35,7 +36,8 @@ def read_config(path):
 
 def read_schema(path):
     """Read a run's `schema.json`; ValueError where it is no schema."""
-    found = _read(path, lambda: Schema.from_dict(read_object(path)))
+    content = read_object(path)
+    found = _read(path, lambda: Schema.from_dict(content))
     for item in (*found.features, *found.tasks):
         problem = _problem(item)
         if problem is not None:
@@ -45,6 +47,7 @@ def read_schema(path):
 
 def read_model(path, schema):
     """Read a run's `model.keras`; ValueError where it cannot be read or is not a model for the schema."""
+    check_model_file(path)
     model = _read(path, lambda: keras.saving.load_model(path))
     if not isinstance(model.input, dict):
         raise ValueError(_damaged(path, "its inputs have no names"))
@@ -69,10 +72,9 @@ def read_model(path, schema):
 def _read(path, read):
     try:
         return read()
-    except OSError:
-        raise
     except Exception as error:
-        if str(path) in str(error):
+        # Not the file's fault: no permission, no memory.
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
             raise
         detail = str(error).strip() or type(error).__name__
         raise ValueError(_damaged(path, f"{type(error).__name__}: {detail[:600]}")) from error
