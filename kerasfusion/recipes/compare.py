@@ -6,7 +6,6 @@ import json
 import warnings
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -23,6 +22,7 @@ from kerasfusion.recipes.run_folder import COMPARISON, open_folder
 from kerasfusion.recipes.train import ANSWERS_FILE, default_model, train
 from kerasfusion.serving import batch_1_latency, export_model, reference
 from kerasfusion.training import Recipe
+from kerasfusion.training.model_file import load_model
 
 # What the reference's runs give besides their model.
 LATE, LOOKUPS = "late average", ("majority", "text lookup")
@@ -220,7 +220,7 @@ def _costs(out, runs, first, schema):
     with temporary_folder(out) as exports:
         for label, folders in runs.items():
             inputs = reference.load_reference(folders[0] / "reference_inputs.npz")["serving_default"][0]
-            models = {label: keras.saving.load_model(folders[0] / "model.keras")}
+            models = {label: load_model(folders[0] / "model.keras")}
             if label == first:
                 models.update(_baselines(folders[0], schema))
             for name, model in models.items():
@@ -239,7 +239,7 @@ def _costs(out, runs, first, schema):
 
 def _baselines(folder, schema):
     members = {
-        path.parent.name.removesuffix("_only"): keras.saving.load_model(path)
+        path.parent.name.removesuffix("_only"): load_model(path)
         for path in sorted(folder.glob("baselines/*_only/model.keras"))
     }
     named = {f"{kind} only": model for kind, model in members.items()}

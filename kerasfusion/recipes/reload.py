@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import keras
-
 from kerasfusion.data import DataError, load
 from kerasfusion.models import late_average
+from kerasfusion.training.model_file import load_model
 
 
 def load_arguments(data):
@@ -76,7 +75,7 @@ def load_baselines(run):
     """
     kinds = list(dict.fromkeys(feature.kind for feature in run.schema.features))
     paths = {kind: run.path / "baselines" / f"{kind}_only" / "model.keras" for kind in kinds}
-    members = {kind: keras.saving.load_model(path) for kind, path in paths.items() if path.exists()}
+    members = {kind: load_model(path) for kind, path in paths.items() if path.exists()}
     models = {f"{kind} only": model for kind, model in members.items()}
     if len(members) > 1:
         models["late average"] = late_average(run.schema, members)

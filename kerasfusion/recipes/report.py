@@ -6,7 +6,6 @@ import functools
 import json
 import warnings
 
-import keras
 import numpy as np
 
 from kerasfusion.data import DataError
@@ -20,6 +19,7 @@ from kerasfusion.explain import NoActivation, explained_rows, explained_words
 from kerasfusion.files import folder_lock
 from kerasfusion.recipes.reload import check_data, load_baselines, reload_data
 from kerasfusion.training import Run, load
+from kerasfusion.training.model_file import load_model
 
 
 def rebuild_report(run, data=None):
@@ -67,7 +67,7 @@ def draw_report(run, data):
     without = run.path / "baselines" / "without_teacher" / "model.keras"
     models = {run.config["model"]: run.model}
     if without.exists():
-        models["without teacher"] = keras.saving.load_model(without)
+        models["without teacher"] = load_model(without)
     models |= load_baselines(run)
     reports = report(models, data.splits["test"], data.splits["train"], run.config["type_column"])
     data = dataclasses.replace(data, notes=run.metrics["notes"])

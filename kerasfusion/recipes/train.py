@@ -22,6 +22,7 @@ from kerasfusion.recipes.teacher import Teacher
 from kerasfusion.serving import reference
 from kerasfusion.training import Recipe, Run, fit, load, shares_pictures
 from kerasfusion.training.callbacks import save_whole
+from kerasfusion.training.model_file import load_model
 from kerasfusion.training.strategy import precision
 
 # Rows kept as raw inputs for the export's reference and warm-up.
@@ -258,7 +259,7 @@ def _train_one(make, name, data, recipe, folder, teacher, say, tensorboard, resu
     done = folder / "training.json"
     if resume and done.exists():
         say(f"{name} is trained already")
-        return keras.saving.load_model(folder / "model.keras"), json.loads(done.read_text())
+        return load_model(folder / "model.keras"), json.loads(done.read_text())
     keras.utils.set_random_seed(recipe.seed)
     model = make()
     say(f"Training {name} ({model.count_params():,} parameters)")

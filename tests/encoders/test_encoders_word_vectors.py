@@ -110,3 +110,14 @@ def test_a_model_keeps_its_vectors_without_the_file(train_words, tiny_schema, ro
     np.testing.assert_array_equal(np.array(loaded(batch)["label"]), expected)
     assert loaded.get_layer("encode_text").get_config() == encoder.get_config()
     assert len(loaded.trainable_weights) == len(model.trainable_weights)
+
+
+def test_lines_without_end_are_not_read_to_their_end(tmp_path):
+    file = tmp_path / "vectors.txt"
+    with file.open("wb") as handle:
+        handle.truncate(2**33)  # 8 GiB of zero bytes on one line, none of which are on disk
+    with pytest.raises(ValueError, match=r"vectors\.txt, line 1 has more than 1,048,576 characters"):
+        load_word_vectors(file, ["red"])
+    file.write_text("red" + " 1" * 20_000)
+    with pytest.raises(ValueError, match=r"line 1 has 20,000 numbers; at most 8,192 are read"):
+        load_word_vectors(file, ["red"])

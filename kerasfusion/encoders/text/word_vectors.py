@@ -2,6 +2,9 @@ from pathlib import Path
 
 import numpy as np
 
+# Published vectors have 25 to 4,096 numbers; a file that has more is something else.
+MAX_LINE, MAX_WIDTH = 2**20, 8192
+
 
 def load_word_vectors(path, vocabulary):
     """Read pretrained word vectors from a text file, one word and its numbers a line, as GloVe and fastText have it.
@@ -18,7 +21,8 @@ def load_word_vectors(path, vocabulary):
         where it has one.
 
     Raises:
-        ValueError: a line that is not a word and its numbers (with its number), or no word found at all.
+        ValueError: a line that is not a word and its numbers (with its number), that is longer than a million
+            characters or has more than 8,192 numbers; or no word found at all.
         FileNotFoundError: there is no such file.
 
     Example:
@@ -31,11 +35,16 @@ def load_word_vectors(path, vocabulary):
     place = {word: i for i, word in enumerate(vocabulary)}
     found, width, vectors = np.zeros(len(place), bool), None, None
     with Path(path).open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
+        # Line by line, and no line without end: memory is bounded whatever the file is.
+        for number, line in enumerate(iter(lambda: lines.readline(MAX_LINE + 1), ""), 1):
+            if len(line) > MAX_LINE:
+                raise ValueError(f"{path}, line {number} has more than {MAX_LINE:,} characters; is it a text file?")
             if not line.strip() or (number == 1 and all(field.isdigit() for field in line.split())):
                 continue
             if vectors is None:
                 width = len(line.split()) - 1
+                if width > MAX_WIDTH:
+                    raise ValueError(f"{path}, line {number} has {width:,} numbers; at most {MAX_WIDTH:,} are read.")
                 vectors = np.zeros((len(place), width), "float32")
             # From the right: some files have words with a space in them.
             word, *values = line.rsplit(maxsplit=width)
