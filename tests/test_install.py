@@ -3,6 +3,8 @@
 import importlib.metadata
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
@@ -38,6 +40,30 @@ print(len(names))
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert found.returncode == 0, found.stderr[-2000:]
     assert int(found.stdout) > 100
+
+
+def outdated(lines, version_of=importlib.metadata.version):
+    """Requirements that what is installed does not meet; what is not installed counts nothing."""
+    found = []
+    for requirement in map(Requirement, lines):
+        try:
+            version = version_of(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            found.append(f"{requirement} (installed: {version})")
+    return found
+
+
+def test_nothing_installed_is_older_than_its_floor():
+    """The part of pip-audit that needs no connection: the floors are versions without known holes."""
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = sum(project["optional-dependencies"].values(), project["dependencies"])
+    floors = {Requirement(line).name: Requirement(line).specifier for line in lines}
+    assert {"keras", "pillow", "starlette", "h11"} <= set(floors)
+    assert not floors["keras"].contains("3.13.0")
+    assert outdated(["keras>=3.15.1"], {"keras": "3.13.0"}.get) == ["keras>=3.15.1 (installed: 3.13.0)"]
+    assert outdated(lines) == []
 
 
 def test_the_core_is_at_most_50_distributions():
