@@ -64,6 +64,20 @@ def test_the_command_interrupted_and_gone_on_with(table, tmp_path, monkeypatch):
     assert pd.read_csv(out / "run" / "history.csv")["val_loss"].min() == pytest.approx(trials["score"][0], rel=1e-3)
 
 
+@pytest.fixture
+def no_width_3(monkeypatch):
+    """A width that is allowed, but of which no model can be made."""
+    create = kf.create_model
+
+    def created(*arguments, units, **settings):
+        if units == 3:
+            raise ValueError("no model of width 3")
+        return create(*arguments, units=units, **settings)
+
+    monkeypatch.setattr(kf, "create_model", created)
+
+
+@pytest.mark.usefixtures("no_width_3")
 def test_the_search_keeps_account_of_trials_failures_and_time(data, tmp_path, monkeypatch):
     tune, fits, finals = importlib.import_module("kerasfusion.recipes.tune"), [], []
 
@@ -85,12 +99,12 @@ def test_the_search_keeps_account_of_trials_failures_and_time(data, tmp_path, mo
 
     monkeypatch.setattr(tune, "fit", fit)
     monkeypatch.setattr(tune, "train", train)
-    choices = {"text_encoder": ["average", "bag_of_words"], "units": [4, 0]}  # no layer has 0 units
+    choices = {"text_encoder": ["average", "bag_of_words"], "units": [4, 3]}
     said = []
     settings = dict(out=tmp_path, minutes=0.1, choices=choices, say=said.append)
     found = kf.tune(data, **settings)
     failed = found.trials["error"].notna()
-    assert set(found.trials[failed]["units"]) == {0} and set(found.trials[~failed]["units"]) == {4}
+    assert set(found.trials[failed]["units"]) == {3} and set(found.trials[~failed]["units"]) == {4}
     assert (
         failed.any()
         and len(fits) == (~failed).sum() >= 2
@@ -109,9 +123,10 @@ def test_the_search_keeps_account_of_trials_failures_and_time(data, tmp_path, mo
         kf.tune(data, **{**settings, "minutes": 1}, resume=True)
 
 
+@pytest.mark.usefixtures("no_width_3")
 def test_nothing_that_works_is_said(data, tmp_path):
-    with pytest.raises(ValueError, match="10 trials in a row failed"):
-        kf.tune(data, tmp_path, minutes=0.2, choices={"units": [0]})
+    with pytest.raises(ValueError, match=r"10 trials in a row failed. no model of width 3"):
+        kf.tune(data, tmp_path, minutes=0.2, choices={"units": [3]})
 
 
 @pytest.mark.parametrize(
