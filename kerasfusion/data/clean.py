@@ -7,7 +7,7 @@ import pandas as pd
 from kerasfusion.data.captions import one_caption_per_row, without_wordless
 from kerasfusion.data.errors import DataError, short, source_of
 from kerasfusion.data.infer import check_text
-from kerasfusion.data.labels import read_numbers, value_name
+from kerasfusion.data.labels import check_values, read_numbers, value_name
 from kerasfusion.data.table import is_missing
 
 EXAMPLES = 3
@@ -85,6 +85,8 @@ def clean_rows(frame, columns):
     for column in [*labels, columns.split, columns.group, columns.type]:
         if column is not None:
             frame[column] = _stripped(frame[column])
+    for column, what in _named_once(columns).items():
+        check_values(frame, column, what)
     for column in captions:
         frame[column] = without_wordless(frame[column])
         check_text(frame, column)
@@ -183,6 +185,15 @@ def duplicates_across_splits(frame, columns, splits):
                 f"(row {twins.iloc[0]} and row {in_train[twins.index[0]]}). Scores may be too good."
             )
     return notes
+
+
+def _named_once(columns):
+    """The columns whose cells stand for one thing each -> what that is, for messages."""
+    named = {column: "a label" for column, kind in columns.labels.items() if kind in ("binary", "classes")}
+    for column, what in ((columns.split, "a split"), (columns.group, "a group"), (columns.type, "a type")):
+        if column is not None:
+            named.setdefault(column, what)
+    return named
 
 
 def _stripped(series):

@@ -1,8 +1,12 @@
 """What is wrong with a user's table, said so that it can be mended: file, row, column, what to do."""
 
 import difflib
+import reprlib
 
 import numpy as np
+
+# A message names so many things of a list.
+MOST_LISTED = 20
 
 
 class DataError(ValueError):
@@ -38,11 +42,29 @@ def source_of(frame):
 
 def short(value):
     """A cell's value for a message, cut at 60 characters; of a path the end is kept, which names the file."""
-    text = repr(value.item() if isinstance(value, np.generic) else value)
-    if len(text) <= 60:
-        return text
-    is_path = isinstance(value, str) and "/" in value and " " not in value
-    return "'…" + text[-58:] if is_path else text[:57] + "…"
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, str) and len(value) > 60 and "/" in value and " " not in value:
+        return "'…" + repr(value[-60:])[-58:]
+    text = " ".join(_Shown().repr(value[:60] if isinstance(value, (str, bytes)) else value).split("\n"))
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+class _Shown(reprlib.Repr):
+    """`repr` of any object: of one nested deeply its outside, of one without a `repr` its type."""
+
+    def __init__(self):
+        super().__init__()
+        self.maxlevel, self.maxlong, self.maxstring, self.maxother = 8, 80, 80, 80
+
+    def repr_int(self, value, level):
+        # Python refuses to write an integer of thousands of digits.
+        return repr(value) if value.bit_length() < 1000 else f"<an integer of {value.bit_length():,} bits>"
+
+
+def listed(names, most=MOST_LISTED):
+    """Names for a message: the first of them, and how many there are."""
+    names = list(names)
+    return f"{names[:most]}" if len(names) <= most else f"{str(names[:most])[:-1]}, … ({len(names):,} in all)]"
 
 
 def nearest(name, names):

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from kerasfusion.data.errors import DataError, nearest, place, source_of
+from kerasfusion.data.errors import DataError, listed, nearest, place, short, source_of
+from kerasfusion.data.labels import is_list, is_value, read_numbers, value_name
 from kerasfusion.data.labels import label_kind as kind_of_label
-from kerasfusion.data.labels import read_numbers
 from kerasfusion.data.schema import LABEL_KINDS
 from kerasfusion.data.table import is_missing
 
@@ -154,7 +154,7 @@ def infer_columns(
         reasons["numbers"] = "none: numeric columns are used only when named (numbers=…)"
     if not roles["image"] + roles["text"] + roles["numbers"]:
         raise DataError(
-            f"{source_of(frame)}: no picture and no text column found among {list(frame.columns)}. Name them "
+            f"{source_of(frame)}: no picture and no text column found among {listed(frame.columns)}. Name them "
             "(image=…, text=…, numbers=…)."
         )
     if match and (len(roles["image"]), len(roles["text"])) != (1, 1):
@@ -191,7 +191,8 @@ def _given(frame, role, names):
             near = nearest(name, frame.columns)
             hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
             raise DataError(
-                f"{source_of(frame)} has no column {name!r} (given as {role}).{hint} Columns: {list(frame.columns)}."
+                f"{source_of(frame)} has no column {name!r} (given as {role}).{hint} Columns: "
+                f"{listed(frame.columns)}."
             )
     return names
 
@@ -213,7 +214,7 @@ def _find_label(frame, free):
         raise DataError(f"{source_of(frame)}: which one is the label, {named}? Name it (label=…, --label).")
     raise DataError(
         f"{source_of(frame)}: no column is named like a label ({', '.join(LABEL_NAMES)}). Name the one to "
-        f"predict (label=…, --label) out of {free}."
+        f"predict (label=…, --label) out of {listed(free)}."
     )
 
 
@@ -221,7 +222,7 @@ def _find_caption(frame, free):
     named = [c for c in free if c.lower() in CAPTION_NAMES]
     if len(named) != 1:
         raise DataError(
-            f"{source_of(frame)}: which column holds the captions? Name it (label=…, --label) out of {free}."
+            f"{source_of(frame)}: which column holds the captions? Name it (label=…, --label) out of {listed(free)}."
         )
     return (named[0],), f"inferred: named {named[0]!r}"
 
@@ -231,11 +232,13 @@ def _find_split(frame, free):
     refused = ""
     for column in named:
         filled = frame[column][~is_missing(frame[column])]
-        values = {str(value).strip().lower() for value in filled.unique()} if len(filled) else {""}
+        if not filled.map(is_value).all():
+            continue  # lists and objects name no split
+        values = set(filled.map(value_name).str.lower()) if len(filled) else {""}
         if values <= set(SPLITS):
             return (column,), f"inferred: holds only {', '.join(sorted(values))}"
         strange = sorted(values - set(SPLITS))[0]
-        refused = refused or f"; column {column!r} holds {strange!r}, which names no split"
+        refused = refused or f"; column {column!r} holds {short(strange)}, which names no split"
     return (), "none: rows are split by us" + refused
 
 
@@ -244,7 +247,7 @@ def _find_image(frame, free):
     # Several columns of pictures: the one whose name says so, else it is not ours to choose.
     named = [c for c in found if c.lower() in IMAGE_NAMES]
     if len(found) > 1 and len(named) != 1:
-        raise DataError(f"{source_of(frame)}: which are the pictures, {list(found)}? Name them (image=…, --image).")
+        raise DataError(f"{source_of(frame)}: which are the pictures, {listed(found)}? Name them (image=…, --image).")
     chosen = (named if len(found) > 1 else list(found))[:1]
     return (tuple(chosen), f"inferred: {found[chosen[0]]}") if chosen else ((), "none: no column of pictures")
 
@@ -308,19 +311,19 @@ def _check_numbers(frame, column):
 
 
 def check_text(frame, column):
-    """Raise a `DataError` that names the first cell of a text column which holds bytes or a list."""
+    """Raise a `DataError` that names the first cell of a text column which holds bytes, a list or another object."""
     series = frame[column]
-    if isinstance(series.dtype, pd.StringDtype):
+    if series.dtype != object:
         return
-    strange = series.map(lambda v: isinstance(v, (bytes, dict, list, tuple, np.ndarray))).to_numpy()
+    strange = ~(series.map(is_value).to_numpy(bool) | is_missing(series).to_numpy())
     if strange.any():
         position = np.flatnonzero(strange)[0]
         value = series.iloc[position]
-        advice = (
-            f"Decode it: frame[{column!r}].str.decode('utf-8')."
-            if isinstance(value, bytes)
-            else f"Give one row per text: frame.explode({column!r})."
-        )
+        advice = "Write a string into each cell."
+        if isinstance(value, bytes):
+            advice = f"Decode it: frame[{column!r}].str.decode('utf-8')."
+        elif is_list(value):
+            advice = f"Give one row per text: frame.explode({column!r})."
         raise DataError(f"{place(frame, position, column)}: the text is a {type(value).__name__}. {advice}")
 
 

@@ -2,12 +2,17 @@
 
 import ast
 import contextlib
+import datetime
+import decimal
+import fractions
 import json
+import uuid
+import warnings
 
 import numpy as np
 import pandas as pd
 
-from kerasfusion.data.errors import DataError, place, short, source_of
+from kerasfusion.data.errors import DataError, listed, place, short, source_of
 from kerasfusion.data.table import is_missing, whole_characters
 
 # (negative, positive), lower case. Pairs of numbers need no entry: they are in the order of their size.
@@ -29,6 +34,18 @@ NATURAL_PAIRS = (
     ("bad", "good"),
 )
 MOST_CLASSES_OF_INTEGERS = 20
+# Rows x tags x 4 bytes: more is no list of tags.
+MOST_TAG_BYTES = 4 * 1024**3
+# The longest list written as Python that is read; longer ones must be JSON.
+LONGEST_WRITTEN = 100_000
+# Numbers are learned from in 32 bits.
+LARGEST_NUMBER = float(np.finfo("float32").max)
+# Python writes no integer of more digits than 4,300.
+_MOST_BITS = 14_000
+_VALUES = (
+    str, int, float, complex, decimal.Decimal, fractions.Fraction, uuid.UUID, pd.Period, pd.Interval,
+    datetime.date, datetime.time, datetime.timedelta, np.number, np.bool_, np.datetime64,
+)  # fmt: skip
 
 
 def label_kind(frame, column):
@@ -70,8 +87,7 @@ def label_kind(frame, column):
     if content == "boolean":
         return "binary", "the cells are true and false"
     if content in ("integer", "floating", "mixed-integer-float", "decimal"):
-        read_numbers(frame, column)  # no label is infinite
-        return _kind_of_numbers(filled.astype(float))
+        return _kind_of_numbers(pd.Series(read_numbers(frame, column)).dropna())
     numeric = filled.map(_is_number)
     if numeric.any() and not numeric.all():
         _refuse_mixture(frame, column, numeric)
@@ -117,7 +133,7 @@ def encode_labels(frame, column, kind, classes=None):
     if classes is None:
         classes = _natural_order(found) if kind == "binary" else found
         if len(found) < 2:
-            one = f"only one class, {found[0]!r}," if found else "no label"
+            one = f"only one class, {short(found[0])}," if found else "no label"
             raise DataError(f"{source_of(frame)}: {one} in column {column!r}: nothing to learn.")
         if kind == "binary" and len(found) > 2:
             raise DataError(
@@ -140,14 +156,47 @@ def read_numbers(frame, column):
     """
     series = frame[column]
     missing = is_missing(series).to_numpy()
-    values = pd.to_numeric(series.mask(missing), errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
-    wrong = np.flatnonzero(~missing & ~np.isfinite(values))
+    cells = series.mask(missing)
+    if not (pd.api.types.is_numeric_dtype(cells) or isinstance(cells.dtype, pd.StringDtype)):
+        cells = pd.Series([_number_or_text(cell) for cell in cells], index=cells.index, dtype=object)
+    values = pd.to_numeric(cells, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
+    wrong = np.flatnonzero(~missing & ~(np.abs(values) <= LARGEST_NUMBER))
     if len(wrong):
+        value = values[wrong[0]]
+        what = "is too large (over 3.4e38 in size)" if np.isfinite(value) else "is not a finite number"
         raise DataError(
-            f"{place(frame, wrong[0], column)}: {short(series.iloc[wrong[0]])} is not a finite number "
+            f"{place(frame, wrong[0], column)}: {short(series.iloc[wrong[0]])} {what} "
             f"({len(wrong):,} such row(s)). Leave the cell empty where the number is missing."
         )
     return values
+
+
+def is_value(cell):
+    """Whether a cell is one thing that can be named: a string, number or date; no list, bytes or other object."""
+    if isinstance(cell, int):
+        return cell.bit_length() <= _MOST_BITS
+    return isinstance(cell, _VALUES) and not isinstance(cell, np.timedelta64)
+
+
+def check_values(frame, column, what):
+    """Raise a `DataError` that names the first filled cell of a column which is not one string, number or date.
+
+    Args:
+        frame: A frame from `read_table`.
+        column: One of its columns.
+        what: What the column is, for the message: "a group".
+    """
+    series = frame[column]
+    if series.dtype != object:
+        return
+    strange = ~(series.map(is_value).to_numpy(bool) | is_missing(series).to_numpy())
+    if strange.any():
+        position = np.argmax(strange)
+        value = series.iloc[position]
+        raise DataError(
+            f"{place(frame, position, column)}: {what} is one string or number, not a {type(value).__name__} "
+            f"({short(value)}), in {strange.sum():,} row(s). Write one value into each cell."
+        )
 
 
 def value_name(value):
@@ -161,7 +210,19 @@ def value_name(value):
 
 
 def is_list(value):
-    return isinstance(value, (list, tuple, set, frozenset, np.ndarray))
+    return isinstance(value, (list, tuple, set, frozenset)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def _number_or_text(cell):
+    """A cell as a float, a string as it is, None if it is neither."""
+    if isinstance(cell, str):
+        return cell
+    if not isinstance(cell, (int, float, decimal.Decimal, fractions.Fraction, np.number, np.bool_)):
+        return None
+    try:
+        return None if isinstance(cell, (np.complexfloating, np.timedelta64)) else float(cell)
+    except (OverflowError, ValueError):
+        return np.inf
 
 
 def _is_number(value):
@@ -177,16 +238,17 @@ def _to_float(text):
 
 
 def _listed(names, most=10):
-    return ", ".join(names[:most]) + (f", … ({len(names):,} in all)" if len(names) > most else "")
+    shown = ", ".join(name if len(name) <= 60 else name[:57] + "…" for name in names[:most])
+    return shown + (f", … ({len(names):,} in all)" if len(names) > most else "")
 
 
 def _kind_of_strings(filled, where):
     cells = filled.value_counts()
     if len(cells) == 2:
-        return "binary", f"two distinct strings, {' and '.join(sorted(cells.index))}"
+        return "binary", f"two distinct strings, {_listed(sorted(cells.index)).replace(', ', ' and ')}"
     several = filled[filled.str.contains(r"[|;]")]
     if len(several) >= max(2, 0.02 * len(filled)):
-        tags = filled.str.split(r"\s*[|;]\s*", regex=True).explode().value_counts()
+        tags = filled.str.split(r"[|;]", regex=True).explode().str.strip().value_counts()
         # Tags come again in other company; the parts of a sentence do not.
         if tags.median() >= 2:
             return "tags", f"{len(several):,} cells hold several of {len(tags)} names, divided by | or ;"
@@ -252,21 +314,27 @@ def _refuse_unknown(frame, column, codes, names_of_cells, known):
     if len(positions):
         name = next(n for n in names_of_cells[codes[positions[0]]] if n not in known)
         raise DataError(
-            f"{place(frame, positions[0], column)}: unknown class {name!r} ({len(positions):,} row(s) with "
+            f"{place(frame, positions[0], column)}: unknown class {short(name)} ({len(positions):,} row(s) with "
             f"unknown classes). Known: {_listed(list(known))}. Mend or drop these rows, or train with them."
         )
 
 
 def _encode_tags(frame, column, classes):
     series = frame[column]
-    lists = series.map(is_list).to_numpy()
-    # Lists cannot be hashed; tuples can. Their items are tags already, a string is still to be divided.
-    cells = series.where(~lists, series.map(lambda v: tuple(v) if is_list(v) else v))
-    codes, uniques = pd.factorize(cells.mask(is_missing(series)))
+    missing = is_missing(series).to_numpy()
+    # Lists cannot be hashed; tuples of names can. A string is still to be divided.
+    cells = [None if gone else _names(v) if is_list(v) else v for v, gone in zip(series, missing, strict=True)]
+    codes, uniques = _codes_of(cells, missing)
     tags = [_tags_of(cell, classes or ()) for cell in uniques]
+    _refuse_no_tags(frame, column, codes, tags)
     learn = classes is None
     if learn:
         classes = _sorted_names({tag for cell in tags for tag in cell})
+        if len(series) * len(classes) * 4 > MOST_TAG_BYTES:
+            raise DataError(
+                f"{source_of(frame)}: column {column!r} has {len(classes):,} different tags in {len(series):,} rows, "
+                f"too many to learn ({short(classes[0])}, …). Name another label, or keep the most frequent tags."
+            )
     place_of = {name: i for i, name in enumerate(classes)}
     _refuse_unknown(frame, column, codes, tags, place_of)
     table = np.zeros((len(uniques) + 1, len(classes)), "float32")
@@ -276,31 +344,62 @@ def _encode_tags(frame, column, classes):
     if learn and not (len(uniques) and np.ptp(table[:-1], axis=0).any()):
         raise DataError(
             f"{source_of(frame)}: every row of column {column!r} has the same tags, "
-            f"{list(classes)}: nothing to learn."
+            f"{listed(classes)}: nothing to learn."
         )
     return table[codes], tuple(classes)
+
+
+def _codes_of(cells, missing):
+    """Per cell the number of its value, -1 where it is missing, and the values, None for what is no value."""
+    number_of, codes = {}, np.full(len(cells), -1)
+    for i in np.flatnonzero(~missing):
+        cell = cells[i] if isinstance(cells[i], tuple) or is_value(cells[i]) else None
+        codes[i] = number_of.setdefault((type(cell), cell), len(number_of))
+    return codes, [cell for _, cell in number_of]
+
+
+def _refuse_no_tags(frame, column, codes, tags):
+    wrong = [code for code, names in enumerate(tags) if names is None]
+    if wrong:
+        position = np.flatnonzero(np.isin(codes, wrong))[0]
+        raise DataError(
+            f"{place(frame, position, column)}: {short(frame[column].iloc[position])} holds no tags. Tags are a list "
+            "of strings or numbers, or a text in which | or ; divides them."
+        )
 
 
 def written_list(cell):
     """The items of a list that is written as text: `["a", "b"]` as in JSON or `['a', 'b']` as pandas writes it."""
     if not (cell.startswith("[") and cell.endswith("]")):
         return None
-    for parse in (json.loads, ast.literal_eval):
-        with contextlib.suppress(ValueError, SyntaxError):
-            return parse(cell)
+    # What these raise on text that they cannot read.
+    unread = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+    with contextlib.suppress(*unread):
+        return json.loads(cell)
+    with contextlib.suppress(*unread), warnings.catch_warnings():
+        # Python would warn that "\d" is no escape, and cannot know that this is no program.
+        warnings.simplefilter("ignore")
+        return ast.literal_eval(cell) if len(cell) <= LONGEST_WRITTEN else None
     return None
 
 
 def _tags_of(cell, classes):
-    if isinstance(cell, tuple):
-        parts = cell
-    elif value_name(cell) in classes:
-        parts = [cell]  # a known tag that holds the divider itself
-    else:
-        written = written_list(str(cell))
-        parts = str(cell).replace(";", "|").split("|") if written is None else written
-    names = [value_name(part) for part in parts if not pd.isna(part)]
-    return sorted({name for name in names if name})
+    """The names in a tuple of names or in a text; None if there is something else."""
+    if cell is None or isinstance(cell, tuple):
+        return cell
+    if value_name(cell) in classes:
+        return (value_name(cell),)  # a known tag that holds the divider itself
+    written = written_list(str(cell).strip())
+    return _names(str(cell).replace(";", "|").split("|") if written is None else written)
+
+
+def _names(items):
+    """The distinct names of a list's items, sorted, missing ones left out; None if an item is a list or an object."""
+    items = [item for item in items if not (item is None or item is pd.NA)]
+    if not all(map(is_value, items)):
+        return None
+    names = {value_name(item) for item in items if item == item}  # NaN is not itself
+    return tuple(sorted(names - {""}))
 
 
 def _encode_number(frame, column, learn):

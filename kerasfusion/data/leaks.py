@@ -1,5 +1,6 @@
 """Texts that name a class: there a model of the text alone can read the label off."""
 
+import collections
 import re
 
 import numpy as np
@@ -43,9 +44,10 @@ def names_class(texts, classes):
     plain = pd.Series([f" {' '.join(text.split())} " for text in _standard(list(distinct))], dtype=object)
     found = np.zeros((len(distinct), len(classes)), bool)
     names = [name.split() for name in _standard([str(c) for c in classes])]
+    having = collections.Counter(word for words in names for word in set(words))
     for i, own in enumerate(names):
-        others = {word for j, words in enumerate(names) if j != i for word in words}
-        forms = [w for w in own if len(w) >= SHORTEST_WORD and w.isalpha() and w not in others | ENGLISH_STOP_WORDS]
+        alone = [word for word in own if having[word] == 1 and word not in ENGLISH_STOP_WORDS]
+        forms = [word for word in alone if len(word) >= SHORTEST_WORD and word.isalpha()]
         telling = [word for word in own if not word.isnumeric() and word not in ENGLISH_STOP_WORDS]
         if telling and sum(map(len, own)) >= 3:
             forms.append(" ".join(own))

@@ -8,15 +8,15 @@ import numpy as np
 
 from kerasfusion.bounds import check_bounds
 from kerasfusion.data.clean import Skipped, clean_features, clean_rows, duplicates_across_splits, whole_rows
-from kerasfusion.data.errors import DataError, nearest
+from kerasfusion.data.errors import DataError, listed, nearest, source_of
 from kerasfusion.data.examples import Examples, encode_rows
 from kerasfusion.data.image_bank import ImageBank
 from kerasfusion.data.images import resolve_images
 from kerasfusion.data.infer import Columns, infer_columns
 from kerasfusion.data.labels import encode_labels, read_numbers
 from kerasfusion.data.leaks import naming_rows, without_naming_rows
-from kerasfusion.data.picture_decoding import why_undecodable
 from kerasfusion.data.names import claims, reserved, safe_names
+from kerasfusion.data.picture_decoding import why_undecodable
 from kerasfusion.data.remarks import remarks
 from kerasfusion.data.schema import Feature, Schema, Task
 from kerasfusion.data.split import make_splits
@@ -259,7 +259,7 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
     if lacking:
         raise DataError(
             f"{frame.attrs.get('source', 'table')}: the model needs the column(s) {', '.join(map(repr, lacking))}; "
-            f"the table has {', '.join(map(repr, frame.columns))}. Rename them"
+            f"the table has {listed(frame.columns)[1:-1]}. Rename them"
             + "".join(f" ({near[0]!r} to {name!r}?)" for name in lacking if (near := nearest(name, frame.columns)))
             + "."
         )
@@ -394,7 +394,7 @@ def _weighted(part, column, split):
 
 
 def _with_statistics(task, values):
-    values = values[~np.isnan(values)]
+    values = values[~np.isnan(values)].astype("float64")  # the square of a large number is past 32 bits
     return dataclasses.replace(task, mean=float(values.mean()), std=float(values.std()) or 1.0)
 
 
@@ -423,6 +423,12 @@ def _learn_words(texts, length, max_words):
 
 def _learn_numbers(frame, columns):
     values = np.stack([read_numbers(frame, column) for column in columns], axis=1)
+    for column, empty in zip(columns, np.isnan(values).all(axis=0), strict=True):
+        if empty:
+            raise DataError(
+                f"{source_of(frame)}: every training row lacks column {column!r} (numbers), so nothing is learned of "
+                "it. Leave it out, or split the rows otherwise (split=…, --split)."
+            )
     mean, std = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     return Feature("numbers", "numbers", columns, length=len(columns), mean=tuple(mean), std=tuple(std))
 

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from kerasfusion.data.errors import DataError, nearest, place, source_of
+from kerasfusion.data.errors import DataError, nearest, place, short, source_of
 from kerasfusion.data.infer import SPLITS
 from kerasfusion.data.labels import value_name
 
@@ -93,7 +93,7 @@ def _check_size(frame, columns, labels, fractions):
 def _components(frame, group, groups):
     """Per row the number of its component: rows that share any group's value, directly or through others."""
     n = len(frame)
-    codes = [np.asarray(g) for g in groups] + ([] if group is None else [pd.factorize(frame[group])[0]])
+    codes = [np.asarray(g) for g in groups] + ([] if group is None else [_group_codes(frame[group])])
     rows, nodes, offset = [], [], n
     for code in codes:
         linked = np.flatnonzero(code >= 0)
@@ -106,6 +106,11 @@ def _components(frame, group, groups):
     i, j = np.concatenate(rows), np.concatenate(nodes)
     graph = coo_array((np.ones(len(i), bool), (i, j)), shape=(offset, offset))
     return np.unique(connected_components(graph, directed=False)[1][:n], return_inverse=True)[1]
+
+
+def _group_codes(series):
+    """Per row the number of its group, -1 where it has none."""
+    return pd.factorize(series.map(value_name, na_action="ignore"))[0]
 
 
 def _strata(columns, labels, n):
@@ -174,7 +179,7 @@ def _given_splits(frame, column):
     assigned = cells.str.lower().map(SPLITS)
     strange = assigned.isna().to_numpy()
     if strange.any():
-        values = ", ".join(f"{v!r} ({n:,} row(s))" for v, n in cells[strange].value_counts().head(5).items())
+        values = ", ".join(f"{short(v)} ({n:,} row(s))" for v, n in cells[strange].value_counts().head(5).items())
         raise DataError(
             f"{place(frame, np.argmax(strange), column)}: unknown split. Column {column!r} also holds "
             f"{values}; known are {', '.join(SPLITS)}.{_meant(cells[strange])}"
@@ -182,7 +187,7 @@ def _given_splits(frame, column):
     if not (assigned == "train").any():
         raise DataError(
             f"{source_of(frame)}: no row of column {column!r} says train; it holds "
-            f"{', '.join(sorted(cells.unique()))}."
+            f"{', '.join(cell[:60] for cell in sorted(cells.unique())[:5])}."
         )
     return assigned.to_numpy(dtype="<U10")
 
@@ -202,7 +207,7 @@ def _straddling(frame, columns, assigned, component):
     first = torn[torn["component"] == torn["component"].iloc[0]].index[:2]
     shown = " and ".join(f"row {frame.index[i] + 1} is {assigned[i]}" for i in first)
     named = frame[columns.group].iloc[first[0]] if columns.group else None
-    value = "" if columns.group is None or pd.isna(named) else f" {value_name(named)!r}"
+    value = "" if columns.group is None or pd.isna(named) else f" {short(value_name(named))}"
     return [
         f"The column {columns.split!r} puts rows that belong together (same {_bond(columns)}) into different splits: "
         f"{torn['component'].nunique():,} group(s), such as{value}: {shown}. Scores on validation and test may be "

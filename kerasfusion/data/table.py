@@ -1,6 +1,8 @@
 """Read a user's table, with nothing of it lost or guessed on the way."""
 
+import collections
 import csv
+import decimal
 import io
 import json
 import os
@@ -10,12 +12,17 @@ from pathlib import Path
 import pandas as pd
 
 from kerasfusion.data.arrays import read_arrays
-from kerasfusion.data.errors import DataError, nearest
+from kerasfusion.data.errors import DataError, listed, nearest, short
 
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 # The source that a table has which was never a file.
 IN_MEMORY = "DataFrame"
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".npz")
+# Longer names of columns are no names: a file without line ends, or rows where the header should be.
+LONGEST_NAME = 500
+# What a Parquet file of any size may unpack to; beyond, no more than so many times its size.
+MOST_UNPACKED = 4 * 1024**3
+MOST_TIMES = 100
 
 
 def read_table(source, columns_hint=None):
@@ -62,11 +69,13 @@ def read_table(source, columns_hint=None):
         raise DataError(f"A table is a path or a pandas.DataFrame, not {type(source).__name__}.")
     frame.columns = _column_names(frame.columns, name)
     if not len(frame):
-        raise DataError(f"{name} has no rows, only the columns {list(frame.columns)}.")
+        raise DataError(f"{name} has no rows, only the columns {listed(frame.columns)}. Add rows.")
     frame = frame.reset_index(drop=True)
     for column in frame.columns:
         if isinstance(frame[column].dtype, pd.api.extensions.ExtensionDtype):
             frame[column] = _plain(frame[column])
+        if name == IN_MEMORY and frame[column].dtype == object:
+            frame[column] = pd.Series([_whole(cell) for cell in frame[column]], index=frame.index, dtype=object)
     frame.attrs = {"source": name, "folder": folder, "line_offset": offset}
     return frame
 
@@ -134,6 +143,8 @@ def _read_file(path, keep):
 def _near_files(path):
     if not path.parent.is_dir():
         return f" Nor does its folder {path.parent.absolute()}."
+    if path.is_symlink():
+        return f" It is a link to {os.readlink(path)}, which is not there: mend the link or name the file itself."
     near = nearest(path.name, os.listdir(path.parent))
     if near:
         return f" Did you mean {' or '.join(near)}?"
@@ -142,6 +153,10 @@ def _near_files(path):
 
 def _decode(path):
     data = path.read_bytes()
+    # Text has no zeros; where they stand tells the encodings of two and four bytes apart.
+    encoding = json.detect_encoding(data[:4]).upper()
+    if not encoding.startswith("UTF-8"):
+        raise DataError(f"{path.name} is {encoding} text, not UTF-8. Save it as UTF-8: iconv -f {encoding} -t UTF-8.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -152,8 +167,6 @@ def _other_encoding(path, data, start):
     """What a text that is not UTF-8 seems to be, and what to do."""
     if data.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0")):
         return f"{path.name} is a spreadsheet or archive, not text. Export it as CSV in UTF-8."
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return f"{path.name} is UTF-16 text, not UTF-8. Save it as UTF-8: iconv -f UTF-16 -t UTF-8."
     line = data[:start].count(b"\n") + 1
     beginning = max(data.rfind(b"\n", 0, start) + 1, start - 10)
     around = data[beginning : start + 10].splitlines()[0].decode("cp1252", "replace")
@@ -216,18 +229,32 @@ def _numbers_or_strings(series):
     return series if is_code else numbers
 
 
-def _from_json(text):
-    value = json.loads(text)
-    # Only an escape can write half of a character.
-    return _whole(value) if _HALF_CHARACTER.search(text) else value
+def _from_json(text, where):
+    try:
+        value = json.loads(text)
+        # Only an escape can write half of a character.
+        return _whole(value) if _HALF_CHARACTER.search(text) else value
+    except RecursionError:
+        raise DataError(
+            f"{where}: lists and objects are nested too deeply. A cell is a string, a number or a list of these."
+        ) from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # Python reads no integer of thousands of digits
+        raise DataError(f"{where}: a number has too many digits. Write it as a string, in quotes.") from None
 
 
-def _whole(value):
+def _whole(value, levels=20):
+    """A cell whose strings are whole characters; what is nested deeper than any cell that is used stays as it is."""
     if isinstance(value, str):
         return whole_characters(value)
+    if isinstance(value, decimal.Decimal) and value.is_snan():
+        return None  # an undefined number, which raises an error when it is compared
+    if not (levels and isinstance(value, (list, dict))):
+        return value
     if isinstance(value, list):
-        return [_whole(item) for item in value]
-    return {_whole(key): _whole(item) for key, item in value.items()} if isinstance(value, dict) else value
+        return [_whole(item, levels - 1) for item in value]
+    return {_whole(key, levels - 1): _whole(item, levels - 1) for key, item in value.items()}
 
 
 def _parse_jsonl(text, name):
@@ -238,7 +265,7 @@ def _parse_jsonl(text, name):
             blank = True
             continue
         try:
-            record = _from_json(line)
+            record = _from_json(line, f"{name}, line {number}")
         except json.JSONDecodeError as error:
             raise DataError(f"{name}, line {number}: not JSON ({error.msg} at character {error.colno}).") from None
         if not isinstance(record, dict):
@@ -249,7 +276,7 @@ def _parse_jsonl(text, name):
 
 def _parse_json(text, name):
     try:
-        records = _from_json(text)
+        records = _from_json(text, name)
     except json.JSONDecodeError as error:
         hint = " It looks like one object a line: name it .jsonl." if error.msg == "Extra data" else ""
         raise DataError(f"{name}, line {error.lineno}: not JSON ({error.msg}).{hint}") from None
@@ -263,19 +290,50 @@ def _parse_json(text, name):
 
 def _read_parquet(path):
     try:
-        return pd.read_parquet(path)
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
     except ImportError:
         raise DataError(f"{path.name}: reading Parquet needs pyarrow: pip install pyarrow.") from None
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path.name} cannot be read as Parquet: {error}") from None
+    try:
+        with ParquetFile(path) as file:
+            _refuse_unpacking(path, file.metadata)
+            # What pandas wrote beside the columns is left aside: it is trusted unread, and says how to make an index.
+            frame = file.read().replace_schema_metadata().to_pandas()
+    except DataError:
+        raise
+    except (ArrowException, OSError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"{path.name} cannot be read as Parquet: {short(str(error))}. It may be cut off: write it anew."
+        ) from None
+    return frame[[name for name in frame.columns if not re.fullmatch(r"__index_level_\d+__", name)]]
+
+
+def _refuse_unpacking(path, metadata):
+    """Raise a `DataError` if the file is small and its cells are many gigabytes."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    # Equal cells may take no room in the file, but do in memory.
+    size = max(sum(group.total_byte_size for group in groups), 8 * metadata.num_rows * metadata.num_columns)
+    if size > max(MOST_UNPACKED, MOST_TIMES * path.stat().st_size):
+        raise DataError(
+            f"{path.name}: {path.stat().st_size / 1e6:,.1f} MB that unpack to {size / 1e9:,.1f} GB are not read. "
+            "Write the table as CSV, or leave out the columns that are not needed."
+        )
 
 
 def _column_names(columns, name):
     # pandas' own to_csv() writes its index under an empty name.
-    names = [str(c).strip() or f"Unnamed: {place}" for place, c in enumerate(columns)]
-    twice = sorted({n for n in names if names.count(n) > 1})
+    names = [whole_characters(str(c)).strip() or f"Unnamed: {place}" for place, c in enumerate(columns)]
+    for place, long in enumerate(names, start=1):
+        if len(long) > LONGEST_NAME:
+            raise DataError(
+                f"{name}: the name of column {place} has {len(long):,} characters ({short(long)}), over "
+                f"{LONGEST_NAME}. The first row must hold the columns' names, and lines must end."
+            )
+    twice = sorted(n for n, count in collections.Counter(names).items() if count > 1)
     if twice:
-        raise DataError(f"{name}: the column name(s) {twice} appear more than once. Give each column its own name.")
+        raise DataError(
+            f"{name}: the column name(s) {listed(twice)} appear more than once. Give each column its own name."
+        )
     return names
 
 
