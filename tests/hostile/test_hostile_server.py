@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from serving.toy_export import add_version, write_version
 
-from kerasfusion.serving import http_server, rest_api
+from kerasfusion.serving import http_server, model_manager, rest_api
 from kerasfusion.serving.errors import ServingError
 from kerasfusion.serving.http_server import RestServer
 from kerasfusion.serving.model_config import metrics_path, read_models
@@ -500,6 +500,30 @@ def test_the_watch_survives(watched, toy_exports, damage):
     mend()
     add_version(toy_exports, folder / "toy", 3)
     wait_for(lambda: numbers(manager) == [3])
+
+
+def test_a_version_with_a_link_that_points_nowhere_is_served(watched, toy_exports):
+    folder, manager, _ = watched
+    version = add_version(toy_exports, folder / ".hidden", 2)
+    (version / "nowhere").symlink_to("/does/not/exist")
+    version.rename(folder / "toy" / "2")
+    wait_for(lambda: numbers(manager) == [2])
+
+
+@pytest.mark.parametrize("error", [PermissionError("not yours"), MemoryError(), RuntimeError("a bug")])
+def test_the_watch_survives_any_error_and_tells_it_once(watched, toy_exports, monkeypatch, error):
+    folder, manager, lines = watched
+
+    def fail(path):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model_manager, "versions_in", fail)
+        wait_for(lambda: any(line.endswith("model toy stays as it is") for line in lines))
+        time.sleep(0.1)
+    assert len(lines) == len(set(lines))
+    add_version(toy_exports, folder / "toy", 2)
+    wait_for(lambda: numbers(manager) == [2])
 
 
 def test_the_watch_survives_a_closed_output(tmp_path, toy_exports):
