@@ -346,7 +346,8 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, part):
         raise OSError(28, "No space left on device")
 
     path = tmp_path / {"model": "model.keras", "figure": "curves.png", "table": "results.csv"}[part]
-    path.write_text("old")
+    old = ",".join(results.FIELDS) + "\n"
+    path.write_text(old)
     with pytest.raises(OSError, match="No space left"), contextlib.ExitStack() as stack:
         if part == "model":
             save_whole(SimpleNamespace(save=half), path)
@@ -356,7 +357,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, part):
             patch = stack.enter_context(pytest.MonkeyPatch.context())
             patch.setattr(results.csv.DictWriter, "writerows", lambda *_: half(os.devnull))
             results.record(path, [], "experiment", "command")
-    assert path.read_text() == "old" and os.listdir(tmp_path) == [path.name]
+    assert path.read_text() == old and os.listdir(tmp_path) == [path.name]
 
 
 def test_every_pattern_of_a_kind_stays_inside_its_folder():
