@@ -3,6 +3,8 @@
 import dataclasses
 import numbers
 
+from kerasfusion.data.limits import MOST_PIXELS
+
 
 @dataclasses.dataclass(frozen=True)
 class Bound:
@@ -58,6 +60,7 @@ BOUNDS = {
     "max_body_bytes": Bound(1, 2**40),
     "max_connections": Bound(1, 1_000_000),
     "max_decoded_bytes": Bound(1, 2**40),
+    "max_pixels": Bound(1, MOST_PIXELS),
     "max_request_bytes": Bound(1, 2**40),
     "max_rows": Bound(1, 10_000_000),
     "max_words": Bound(1, 10_000_000),

@@ -78,10 +78,14 @@ def why_undecodable(key):
         str, one of the limits on what decoding may cost, or damage.
     """
     encoded = key if isinstance(key, bytes) else Path(key).read_bytes()
-    if encoded.startswith(b"\xff\xd8") and has_too_many_scans(tf.constant(encoded)):
+    scans, segments, blocks = _over_limits(tf.constant(encoded)).numpy()
+    if encoded.startswith(b"\xff\xd8") and (scans or segments):
         return f"JPEG of over {MOST_SCANS} scans or {MOST_SEGMENTS:,} segments (save it anew)"
-    if exif_orientation(tf.constant(encoded)) == 0:
-        return f"JPEG of over {MOST_SEGMENTS:,} segments (save it anew)"
-    if encoded.startswith(b"GIF8") and first_frame(tf.constant(encoded))[0] == b"":
+    if encoded.startswith(b"GIF8") and blocks:
         return f"GIF whose first frame is over {MOST_BLOCK_STEPS:,} blocks away or long (save it anew)"
     return "picture cannot be decoded (cut off or damaged)"
+
+
+@tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
+def _over_limits(encoded):
+    return tf.stack([has_too_many_scans(encoded), exif_orientation(encoded) == 0, first_frame(encoded)[0] == b""])

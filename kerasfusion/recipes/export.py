@@ -3,6 +3,7 @@ import os
 import numpy as np
 
 from kerasfusion.data import DataError, load_rows
+from kerasfusion.data.limits import SERVING_PIXELS
 from kerasfusion.data.pipeline import Batches
 from kerasfusion.evaluation import decide, predict_logits, predictions, score
 from kerasfusion.recipes.reload import reload_data
@@ -14,7 +15,18 @@ from kerasfusion.training import Run, load
 BATCH_SIZE = 256
 
 
-def export(run, base, examples=None, *, freeze=False, bfloat16=False, lite=False, data=None, measure=True):
+def export(
+    run,
+    base,
+    examples=None,
+    *,
+    freeze=False,
+    bfloat16=False,
+    lite=False,
+    data=None,
+    measure=True,
+    max_pixels=SERVING_PIXELS,
+):
     """Write the next version of a SavedModel for TensorFlow Serving.
 
     Plain, the weights are variables and the answers are Keras's. `freeze`, `bfloat16` and `lite` make it smaller and
@@ -38,6 +50,8 @@ def export(run, base, examples=None, *, freeze=False, bfloat16=False, lite=False
             reads no strings and pictures. Needs the extra `[lite]`.
         data: A labelled table to measure on. None reads the run's own data again and measures on its test split.
         measure: Measure what was lost.
+        max_pixels: Images of more pixels count as unreadable in requests (`image_ok` is False), so that a small file
+            cannot ask for much memory. Training reads up to 100 million.
 
     Returns:
         Path: the version's folder. It counts as exported once `verify` has passed on it.
@@ -68,7 +82,7 @@ def export(run, base, examples=None, *, freeze=False, bfloat16=False, lite=False
     variant = "bfloat16" if bfloat16 else "frozen" if freeze else "variables"
     # Before the export, so that a run whose data is gone leaves no version behind.
     rows, name = _rows(run, data) if (freeze or bfloat16 or lite) and measure else (None, None)
-    version = export_model(run.model, run.schema, base, examples, variant, lite)
+    version = export_model(run.model, run.schema, base, examples, variant, lite, max_pixels=max_pixels)
     if rows is not None:
         accuracy = {"rows": name, "tasks": measure_export(run, version, rows)}
         write_card(version, {**read_card(version), "accuracy": accuracy})

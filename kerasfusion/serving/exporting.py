@@ -8,6 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kerasfusion.bounds import check_bounds
+from kerasfusion.data.limits import SERVING_PIXELS
 from kerasfusion.data.schema import LABEL_KINDS
 from kerasfusion.files import folder_lock, temporary_folder
 from kerasfusion.serving import reference, warmup
@@ -26,7 +28,9 @@ from kerasfusion.serving.signatures import Signatures
 TOLERANCES = {"variables": 1e-5, "frozen": 1e-5, "bfloat16": 2e-2}
 
 
-def export_model(model, schema, base, examples, variant="variables", lite=False, gallery=None):
+def export_model(
+    model, schema, base, examples, variant="variables", lite=False, gallery=None, max_pixels=SERVING_PIXELS
+):
     """Write the next version of a SavedModel.
 
     Args:
@@ -39,15 +43,17 @@ def export_model(model, schema, base, examples, variant="variables", lite=False,
             inference; or `"bfloat16"`, frozen, and half the size.
         lite: Write a model for LiteRT too, with weights in 8-bit integers: `assets.extra/model_int8.tflite`.
         gallery: A `Gallery` that a dual encoder searches; None writes no searches.
+        max_pixels: Images of more pixels count as unreadable in requests.
 
     Returns:
         Path: the version's folder. It counts as exported once `verify` has passed on it.
 
     Raises:
         ImportError: `lite` without the extra `[lite]`, which runs what it writes.
-        ValueError: An unknown variant, any but the first of a captioner, weights too large to be frozen, or `lite` of
-            a model without tasks.
+        ValueError: `max_pixels` out of bounds, an unknown variant, any but the first of a captioner, weights too
+            large to be frozen, or `lite` of a model without tasks.
     """
+    check_bounds(max_pixels=max_pixels)
     if variant not in TOLERANCES:
         raise ValueError(f"There is no variant {variant!r}; choose one of {', '.join(TOLERANCES)}.")
     if writes_captions(schema) and (lite or variant != "variables"):
@@ -58,7 +64,7 @@ def export_model(model, schema, base, examples, variant="variables", lite=False,
         require_runtime()
 
     def write(folder):
-        card = _write(model, schema, folder, examples, Path(base).name, variant, gallery)
+        card = _write(model, schema, folder, examples, Path(base).name, variant, gallery, max_pixels)
         return {**card, "lite": write_lite(model, schema, folder)} if lite else card
 
     return write_version(base, write)
@@ -105,7 +111,13 @@ def writes_captions(schema):
     return any(task.kind == "caption" for task in schema.tasks)
 
 
-def _signatures(model, schema, convert=None, gallery=None):
+def _signatures(model, schema, max_pixels, convert=None, gallery=None):
+    signatures = _signatures_for(model, schema, convert, gallery)
+    signatures.raw.max_pixels = max_pixels
+    return signatures
+
+
+def _signatures_for(model, schema, convert, gallery):
     if any(task.kind == "match" for task in schema.tasks):
         return DualSignatures(model, schema, convert, gallery)
     if writes_captions(schema):
@@ -116,11 +128,11 @@ def _signatures(model, schema, convert=None, gallery=None):
     return Signatures(model, schema, convert)
 
 
-def _write(model, schema, folder, examples, name, variant, gallery):
+def _write(model, schema, folder, examples, name, variant, gallery, max_pixels):
     convert = None if variant == "variables" else functools.partial(freeze, bfloat16=variant == "bfloat16")
-    signatures = _signatures(model, schema, convert, gallery)
+    signatures = _signatures(model, schema, max_pixels, convert, gallery)
     write_endpoints(folder, signatures.endpoints(), signatures.resources())
-    write_examples(folder, _records(_signatures(model, schema, gallery=gallery), examples), name)
+    write_examples(folder, _records(_signatures(model, schema, max_pixels, gallery=gallery), examples), name)
     features = signatures.raw.features
     size = {"variables": 0, "frozen": 4, "bfloat16": 2}[variant]
     return {
@@ -131,6 +143,7 @@ def _write(model, schema, folder, examples, name, variant, gallery):
         ),
         "constant_bytes": size * model.count_params(),
         "variables": len(model.variables) if variant == "variables" else 0,
+        "max_pixels": max_pixels,
         "features": {f.name: f.kind for f in features},
         "inputs": {column: signatures.raw.spec(f).name for f in features for column in f.columns},
         "outputs": {task.column: task.name for task in schema.tasks if task.kind in LABEL_KINDS},

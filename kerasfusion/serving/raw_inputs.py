@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from kerasfusion.data.limits import SERVING_PIXELS
 from kerasfusion.preprocessing import decode_images, text_vectorizer
 
 
@@ -12,11 +13,13 @@ class RawInputs:
         features: The model's `Feature`s, in the order of its inputs.
 
     Attributes:
+        max_pixels: Images of more pixels count as unreadable. Set it before the first call.
         vectorizers: text feature -> `TextVectorization`.
     """
 
     def __init__(self, features):
         self.features = features
+        self.max_pixels = SERVING_PIXELS
         self.vectorizers = {f.name: text_vectorizer(f) for f in features if f.kind == "text"}
         # Traced once and called by every endpoint: a copy of its graph in each would add to a small export.
         self._parts = {f.name: tf.function(self._part(f), input_signature=[self.spec(f)]) for f in features}
@@ -75,7 +78,7 @@ class RawInputs:
                 own = tf.cast(self.vectorizers[name](value), tf.int32)
                 present = tf.reduce_any(own != 0, axis=-1)
             elif feature.kind == "image":
-                own, present = decode_images(value, feature.size)
+                own, present = decode_images(value, feature.size, max_pixels=self.max_pixels)
                 flags[f"{name}_ok"] = present
             else:
                 given = ~tf.math.is_nan(value)

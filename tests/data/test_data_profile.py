@@ -11,8 +11,8 @@ from kerasfusion.data.profile import profile_splits
 def data(tmp_path_factory):
     """Twelve rows, three to a picture, with a gap, a repeat and a contradiction; see the expectations below."""
     folder = tmp_path_factory.mktemp("profile")
-    for name, size in {"a": (10, 8), "b": (10, 8), "c": (40, 30), "d": (20, 20)}.items():
-        Image.fromarray(np.full((*size, 3), 7, np.uint8)).save(folder / f"{name}.png")
+    for shade, (name, size) in enumerate({"a": (10, 8), "b": (10, 8), "c": (40, 30), "d": (20, 20)}.items()):
+        Image.fromarray(np.full((*size, 3), shade, np.uint8)).save(folder / f"{name}.png")
     frame = pd.DataFrame(
         {
             "photo": [f"{name}.png" for name in "aaabbbccc"] + ["d.png", "d.png", None],
