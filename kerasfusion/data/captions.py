@@ -34,7 +34,9 @@ def one_caption_per_row(frame, column):
     if not any(lists):
         return frame
     captions = [found or [cell] for cell, found in zip(cells, lists, strict=True)]
-    return frame.assign(**{column: captions}).explode(column)
+    frame = frame.copy(deep=False)
+    frame[column] = captions
+    return frame.explode(column)
 
 
 def without_wordless(series):

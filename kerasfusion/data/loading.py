@@ -1,6 +1,7 @@
 """From a table, a TFDS name or the shapes world to splits that are ready to train on."""
 
 import dataclasses
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
@@ -152,7 +153,8 @@ def load(
         frame, dropped, leaks = without_naming_rows(frame, columns, naming)
         skipped += dropped
     if columns.weight is not None:
-        frame = frame.assign(**{columns.weight: read_weights(frame, columns.weight)})
+        frame = frame.copy(deep=False)
+        frame[columns.weight] = read_weights(frame, columns.weight)
 
     sources = {column: resolve_images(frame, column, image_dir, allow_outside) for column in columns.image}
     checks = {column: found.check() for column, found in sources.items()}
@@ -333,7 +335,12 @@ def _check_settings(image_size, text_length, max_words, seed):
 
 def _cache_folder(cache_dir, column, size):
     """A folder of its own for each picture column and size; a column's name may hold what a file's may not."""
-    return None if cache_dir is None else Path(cache_dir) / f"{quote(column, safe='')}-{size[0]}x{size[1]}"
+    if cache_dir is None:
+        return None
+    name = quote(column, safe="")
+    # A file's name has at most 255 bytes, and some are added for temporary ones.
+    name = name if len(name) <= 200 else f"{safe_names([column])[column]}_{sha256(name.encode()).hexdigest()[:12]}"
+    return Path(cache_dir) / f"{name}-{size[0]}x{size[1]}"
 
 
 def _cache_setting(column, cache):

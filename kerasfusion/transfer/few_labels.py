@@ -71,7 +71,9 @@ def pseudo_labels(model, examples, threshold=0.95, share=None):
             line = {"task": task.name, "class": name, "decided": int((open_rows & says[:, place]).sum())}
             line |= {"labelled": int(found.sum()), "probability": float(sure[found].min()) if found.any() else None}
             counts.append({**line, "temperature": heads_of(model)[task.name].temperature})
-    frame = examples.frame.assign(**columns)
+    frame = examples.frame.copy(deep=False)
+    for column, values in columns.items():
+        frame[column] = values
     labelled = dataclasses.replace(examples, frame=frame, labels=labels, weights=weights)
     rows = np.flatnonzero(np.any([weight > 0 for weight in weights.values()], axis=0))
     return labelled.take(rows), pd.DataFrame(counts)

@@ -125,6 +125,19 @@ def test_pairs_of_names(table, pair):
     kf.create_model("text_only", data.schema, text_encoder="bag_of_words", units=4)
 
 
+def test_names_that_pandas_and_files_do_not_take(table, tmp_path):
+    """`self` is an argument of pandas's own; a folder of a cache may not have a name of 1,000 bytes."""
+    frame, folder = table
+    image = "名前" * 60
+    named = frame.rename(columns={"age": "self", "photo": image})
+    given = {"image": image, "image_dir": str(folder), "image_size": 8}
+    data = kf.data.load(named, label="color", weight="self", cache_dir=tmp_path, **given)
+    assert data.splits["train"].weights["label"].max() > 1
+    assert len(list(tmp_path.iterdir())) == 1
+    told = frame[["photo"]].assign(caption=[["one", "two"]] * len(frame)).set_axis([image, "self"], axis=1)
+    assert kf.data.load(told, label="self", label_kind="caption", **given).schema.tasks[0].column == "self"
+
+
 IMAGES, TEXTS = ["front view", "größe"], ["Text", "text", "[/b]"]
 LABELS = {"self": "fits", "<b>Farbe</b>": "color", "<b>Farbe</b>_probability": "color", "shade ½": "shade"}
 
