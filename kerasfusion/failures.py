@@ -81,7 +81,8 @@ def _is_mistake(error):
 def reason(error):
     """What went wrong, for a person."""
     if isinstance(error, OSError) and error.strerror:
-        return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+        hint = "; free some and run the command again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        return ": ".join(str(part) for part in (error.filename, error.strerror + hint) if part)
     if isinstance(error, MemoryError):
         return "Out of memory; smaller images, a smaller batch or --cache-dir need less"
     if isinstance(error, RecursionError):

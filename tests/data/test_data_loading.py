@@ -80,7 +80,7 @@ def test_mostly_broken_pictures_are_an_error(table):
     [
         ({"label": "colour"}, r"pets.csv.*'colour'.*color"),
         ({"image": "foto"}, r"pets.csv.*'foto'.*photo"),
-        ({"image_size": 4}, "image size"),
+        ({"image_size": 4}, "image_size"),
     ],
 )
 def test_wrong_arguments(table, change, message):
