@@ -60,7 +60,8 @@ def _gains(rules, predictions):
         if task.kind == "binary":
             probabilities = probabilities[:, 1:]
         probabilities = np.clip(probabilities, NEAREST, 1 - NEAREST)
-        # Of classes exactly one holds, so that the others add nothing.
-        others = 0.0 if task.kind == "classes" else np.log1p(-probabilities)
-        parts.append(np.log(probabilities) - others)
+        # Of classes exactly one holds, so that only differences count: from the likeliest, which then costs nothing.
+        gain = np.log(probabilities)
+        gain -= gain.max(axis=1, keepdims=True) if task.kind == "classes" else np.log1p(-probabilities)
+        parts.append(gain)
     return np.concatenate(parts, axis=1)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from kerasfusion.data.errors import nearest
-from kerasfusion.reasoning.clauses import exactly_one, parse, to_clauses
+from kerasfusion.reasoning.clauses import parse, to_clauses
 from kerasfusion.reasoning.knowledge import Rule
-from kerasfusion.reasoning.solver import conflicts
+from kerasfusion.reasoning.solver import conflicts, exactly_one_of
 
 
 class Rules:
@@ -28,7 +28,8 @@ class Rules:
     Attributes:
         rules: List of `Rule`.
         clauses: For each rule its clauses: frozensets of numbers of predicates, from 1, negative where negated.
-        structure: The same of what is understood: of each task of classes, that exactly one holds.
+        structure: The same of what is understood: of each task of classes, that exactly one holds. Numbers above
+            those of the predicates are auxiliary: with them C classes take about 3 C clauses.
         predicates: Full names, `task=class` (a task by its `title`); number 1 comes first.
         columns: dict task -> slice of its predicates, from 0.
 
@@ -55,13 +56,10 @@ class Rules:
         if not self.rules:
             raise ValueError("There are no rules.")
         self.clauses = [self._clauses(rule) for rule in self.rules]
-        self.structure = {
-            Rule(f"exactly one class of {task.title!r}", "understood"): to_clauses(
-                exactly_one(list(self._span(task.name)))
-            )
-            for task in self.tasks
-            if task.kind == "classes"
-        }
+        self.structure, taken = {}, len(self.predicates)
+        for task in (task for task in self.tasks if task.kind == "classes"):
+            clauses, taken = exactly_one_of(self._span(task.name), taken)
+            self.structure[Rule(f"exactly one class of {task.title!r}", "understood")] = clauses
         self._check()
 
     def broken(self, decided):

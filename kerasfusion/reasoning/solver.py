@@ -8,6 +8,23 @@ import numpy as np
 PARTS = 1_000_000
 
 
+def exactly_one_of(numbers, taken):
+    """Clauses that say that exactly one of several numbers holds, by a sequential counter (Sinz, CP 2005).
+
+    Pairs that exclude each other would be C² / 2 clauses; with C auxiliary numbers it takes about 3 C.
+
+    Args:
+        numbers: Positive ints.
+        taken: The highest number that is in use; the auxiliary ones follow.
+
+    Returns:
+        tuple: list of frozensets of numbers, and the highest number in use now.
+    """
+    card = _import("pysat.card")
+    found = card.CardEnc.equals(list(numbers), 1, top_id=taken, encoding=card.EncType.seqcounter)
+    return [frozenset(clause) for clause in found.clauses], max(taken, found.nv)
+
+
 def conflicts(groups, cases):
     """Which groups of clauses cannot hold together, in each of several cases.
 

@@ -10,6 +10,7 @@ import pytest
 from kerasfusion.data.schema import Schema, Task
 from kerasfusion.reasoning import Rule, Rules, decode, facts, hierarchy, read_rules
 from kerasfusion.reasoning.clauses import parse, to_clauses
+from kerasfusion.reasoning.solver import conflicts, exactly_one_of
 
 pytest.importorskip("pysat")
 
@@ -191,6 +192,31 @@ def test_decoding_finds_what_enumeration_finds(texts):
     plain = {"color": found["color"]["probabilities"].argmax(1), "lit": found["lit"]["probabilities"].argmax(1)}
     plain["tags"] = found["tags"]["probabilities"] > 0.5
     assert rules.broken(plain).any(axis=1).sum() > 10
+
+
+@pytest.mark.parametrize("count", range(1, 7))
+def test_exactly_one_of_by_enumeration(count):
+    numbers = list(range(1, count + 1))
+    clauses, taken = exactly_one_of(numbers, 10)
+    assert taken == max([10, *(abs(n) for clause in clauses for n in clause)])
+    rows = list(itertools.product((False, True), repeat=count))
+    cases = [tuple(n if holds else -n for n, holds in zip(numbers, row, strict=True)) for row in rows]
+    found = [core is None for core in conflicts([clauses], cases)]
+    assert found == [sum(row) == 1 for row in rows]
+
+
+def test_many_classes_take_few_clauses_and_are_decoded_exactly():
+    colors = ("red", "green", "blue")
+    part = Task("part", "classes", "part", classes=tuple(f"p{i}" for i in range(600)))
+    color = Task("color", "classes", "color", classes=colors)
+    rules = Rules(Schema((), (part, color)), [f"p{i} implies {colors[i % 3]}" for i in range(600)])
+    assert sum(map(len, rules.structure.values())) < 3 * 603
+    random = np.random.default_rng(0)
+    parts, tints = random.dirichlet([0.05] * 600, 5), random.dirichlet([0.5] * 3, 5)
+    decided = decode(rules, {"part": {"probabilities": parts}, "color": {"probabilities": tints}})
+    joint = np.log(np.clip(parts, 1e-7, 1)) + np.log(tints)[:, np.arange(600) % 3]
+    assert not rules.broken(decided).any()
+    np.testing.assert_allclose(joint[np.arange(5), decided["part"]], joint.max(axis=1), atol=1e-5)
 
 
 def test_decoding_leaves_alone_what_obeys():
