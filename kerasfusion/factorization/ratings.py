@@ -182,8 +182,8 @@ def merge(rows, columns, values, shape, how):
     Returns:
         `(rows, columns, values)` without repetitions, in the order of the first ones.
     """
-    # The quick answer for most: a sparse matrix holds every pair once.
-    if sparse.csr_array((np.ones(len(values), np.int8), (rows, columns)), shape=shape).nnz == len(values):
+    # The quick answer for most: a sparse matrix holds every pair once. (SciPy 1.13.0 forgets that in `csr_array`.)
+    if sparse.coo_array((np.ones(len(values), np.int8), (rows, columns)), shape=shape).tocsr().nnz == len(values):
         return rows, columns, values
     keys = rows.astype(np.int64) * shape[1] + columns
     distinct, first, group = np.unique(keys, return_index=True, return_inverse=True)
