@@ -54,7 +54,8 @@ def first_frame(encoded):
             behind = tf.cond(in_blocks, lambda: pass_blocks(place), lambda: place + tf.where(in_chain, 1, 2))
             return behind, in_blocks | ~in_chain
 
-        place, in_chain = tf.while_loop(goes_on, step, (place, tf.constant(in_frame)), maximum_iterations=MOST_BLOCK_STEPS)
+        start = (place, tf.constant(in_frame))
+        place, in_chain = tf.while_loop(goes_on, step, start, maximum_iterations=MOST_BLOCK_STEPS)
         return place, goes_on(place, in_chain)
 
     screen = some(6, 5)

@@ -48,8 +48,8 @@ def decode_pixels(encoded, max_pixels):
         BMP is ignored.
 
     Raises:
-        tf.errors.InvalidArgumentError: when run, if the bytes are no such picture, or one of more pixels, of more JPEG
-            scans than `MOST_SCANS`, or of too many GIF blocks.
+        tf.errors.InvalidArgumentError: when run, if the bytes are no such picture, or one of more pixels, of too many
+            JPEG scans (`MOST_SCANS`), or of too many GIF blocks.
     """
     formats = {
         _JPEG: lambda: (encoded, *_jpeg_sides(encoded)),

@@ -18,6 +18,10 @@ def has_few_scans(encoded):
         bool of the same shape.
     """
     # Every scan begins with these bytes, which metadata may hold as well.
+    if encoded.shape.rank == 0:
+        # Fewer operations, which count where each image of a batch is looked at.
+        pieces = tf.raw_ops.StringSplitV2(input=encoded[None], sep=_SCAN, maxsplit=MOST_SCANS + 1).values
+        return tf.size(pieces) <= MOST_SCANS + 1
     rows = tf.reshape(encoded, (-1,))
     pieces = tf.raw_ops.StringSplitV2(input=rows, sep=_SCAN, maxsplit=MOST_SCANS + 1).indices[:, 0]
     scans = tf.math.unsorted_segment_sum(tf.ones_like(pieces), pieces, tf.size(rows)) - 1
