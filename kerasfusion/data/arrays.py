@@ -122,8 +122,10 @@ def _read_header(file, member):
     if version not in readers:
         raise ValueError(f"format {version[0]}.{version[1]} instead of 1.0 or 2.0")
     shape, _, dtype = readers[version](file)
-    if any(not isinstance(side, int) or side < 0 for side in shape) or len(shape) > 8:
+    if any(type(side) is not int or not 0 <= side < 2**31 for side in shape) or len(shape) > 8:
         raise ValueError(f"shape {short(shape)}")
+    if not dtype.itemsize:
+        raise ValueError("values of 0 bytes")
     return dtype, member.file_size - file.tell() - math.prod(shape) * dtype.itemsize
 
 

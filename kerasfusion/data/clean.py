@@ -149,7 +149,9 @@ def clean_features(frame, columns):
         frame[column] = _stripped(frame[column])
     for column in columns.text:
         check_text(frame, column)
-        frame[column] = frame[column].map(value_name, na_action="ignore")
+        texts = frame[column].map(value_name, na_action="ignore")
+        # Without a single text it would be a column of numbers.
+        frame[column] = texts if texts.notna().any() else texts.astype(object)
     for column in columns.numbers:
         frame[column] = read_numbers(frame, column)
     return frame

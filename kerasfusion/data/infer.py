@@ -14,6 +14,8 @@ from kerasfusion.data.table import is_missing
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 # How encoded pictures begin: PNG, JPEG, GIF, BMP, WebP's container, TIFF (both byte orders).
 IMAGE_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\x00", b"MM\x00*")
+# Kinds of columns that are neither images nor text: a table may have thousands of them.
+NUMERIC = "biufcmM"
 IMAGE_NAMES = ("image", "photo", "picture", "img", "image_path", "path", "file", "filename", "file_name")
 TEXT_NAMES = ("text", "question", "caption", "description", "sentence", "review", "title")
 LABEL_NAMES = ("label", "target", "class", "answer", "species", "category", "y")
@@ -254,6 +256,8 @@ def _find_image(frame, free):
 
 def _image_reason(series):
     """Why a column is one of pictures, None if it is not."""
+    if series.dtype.kind in NUMERIC:
+        return None
     filled = series[~is_missing(series)]
     content = pd.api.types.infer_dtype(filled)
     if filled.empty:
@@ -297,6 +301,8 @@ def _find_text(frame, free):
 
 def _text_stats(series):
     """Mean number of words and number of distinct cells of a column of strings, else None."""
+    if series.dtype.kind in NUMERIC:
+        return None
     filled = series[~is_missing(series)]
     if filled.empty or pd.api.types.infer_dtype(filled) != "string":
         return None

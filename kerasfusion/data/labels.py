@@ -157,7 +157,7 @@ def read_numbers(frame, column):
     series = frame[column]
     missing = is_missing(series).to_numpy()
     cells = series.mask(missing)
-    if not (pd.api.types.is_numeric_dtype(cells) or isinstance(cells.dtype, pd.StringDtype)):
+    if not (cells.dtype.kind in "biuf" or isinstance(cells.dtype, pd.StringDtype)):
         cells = pd.Series([_number_or_text(cell) for cell in cells], index=cells.index, dtype=object)
     values = pd.to_numeric(cells, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
     wrong = np.flatnonzero(~missing & ~(np.abs(values) <= LARGEST_NUMBER))

@@ -192,7 +192,7 @@ def _parse_csv(text, name, delimiter, keep):
             elif header is None:
                 header = cells
             elif len(cells) == len(header):
-                rows.append(cells)
+                rows.append([cell if cell.strip() else None for cell in cells])
             else:
                 raise DataError(
                     f"{name}, row {len(rows) + 1} (line {start}): {len(cells)} cells where the header has "
@@ -208,9 +208,8 @@ def _parse_csv(text, name, delimiter, keep):
         csv.field_size_limit(limit)
     names = _column_names(header or [], name)
     if not rows:
-        raise DataError(f"{name} has a header ({', '.join(names)}) but no rows.")
+        raise DataError(f"{name} has a header ({', '.join(names[:20])}) but no rows. Add rows.")
     frame = pd.DataFrame(rows, columns=names)
-    frame = frame.mask(frame.apply(lambda cells: cells.str.strip()) == "")
     for column in names:
         if column not in keep:
             frame[column] = _numbers_or_strings(frame[column])

@@ -146,6 +146,16 @@ def test_a_column_of_dates_holds_no_numbers():
         kf.data.load(frame_with(n=pd.date_range("2020", periods=ROWS)), text="text", label="label", numbers="n")
 
 
+def test_a_column_of_complex_values_holds_no_numbers():
+    with pytest.raises(DataError, match=r"row 1, column 'n': 1j is not a finite number \(20 such"):
+        kf.data.load(frame_with(n=[1j] * ROWS), text="text", label="label", numbers="n")
+
+
+def test_a_text_column_without_a_text():
+    data = kf.data.load(frame_with(empty=[np.nan] * ROWS, n=1.5), text="empty", numbers="n", label="label")
+    assert data.schema["text"].vocabulary == ()
+
+
 def test_numbers_that_no_training_row_has_are_refused():
     frame = frame_with(n=[np.nan] * 16 + [1.0] * 4, split=["train"] * 16 + ["val", "test"] * 2)
     with pytest.raises(DataError, match=r"every training row lacks column 'n' \(numbers\).* Leave it out, or split"):
@@ -305,7 +315,11 @@ def test_a_small_npz_of_gigabytes_is_refused_before_it_is_unpacked(tmp_path, mon
 @pytest.mark.parametrize(
     ("member", "message"),
     [
-        (strategies.npy("|u1", (2**62, 4)), r"array 'x': its header claims 18,446,744,073,709,551,616 bytes more"),
+        (strategies.npy("|u1", (2**30, 2**30)), r"array 'x': its header claims 1,152,921,504,606,846,976 bytes more"),
+        (strategies.npy("|u1", (2**62, 4)), "array 'x': its header cannot be read"),
+        (strategies.npy("<U0", (10**30,)), "array 'x': its header cannot be read"),
+        (strategies.npy("<U0", (3,)), r"array 'x': its header cannot be read \('values of 0 bytes'\)"),
+        (strategies.npy("<f8", (True,), bytes(8)), r"array 'x': its header cannot be read \('shape \(True,\)'\)"),
         (
             strategies.npy("<U99999999", (3,)),
             r"array 'x': its header claims 1,199,999,988 bytes more than the file",
@@ -323,7 +337,7 @@ def test_a_small_npz_of_gigabytes_is_refused_before_it_is_unpacked(tmp_path, mon
         (strategies.npy("|u1", (30, 0, 0, 3)), r"array 'x': uint8 \(30, 0, 0, 3\) is neither pictures"),
         (b"", "array 'x': its header cannot be read"),
     ],
-    ids=range(14),
+    ids=range(18),
 )
 def test_headers_that_lie_are_named(tmp_path, member, message):
     with pytest.raises(DataError, match=r"set\.npz, " + message):
