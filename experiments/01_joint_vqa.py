@@ -1,4 +1,4 @@
-"""One network for pictures and sentences: article 000, section 5.2, made to work.
+"""One network for images and sentences: article 000, section 5.2, made to work.
 
     python experiments/01_joint_vqa.py            # about ten minutes on two cores
     python experiments/01_joint_vqa.py --quick    # a minute, to see it run
@@ -10,10 +10,10 @@ not run. What it wrote, and what had to change:
 | the article                                | why it fails                          | here                          |
 |--------------------------------------------|---------------------------------------|-------------------------------|
 | `Dense(128)` on 128 raw token ids          | id 900 is not 9 times id 100          | embedding, mean, dense layer  |
-| IMDB reviews beside one `data.jpg`         | 25,000 texts, 1 picture: `fit` fails  | every sentence has a picture  |
+| IMDB reviews beside one `data.jpg`         | 25,000 texts, 1 image: `fit` fails  | every sentence has an image  |
 | `load_image_features`, `convert_to_tensor` | no such functions                     | a `tf.data` pipeline          |
 | `model.compile(...)`                       | no `model` was made                   | `keras.Model(inputs, outputs)`|
-| review sentiment as the label              | the picture says nothing about it     | does the sentence fit?        |
+| review sentiment as the label              | the image says nothing about it     | does the sentence fit?        |
 | AUC on the training data                   | cannot show that fusing helped        | a test split, each branch too |
 """
 
@@ -25,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import kerasfusion as kf
 from kerasfusion.data.tfds_source import read_tfds
-from kerasfusion.evaluation.results import record, score_rows
+from kerasfusion.evaluation.results import append_results, score_rows
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--quick", action="store_true", help="a small world and one epoch")
@@ -40,7 +40,7 @@ if arguments.data_dir:
 
 # ## 1. The data
 #
-# A procedural world: pictures of 3 to 6 colored shapes with twelve questions each. Nothing is downloaded; no scene
+# A procedural world: images of 3 to 6 colored shapes with twelve questions each. Nothing is downloaded; no scene
 # is in two splits; the words of a question tell next to nothing about its answer.
 
 world = "shapes:quick" if arguments.quick else "shapes"
@@ -48,7 +48,7 @@ frame, _ = read_tfds(world, dict.fromkeys(["image", "text", "label", "type"]))
 print(frame[["question", "answer", "type", "split"]].head(6).to_string(index=False))
 
 # The article's network says yes or no, so it gets the questions that ask for yes or no: "is there a red circle?"
-# is a sentence that fits the picture or does not.
+# is a sentence that fits the image or does not.
 
 yes_no = frame[frame["answer"].isin(["yes", "no"])].reset_index(drop=True)
 yes_no.attrs.update(frame.attrs, source="yes/no questions of the shapes world")
@@ -64,24 +64,24 @@ kf.create_model("article_joint", data.schema).summary()
 # `kf.train` trains it, and by the same recipe each of its branches alone, and scores all of them once on the test
 # split. Read the first line of what it says: does fusing beat the best single branch?
 
-recipe = kf.training.Recipe(epochs=1 if arguments.quick else 8, batch_size=128, learning_rate=1e-3)
+recipe = kf.training.TrainingConfig(epochs=1 if arguments.quick else 8, batch_size=128, learning_rate=1e-3)
 article = kf.train(data, "article_joint", arguments.out / "article", recipe, say=print, overwrite=True)
 print(article.metrics["tasks"]["label"]["verdict"])
 print("further figures:", article.metrics["tasks"]["label"]["further"])
 
-# Concatenation comes too late: when the branches meet, the picture is one vector, and "is there a red circle?" needs
+# Concatenation comes too late: when the branches meet, the image is one vector, and "is there a red circle?" needs
 # the place where red and round are together.
 
-# ## 3. Let the question steer the picture
+# ## 3. Let the question steer the image
 #
 # FiLM (arXiv 1709.07871) lets the text scale and shift the channels of the image grid while places still exist.
 # `vqa_film` does this, on all questions with all their answers.
 
 data = kf.data.load(world)
-recipe = kf.training.Recipe(epochs=1 if arguments.quick else 12, batch_size=128, learning_rate=3e-3)
+recipe = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=128, learning_rate=3e-3)
 film = kf.train(data, "vqa_film", arguments.out / "film", recipe, say=print, overwrite=True)
 print(film.metrics["tasks"]["label"]["verdict"])
-print(f"Pictures: {film.path / 'figures'}")
+print(f"Images: {film.path / 'figures'}")
 
 # ## 4. A SavedModel that answers
 #
@@ -91,12 +91,12 @@ print(f"Pictures: {film.path / 'figures'}")
 version = kf.export(film, arguments.out / "saved_model")
 report = kf.verify(version)
 print(report)
-for line in kf.recipes.ask_export(version, data):
+for line in kf.workflows.query_exported_model(version, data):
     print(line)
 
 if arguments.results:
     rows = [{**row, "model": f"yes/no: {row['model']}"} for row in score_rows(article.metrics)]
-    record(
+    append_results(
         arguments.results,
         rows + score_rows(film.metrics),
         "01_joint_vqa",

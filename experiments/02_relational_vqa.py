@@ -5,7 +5,7 @@
     python experiments/02_relational_vqa.py --quick                         # to see it run
 
 "What shape is the red object?" needs one object. "What shape is the object closest to the red one?" needs two steps:
-find the red one, then compare its distances to all others. Published for 9,800 training pictures: a relation network
+find the red one, then compare its distances to all others. Published for 9,800 training images: a relation network
 answers more than 94 % of both kinds, a CNN with an MLP 63 % of the relational ones.
 
 What follows is resumable: every finished training is in the CSV file and is not done again, and one that was
@@ -27,17 +27,17 @@ import numpy as np
 import kerasfusion as kf
 from kerasfusion.data.sort_of_clevr import mirrored
 from kerasfusion.data.tfds_source import read_tfds
-from kerasfusion.evaluation import decide, predict_logits, predictions, score
-from kerasfusion.evaluation.lookups import by_key, majority
-from kerasfusion.evaluation.results import read, record
-from kerasfusion.training.processor_time import plan_epochs, some_pictures
+from kerasfusion.evaluation import postprocess, predict_classes, predict_logits, score
+from kerasfusion.evaluation.results import append_results, read_results
+from kerasfusion.evaluation.trivial_baselines import by_key, majority
+from kerasfusion.training.processor_time import plan_epochs, some_images
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--fusions", nargs="+", choices=sorted(kf.fusion.FUSIONS), help="only these, in this order")
 parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="with --fusions: seeds of weights and order")
 parser.add_argument("--minutes", type=float, default=6, help="with --fusions: minutes of one core for each training")
-parser.add_argument("--mirror", action="store_true", help="with --fusions: train on mirrored pictures too")
-parser.add_argument("--quick", action="store_true", help="200 pictures, one fusion, one epoch")
+parser.add_argument("--mirror", action="store_true", help="with --fusions: train on mirrored images too")
+parser.add_argument("--quick", action="store_true", help="200 images, one fusion, one epoch")
 parser.add_argument("--out", type=Path, default=Path("runs/02_relational_vqa"), help="folder of the runs")
 parser.add_argument(
     "--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder that data sets are kept in"
@@ -50,8 +50,8 @@ results = arguments.results or arguments.out / "results.csv"
 
 # ## 1. The data
 #
-# Pictures of 75 pixels with six objects, one of each color, each a circle or a square by chance. Ten questions a
-# picture are about one object (its shape, on the left?, at the top?), ten about how objects relate (the shape of the
+# Images of 75 pixels with six objects, one of each color, each a circle or a square by chance. Ten questions a
+# image are about one object (its shape, on the left?, at the top?), ten about how objects relate (the shape of the
 # closest, of the furthest, how many have the same shape). A program draws them; no scene is in two splits. The
 # configuration `fresh` has the published 9,800 training scenes and 2,000 test scenes of its own. The published test
 # has 200, where one point in a hundred is chance; we score on both.
@@ -61,7 +61,7 @@ data = kf.data.load(source, image_size=75, type=("questions/type", "questions/su
 train, validation, fresh = data.splits.values()
 (task,) = data.schema.tasks
 print(fresh.frame[["question", "answer", "type", "subtype"]].iloc[::5].head(4).to_string(index=False))
-print({split: len(np.unique(part.images["image"])) for split, part in data.splits.items()}, "pictures\n")
+print({split: len(np.unique(part.images["image"])) for split, part in data.splits.items()}, "images\n")
 
 tests = {"accuracy": fresh}
 if not arguments.quick:
@@ -101,11 +101,11 @@ command = "python experiments/02_relational_vqa.py --results experiments/results
 
 def keep(name, rows, seed=0):
     """Write the figures of one model: an experiment of its own, so that no other run replaces it."""
-    record(results, [{"model": name, **row} for row in rows], f"02_relational_vqa: {name}", command, seed)
+    append_results(results, [{"model": name, **row} for row in rows], f"02_relational_vqa: {name}", command, seed)
 
 
 def done(name):
-    return results.exists() and any(row["model"] == name for row in read(results))
+    return results.exists() and any(row["model"] == name for row in read_results(results))
 
 
 # ## 2. What the words alone give away
@@ -113,7 +113,7 @@ def done(name):
 # A coin decides most answers; for "how many" the likeliest number is right in three of ten cases. Every model must
 # beat the best answer to each wording.
 #
-# There is a second bar, which a picture's pooled vector can reach. The closest of five others has the shape that most
+# There is a second bar, which an image's pooled vector can reach. The closest of five others has the shape that most
 # of them have with a chance of (2 * 1 + 10 * 0.8 + 20 * 0.6) / 32 = 68.75 %, and so has the furthest. Whoever counts
 # circles and squares and knows no place at all gets (68.75 + 68.75 + 100) / 3 = 79.2 % of the relational questions.
 # So read the rows "closest" and "furthest": up to 69 %, no distances were compared.
@@ -128,8 +128,8 @@ if not done("text lookup"):
 #
 # The question is the mean of its words' vectors, brought to 64 places by a matrix: here the order of the words says
 # nothing that the words do not. (The zoo's own text encoder, a GRU, takes several times as long to find that out,
-# and a relu behind the matrix slows learning too.) Three strided convolutions make 10 x 10 cells of the picture, each
-# with its row and column beside what it shows. Nothing is normalized: a batch holds eight pictures with twenty
+# and a relu behind the matrix slows learning too.) Three strided convolutions make 10 x 10 cells of the image, each
+# with its row and column beside what it shows. Nothing is normalized: a batch holds eight images with twenty
 # questions each, whose means and variances say little. All models share this plan and differ in the fusion. Fusions
 # that put every cell, or every pair of cells, through layers of their own once per question get one convolution more
 # and 5 x 5 cells, as the relation network has in its paper: with a hundred they would take too few steps.
@@ -137,11 +137,11 @@ if not done("text lookup"):
 # - *Pooled* fusions (concat, sum, multiply, gated, tensor, low_rank, mfb, mfh, mutan, block, residual) get the mean
 #   of the cells. It can say "red is a square on the left", because each cell knew its place; that serves the
 #   non-relational questions. But it is the same vector for all questions. To compare distances, it must carry six
-#   places at once, unasked, and the fusion must find in its products of question and picture a difference of squares
+#   places at once, unasked, and the fusion must find in its products of question and image a difference of squares
 #   of two of its parts and then the smallest of five. One or two layers of such products have no step that chooses.
 #   Those with a tanh on that vector (multiply, gated, tensor, mutan, residual) do not even begin. It hardly differs
-#   between pictures. A product passes the question on best where its other side is constant, and training makes the
-#   vector longer and longer (printed below): once a tanh is at its end, 1 or -1 for any picture, no gradient comes
+#   between images. A product passes the question on best where its other side is constant, and training makes the
+#   vector longer and longer (printed below): once a tanh is at its end, 1 or -1 for any image, no gradient comes
 #   back.
 # - FiLM turns channels of every cell on and off by the question before the cells are pooled. Its convolutions see
 #   the neighborhood, and so on a small grid, after a few blocks, everything.
@@ -180,8 +180,9 @@ def make(fusion, seed):
 # Not epochs, which cost one fusion ten times what they cost another, and not the clock, which depends on what else
 # the machine does, but processor time: "6 minutes" are 360 processor seconds of this process, about what four minutes
 # on two cores come to, where an operation or another leaves one of them idle. A short training is timed first, then
-# the number of epochs is fixed, so that the learning rate's cosine ends with the budget. All questions of a picture
-# are in one batch, so the convolutions run once per picture. Batches are small because steps are what is needed: for
+# the number of epochs is fixed, so that the learning rate's cosine ends with the budget. All questions of an image
+# are in one batch, so the convolutions run once per image. BatchedDataset are small because steps are what is
+# needed: for
 # thousands of them a network only counts shapes, before it learns which
 # color is which.
 
@@ -202,15 +203,15 @@ def run(fusion, seed, minutes, mirror=False):
     if arguments.quick:
         plan_file.write_text(json.dumps({"epochs": 1, "share": 1, "spent": 0}))
     if not plan_file.exists():
-        planned = kf.training.Recipe(**recipe)
+        planned = kf.training.TrainingConfig(**recipe)
         model, few = make(fusion, seed), out / "timing"
         epochs, share = plan_epochs(model, examples, validation, planned, 60 * minutes, few)
         plan_file.write_text(json.dumps({"epochs": epochs, "share": share, "spent": 0}))
     plan = json.loads(plan_file.read_text())
-    part = some_pictures(examples, round(plan["share"] * len(np.unique(examples.images["image"]))), seed)
+    part = some_images(examples, round(plan["share"] * len(np.unique(examples.images["image"]))), seed)
     print(f"{name}: {plan['epochs']} epochs of {len(part):,} questions", flush=True)
     model = make(fusion, seed)
-    planned = kf.training.Recipe(**recipe, epochs=plan["epochs"])
+    planned = kf.training.TrainingConfig(**recipe, epochs=plan["epochs"])
     started = time.process_time()
     try:
         cost = kf.training.fit(model, part, validation, planned, out, say=lambda s: print(s, flush=True), resume=True)
@@ -219,23 +220,23 @@ def run(fusion, seed, minutes, mirror=False):
         plan_file.write_text(json.dumps(plan))
 
     def answers(examples):
-        return decide(task, predictions(model, predict_logits(model, examples))[task.name])
+        return predict_classes(task, postprocess(model, predict_logits(model, examples))[task.name])
 
     rows = [*scores(answers), validation_score(answers)]
     rows += [{"metric": "processor seconds", "value": plan["spent"]}, {"metric": "epochs", "value": plan["epochs"]}]
     rows += [{"metric": "best epoch", "value": cost["best_epoch"]}]
     keep(name, [*rows, {"metric": "parameters", "value": model.count_params()}], seed)
-    # One question of each picture is enough.
-    vectors = kf.transfer.extract(model, "encode_image", validation.take(np.arange(0, len(validation), 20)))
+    # One question of each image is enough.
+    vectors = kf.transfer.extract_features(model, "encode_image", validation.take(np.arange(0, len(validation), 20)))
     length, apart = (np.linalg.norm(part, axis=1).mean() for part in (vectors, vectors - vectors.mean(axis=0)))
-    print(f"{name}: pictures' vectors are {length:.3g} long and {apart:.2g} from their mean")
+    print(f"{name}: images' vectors are {length:.3g} long and {apart:.2g} from their mean")
     print(name, {row["metric"]: round(row["value"], 3) for row in rows[:2]}, flush=True)
 
 
 def keep_means():
     """Write the means over seeds, and how far seeds lie apart, of what was trained with several."""
     by_seed = {}
-    for row in read(results):
+    for row in read_results(results):
         named = re.fullmatch(r"(.*), seed \d+(.*)", row["model"])
         if named and row["metric"].startswith("accuracy"):
             by_seed.setdefault(named.groups(), {}).setdefault(row["metric"], []).append(float(row["value"]))
@@ -253,7 +254,7 @@ def best_on_validation(count):
     ending = ", seed 0, 6 minutes"
     found = {
         row["model"].removesuffix(ending).removesuffix(", these encoders").removeprefix("vqa_"): float(row["value"])
-        for row in read(results)
+        for row in read_results(results)
         if row["metric"] == CHOSEN_BY and row["model"].endswith(ending)
     }
     lacking = [fusion for fusion in kf.fusion.FUSIONS if fusion not in found]
@@ -274,7 +275,7 @@ elif arguments.fusions:
 else:
     # All of them for 6 minutes, the best four on validation with two more seeds; then memory for 45 over three.
     # (The best four of the recorded figures were chosen by their accuracy on test, which makes their means over seeds
-    # a little high.) The longer training sees every picture in three mirrors as well, with the answers about sides
+    # a little high.) The longer training sees every image in three mirrors as well, with the answers about sides
     # changed along: no scene is new, and 9,800 are few.
     for fusion in kf.fusion.FUSIONS:
         run(fusion, 0, 6)
@@ -289,7 +290,7 @@ else:
 
 keep_means()
 table = {}
-for row in read(results):
+for row in read_results(results):
     if row["metric"] in ("accuracy (relational)", "accuracy (non-relational)", CHOSEN_BY):
         table.setdefault(row["model"], {})[row["metric"]] = float(row["value"])
 print()
@@ -306,13 +307,13 @@ if not trained:
     raise SystemExit(f"Every run is in {results}, but no model is in {arguments.out}: there is nothing to export.")
 best = max(trained, key=lambda folder: named[folder.name])
 rows = np.unique(fresh.images["image"], return_index=True)[1][:4]
-pictures = [fresh.banks["image"].encoded(i) for i in fresh.images["image"][rows]]
+images = [fresh.banks["image"].encoded(i) for i in fresh.images["image"][rows]]
 texts = [text.encode() for text in fresh.frame["question"].iloc[rows]]
 version = kf.serving.export_model(
     keras.saving.load_model(trained[best]),
     data.schema,
     arguments.out / "saved_model",
-    {"image_bytes": pictures, "text": texts},
+    {"image_bytes": images, "text": texts},
 )
 report = kf.verify(version)
 print(f"\n{best.name}\n{report}")

@@ -1,11 +1,11 @@
-"""What is in a picture: article 001, section 4, made to work, and more than one tag at once.
+"""What is in an image: article 001, section 4, made to work, and more than one tag at once.
 
     python experiments/03_image_tagging.py --data-dir DATA     # DATA/cifar10; about half an hour on two cores
     python experiments/03_image_tagging.py tfds:cifar10        # the whole set, by tensorflow-datasets
-    python experiments/03_image_tagging.py pictures.npz        # arrays of pictures and labels of your own
+    python experiments/03_image_tagging.py images.npz        # arrays of images and labels of your own
     python experiments/03_image_tagging.py --quick             # a minute, on shapes drawn on the spot
 
-The article tags the pictures of CIFAR-10 with a small convolutional network. Its code runs. What it wrote, and what
+The article tags the images of CIFAR-10 with a small convolutional network. Its code runs. What it wrote, and what
 is worth changing:
 
 | the article                                 | what it does                            | here                      |
@@ -13,8 +13,8 @@ is worth changing:
 | `Dense(10, activation='softmax')` with      | a contradiction: see section 2          | the head gives logits and |
 | `SparseCategoricalCrossentropy(from_logits=True)` |                                   | owns the loss             |
 | ten epochs, no validation split             | nothing says when to stop               | 1 of 10 rows is held out  |
-| no augmentation                             | learns the training pictures by heart   | section 3                 |
-| one class for each picture                  | "tagging" with one tag                  | section 5                 |
+| no augmentation                             | learns the training images by heart   | section 3                 |
+| one class for each image                  | "tagging" with one tag                  | section 5                 |
 | a number at the end                         | does not say what was learned           | section 4                 |
 """
 
@@ -35,7 +35,7 @@ import pandas as pd
 import kerasfusion as kf
 from kerasfusion.data.table import read_table
 from kerasfusion.data.tfds_source import is_tfds, read_tfds
-from kerasfusion.evaluation.results import record, score_rows
+from kerasfusion.evaluation.results import append_results, score_rows
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("source", nargs="?", help="tfds:cifar10, an .npz file, or a folder with train.npz and test.npz")
@@ -52,13 +52,13 @@ if arguments.data_dir:
 
 # ## 1. The data
 #
-# A table, as always: a column of pictures, a column of labels, and one that says which rows are for testing. Arrays
+# A table, as always: a column of images, a column of labels, and one that says which rows are for testing. Arrays
 # in an .npz file are read as such a table: one column for each array, `x_train` and `x_test` as one column `x` with
 # the split beside it. Numbers 0 to 9 are poor names for classes, so the folder's classes.json gives better ones.
 
 
 def drawn_shapes(path, rows=160):
-    """An .npz file as keras.datasets has them, of one shape in each picture."""
+    """An .npz file as keras.datasets has them, of one shape in each image."""
     from kerasfusion.data.shapes_world import SHAPES, Object, Scene, draw_scene
 
     rng = np.random.default_rng(0)
@@ -106,7 +106,7 @@ task = data.schema.tasks[0]
 # three are trained side by side, from the same weights on the same batches:
 
 epochs = 1 if arguments.quick else 3
-batches = kf.data.Batches(data.splits["train"], batch_size=32, shuffle=True)
+batches = kf.data.BatchedDataset(data.splits["train"], batch_size=32, shuffle=True)
 
 
 def article_network(activation, *more):
@@ -154,14 +154,14 @@ for case, network in {
 # ## 3. The article's network, and a better one
 #
 # Both are entries of the zoo, trained by the same call. `tagger_residual` is a residual network that skips no pixel
-# of a small picture. It sees each picture shifted, zoomed, turned, mirrored and lit differently in every epoch, and
+# of a small image. It sees each image shifted, zoomed, turned, mirrored and lit differently in every epoch, and
 # its weights are held small. Its settings were chosen on a validation split cut from train.
 
 recipes = {
-    "article_tagging": kf.training.Recipe(
+    "article_tagging": kf.training.TrainingConfig(
         epochs=1 if arguments.quick else 10, batch_size=32, learning_rate=1e-3, weight_decay=0.0
     ),
-    "tagger_residual": kf.training.Recipe(
+    "tagger_residual": kf.training.TrainingConfig(
         epochs=1 if arguments.quick else arguments.epochs,
         batch_size=128,
         weight_decay=0.05,
@@ -178,47 +178,47 @@ for name, recipe in recipes.items():
 
 # ## 4. What it looked at
 #
-# A class activation map says which places of the picture spoke for a class. `report.html` shows them for wrong and
+# A class activation map says which places of the image spoke for a class. `report.html` shows them for wrong and
 # right rows, `figures/looked_at.png` the same; and for any batch:
 
-test = kf.data.Batches(data.splits["test"], batch_size=8)
+test = kf.data.BatchedDataset(data.splits["test"], batch_size=8)
 x, y, _ = next(iter(test.dataset()))
-maps = kf.explain.class_activation(runs["tagger_residual"].model, x, "label", y["label"])
+maps = kf.explain.grad_cam(runs["tagger_residual"].model, x, "label", y["label"])
 side = maps.shape[1] // 4
 middle = maps[:, side:-side, side:-side].sum(axis=(1, 2)) / np.maximum(maps.sum(axis=(1, 2)), 1e-9)
-print(f"\nEvidence in the middle quarter of eight pictures: {', '.join(f'{share:.0%}' for share in middle)}")
-print(f"Pictures: {runs['tagger_residual'].path / 'figures' / 'looked_at.png'}")
+print(f"\nEvidence in the middle quarter of eight images: {', '.join(f'{share:.0%}' for share in middle)}")
+print(f"Images: {runs['tagger_residual'].path / 'figures' / 'looked_at.png'}")
 
 # ## 5. Several tags at once
 #
-# A picture of the shapes world shows several shapes in several colors. Its tags are all of them; each gets a
-# probability of its own. The table is a plain one: a picture's file and its tags, divided by `|`.
+# An image of the shapes world shows several shapes in several colors. Its tags are all of them; each gets a
+# probability of its own. The table is a plain one: an image's file and its tags, divided by `|`.
 
 world = "shapes:quick" if arguments.quick else "shapes"
 objects, _ = read_tfds(world, {"image": "image", "label": ["scene/shape", "scene/color", "index"]})
 folder = arguments.out / "shapes"
-(folder / "pictures").mkdir(parents=True, exist_ok=True)
+(folder / "images").mkdir(parents=True, exist_ok=True)
 rows = []
 for (split, index), part in objects.groupby(["split", "index"], sort=False):
-    name = f"pictures/{split}_{index}.png"
+    name = f"images/{split}_{index}.png"
     (folder / name).write_bytes(part["image"].iloc[0])
-    rows.append({"picture": name, "tags": "|".join(sorted({*part["shape"], *part["color"]})), "split": split})
+    rows.append({"image": name, "tags": "|".join(sorted({*part["shape"], *part["color"]})), "split": split})
 pd.DataFrame(rows).to_csv(folder / "tags.csv", index=False)
 print(f"\n{pd.DataFrame(rows).head(3).to_string(index=False)}\n")
 
 # From here on it is any table with tags. The same by the command line:
 #
-#     kerasfusion train tags.csv --image picture --label tags --model image_only
+#     kerasfusion train tags.csv --image image --label tags --model image_only
 
-tags = kf.data.load(folder / "tags.csv", image="picture", label="tags")
-recipe = kf.training.Recipe(epochs=1 if arguments.quick else 12, batch_size=64)
+tags = kf.data.load(folder / "tags.csv", image="image", label="tags")
+recipe = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=64)
 tagger = kf.train(tags, "image_only", arguments.out / "tags", recipe, say=print, overwrite=True)
 print(tagger.metrics["tasks"]["label"]["verdict"])
 print("further figures:", tagger.metrics["tasks"]["label"]["further"])
 
 # ## 6. A SavedModel that tags
 #
-# Picture bytes in, tags out: `label` is the tags divided by `|`, `probabilities` one for each.
+# Image bytes in, tags out: `label` is the tags divided by `|`, `probabilities` one for each.
 
 version = kf.export(tagger, arguments.out / "saved_model")
 report = kf.verify(version)
@@ -235,6 +235,6 @@ if arguments.results:
         rows.append({"model": name, "metric": "processor seconds", "value": processor_seconds[name]})
     rows += [{**row, "model": f"tags: {row['model']}"} for row in score_rows(tagger.metrics)]
     command = "python experiments/03_image_tagging.py --data-dir DATA --results experiments/results/image_tagging.csv"
-    record(arguments.results, rows, "03_image_tagging", command)
+    append_results(arguments.results, rows, "03_image_tagging", command)
 
 raise SystemExit(0 if report.ok else 1)

@@ -1,4 +1,4 @@
-"""Pictures with notes: what a text gives away. Article 000, section 6.2.
+"""Images with notes: what a text gives away. Article 000, section 6.2.
 
     python experiments/04_medical_notes.py --data-dir DATA     # about fifteen minutes on two cores
     python experiments/04_medical_notes.py --quick             # a minute, on a made-up table
@@ -7,7 +7,7 @@ The article proposes to join X-rays with the patient's notes for a diagnosis, an
 worth depends less on the network than on two questions that this script asks of a public set of chest X-rays with
 notes (`DATA/covid_chestxray/data.jsonl`: image, text, label, patient; collected in ieee8023/covid-chestxray-dataset):
 
-- Is a patient of the test split known from training? One patient has several pictures and the same note on each.
+- Is a patient of the test split known from training? One patient has several images and the same note on each.
 - Does the note already name the diagnosis? Then the text alone "predicts" it, and nobody needs a model.
 
 This is a lesson in measuring, not a diagnostic: the set is small and was collected from publications.
@@ -29,8 +29,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 import kerasfusion as kf
 from kerasfusion.data.table import read_table
-from kerasfusion.evaluation import predict_logits, predictions
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation import postprocess, predict_logits
+from kerasfusion.evaluation.results import append_results
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--quick", action="store_true", help="a made-up table, one fold and two epochs")
@@ -43,7 +43,7 @@ arguments = parser.parse_args()
 
 
 def made_up_table(folder, patients=36):
-    """Grey pictures, brighter where the label says so; every third note of the sick names what they have."""
+    """Grey images, brighter where the label says so; every third note of the sick names what they have."""
     random = np.random.default_rng(0)
     rows = []
     for patient in range(patients):
@@ -74,7 +74,7 @@ else:
 attrs = table.attrs
 table = table[~table["label"].isin(["todo", "Unknown"])]
 table = table.assign(label=np.where(table["label"].str.startswith("COVID-19"), "COVID-19", "other"))
-named = kf.data.names_class(table["text"], ["COVID-19", "other"])[:, 0]
+named = kf.data.mentions_class(table["text"], ["COVID-19", "other"])[:, 0]
 empty = table["text"].fillna("").str.strip() == ""
 table["note"] = np.select([named, empty], ["names it", "empty"], "does not name it")
 print(pd.crosstab(table["note"], table["label"], margins=True).to_string())
@@ -105,7 +105,7 @@ def with_splits(test):
 # `kf.data.load` looks for texts that name a class and says so in a line that begins with LEAK; `drop_naming` leaves
 # these rows out. The same line stands at the top of the run's report.html.
 
-recipe = kf.training.Recipe(
+recipe = kf.training.TrainingConfig(
     epochs=2 if arguments.quick else 16, batch_size=32, learning_rate=1e-3, class_weight="balanced", patience=6
 )
 
@@ -115,7 +115,7 @@ def probabilities(run, examples):
     models = {"fused": run.model}
     for kind in ("text", "image"):
         models[f"{kind} only"] = keras.saving.load_model(run.path / "baselines" / f"{kind}_only" / "model.keras")
-    found = {name: predictions(model, predict_logits(model, examples))["label"] for name, model in models.items()}
+    found = {name: postprocess(model, predict_logits(model, examples))["label"] for name, model in models.items()}
     found = {name: prediction["probabilities"][:, 1] for name, prediction in found.items()}
     return {**found, "late average": (found["text only"] + found["image only"]) / 2}
 
@@ -182,6 +182,6 @@ if arguments.results:
                 figures.update({metric: part[metric].mean(), f"{metric}, deviation over folds": part[metric].std()})
             rows += [{"model": f"{case}: {model}", "metric": m, "value": v} for m, v in figures.items()]
     command = "python experiments/04_medical_notes.py --data-dir DATA --results experiments/results/medical_notes.csv"
-    record(arguments.results, rows, "04_medical_notes", command)
+    append_results(arguments.results, rows, "04_medical_notes", command)
 
 raise SystemExit(0 if report.ok else 1)

@@ -1,4 +1,4 @@
-"""Which picture is meant? One space for pictures and texts: article 000, sections 3.1.1 and 4.1.2, made to work.
+"""Which image is meant? One space for images and texts: article 000, sections 3.1.1 and 4.1.2, made to work.
 
     python experiments/05_contrastive_retrieval.py --data-dir DATA      # DATA/flickr8k_128, five losses: hours
     python experiments/05_contrastive_retrieval.py --data-dir DATA --losses "triplet, hardest"     # triplets alone
@@ -6,8 +6,8 @@
     python experiments/05_contrastive_retrieval.py captions.csv --image photo --text caption    # a table of your own
     python experiments/05_contrastive_retrieval.py --quick              # drawn shapes, less than a minute
 
-A picture and its caption are put near to each other in one space, and what does not belong together far apart. Then
-a sentence finds pictures by their distance alone, and each picture is looked at only once, before anybody asks.
+An image and its caption are put near to each other in one space, and what does not belong together far apart. Then
+a sentence finds images by their distance alone, and each image is looked at only once, before anybody asks.
 
 What the article prints as the goal of its two forms of contrastive learning, and what is done here:
 
@@ -19,7 +19,7 @@ What the article prints as the goal of its two forms of contrastive learning, an
 | "distance" in the other             | has no bound (section 1)             |                                    |
 | "triplet" has the same formula      | no margin, so it never stops pushing | a margin, section 3                |
 | nothing on several texts of one     | they would be pushed apart           | they are positives of one another  |
-| picture                             |                                      |                                    |
+| image                             |                                      |                                    |
 """
 
 import argparse
@@ -34,7 +34,7 @@ import pandas as pd
 from PIL import Image
 
 import kerasfusion as kf
-from kerasfusion.evaluation.results import record, score_rows
+from kerasfusion.evaluation.results import append_results, score_rows
 from kerasfusion.serving import CApiSession
 
 LOSSES = {
@@ -45,8 +45,8 @@ LOSSES = {
     "cosine margin": "cosine_margin",
 }
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("source", nargs="?", help="a table with a picture and a caption in each row")
-parser.add_argument("--image", help="its picture column")
+parser.add_argument("source", nargs="?", help="a table with an image and a caption in each row")
+parser.add_argument("--image", help="its image column")
 parser.add_argument("--text", help="its caption column")
 parser.add_argument("--losses", nargs="+", choices=LOSSES, help="only these; the first is indexed and asked")
 parser.add_argument("--rerank", action="store_true", help="train a fused model on hard pairs as well (section 6)")
@@ -66,9 +66,9 @@ arguments = parser.parse_args()
 #
 # Take the printed formula at its word, with the inner product as f, on vectors drawn by chance, and make the vectors
 # longer. It grows with the square of their length and has no best value: training would only make numbers large. The
-# loss used here (InfoNCE, the article's "contrastive" in its usual form) sees cosines. For each text it is the
-# cross-entropy of choosing its picture among all of the batch, so it has a bound, 0, and a value with a meaning: a
-# blind guess among N pictures costs log N.
+# loss used here (InfoNCELoss, the article's "contrastive" in its usual form) sees cosines. For each text it is the
+# cross-entropy of choosing its image among all of the batch, so it has a bound, 0, and a value with a meaning: a
+# blind guess among N images costs log N.
 
 random = np.random.default_rng(0)
 images, texts = random.normal(size=(2, 64, 16)).astype("float32")
@@ -76,30 +76,30 @@ for length in (1, 10, 100):
     scores = (length * texts) @ (length * images).T
     printed = np.diag(scores).max() - np.min(scores[~np.eye(64, dtype=bool)])
     cosines = scores / np.outer(np.linalg.norm(length * texts, axis=1), np.linalg.norm(length * images, axis=1))
-    loss = float(kf.losses.InfoNCE()(np.eye(64, dtype="int32"), cosines.astype("float32")))
+    loss = float(kf.losses.InfoNCELoss()(np.eye(64, dtype="int32"), cosines.astype("float32")))
     print(
-        f"vectors {length:3} times as long: printed goal {printed:12,.1f}, InfoNCE {loss:.4f} "
+        f"vectors {length:3} times as long: printed goal {printed:12,.1f}, InfoNCELoss {loss:.4f} "
         f"(log 64 = {np.log(64):.4f})"
     )
 
 # ## 2. The data
 #
-# A table with a picture and a caption in each row; a picture with five captions has five rows. `match=True` says that
-# there is no label: what belongs together is the row itself. All captions of a picture stay in one split.
+# A table with an image and a caption in each row; an image with five captions has five rows. `match=True` says that
+# there is no label: what belongs together is the row itself. All captions of an image stay in one split.
 
 
-def drawn_shapes(folder, pictures=160):
-    """Pictures of one shape, and two captions for each."""
+def drawn_shapes(folder, num_images=160):
+    """Images of one shape, and two captions for each."""
     from kerasfusion.data.shapes_world import COLORS, SHAPES, Object, Scene, draw_scene
 
     rng = np.random.default_rng(0)
-    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
     rows = []
-    for i in range(pictures):
+    for i in range(num_images):
         # In turns, so that no test caption is new in all of its words.
         color, shape, side = COLORS[i % 6], SHAPES[i // 6 % 4], ("left", "right")[i // 24 % 2]
         item = Object(shape, color, "large", rng.uniform(0.2, 0.3) + 0.5 * (side == "right"), rng.uniform(0.3, 0.7))
-        name = f"pictures/{i}.png"
+        name = f"images/{i}.png"
         Image.fromarray(draw_scene(Scene((item,)), rng)).resize((32, 32)).save(folder / name)
         rows += [
             {"image": name, "caption": caption}
@@ -120,7 +120,7 @@ def flickr(folder):
 
 scratch = tempfile.TemporaryDirectory()
 columns = {"image": arguments.image or "image", "text": arguments.text or ("text" if arguments.source else "caption")}
-# How large MobileNetV2 sees the pictures (no size: as they are), and how the words are read.
+# How large MobileNetV2 sees the images (no size: as they are), and how the words are read.
 sizes, reading = (), {"windows": (1, 2, 3), "filters": 256, "embedding_dim": 200}
 if arguments.quick:
     data = kf.data.load(drawn_shapes(Path(scratch.name)), **columns, match=True)
@@ -128,7 +128,7 @@ elif arguments.source:
     data = kf.data.load(arguments.source, **columns, match=True, seed=arguments.seed)
 elif arguments.data_dir:
     table = flickr(Path(arguments.data_dir) / "flickr8k_128")
-    # MobileNetV2 learned from pictures of 224 pixels. It knows these of 128 better when they are drawn as large, and
+    # MobileNetV2 learned from images of 224 pixels. It knows these of 128 better when they are drawn as large, and
     # better still when it sees them in two sizes. With so many captions a small network reads them as well.
     sizes, reading = (224, 288), {"windows": (1, 2), "filters": 192, "embedding_dim": 128}
     # Words that stand in a single caption are left out: they would only help to learn that caption by heart.
@@ -147,8 +147,8 @@ for what, value, why, flag in data.settings:
 # what is deeper there knows the training photos by heart sooner than it knows others. The five losses see the same
 # batches:
 #
-# * InfoNCE: choose the right one among all of the batch. Its temperature is learned.
-# * SigLIP: each pair by itself, yes or no.
+# * InfoNCELoss: choose the right one among all of the batch. Its temperature is learned.
+# * SigmoidContrastiveLoss: each pair by itself, yes or no.
 # * Triplet, hardest negative (VSE++): only the wrong one that is nearest counts, up to a margin.
 # * Triplet, semi-hard negative (FaceNet): the nearest of those that are further away than the right one already.
 # * Cosine margin: right ones to a cosine of 1, wrong ones below a margin, none compared with another.
@@ -163,14 +163,16 @@ if arguments.quick:
     model = "dual_lstm_cnn"
     small = {"name": "small_cnn", "filters": (16, 32), "flatten": True}
     changes = {"text_encoder": "average", "image_encoder": small, "units": 32, "dropout": 0.0}
-    recipe = kf.training.Recipe(epochs=16, batch_size=32, learning_rate=2e-3, patience=None, seed=arguments.seed)
+    recipe = kf.training.TrainingConfig(
+        epochs=16, batch_size=32, learning_rate=2e-3, patience=None, seed=arguments.seed
+    )
 else:
     model = "dual_gru_mobilenet"
     words = {"name": "text_cnn", "dropout": 0.2, **reading}
     look = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights, "pool": True, "mirror": True, "sizes": sizes}
     changes = {"text_encoder": {**words, "units": None}, "image_encoder": {**look, "units": None}}
     changes |= {"units": 512, "dropout": 0.5}
-    recipe = kf.training.Recipe(
+    recipe = kf.training.TrainingConfig(
         epochs=arguments.epochs, batch_size=512, learning_rate=2e-3, image_major=False, seed=arguments.seed
     )
     if weights is None:
@@ -186,7 +188,7 @@ for name in arguments.losses or (["info_nce"] if arguments.quick else list(LOSSE
 # ## 4. What was found
 #
 # R@K is the share of queries with a right answer among the first K. Chance stands beside it, because R@10 of twenty
-# pictures is one half without any training. `figures/retrieval.png` of each run shows some queries, the same of every
+# images is one half without any training. `figures/retrieval.png` of each run shows some queries, the same of every
 # loss, and what they found.
 
 for name, run in runs.items():
@@ -195,20 +197,20 @@ for name, run in runs.items():
         recall = "  ".join(f"R@{k} {value:6.1%}" for k, value in part["recall"].items())
         chance = "  ".join(f"{value:6.1%}" for value in found["chance"][direction]["recall"].values())
         print(f"{name:20} {direction}: {recall}  median rank {part['median_rank']:g}  (chance {chance})")
-    print(f"{name:20} pictures: {run.path / 'figures' / 'retrieval.png'}")
+    print(f"{name:20} images: {run.path / 'figures' / 'retrieval.png'}")
 first = next(iter(runs.values()))
 
 # ## 5. A search that is served
 #
-# The test pictures go into the SavedModel, as vectors: a sentence in, names of pictures out. The same by the command
-# line, with a folder of pictures:
+# The test images go into the SavedModel, as vectors: a sentence in, names of images out. The same by the command
+# line, with a folder of images:
 #
-#     kerasfusion index RUN pictures/ saved_models/search
+#     kerasfusion index RUN images/ saved_models/search
 
 gallery = data.splits["test"].frame.drop_duplicates(columns["image"])
 if arguments.quick:
     gallery = gallery.assign(image=[str(Path(scratch.name) / name) for name in gallery["image"]])
-version, left_out = kf.index(first, gallery, arguments.out / "saved_model", k=5, allow_outside=True)
+version, left_out = kf.export_search_index(first, gallery, arguments.out / "saved_model", k=5, allow_outside=True)
 report = kf.verify(version)
 print(report)
 query = data.splits["test"].raw(data.schema["text"])[0]
@@ -219,7 +221,7 @@ with CApiSession(version) as session:
     print(f"\n{query!r} finds")
     for name, score in zip(found["ids"][0], found["scores"][0], strict=True):
         print(f"  {score:.3f}  {Path(name.decode()).name}")
-    # Any words may be labels: the nearest to the picture is chosen.
+    # Any words may be labels: the nearest to the image is chosen.
     labels = ["a red circle", "a blue square"] if arguments.quick else ["a photo of a dog", "a photo of people"]
     labels.append(query)
     answer = session.run("zero_shot", {"image_bytes": [encoded], "labels": [[label.encode() for label in labels]]})
@@ -227,33 +229,36 @@ print("zero_shot:", {label: f"{p:.1%}" for label, p in zip(labels, answer["proba
 
 # ## 6. A second look at the first ten
 #
-# Two branches that never meet cannot weigh a word against a place in the picture. A model that sees both at once can,
-# but a pair at a time: it cannot be asked about every picture, only about the first ten that the dual encoder found.
-# It starts from the dual encoder's branches (`init_from`) and learns from its mistakes: `mine_pairs` puts three wrong
-# pairs to each right one, some of texts and pictures that the dual encoder takes to be near, none with words that
-# belong to the picture, and others at random. From then on it is a label as any other, "no" or "yes", with its
+# Two branches that never meet cannot weigh a word against a place in the image. A model that sees both at once can,
+# but a pair at a time: it cannot be asked about every image, only about the first ten that the dual encoder found.
+# It starts from the dual encoder's branches (`init_from`) and learns from its mistakes: `mine_hard_negatives` puts
+# three wrong
+# pairs to each right one, some of texts and images that the dual encoder takes to be near, none with words that
+# belong to the image, and others at random. From then on it is a label as any other, "no" or "yes", with its
 # baselines. "No" to everything is right in nearly three of four: what counts is the score within each kind of pair.
 #
-# It may well make the order worse: of each picture it saw three wrong captions, where the dual encoder saw all of a
+# It may well make the order worse: of each image it saw three wrong captions, where the dual encoder saw all of a
 # batch. Then the dual encoder alone is the better search, and the cheaper one.
 
 reranked = None
 if arguments.rerank:
-    # Of the hard ones alone, a model that knows few pictures learns nothing for long.
-    pairs = kf.recipes.mine_pairs(data, first, easy=0.75 if arguments.quick else 0.5, seed=arguments.seed)
+    # Of the hard ones alone, a model that knows few images learns nothing for long.
+    pairs = kf.workflows.mine_hard_negatives(data, first, easy=0.75 if arguments.quick else 0.5, seed=arguments.seed)
     print("\n" + pairs.notes[-1])
     if arguments.quick:
         changes |= {"image_encoder": {**small, "flatten": False}, "fusion": {"name": "film", "filters": 32}}
-        recipe = kf.training.Recipe(epochs=30, batch_size=32, learning_rate=3e-3, patience=None, seed=arguments.seed)
+        recipe = kf.training.TrainingConfig(
+            epochs=30, batch_size=32, learning_rate=3e-3, patience=None, seed=arguments.seed
+        )
     else:
-        # The cells of the picture, which words may steer; the network that sees them stays frozen and looks once.
+        # The cells of the image, which words may steer; the network that sees them stays frozen and looks once.
         changes |= {
             "image_encoder": {**look, "pool": False, "sizes": sizes[:1], "units": 128},
             "units": 256,
             "dropout": 0.3,
         }
         changes |= {"fusion": {"name": "film", "filters": 64, "kernel_size": 1}}
-        recipe = kf.training.Recipe(epochs=6, batch_size=256, learning_rate=1e-3, seed=arguments.seed)
+        recipe = kf.training.TrainingConfig(epochs=6, batch_size=256, learning_rate=1e-3, seed=arguments.seed)
     settings |= {"init_from": first.path, "baselines": not arguments.quick, "say": print}
     fused = kf.train(pairs, "classifier_film", arguments.out / "pairs", recipe, **settings, **changes)
     found = fused.metrics["tasks"]["label"]
@@ -290,6 +295,6 @@ if arguments.results:
     command += f" --seed {arguments.seed} --results experiments/results/{arguments.results.name}"
     # With the losses in its name: others, recorded before, stay in the file.
     experiment = f"05_contrastive_retrieval, {' and '.join(runs)}, seed {arguments.seed}"
-    record(arguments.results, rows, experiment, command, arguments.seed)
+    append_results(arguments.results, rows, experiment, command, arguments.seed)
 
 raise SystemExit(0 if report.ok else 1)

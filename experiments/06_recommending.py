@@ -36,10 +36,10 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.extmath import randomized_svd
 
 import kerasfusion as kf
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation.results import append_results
 from kerasfusion.factorization import CollectiveMatrixFactorization
-from kerasfusion.recipes import export_recommender, train_tower
 from kerasfusion.serving import CApiSession
+from kerasfusion.workflows import export_recommender, train_item_tower
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--factors", type=int, default=16, help="numbers that each user and each film gets")
@@ -99,10 +99,10 @@ def made_up(folder):
     rows, kinds = [], []
     for film in range(150):
         color, tall, mood = random.integers(3), random.integers(2), random.integers(4)
-        picture = np.full((32, 32, 3), 255, np.uint8)
-        picture[4:28, 12:20] = list(colors.values())[color]
-        picture = picture if tall else picture.transpose(1, 0, 2)
-        Image.fromarray(picture).save(folder / f"{film}.png")
+        image = np.full((32, 32, 3), 255, np.uint8)
+        image[4:28, 12:20] = list(colors.values())[color]
+        image = image if tall else image.transpose(1, 0, 2)
+        Image.fromarray(image).save(folder / f"{film}.png")
         rows.append({"film": f"film {film}", "poster": f"{film}.png", "about": f"{moods[mood]}, part {film % 7}"})
         kinds.append([*np.eye(3)[color], tall, *np.eye(4)[mood]])
     films, kinds = pd.DataFrame(rows), pd.DataFrame(kinds, index=[row["film"] for row in rows], dtype="float32")
@@ -246,11 +246,11 @@ def new_films(seed):
 def train_on(model, seed, name="tower"):
     """A tower for these factors: of text and posters, or of text alone."""
     epochs, batch_size = (12, 16) if arguments.quick else (30, 256)
-    recipe = kf.training.Recipe(epochs=epochs, batch_size=batch_size, learning_rate=5e-3, seed=seed)
+    recipe = kf.training.TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=5e-3, seed=seed)
     columns = {"id_column": "film", "text": "about", "image": "poster" if arguments.quick else []}
     small = {"image_encoder": {"name": "small_cnn", "filters": (8, 16)}, "units": 32} if arguments.quick else {}
     out = arguments.out / f"{name}_{seed}"
-    tower = train_tower(model, films, out, **columns, recipe=recipe, overwrite=True, **small)
+    tower = train_item_tower(model, films, out, **columns, recipe=recipe, overwrite=True, **small)
     print(f"tower: {tower.metrics['r2']:.1%} of the variance of {tower.metrics['items']} unseen films' factors")
     return tower
 
@@ -295,7 +295,7 @@ for solver in ("cholesky", "cg"):
 axes.set(xlabel="half-step", ylabel="objective", yscale="log")
 axes.legend(frameon=False)
 figure.savefig(figures / "objective.png", dpi=120)
-print(f"Pictures: {figures}")
+print(f"Images: {figures}")
 
 # ## 5. Served
 #
@@ -345,6 +345,8 @@ if arguments.results:
         for (name, question), v in found.items()
     ]
     command = f"python experiments/06_recommending.py --factors {factors} --seeds {seeds} --data-dir DATA"
-    record(arguments.results, rows, "06_recommending", f"{command} --results experiments/results/recommending.csv")
+    append_results(
+        arguments.results, rows, "06_recommending", f"{command} --results experiments/results/recommending.csv"
+    )
 
 raise SystemExit(0 if report.ok else 1)

@@ -1,4 +1,4 @@
-"""One space for words and pictures without a network: joint matrix factorization, article 000, section 4.1.3.
+"""One space for words and images without a network: joint matrix factorization, article 000, section 4.1.3.
 
     python experiments/07_joint_factorization.py --data-dir DATA       # DATA/flickr8k_128, DATA/mobilenet_v2_035
     python experiments/07_joint_factorization.py --data-dir DATA --contrastive runs/05_contrastive_retrieval/info_nce
@@ -37,14 +37,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import ParameterGrid
 
 import kerasfusion as kf
-from kerasfusion.evaluation import embed_pictures, embed_texts
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation import embed_images, embed_texts
+from kerasfusion.evaluation.results import append_results
 from kerasfusion.evaluation.retrieval import chance, retrieval, rsum
-from kerasfusion.factorization import ConcatenatedPCA, JointMatrixFactorization, RidgeCCA, view_recall
+from kerasfusion.factorization import ConcatenatedPCA, JointMatrixFactorization, RidgeCCA, cross_view_recall
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--weights", help="weights of MobileNetV2 0.35; DATA/mobilenet_v2_035 if not given")
-parser.add_argument("--contrastive", help="a run of 05_contrastive_retrieval, to be scored on the same pictures")
+parser.add_argument("--contrastive", help="a run of 05_contrastive_retrieval, to be scored on the same images")
 parser.add_argument("--width", type=int, default=256, help="principal directions kept of each view")
 parser.add_argument("--quick", action="store_true", help="small made-up views, drawn shapes, no choice of settings")
 parser.add_argument("--out", type=Path, default=Path("runs/07_joint_factorization"), help="folder of what is made")
@@ -98,21 +98,21 @@ planted = {
 rows = []
 for name, model in planted.items():
     for case, given in {"all views": train, "60 % lack a view": without_some(train)}.items():
-        recall = view_recall(model.fit(given), test)
+        recall = cross_view_recall(model.fit(given), test)
         rows.append({"model": f"made-up views: {name}", "metric": f"R@1, {case}", "value": recall, "n": 500})
 print(pd.DataFrame(rows).pivot(index="model", columns="metric", values="value").round(3).to_string(), "\n")
 
 # ## 2. Photos and what is said of them
 #
-# The table is that of 05_contrastive_retrieval, with the same test pictures: a row for each caption of a photo.
+# The table is that of 05_contrastive_retrieval, with the same test images: a row for each caption of a photo.
 
 
-def drawn_shapes(folder, pictures=200):
-    """Pictures of one shape, and two captions for each."""
+def drawn_shapes(folder, images=200):
+    """Images of one shape, and two captions for each."""
     from kerasfusion.data.shapes_world import COLORS, SHAPES, Object, Scene, draw_scene
 
     rng, rows = np.random.default_rng(0), []
-    for i in range(pictures):
+    for i in range(images):
         color, shape, side = COLORS[i % 6], SHAPES[i // 6 % 4], ("left", "right")[i // 24 % 2]
         item = Object(shape, color, "large", rng.uniform(0.2, 0.3) + 0.5 * (side == "right"), rng.uniform(0.3, 0.7))
         Image.fromarray(draw_scene(Scene((item,)), rng)).resize((32, 32)).save(folder / f"{i}.png")
@@ -146,12 +146,12 @@ print({name: f"{len(part):,} captions" for name, part in data.splits.items()})
 
 # ## 3. Two views
 #
-# *Image*: the mean over its grid of what MobileNetV2 sees, computed once for each picture. *Text*: words weighed by
+# *Image*: the mean over its grid of what MobileNetV2 sees, computed once for each image. *Text*: words weighed by
 # their rarity (TF-IDF). Of both the leading principal directions are kept, learned from training rows alone: matrix
 # factorization is linear, and what is beyond them is mostly noise.
 
 if weights is None:
-    print("No weights for MobileNetV2: the pictures are seen by a network of random weights.")
+    print("No weights for MobileNetV2: the images are seen by a network of random weights.")
 bank = data.splits["train"].banks["image"]
 keras.utils.set_random_seed(0)
 encoder = kf.encoders.MobileNetV2Encoder(None, weights=weights, alpha=0.35)
@@ -180,8 +180,8 @@ said = {name: narrow_words.transform(words.transform(part)).astype("float32") fo
 
 def score(model, split):
     """Both directions of one split."""
-    pictures, own = np.unique(place[split], return_inverse=True)
-    spaces = [model.transform({"image": seen[pictures]}), model.transform({"text": said[split]})]
+    images, own = np.unique(place[split], return_inverse=True)
+    spaces = [model.transform({"image": seen[images]}), model.transform({"text": said[split]})]
     return retrieval(
         *(space / np.maximum(np.linalg.norm(space, axis=1, keepdims=True), 1e-9) for space in spaces), own
     )
@@ -214,11 +214,11 @@ for name, (model, grid) in candidates.items():
 if arguments.contrastive:
     run = kf.load(arguments.contrastive)
     examples, _ = kf.data.load_rows(data.splits["test"].frame, run.schema, allow_outside=True, with_labels=False)
-    pictures, embedded = embed_pictures(run.model, examples)
-    own = np.searchsorted(pictures, examples.images["image"])
+    images, embedded = embed_images(run.model, examples)
+    own = np.searchsorted(images, examples.images["image"])
     found[f"contrastive, {run.config['model']}"] = retrieval(embedded, embed_texts(run.model, examples), own)
-pictures, own = np.unique(place["test"], return_inverse=True)
-found["chance"] = chance(len(pictures), len(own), own)
+images, own = np.unique(place["test"], return_inverse=True)
+found["chance"] = chance(len(images), len(own), own)
 
 # ## 5. What was found
 #
@@ -247,10 +247,10 @@ for shift, (direction, color) in enumerate(
     recalls = [directions[direction].recall[10] for directions in list(found.values())[::-1]]
     axes.barh(np.arange(len(found)) + 0.2 - 0.4 * shift, recalls, 0.38, color=color, label=direction)
 axes.set_yticks(range(len(found)), list(found)[::-1])
-axes.set(xlabel=f"R@10 among {len(pictures)} test pictures and {len(own)} captions", xlim=(0, 1))
+axes.set(xlabel=f"R@10 among {len(images)} test images and {len(own)} captions", xlim=(0, 1))
 axes.legend(frameon=False)
 figure.savefig(arguments.out / "recall.png", dpi=120)
-print(f"Picture: {arguments.out / 'recall.png'}")
+print(f"Image: {arguments.out / 'recall.png'}")
 
 # ## What to change
 #
@@ -260,4 +260,4 @@ if arguments.results:
     command = f"python experiments/07_joint_factorization.py --width {arguments.width} --data-dir DATA"
     command += " --contrastive RUN" if arguments.contrastive else ""
     command += " --results experiments/results/joint_factorization.csv"
-    record(arguments.results, rows, "07_joint_factorization", command)
+    append_results(arguments.results, rows, "07_joint_factorization", command)

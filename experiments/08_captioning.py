@@ -1,11 +1,11 @@
-"""A picture put into words: article 004, sections 3.1 and 4, made to work.
+"""An image put into words: article 004, sections 3.1 and 4, made to work.
 
     python experiments/08_captioning.py shapes:large           # drawn scenes, where a caption is right or wrong
     python experiments/08_captioning.py --data-dir DATA        # DATA/flickr8k_128: photos with five captions each
     python experiments/08_captioning.py captions.jsonl --image photo --label captions    # a table of your own
     python experiments/08_captioning.py --quick                # a minute: 300 scenes, one epoch
 
-The article describes the right thing: a convolutional network makes features of a picture, a recurrent one makes
+The article describes the right thing: a convolutional network makes features of an image, a recurrent one makes
 words of these, one after the other, and a greedy or random search chooses among the words. Its code does something
 else:
 
@@ -15,7 +15,7 @@ else:
 | CNN and LSTM each trained as a          | neither ever sees a sentence               | each next word is learned |
 | classifier of ten labels                |                                            | from those before it      |
 | `rnn(images)`: pixels into an embedding | a type error: they are no token ids        | the decoder reads words   |
-| `rnn(cnn_outputs)` to describe          | ten class scores, not features, and again  | what the picture's cells  |
+| `rnn(cnn_outputs)` to describe          | ten class scores, not features, and again  | what the image's cells  |
 |                                         | no ids                                     | hold                      |
 | the last output only, once              | one "word"; nothing begins or ends         | a start, an end, a loop   |
 | `"A " + predicted.tolist()`             | a string and a list cannot be added        | ids become words          |
@@ -36,12 +36,12 @@ from kerasfusion.data.shapes_world import parse_caption
 from kerasfusion.data.shapes_world.builder import HELD_OUT
 from kerasfusion.evaluation.caption_report import caption_rows
 from kerasfusion.evaluation.captions import generate_captions
-from kerasfusion.evaluation.results import caption_score_rows, record, score_rows
+from kerasfusion.evaluation.results import append_results, caption_score_rows, score_rows
 from kerasfusion.serving import CApiSession
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("source", nargs="?", help="shapes:large, or a table of pictures and captions")
-parser.add_argument("--image", help="its picture column")
+parser.add_argument("source", nargs="?", help="shapes:large, or a table of images and captions")
+parser.add_argument("--image", help="its image column")
 parser.add_argument("--label", help="its caption column")
 parser.add_argument("--models", nargs="+", default=["caption_lstm", "caption_attend"], help="the last is exported")
 parser.add_argument("--epochs", type=int, help="12 if not given")
@@ -57,7 +57,7 @@ arguments = parser.parse_args()
 
 # ## 1. The data
 #
-# A caption is a label of a kind of its own, `label_kind="caption"`: a sentence, or a list of several for one picture.
+# A caption is a label of a kind of its own, `label_kind="caption"`: a sentence, or a list of several for one image.
 # Its words and its length are learned from the training split; a start goes before it and an end behind it, so that a
 # model can learn when to stop.
 #
@@ -79,7 +79,7 @@ photos, shapes = source is None, str(source).startswith("shapes")
 if photos and not arguments.data_dir:
     parser.error("name a table, shapes:large, or the folder that flickr8k_128 is in: --data-dir or KERASFUSION_DATA")
 if photos:
-    # MobileNetV2 learned from pictures of 224 pixels: these of 128 are drawn as large. Words that few captions hold
+    # MobileNetV2 learned from images of 224 pixels: these of 128 are drawn as large. Words that few captions hold
     # are left out, since they cannot be learned.
     size = {"image_size": 224, "text_length": 20, "max_words": 2600}
     table = flickr(Path(arguments.data_dir) / "flickr8k_128")
@@ -92,8 +92,8 @@ for what, value, why, flag in data.settings:
 
 # ## 2. Two ways to look
 #
-# `caption_lstm` (Show and Tell) reads the picture's vector as if it were a word before the first, and must remember
-# it from there on. `caption_attend` (Show, Attend and Tell) looks at the picture's cells anew for each word; the
+# `caption_lstm` (Show and Tell) reads the image's vector as if it were a word before the first, and must remember
+# it from there on. `caption_attend` (Show, Attend and Tell) looks at the image's cells anew for each word; the
 # report shows where. Both learn by teacher forcing: at every place the words before it are those of a person, and the
 # loss is the cross-entropy of the next one.
 
@@ -108,7 +108,7 @@ if photos:
     recipe = {"epochs": arguments.epochs or 12, "learning_rate": 1e-3, "batch_size": 320, "clip": 1.0}
 if arguments.quick:
     recipe["epochs"] = 1
-recipe = kf.training.Recipe(**recipe, seed=arguments.seed)
+recipe = kf.training.TrainingConfig(**recipe, seed=arguments.seed)
 runs = {}
 for name in arguments.models:
     runs[name] = kf.train(data, name, arguments.out / name, recipe, say=print, overwrite=True, **changes)
@@ -169,7 +169,7 @@ if shapes:
 
 # ## 5. A SavedModel that writes
 #
-# The loop over words is part of the graph: a picture goes in, a sentence comes out, without any Python. A `prompt` is
+# The loop over words is part of the graph: an image goes in, a sentence comes out, without any Python. A `prompt` is
 # how the sentence must begin; `strategy` chooses the search.
 
 last = runs[arguments.models[-1]]
@@ -191,11 +191,11 @@ if arguments.results:
     command += f" --epochs {arguments.epochs}" if arguments.epochs else ""
     experiment = f"08_captioning, {'photos' if photos else source}, {' '.join(arguments.models)}, {arguments.seed}"
     command += f" --results experiments/results/{arguments.results.name}"
-    record(arguments.results, figures, experiment, command, arguments.seed)
+    append_results(arguments.results, figures, experiment, command, arguments.seed)
 
 # ## What to change
 #
 # Give `caption_lstm` the shapes world with `units=32`: which words go first? Ask for a `prompt` that is not true of
-# the picture.
+# the image.
 
 raise SystemExit(0 if report.ok else 1)

@@ -1,9 +1,9 @@
-"""Picture and text read together, a sentence written: article 002, sections 3.2 and 4, made to work.
+"""Image and text read together, a sentence written: article 002, sections 3.2 and 4, made to work.
 
     python experiments/09_fusion_transformer.py                      # drawn scenes, some under a blot
     python experiments/09_fusion_transformer.py --quick              # a minute
 
-The article describes a transformer that encodes the features of a picture and a text jointly, another one that
+The article describes a transformer that encodes the features of an image and a text jointly, another one that
 writes a description, and a loss of two terms, `L_fuse = α·L_ctx + β·L_gen`. Its code cannot run, and leaves open what
 matters:
 
@@ -15,8 +15,8 @@ matters:
 | both terms compare `sigmoid(gen)`, with    | one thing by two names, whatever α and β | two outputs, two losses    |
 | `inputs[2]` and `inputs[3]`                | are; and `inputs` has two entries        |                            |
 | a distance between sentences, squared      | token ids have no distance               | cross-entropy of each word |
-| the text beside the picture is its         | a model that reads it copies it          | a hint says what the       |
-| description                                |                                          | picture does not show      |
+| the text beside the image is its         | a model that reads it copies it          | a hint says what the       |
+| description                                |                                          | image does not show      |
 | "the annotated context vector"             | if it is learned as well, one vector for | a text encoder, trained    |
 |                                            | everything is the best                   | before, and kept as it is  |
 """
@@ -38,7 +38,7 @@ import kerasfusion as kf
 from kerasfusion.data.shapes_world import Scene, caption, describes, draw_scene
 from kerasfusion.data.shapes_world.scene import sample_scene
 from kerasfusion.evaluation.captions import generate_captions
-from kerasfusion.evaluation.results import read, record
+from kerasfusion.evaluation.results import append_results, read_results
 from kerasfusion.serving import CApiSession
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -54,18 +54,18 @@ arguments = parser.parse_args()
 if arguments.quick:
     arguments.scenes, arguments.epochs, arguments.seeds = 200, 1, 1
 
-# ## 1. A picture that does not show everything, and a text that knows the rest
+# ## 1. An image that does not show everything, and a text that knows the rest
 #
 # Two or three shapes, one of them under a black blot. The hint says what is under it, but not what else there is: "a
-# large red circle is hidden". Neither the picture nor the hint is enough to describe the scene, which is the point of
+# large red circle is hidden". Neither the image nor the hint is enough to describe the scene, which is the point of
 # reading both.
 
 
 def drawn(folder, scenes, seed):
-    """A table of pictures with a hint and a caption each, and the scenes behind them."""
+    """A table of images with a hint and a caption each, and the scenes behind them."""
     rng, rows, found, seen = np.random.default_rng(seed), [], [], set()
     splits = {"train": scenes, "validation": max(60, scenes // 12), "test": max(60, scenes // 12)}
-    (folder / "pictures").mkdir(parents=True)
+    (folder / "images").mkdir(parents=True)
     for split, count in splits.items():
         for _ in range(count):
             scene = None
@@ -76,7 +76,7 @@ def drawn(folder, scenes, seed):
             pixels, hidden = draw_scene(scene, rng), scene.objects[rng.integers(len(scene.objects))]
             row, column = int(64 * hidden.y), int(64 * hidden.x)
             pixels[max(0, row - 11) : row + 12, max(0, column - 11) : column + 12] = 0
-            name = f"pictures/{len(rows)}.png"
+            name = f"images/{len(rows)}.png"
             Image.fromarray(pixels).save(folder / name)
             hint = f"a {hidden.size} {hidden.color} {hidden.shape} is hidden"
             rows.append({"image": name, "hint": hint, "caption": caption(scene), "split": split})
@@ -100,21 +100,21 @@ def exact(model, examples):
 
 # ## 2. The joint encoder
 #
-# Every cell of the picture and every word of the hint is a token. In `depth` blocks all look at all others; then the
-# decoder writes, looking at the tokens for each word. Where a picture or a hint is missing, one learned token stands
+# Every cell of the image and every word of the hint is a token. In `depth` blocks all look at all others; then the
+# decoder writes, looking at the tokens for each word. Where an image or a hint is missing, one learned token stands
 # in its place.
 
 # ## 3. The context term
 #
 # The mean of all tokens is taught to be near to what the caption means, as a vector. For that the vector must not
 # move while the model does: if both were learned, the nearest they could be is the same vector for everything. Here
-# it comes from a dual encoder that was trained to find the captions of pictures, and is kept.
+# it comes from a dual encoder that was trained to find the captions of images, and is kept.
 
 
 def trained_matcher():
-    """A dual encoder that finds the captions of these pictures."""
+    """A dual encoder that finds the captions of these images."""
     whole = kf.data.load(table, image="image", text="caption", match=True, image_size=64, split="split")
-    recipe = kf.training.Recipe(epochs=arguments.epochs, batch_size=128, patience=None)
+    recipe = kf.training.TrainingConfig(epochs=arguments.epochs, batch_size=128, patience=None)
     small = {"text_encoder": "average", "units": 64}
     run = kf.train(whole, "dual_lstm_cnn", arguments.out / "matcher", recipe, say=print, overwrite=True, **small)
     print(run.metrics["tasks"]["match"]["verdict"])
@@ -123,7 +123,7 @@ def trained_matcher():
 
 # ## 4. What each term, and each input, buys
 #
-# The same network with different α (β is 1), with weights that are learned, and without the hint or the picture.
+# The same network with different α (β is 1), with weights that are learned, and without the hint or the image.
 
 SETTINGS = {
     "α = 0": {},
@@ -136,7 +136,9 @@ SETTINGS = {
 wanted = [int(number) for number in arguments.settings or ([1, 5] if arguments.quick else range(1, 7))]
 SETTINGS = {name: SETTINGS[name] for name in (list(SETTINGS)[number - 1] for number in wanted)}
 matcher = trained_matcher() if any("alpha" in changes for changes in SETTINGS.values()) else None
-recipe = kf.training.Recipe(epochs=arguments.epochs, batch_size=64, learning_rate=1e-3, clip=1.0, patience=None)
+recipe = kf.training.TrainingConfig(
+    epochs=arguments.epochs, batch_size=64, learning_rate=1e-3, clip=1.0, patience=None
+)
 size = {"units": 96, "dropout": 0.0, "decoder": {"name": "transformer", "depth": 2}}
 command = f"python experiments/09_fusion_transformer.py --scenes {arguments.scenes} --epochs {arguments.epochs}"
 command += f" --seeds {arguments.seeds}"
@@ -146,7 +148,7 @@ command += " --results experiments/results/fusion_transformer.csv"
 
 
 # What an interrupted run has recorded with the same command is not made again.
-recorded = read(arguments.results) if arguments.results and arguments.results.exists() else []
+recorded = read_results(arguments.results) if arguments.results and arguments.results.exists() else []
 recorded = {row["experiment"]: float(row["value"]) for row in recorded if row["command"] == command}
 
 
@@ -156,7 +158,7 @@ def share_exact(name, model, examples, seed):
     print(f"{name}, seed {seed}: {value:.1%} of captions exact")
     if arguments.results:
         row = {"model": name, "metric": "scenes described exactly", "value": value, "n": len(scenes)}
-        record(arguments.results, [row], f"09_fusion_transformer: {name}, seed {seed}", command, seed)
+        append_results(arguments.results, [row], f"09_fusion_transformer: {name}, seed {seed}", command, seed)
     return value
 
 
@@ -165,7 +167,7 @@ for name, given in SETTINGS.items():
     changes = dict(given)
     alpha, only = changes.pop("alpha", None), changes.pop("only", None)
     own = data if only is None else kf.data.load(table, text=[], **roles)
-    own = own if alpha is None else kf.recipes.with_context(own, matcher, context_weight=alpha)
+    own = own if alpha is None else kf.workflows.add_caption_embeddings(own, matcher, context_weight=alpha)
     test, shares = own.splits["test"], []
     for seed in range(arguments.seeds):
         if (before := recorded.get(f"09_fusion_transformer: {name}, seed {seed}")) is not None:
@@ -180,7 +182,7 @@ for name, given in SETTINGS.items():
         if only is None:
             # What is left when one of the two inputs is taken away from a model that learned from both:
             blind = dataclasses.replace(test, images={"image": np.full(len(test), -1, "int32")})
-            share_exact(f"{name}, asked without the picture", model, blind, seed)
+            share_exact(f"{name}, asked without the image", model, blind, seed)
             deaf = dataclasses.replace(test, text={"text": np.zeros_like(test.text["text"])})
             share_exact(f"{name}, asked without the hint", model, deaf, seed)
             both = both or (model, own)

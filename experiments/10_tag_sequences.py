@@ -3,7 +3,7 @@
     python experiments/10_tag_sequences.py            # drawn scenes; about half an hour on two cores
     python experiments/10_tag_sequences.py --quick    # a minute
 
-The article tags pictures by the network that describes them: a recurrent network writes the tags as if they were a
+The article tags images by the network that describes them: a recurrent network writes the tags as if they were a
 sentence. The usual way is another: a probability for each tag by itself. What is gained by writing them? The next tag
 is chosen in the knowledge of those before it. What is lost? A sequence needs an order, which tags do not have, and a
 loop, where a head needs one product.
@@ -23,8 +23,8 @@ from sklearn.metrics import precision_recall_fscore_support
 import kerasfusion as kf
 from kerasfusion.data.tfds_source import read_tfds
 from kerasfusion.evaluation.captions import generate_captions
-from kerasfusion.evaluation.predict import decide, predict_logits, predictions
-from kerasfusion.evaluation.results import read, record
+from kerasfusion.evaluation.predict import postprocess, predict_classes, predict_logits
+from kerasfusion.evaluation.results import append_results, read_results
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--epochs", type=int, default=15)
@@ -39,25 +39,25 @@ if arguments.quick:
 
 # ## 1. The same tags, as a set and as a sentence
 #
-# A tag is a color and a shape together, "red circle": 24 of them, of which a picture has three to six. As a sentence
+# A tag is a color and a shape together, "red circle": 24 of them, of which an image has three to six. As a sentence
 # they stand in the order of the alphabet, with "and" between. Any fixed order will do, as long as it can be told from
-# the picture; without one, the same picture would have many right answers and the network would learn their mean.
+# the image; without one, the same image would have many right answers and the network would learn their mean.
 
 world = "shapes:quick" if arguments.quick else "shapes"
 objects, _ = read_tfds(world, {"image": "image", "label": ["scene/shape", "scene/color", "index"]})
 folder = arguments.out / "shapes"
-(folder / "pictures").mkdir(parents=True, exist_ok=True)
+(folder / "images").mkdir(parents=True, exist_ok=True)
 rows = []
 for (split, index), part in objects.groupby(["split", "index"], sort=False):
-    name = f"pictures/{split}_{index}.png"
+    name = f"images/{split}_{index}.png"
     (folder / name).write_bytes(part["image"].iloc[0])
     tags = sorted(set(part["color"] + " " + part["shape"]))
-    rows.append({"picture": name, "tags": "|".join(tags), "sentence": " and ".join(tags), "split": split})
+    rows.append({"image": name, "tags": "|".join(tags), "sentence": " and ".join(tags), "split": split})
 table = folder / "tags.csv"
 pd.DataFrame(rows).to_csv(table, index=False)
 print(pd.DataFrame(rows).head(3).to_string(index=False), "\n")
-as_set = kf.data.load(table, image="picture", label="tags", text=[])
-as_sentence = kf.data.load(table, image="picture", label="sentence", label_kind="caption")
+as_set = kf.data.load(table, image="image", label="tags", text=[])
+as_sentence = kf.data.load(table, image="image", label="sentence", label_kind="caption")
 (task,) = as_set.schema.tasks
 
 # ## 2. One encoder, three ways to tag
@@ -65,7 +65,7 @@ as_sentence = kf.data.load(table, image="picture", label="sentence", label_kind=
 LOOK = {"name": "residual_cnn", "filters": (32, 64, 128), "coordinates": True}
 WAYS = {
     "a probability for each tag": ("image_only", as_set, {"image_encoder": LOOK, "units": 128}),
-    "written, the picture seen once": ("caption_lstm", as_sentence, {"units": 128, "dropout": 0.0}),
+    "written, the image seen once": ("caption_lstm", as_sentence, {"units": 128, "dropout": 0.0}),
     "written, looking for each word": ("caption_attend", as_sentence, {"units": 128, "dropout": 0.0}),
 }
 if arguments.quick:
@@ -75,10 +75,10 @@ place_of = {name: place for place, name in enumerate(task.classes)}
 
 
 def tagged(model, data):
-    """What a model says of the test pictures: 0 or 1, `(pictures, tags)`."""
+    """What a model says of the test images: 0 or 1, `(images, tags)`."""
     test = data.splits["test"]
     if data is as_set:
-        return decide(task, predictions(model, predict_logits(model, test))[task.name])
+        return predict_classes(task, postprocess(model, predict_logits(model, test))[task.name])
     answers = np.zeros_like(labels)
     for row, sentence in enumerate(generate_captions(model, test)):
         answers[row, [place_of[tag] for tag in sentence.split(" and ") if tag in place_of]] = 1
@@ -88,7 +88,7 @@ def tagged(model, data):
 command = f"python experiments/10_tag_sequences.py --epochs {arguments.epochs} --seeds {arguments.seeds}"
 command += " --quick" * arguments.quick + " --results experiments/results/tag_sequences.csv"
 # What an interrupted run has recorded with the same command is not made again.
-recorded = read(arguments.results) if arguments.results and arguments.results.exists() else []
+recorded = read_results(arguments.results) if arguments.results and arguments.results.exists() else []
 figures = []
 for way, (name, data, changes) in WAYS.items():
     for seed in range(arguments.seeds):
@@ -96,7 +96,7 @@ for way, (name, data, changes) in WAYS.items():
         if before := [row for row in recorded if (row["experiment"], row["command"]) == (experiment, command)]:
             figures += [{**row, "value": float(row["value"])} for row in before]
             continue
-        recipe = kf.training.Recipe(epochs=arguments.epochs, seed=seed, patience=None)
+        recipe = kf.training.TrainingConfig(epochs=arguments.epochs, seed=seed, patience=None)
         keras.utils.set_random_seed(seed)
         model = kf.create_model(name, data.schema, **changes)
         folder = arguments.out / f"{name}_{seed}"
@@ -110,7 +110,7 @@ for way, (name, data, changes) in WAYS.items():
         print(f"{way}, seed {seed}: " + "  ".join(f"{metric} {value:.3f}" for metric, value in found.items()))
         if arguments.results:
             # At once, and not at the end: all of it takes an hour.
-            record(arguments.results, rows, experiment, command, seed)
+            append_results(arguments.results, rows, experiment, command, seed)
 
 # ## 3. What the table says
 #

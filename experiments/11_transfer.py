@@ -2,7 +2,7 @@
 
     python experiments/11_transfer.py --data-dir DATA    # 40 minutes of one core; DATA/cifar10, noto_emoji,
                                                          # flickr8k_128 and mobilenet_v2_035
-    python experiments/11_transfer.py --quick            # to see it run, on pictures drawn on the spot
+    python experiments/11_transfer.py --quick            # to see it run, on images drawn on the spot
 
 The article names three kinds of transfer. Its code for the first trains on the outputs of a softmax and calls them
 features, and that for the second lets a model for classifying sentences write captions, which it cannot. Each of them
@@ -12,9 +12,9 @@ meant seriously, with what it must beat:
 |---------------------------------------|----------------------------------------------|-----------------------|
 | feature transfer, `f(x) = W φ(x) + b` | a network cut at a layer, a new head: alone  | the same network from |
 |                                       | (a probe) or with all below (fine-tuning)    | scratch               |
-| image features for a "text classifier"| features of the picture beside the words     | the words alone       |
-| knowledge transfer,                   | a teacher of pictures and words, a student   | the student alone;    |
-| `K = f(X) · g(Y) + h(X, Y)`           | of pictures, also of those without labels;   | K without `h`         |
+| image features for a "text classifier"| features of the image beside the words     | the words alone       |
+| knowledge transfer,                   | a teacher of images and words, a student   | the student alone;    |
+| `K = f(X) · g(Y) + h(X, Y)`           | of images, also of those without labels;   | K without `h`         |
 |                                       | similarities learned by pairs                |                       |
 | a language model that writes captions | a captioner's decoder that learned sentences | the captioner without |
 | structure transfer, `M = T(S)`        | the structure for other classes, and widened | both from scratch     |
@@ -42,16 +42,16 @@ from PIL import Image
 import kerasfusion as kf
 from kerasfusion.data.shapes_world import COLORS, SHAPES, SIZES, Object, Scene, draw_scene
 from kerasfusion.data.table import read_table
-from kerasfusion.evaluation import compare, decide, predict_logits, predictions, score_captions
+from kerasfusion.evaluation import compare, postprocess, predict_classes, predict_logits, score_captions
 from kerasfusion.evaluation.caption_report import caption_rows
 from kerasfusion.evaluation.caption_scores import require_scorers
 from kerasfusion.evaluation.captions import generate_captions
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation.results import append_results
 from kerasfusion.layers import BilinearKnowledge
 from kerasfusion.serving.exporting import export_model
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--quick", action="store_true", help="drawn pictures, one seed, one epoch")
+parser.add_argument("--quick", action="store_true", help="drawn images, one seed, one epoch")
 parser.add_argument("--seeds", type=int, default=3, help="of the weights, the order and the choice of labels")
 parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split that is scored")
 parser.add_argument("--out", type=Path, default=Path("runs/11_transfer"), help="folder of what is made")
@@ -68,8 +68,8 @@ seeds = range(1 if arguments.quick else arguments.seeds)
 
 # ## 1. The data
 #
-# Two tasks on pictures: six animals of CIFAR-10, which are well known here, and its four kinds of vehicles, of which
-# only few are labelled. No picture is in both. The third is emoji: a picture, its name, a coarse class.
+# Two tasks on images: six animals of CIFAR-10, which are well known here, and its four kinds of vehicles, of which
+# only few are labelled. No image is in both. The third is emoji: an image, its name, a coarse class.
 
 ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 
@@ -84,7 +84,7 @@ def cifar(folder):
 
 
 def drawn(folder, label, rows=60, seed=0, careful=False):
-    """Pictures of one thing with a note, often wrong if not careful; the label is its shape, its color or both."""
+    """Images of one thing with a note, often wrong if not careful; the label is its shape, its color or both."""
     random = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     table = []
@@ -122,7 +122,9 @@ rows = []
 
 def recipe(seed, epochs, batch_size=64, rate=2e-3):
     epochs = 1 if arguments.quick else epochs
-    return kf.training.Recipe(epochs=epochs, batch_size=batch_size, learning_rate=rate, patience=None, seed=seed)
+    return kf.training.TrainingConfig(
+        epochs=epochs, batch_size=batch_size, learning_rate=rate, patience=None, seed=seed
+    )
 
 
 def learn(model, data, recipe):
@@ -134,13 +136,13 @@ def learn(model, data, recipe):
 def probed(model, data, recipe):
     """A new head alone, on what the layer `encode_image` gives."""
     keras.utils.set_random_seed(recipe.seed)
-    return kf.transfer.train_head(model, "encode_image", *data, recipe, arguments.out / "fit")
+    return kf.transfer.linear_probe(model, "encode_image", *data, recipe, arguments.out / "fit")
 
 
 def decided(model, data):
     """What it says of the split that is scored."""
     task, examples = data.schema.tasks[0], data.splits[arguments.on]
-    return decide(task, predictions(model, predict_logits(model, examples))[task.name])
+    return predict_classes(task, postprocess(model, predict_logits(model, examples))[task.name])
 
 
 def show(title, found, data):
@@ -170,20 +172,20 @@ def some(data, share, seed):
 CNN = {"name": "small_cnn", "filters": (16, 32) if arguments.quick else (16, 32, 64)}
 
 
-def pictures(data, seed, encoder=CNN, units=64):
+def images(data, seed, encoder=CNN, units=64):
     keras.utils.set_random_seed(seed)
-    return kf.models.fused(data.schema.only("image"), image_encoder=encoder, units=units)
+    return kf.models.fusion_model(data.schema.only("image"), image_encoder=encoder, units=units)
 
 
 # ## 2. Feature transfer
 #
-# A network learns animals. What its layer `encode_image` makes of a picture is φ(x). A linear probe learns W and b
-# alone, so the pictures go through the network once; fine-tuning starts from φ and changes it as well. From scratch
+# A network learns animals. What its layer `encode_image` makes of an image is φ(x). A linear probe learns W and b
+# alone, so the images go through the network once; fine-tuning starts from φ and changes it as well. From scratch
 # is the same network, as many steps, on the same labelled vehicles.
 
-parent = learn(pictures(animals, seed=0), splits(animals), recipe(0, epochs=12))
+parent = learn(images(animals, seed=0), splits(animals), recipe(0, epochs=12))
 try:
-    kf.transfer.cut(parent, "encode_picture")
+    kf.transfer.feature_extractor(parent, "encode_image")
 except ValueError as error:
     print(f"\n{error}")
 
@@ -200,91 +202,91 @@ for share, epochs, batch_size in (
         # On from the probe: a head that knows nothing yet would spoil what is below it.
         tuned = learn(probe, labelled, recipe(*steps, rate=5e-4))
         found.setdefault("fine-tuned", []).append(decided(tuned, vehicles))
-        scratch = learn(pictures(vehicles, seed), labelled, recipe(*steps))
+        scratch = learn(images(vehicles, seed), labelled, recipe(*steps))
         found.setdefault("from scratch", []).append(decided(scratch, vehicles))
     means = show(f"feature transfer, {share:.0%} of the labels ({len(labelled[0])} rows)", found, vehicles)
     for name, mean in means.items():
         curves.setdefault(name, []).append((len(labelled[0]), mean))
 
-# The features of pictures as an input of a model that reads: they become a column of numbers. The network has never
+# The features of images as an input of a model that reads: they become a column of numbers. The network has never
 # seen an emoji.
 
 keras.utils.set_random_seed(0)
 three = [*splits(emoji), emoji.splits[arguments.on]]
 seen = kf.transfer.add_features(parent, "encode_image", three)
-with_seen = kf.data.Schema(seen[0].schema.of_kind("text") + seen[0].schema.of_kind("numbers"), seen[0].schema.tasks)
+with_seen = kf.Schema(seen[0].schema.of_kind("text") + seen[0].schema.of_kind("numbers"), seen[0].schema.tasks)
 (task,) = with_seen.tasks
-found = {"words": [], "words and features of the picture": []}
+found = {"words": [], "words and features of the image": []}
 for seed in seeds:
-    for name, schema in (("words", with_seen.only("text")), ("words and features of the picture", with_seen)):
+    for name, schema in (("words", with_seen.only("text")), ("words and features of the image", with_seen)):
         keras.utils.set_random_seed(seed)
-        reader = kf.models.fused(schema, text_encoder="average", units=64, dropout=0.3)
+        reader = kf.models.fusion_model(schema, text_encoder="average", units=64, dropout=0.3)
         learn(reader, [split.with_features(schema) for split in seen[:2]], recipe(seed, epochs=12))
         logits = predict_logits(reader, seen[2].with_features(schema))
-        found[name].append(decide(task, predictions(reader, logits)[task.name]))
+        found[name].append(predict_classes(task, postprocess(reader, logits)[task.name]))
 show("features across modalities", found, emoji)
 
 # ## 3. Knowledge transfer
 #
-# The teacher sees the picture and reads the name; the student will have the picture alone. `taught` asks the teacher
+# The teacher sees the image and reads the name; the student will have the image alone. `distill` asks the teacher
 # once what it says of each row, and makes the student's twin, with a second output for the teacher's answer. Half of
 # the loss comes from the labels. What the teacher takes for nearly right is what a label does not say. The third
 # student is also asked to find the teacher's fused representation, by a dense layer that is thrown away after.
 
-found = {"teacher, picture and name": [], "student alone": []}
+found = {"teacher, image and name": [], "student alone": []}
 for seed in seeds:
     keras.utils.set_random_seed(seed)
-    teacher = kf.models.fused(emoji.schema, text_encoder="average", image_encoder=CNN, units=64, dropout=0.3)
+    teacher = kf.models.fusion_model(emoji.schema, text_encoder="average", image_encoder=CNN, units=64, dropout=0.3)
     learn(teacher, splits(emoji), recipe(seed, epochs=12))
-    found["teacher, picture and name"].append(decided(teacher, emoji))
-    alone = learn(pictures(emoji, seed), splits(emoji), recipe(seed, epochs=12))
+    found["teacher, image and name"].append(decided(teacher, emoji))
+    alone = learn(images(emoji, seed), splits(emoji), recipe(seed, epochs=12))
     found["student alone"].append(decided(alone, emoji))
     for name, features in (("student taught by answers", None), ("and by features", ("encode_image", "fusion"))):
-        student = pictures(emoji, seed)
-        twin, taught = kf.transfer.taught(student, teacher, splits(emoji), temperature=3.0, features=features)
+        student = images(emoji, seed)
+        twin, taught = kf.transfer.distill(student, teacher, splits(emoji), temperature=3.0, features=features)
         learn(twin, taught, recipe(seed, epochs=12))
         found.setdefault(name, []).append(decided(student, emoji))
 show("knowledge transfer", found, emoji)
 
 # A teacher that knows hardly more than its student has little to give. It is another matter where few rows are
-# labelled, notes make it easy to learn from these, and there are many more pictures with notes than labels: whoever
+# labelled, notes make it easy to learn from these, and there are many more images with notes than labels: whoever
 # has learned from few to read can name all of the others (arXiv 1507.00448). Drawn things of four colors and four
 # shapes, 64 of them labelled; the student hears the teacher alone (`share=1.0`), and all take about as many steps.
 
 things = drawn(arguments.out / "things", "both", 200 if arguments.quick else 4000, seed=9, careful=True)
 things = kf.data.load(things, image="x", text="note", label="y", split="split", image_size=32)
-found = {"teacher, picture and note": [], "student alone": [], "taught, the same rows": [], "taught, all pairs": []}
+found = {"teacher, image and note": [], "student alone": [], "taught, the same rows": [], "taught, all pairs": []}
 for seed in seeds:
     random = np.random.default_rng(seed)
     labelled, held_out = (split.take(random.permutation(len(split))[:64]) for split in splits(things))
     keras.utils.set_random_seed(seed)
-    teacher_of_things = kf.models.fused(things.schema, text_encoder="average", image_encoder=CNN, units=64)
+    teacher_of_things = kf.models.fusion_model(things.schema, text_encoder="average", image_encoder=CNN, units=64)
     learn(teacher_of_things, [labelled, held_out], recipe(seed, 600, 16))
-    found["teacher, picture and note"].append(decided(teacher_of_things, things))
-    alone = learn(pictures(things, seed), [labelled, held_out], recipe(seed, 600, 16))
+    found["teacher, image and note"].append(decided(teacher_of_things, things))
+    alone = learn(images(things, seed), [labelled, held_out], recipe(seed, 600, 16))
     found["student alone"].append(decided(alone, things))
     for name, rows_seen, epochs, batch_size in (
         ("taught, the same rows", labelled, 600, 16),
         ("taught, all pairs", things.splits["train"], 80, 64),
     ):
-        student = pictures(things, seed)
+        student = images(things, seed)
         asked = [rows_seen, held_out]
-        twin, taught = kf.transfer.taught(student, teacher_of_things, asked, temperature=3.0, share=1.0)
+        twin, taught = kf.transfer.distill(student, teacher_of_things, asked, temperature=3.0, share=1.0)
         learn(twin, taught, recipe(seed, epochs, batch_size))
         found[name].append(decided(student, things))
 show("knowledge transfer, 64 labels", found, things)
 
-# The formula as it stands: K says how much a picture and a name have to do with each other. To the teacher, two emoji
+# The formula as it stands: K says how much an image and a name have to do with each other. To the teacher, two emoji
 # are alike as far as it expects the same class of both. f, g and h are fitted to that on the training rows, where x
-# are features of the pictures by a network of animals, y those of the names by the teacher; on new rows they are
+# are features of the images by a network of animals, y those of the names by the teacher; on new rows they are
 # asked about pairs that nobody has judged.
 
 emoji_splits = {"train": emoji.splits["train"], "scored": emoji.splits[arguments.on]}
 known = {
     name: [
-        kf.transfer.extract(parent, "encode_image", split),
-        kf.transfer.extract(teacher, "encode_text", split),
-        predictions(teacher, predict_logits(teacher, split))[task.name]["probabilities"],
+        kf.transfer.extract_features(parent, "encode_image", split),
+        kf.transfer.extract_features(teacher, "encode_text", split),
+        postprocess(teacher, predict_logits(teacher, split))[task.name]["probabilities"],
     ]
     for name, split in emoji_splits.items()
 }
@@ -316,7 +318,7 @@ for name, error in errors.items():
     print(f"  {name:40} squared error of the similarities {error:.4f}")
     rows.append({"model": f"knowledge: {name}", "metric": "squared error", "value": error, "n": len(x)})
 
-# A language model puts pictures into words, says the article, and takes one that sorts sentences. What can be carried
+# A language model puts images into words, says the article, and takes one that sorts sentences. What can be carried
 # over is what a captioner's decoder needs as well: which word follows on which. So it learns sentences first, with
 # nothing to look at, and then, with the same weights, to describe photos, of which a few have one caption each. The
 # sentences are those of other photos; their words come into the vocabulary of both captioners. Two figures, as there
@@ -357,32 +359,32 @@ told = kf.data.load(
     image_size=32 if arguments.quick else 128,
     allow_outside=True,
 )
-told, sentences = kf.transfer.with_sentences(told, others, max_words=2000)
+told, sentences = kf.transfer.extend_vocabulary(told, others, max_words=2000)
 (caption,) = told.schema.tasks
 
 
-def of_pictures(examples, first, last):
-    """The rows of some of the pictures."""
+def of_images(examples, first, last):
+    """The rows of some of the images."""
     index = examples.images["image"]
     return examples.take(np.flatnonzero(np.isin(index, np.unique(index)[first:last])))
 
 
 half = len(np.unique(told.splits["validation"].images["image"])) // 4
-to_choose = of_pictures(told.splits["validation"], 0, half)
-scored = told.splits["test"] if arguments.on == "test" else of_pictures(told.splits["validation"], half, None)
+to_choose = of_images(told.splits["validation"], 0, half)
+scored = told.splits["test"] if arguments.on == "test" else of_images(told.splits["validation"], half, None)
 places, references = caption_rows(scored, caption)
 print()
 for seed in seeds:
-    described = of_pictures(told.splits["train"], seed * FEW, (seed + 1) * FEW)
+    described = of_images(told.splits["train"], seed * FEW, (seed + 1) * FEW)
     for name in ("captioner", "captioner that learned sentences first"):
         keras.utils.set_random_seed(seed)
         writer = kf.models.captioner(told.schema, **looking_at)
         if name != "captioner":
-            kf.transfer.train_decoder(writer, sentences, to_choose, recipe(seed, 3), arguments.out / "fit")
+            kf.transfer.pretrain_decoder(writer, sentences, to_choose, recipe(seed, 3), arguments.out / "fit")
         learn(writer, [described, to_choose], recipe(seed, 12, rate=1e-3))
         cider = score_captions(generate_captions(writer, scored.take(places)), references).cider
         logits = predict_logits(writer, scored)[caption.name]
-        loss = float(kf.losses.CaptionCrossEntropy()(scored.labels[caption.name][:, 1:], logits))
+        loss = float(kf.losses.CaptionCrossentropy()(scored.labels[caption.name][:, 1:], logits))
         print(f"  seed {seed}, {name:40} {cider}, loss of a word {loss:.3f}")
         figures = {"model": f"language transfer, {FEW} photos: {name}", "n": len(places), "seed": seed}
         rows.append({**figures, "metric": "CIDEr", "value": cider.value, "low": cider.low, "high": cider.high})
@@ -390,17 +392,18 @@ for seed in seeds:
 
 # ## 4. Structure transfer
 #
-# T makes a network for the new task of the old one's structure. `inherit` copies whatever still has its place, here
+# T makes a network for the new task of the old one's structure. `transfer_weights` copies whatever still has its
+# place, here
 # all but the head, and says so; `widen` then doubles the last representation without changing a single answer, so
 # that there is room to learn. Both start from what is known about animals.
 
 found = {"structure alone (from scratch)": [], "structure and weights": [], "and widened": []}
 for seed in seeds:
     labelled = some(vehicles, 0.5 if arguments.quick else 0.1, seed)
-    fresh = pictures(vehicles, seed)
-    report = kf.transfer.inherit(fresh, parent, vehicles.schema, animals.schema)
+    fresh = images(vehicles, seed)
+    report = kf.transfer.transfer_weights(fresh, parent, vehicles.schema, animals.schema)
     wide = kf.transfer.widen(fresh, "fusion", 128, seed=seed)
-    for name, model in zip(found, (pictures(vehicles, seed), fresh, wide), strict=True):
+    for name, model in zip(found, (images(vehicles, seed), fresh, wide), strict=True):
         learn(model, labelled, recipe(seed, 15, 32, rate=1e-3))
         found[name].append(decided(model, vehicles))
 print(f"\n{report.to_string(index=False)}")
@@ -414,28 +417,28 @@ show(f"structure transfer, {len(labelled[0])} rows", found, vehicles)
 # least: in the end it is 4 on average.
 
 VIT = {"name": "vit", "patch": 8, "depth": 1 if arguments.quick else 3}
-looking = learn(pictures(animals, 0, VIT), splits(animals), recipe(0, epochs=12))
+looking = learn(images(animals, 0, VIT), splits(animals), recipe(0, epochs=12))
 names = ("head alone", "rank 4 and head", "rank 4 on average and head", "bottlenecks of 8 and head", "all weights")
 found = {name: [] for name in names}
 for seed in seeds:
     labelled = some(vehicles, 0.5 if arguments.quick else 0.1, seed)
     found["head alone"].append(decided(probed(looking, labelled, recipe(seed, 15, 32, rate=1e-2)), vehicles))
     keras.utils.set_random_seed(seed)
-    model = kf.transfer.head_on(looking, "encode_image", vehicles.schema)
-    adapted = kf.transfer.lora(model, rank=4)
-    merged = kf.transfer.merge(learn(model, labelled, recipe(seed, 15, 32)))
+    model = kf.transfer.replace_head(looking, "encode_image", vehicles.schema)
+    adapted = kf.transfer.enable_lora(model, rank=4)
+    merged = kf.transfer.merge_lora(learn(model, labelled, recipe(seed, 15, 32)))
     found["rank 4 and head"].append(decided(merged, vehicles))
     keras.utils.set_random_seed(seed)
-    model = kf.transfer.head_on(looking, "encode_image", vehicles.schema)
-    kf.transfer.lora(model, rank=6, budget=4)
+    model = kf.transfer.replace_head(looking, "encode_image", vehicles.schema)
+    kf.transfer.enable_lora(model, rank=6, budget=4)
     shared_out = learn(model, labelled, recipe(seed, 15, 32))
     found["rank 4 on average and head"].append(decided(shared_out, vehicles))
     keras.utils.set_random_seed(seed)
-    model = kf.transfer.head_on(looking, "encode_image", vehicles.schema)
-    narrow = kf.transfer.bottlenecks(model, 8)
+    model = kf.transfer.replace_head(looking, "encode_image", vehicles.schema)
+    narrow = kf.transfer.add_adapters(model, 8)
     found["bottlenecks of 8 and head"].append(decided(learn(model, labelled, recipe(seed, 15, 32)), vehicles))
     keras.utils.set_random_seed(seed)
-    model = kf.transfer.head_on(looking, "encode_image", vehicles.schema)
+    model = kf.transfer.replace_head(looking, "encode_image", vehicles.schema)
     found["all weights"].append(decided(learn(model, labelled, recipe(seed, 15, 32, rate=5e-4)), vehicles))
 print(f"\n{adapted}\n{narrow}")
 show(f"few weights, {len(labelled[0])} rows", found, vehicles)
@@ -461,19 +464,19 @@ axes.set(title="feature transfer", xlabel="labelled vehicles", ylabel="accuracy"
 axes.grid(alpha=0.3)
 axes.legend(frameon=False)
 figure.savefig(arguments.out / "feature_transfer.png", dpi=120)
-print(f"Picture: {arguments.out / 'feature_transfer.png'}")
+print(f"Image: {arguments.out / 'feature_transfer.png'}")
 
 if arguments.results:
     command = f"python experiments/11_transfer.py --data-dir DATA --seeds {arguments.seeds} --on {arguments.on}"
     command += " --quick" * arguments.quick + " --results experiments/results/transfer.csv"
-    record(arguments.results, [row for row in rows if "seed" not in row], "11_transfer", command)
+    append_results(arguments.results, [row for row in rows if "seed" not in row], "11_transfer", command)
     for seed in seeds:
         own = [row for row in rows if row.get("seed") == seed]
-        record(arguments.results, own, f"11_transfer, language, {seed}", command, seed)
+        append_results(arguments.results, own, f"11_transfer, language, {seed}", command, seed)
 
 # ## What to change
 #
-# Cut at an earlier layer of a deeper network: where do animals end and pictures begin? Teach with `share=1.0`,
+# Cut at an earlier layer of a deeper network: where do animals end and images begin? Teach with `share=1.0`,
 # without labels. Let the student read and not see.
 
 raise SystemExit(0 if report.ok else 1)

@@ -8,8 +8,8 @@ ordinary networks, and has a baseline that it must beat:
 
 | the article            | here                                                       | must beat                    |
 |------------------------|------------------------------------------------------------|------------------------------|
-| joint inference        | posteriors of picture and note multiplied, each calibrated | either alone, their average  |
-| conditional reasoning  | Bayes' rule: a belief from the picture, changed by answers | the picture alone, belief in |
+| joint inference        | posteriors of image and note multiplied, each calibrated | either alone, their average  |
+| conditional reasoning  | Bayes' rule: a belief from the image, changed by answers | the image alone, belief in |
 |                        | to questions, the most telling first                       | every answer, any order      |
 | logical reasoning with | facts of a catalogue as rules: a loss in training, exact   | the same network without     |
 | a knowledge base       | search for the likeliest decisions that break none         | rules, at the same labels    |
@@ -32,22 +32,27 @@ from PIL import Image
 
 import kerasfusion as kf
 from kerasfusion.data.shapes_world import COLORS, SHAPES, SIZES, Object, Scene, draw_scene
-from kerasfusion.evaluation import calibrate, calibration_scores, compare, decide, predict_logits, predictions
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation import (
+    calibrate,
+    calibration_scores,
+    compare,
+    postprocess,
+    predict_classes,
+    predict_logits,
+)
+from kerasfusion.evaluation.results import append_results
 from kerasfusion.serving import CApiSession
 from kerasfusion.serving.exporting import export_model
 from kerasfusion.training.compile import compile_model
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--quick", action="store_true", help="few pictures, one seed, one epoch")
+parser.add_argument("--quick", action="store_true", help="few images, one seed, one epoch")
 parser.add_argument("--seeds", type=int, default=3, help="of the weights, the order and the choice of labels")
 parser.add_argument("--rule-weight", type=float, default=0.1, help="of the rules' loss beside the labels'")
 parser.add_argument("--norm", default="product", help="fuzzy logic of that loss: product, lukasiewicz or goedel")
 parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split that is scored")
 parser.add_argument("--out", type=Path, default=Path("runs/12_reasoning"), help="folder of what is made")
-parser.add_argument(
-    "--data-dir", type=Path, help="folder that the drawn pictures are kept in; OUT/world if not given"
-)
+parser.add_argument("--data-dir", type=Path, help="folder that the drawn images are kept in; OUT/world if not given")
 parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
 arguments = parser.parse_args()
 arguments.out.mkdir(parents=True, exist_ok=True)
@@ -57,7 +62,7 @@ epochs = 1 if arguments.quick else 12
 # ## 1. A store room
 #
 # Twelve parts, each of one color and one shape of the shapes world. The catalogue says which: it is the knowledge
-# base. Each row is a part on the shelf: a picture in bad light (every picture is tinted by chance, so that red may
+# base. Each row is a part on the shelf: an image in bad light (every image is tinted by chance, so that red may
 # look purple) and a note that somebody made without care: words are left out, and some are wrong.
 
 
@@ -77,17 +82,17 @@ def witness(random, value, values, right, silent=0.0):
 
 
 def make_store(folder, sizes, seed=0):
-    """`catalogue.csv`, `shelf.csv` and the pictures."""
+    """`catalogue.csv`, `shelf.csv` and the images."""
     random = np.random.default_rng(seed)
     catalogue = [(color, SHAPES[(i + k) % 4]) for i, color in enumerate(COLORS) for k in (0, 2)]
     catalogue = pd.DataFrame(catalogue, columns=["color", "shape"])
     catalogue.insert(0, "part", [f"P{i + 1:02}" for i in range(len(catalogue))])
     rows = []
-    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
     for split, size in sizes.items():
         for i in range(size):
             part, color, shape = catalogue.iloc[random.integers(len(catalogue))]
-            name = f"pictures/{split}_{i}.png"
+            name = f"images/{split}_{i}.png"
             Image.fromarray(draw_part(random, color, shape)).save(folder / name)
             words = [witness(random, color, COLORS, 0.8, 0.3), witness(random, shape, SHAPES, 0.8, 0.3)]
             # Two others are asked, who always answer: for section 3.
@@ -121,26 +126,26 @@ labels = {task.name: test.labels[task.name] for task in data.schema.tasks}
 def network(*kinds, seed):
     keras.utils.set_random_seed(seed)
     small = {"name": "small_cnn", "filters": (16, 32, 64)}
-    return kf.models.fused(data.schema.only(*kinds), text_encoder="average", image_encoder=small, units=64)
+    return kf.models.fusion_model(data.schema.only(*kinds), text_encoder="average", image_encoder=small, units=64)
 
 
 def fit(model, examples, seed, rules=None):
     """Train a model, or with rules its twin: the same batches, the same number of steps."""
     features = tuple(f for f in data.schema.features if f.name in model.input)
-    examples = examples.with_features(kf.data.Schema(features, data.schema.tasks))
-    batches = kf.data.Batches(examples, batch_size=64, shuffle=True, seed=seed)
+    examples = examples.with_features(kf.Schema(features, data.schema.tasks))
+    batches = kf.data.BatchedDataset(examples, batch_size=64, shuffle=True, seed=seed)
     trained, half = model, batches.steps * epochs // 2
     if rules:
-        trained = kf.reasoning.WithRules(model, rules, arguments.rule_weight, warmup_steps=half)
-    recipe = kf.training.Recipe(learning_rate=2e-3)
-    compile_model(trained, kf.models.heads_of(model), data.schema, recipe, batches.steps * epochs)
+        trained = kf.reasoning.RuleRegularizedModel(model, rules, arguments.rule_weight, warmup_steps=half)
+    recipe = kf.training.TrainingConfig(learning_rate=2e-3)
+    compile_model(trained, kf.models.get_heads(model), data.schema, recipe, batches.steps * epochs)
     next_order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: setattr(batches, "epoch", epoch))
     trained.fit(batches.dataset(), epochs=epochs, shuffle=False, callbacks=[next_order], verbose=0)
     return model
 
 
 def predicted(model, examples=test):
-    return predictions(model, predict_logits(model, examples))
+    return postprocess(model, predict_logits(model, examples))
 
 
 rows = []
@@ -164,8 +169,8 @@ def add_figure(title, name, metric, values):
 
 # ## 2. Joint inference
 #
-# One network sees the pictures, one reads the notes; which part is it? Light and pen make their mistakes each for
-# itself, so once the part is known, picture and note are independent, and the posterior of both is the product of the
+# One network sees the images, one reads the notes; which part is it? Light and pen make their mistakes each for
+# itself, so once the part is known, image and note are independent, and the posterior of both is the product of the
 # posteriors over the prior. For that each must mean what it says: a temperature is fitted on the validation split.
 # `LateFusion` also learns an exponent for each. The late average is what is done usually; it never gets surer than
 # the surest of the two. The network of both branches, trained as long on the same rows, is free to find it all.
@@ -216,13 +221,13 @@ joint_decided = decided
 
 # ## 3. Conditional reasoning
 #
-# Now the picture was seen first, and gave a belief over the parts. Then somebody is asked, and may be wrong. How
+# Now the image was seen first, and gave a belief over the parts. Then somebody is asked, and may be wrong. How
 # often "red" is said of each part is counted on the validation split (a confusion matrix); Bayes' rule does the rest,
 # and in which order does not matter. What can be chosen is the next question: the one whose answer is expected to
 # tell most about this row ("where?" tells nothing but chance in those counts, and comes last). Who takes every answer
 # for true (a likelihood without errors) is misled.
 #
-# Text and picture can change places: a belief from the note, changed by what the image network decided, or the other
+# Text and image can change places: a belief from the note, changed by what the image network decided, or the other
 # way round. Both throw away something, for a decision is less than a posterior; compare the product of experts above.
 
 questions = {"color?": COLORS, "shape?": SHAPES, "where?": ("here", "there")}
@@ -246,10 +251,10 @@ answers, order = outcomes(test), np.random.default_rng(0)
 decided, narrowed = {}, []
 for image, text in zip(images, texts, strict=True):
     belief, note = (predicted(model)["part"]["probabilities"] for model in (image, text))
-    beliefs, asked = kf.reasoning.narrow(belief, likelihoods, answers)
-    by_chance, _ = kf.reasoning.narrow(belief, likelihoods, answers, order)
-    believed, _ = kf.reasoning.narrow(belief, trusting, answers)
-    decided.setdefault("picture alone", []).append(belief.argmax(axis=1))
+    beliefs, asked = kf.reasoning.ask_greedily(belief, likelihoods, answers)
+    by_chance, _ = kf.reasoning.ask_greedily(belief, likelihoods, answers, order)
+    believed, _ = kf.reasoning.ask_greedily(belief, trusting, answers)
+    decided.setdefault("image alone", []).append(belief.argmax(axis=1))
     for steps in (1, 2, 3):
         for name, found in (
             ("most telling first", beliefs),
@@ -257,7 +262,7 @@ for image, text in zip(images, texts, strict=True):
             ("every answer believed", believed),
         ):
             decided.setdefault(f"{steps} asked, {name}", []).append(found[steps].argmax(axis=1))
-    for name, first, second in (("picture, then note", belief, text), ("note, then picture", note, image)):
+    for name, first, second in (("image, then note", belief, text), ("note, then image", note, image)):
         guess = {
             split: predicted(second, examples)["part"]["probabilities"].argmax(axis=1)
             for split, examples in (("held out", validation), ("asked", test))
@@ -265,7 +270,9 @@ for image, text in zip(images, texts, strict=True):
         likelihood = kf.reasoning.confusion_likelihood(
             validation.labels["part"], guess["held out"], len(part.classes)
         )
-        decided.setdefault(name, []).append(kf.reasoning.update(first, likelihood, guess["asked"]).argmax(axis=1))
+        decided.setdefault(name, []).append(
+            kf.reasoning.bayes_update(first, likelihood, guess["asked"]).argmax(axis=1)
+        )
     narrowed.append((beliefs, asked))
 show("conditional", decided)
 conditional_decided = decided
@@ -275,7 +282,7 @@ conditional_decided = decided
 # The catalogue as rules: "part=P01" implies "color=red", for each cell; and because it lists all parts there are,
 # "color=red" implies one of the red parts. The network of both branches has a head for the part, the color and the
 # shape. Labels are few, and each is whatever somebody happened to write down: of five rows two have their color, two
-# their shape, and one its part, which takes somebody who knows the catalogue. All training rows have a picture and a
+# their shape, and one its part, which takes somebody who knows the catalogue. All training rows have an image and a
 # note.
 #
 # - *Without rules*: each head for itself.
@@ -293,7 +300,9 @@ conditional_decided = decided
 # themselves, the more so the fewer, and the surest overrules the others. Weight and norm of the loss were chosen on
 # the validation split (`--on validation --rule-weight ...`).
 
-rules = kf.reasoning.Rules(data.schema, kf.reasoning.facts(store / "catalogue.csv", key="part", closed=True))
+rules = kf.reasoning.Rules(
+    data.schema, kf.reasoning.rules_from_table(store / "catalogue.csv", key="part", closed=True)
+)
 print(f"\n{len(rules.rules)} rules, such as\n  {rules.rules[0]}\n  {rules.rules[-1]}")
 color_names, shape_names = (data.schema[name].classes for name in ("color", "shape"))
 looked_up = np.full((len(color_names), len(shape_names)), -1)
@@ -324,10 +333,10 @@ for budget in budgets:
             model = fit(network("image", "text", seed=seed), few_labels(budget, seed), seed, rules=loss)
             calibrate(model, validation.take(np.arange(60)))
             found = predicted(model)
-            plain = {task.name: decide(task, found[task.name]) for task in data.schema.tasks}
+            plain = {task.name: predict_classes(task, found[task.name]) for task in data.schema.tasks}
             both = "rules in deciding" if loss is None else "rules in training and deciding"
             decided.setdefault(name, []).append(plain)
-            decided.setdefault(both, []).append(kf.reasoning.decode(rules, found))
+            decided.setdefault(both, []).append(kf.reasoning.constrained_decode(rules, found))
             if loss is None:
                 place = looked_up[plain["color"], plain["shape"]]
                 decided.setdefault("looked up", []).append(
@@ -351,7 +360,7 @@ for wrong in (["P01 implies color=green"], ["P01 implies orange"]):
     except ValueError as error:
         print(f"\n{error}")
 
-# ## 5. What was found, in pictures
+# ## 5. What was found, in images
 
 ACCENT, QUIET = "#1f6feb", "#9aa4b2"
 figure = Figure(figsize=(11, 3.8), layout="constrained")
@@ -362,7 +371,7 @@ for place, (name, found) in enumerate(reversed(joint_decided.items())):
     left.text(share, place, f" {share:.1%}", va="center", fontsize=8)
 left.set(title="joint: which part is it?", xlabel="accuracy", xlim=(0, 1.1))
 for name, color in (("most telling first", ACCENT), ("in any order", QUIET), ("every answer believed", "#cf222e")):
-    steps = [conditional_decided["picture alone"], *(conditional_decided[f"{k} asked, {name}"] for k in (1, 2, 3))]
+    steps = [conditional_decided["image alone"], *(conditional_decided[f"{k} asked, {name}"] for k in (1, 2, 3))]
     right.plot(
         [np.mean([(one == labels["part"]).mean() for one in found]) for found in steps], "o-", color=color, label=name
     )
@@ -386,7 +395,7 @@ for axes, values, label in zip(
 axes.legend(frameon=False)
 figure.savefig(arguments.out / "logical.png", dpi=120)
 
-# One row, question by question: one that the picture got wrong and the answers put right.
+# One row, question by question: one that the image got wrong and the answers put right.
 
 beliefs, asked = narrowed[0]
 guesses = beliefs.argmax(axis=-1)
@@ -398,14 +407,14 @@ first.imshow(Image.open(store / test.frame["image"].iloc[row]))
 first.axis("off")
 first.set_title(" ".join(catalogue.loc[part.classes[labels["part"][row]]]), fontsize=9)
 names = [f"{color} {shape}" for color, shape in catalogue.itertuples(index=False)]
-said = ["the picture", *(f"{name} {test.frame[name].iloc[row]}" for name in asked[row])]
+said = ["the image", *(f"{name} {test.frame[name].iloc[row]}" for name in asked[row])]
 for axes, belief, title in zip(panels, beliefs[:, row], said, strict=True):
     colors = [ACCENT if place == labels["part"][row] else QUIET for place in range(len(names))]
     axes.barh(names, belief, color=colors)
     axes.set(title=title, xlim=(0, 1))
     axes.tick_params(labelsize=6, labelleft=axes is panels[0])
 figure.savefig(arguments.out / "narrowing.png", dpi=120)
-print(f"\nPictures: {arguments.out}/joint_and_conditional.png, logical.png, narrowing.png")
+print(f"\nImages: {arguments.out}/joint_and_conditional.png, logical.png, narrowing.png")
 
 # ## 6. A SavedModel, and rules over what it answers
 #
@@ -424,13 +433,15 @@ print(report)
 with CApiSession(version) as session:
     served = session.run("serving_default", raw)
 served = {task.name: {"probabilities": served[f"{task.name}_probabilities"]} for task in data.schema.tasks}
-own = {task.name: decide(task, served[task.name]) for task in data.schema.tasks}
-before, after = (int(rules.broken(one).any(axis=1).sum()) for one in (own, kf.reasoning.decode(rules, served)))
+own = {task.name: predict_classes(task, served[task.name]) for task in data.schema.tasks}
+before, after = (
+    int(rules.broken(one).any(axis=1).sum()) for one in (own, kf.reasoning.constrained_decode(rules, served))
+)
 print(f"Of {len(own['part'])} answers of the SavedModel {before} break a rule; decided together, {after}.")
 
 if arguments.results:
     command = "python experiments/12_reasoning.py --results experiments/results/reasoning.csv"
-    record(arguments.results, rows, "12_reasoning", command)
+    append_results(arguments.results, rows, "12_reasoning", command)
 
 # ## What to change
 #

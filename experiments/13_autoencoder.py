@@ -1,20 +1,20 @@
-"""One code for a picture and its sentence, and both of them out of it: article 001, section 3.
+"""One code for an image and its sentence, and both of them out of it: article 001, section 3.
 
     python experiments/13_autoencoder.py            # some minutes on one core
     python experiments/13_autoencoder.py --quick    # to see it run
 
-The article says of autoencoders that they learn representations of few numbers, of texts and of pictures, and that
+The article says of autoencoders that they learn representations of few numbers, of texts and of images, and that
 this helps to annotate images. Its only code (section 4) is none:
 
 | the article                                | what happens                              | here                      |
 |--------------------------------------------|-------------------------------------------|---------------------------|
-| a chain of layers from pictures to classes | nothing is encoded to be decoded again,   | `kf.models.autoencoder`   |
+| a chain of layers from images to classes | nothing is encoded to be decoded again,   | `kf.models.autoencoder`   |
 |                                            | and there is no text                      |                           |
 | softmax, and a loss with                   | softmax is taken twice, and the gradient  | heads give logits and own |
 | `from_logits=True`                         | of what is surely right or wrong is lost  | the loss that fits them   |
 | codes "for text and images"                | two codes that know nothing of each other | one code, from either or  |
 |                                            | fill nothing in                           | both                      |
-| "improves the annotation of images"        | against what?                             | PCA, the mean picture,    |
+| "improves the annotation of images"        | against what?                             | PCA, the mean image,    |
 |                                            |                                           | ridge, the commonest words|
 """
 
@@ -36,18 +36,18 @@ from sklearn.neighbors import NearestNeighbors
 
 import kerasfusion as kf
 from kerasfusion.data.shapes_world import Scene, draw_scene, encode_png, placed, sample_object
-from kerasfusion.evaluation import predict_logits, predictions
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation import postprocess, predict_logits
+from kerasfusion.evaluation.results import append_results
 from kerasfusion.serving import CApiSession
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--quick", action="store_true", help="few pictures, one seed, one epoch")
+parser.add_argument("--quick", action="store_true", help="few images, one seed, one epoch")
 parser.add_argument("--seeds", type=int, default=3, help="of the weights, the order and what is left out")
 parser.add_argument("--epochs", type=int, default=30)
 parser.add_argument("--code", type=int, default=16, help="numbers in the code")
 parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split that is scored")
 parser.add_argument("--out", type=Path, default=Path("runs/13_autoencoder"), help="folder of what is made")
-parser.add_argument("--data-dir", help="not used: the pictures are drawn")
+parser.add_argument("--data-dir", help="not used: the images are drawn")
 parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
 arguments = parser.parse_args()
 arguments.out.mkdir(parents=True, exist_ok=True)
@@ -55,26 +55,26 @@ seeds = range(1 if arguments.quick else arguments.seeds)
 sizes = {"train": 400, "validation": 64, "test": 64} if arguments.quick else {"train": 6000, "validation": 500}
 sizes.setdefault("test", 1000)
 
-# ## 1. Pictures and sentences
+# ## 1. Images and sentences
 #
 # One shape on a light ground, and "a small red circle at the top left". The sentence does not say all: exactly where
-# in its quarter the shape lies, and how light the ground is, only the picture knows.
+# in its quarter the shape lies, and how light the ground is, only the image knows.
 
 
 def drawn(sizes, seed):
-    """A table of pictures, 64 pixels wide, and sentences."""
+    """A table of images, 64 pixels wide, and sentences."""
     rng, rows = np.random.default_rng(seed), []
     for split, size in sizes.items():
         for _ in range(size):
             item = sample_object(rng)
-            picture = encode_png(draw_scene(Scene((item,)), rng))
-            rows.append({"image": picture, "text": placed(item), "split": split})
+            encoded = encode_png(draw_scene(Scene((item,)), rng))
+            rows.append({"image": encoded, "text": placed(item), "split": split})
     return pd.DataFrame(rows)
 
 
 # What is learned are the features themselves: a schema without tasks.
 data = kf.data.load(drawn(sizes, seed=0), image="image", text="text", split="split", match=True, image_size=32)
-schema = kf.data.Schema(data.schema.features, tasks=())
+schema = kf.Schema(data.schema.features, tasks=())
 splits = {name: examples.with_features(schema) for name, examples in data.splits.items()}
 train, validation, test = splits["train"], splits["validation"], splits[arguments.on]
 vocabulary = schema["text"].vocabulary
@@ -92,7 +92,7 @@ def words_of(examples):
     return np.stack([(ids == 4 + place).any(axis=1) for place in range(len(vocabulary))], axis=1).astype("float32")
 
 
-pictures = {name: pixels_of(examples) for name, examples in (("train", train), ("test", test))}
+images = {name: pixels_of(examples) for name, examples in (("train", train), ("test", test))}
 words = {name: words_of(examples) for name, examples in (("train", train), ("test", test))}
 rows = []
 
@@ -108,15 +108,15 @@ def add(model, metric, values):
     )
 
 
-def squared_error(found, true=pictures["test"]):
+def squared_error(found, true=images["test"]):
     return np.mean((np.reshape(found, true.shape) - true) ** 2)
 
 
 # ## 2. The network
 #
 # A small CNN and a mean of words, concatenated, and then the code: 16 numbers for 3,072 pixels and the sentence.
-# Behind the code, transposed convolutions draw the picture and a dense layer says which words there are. In training,
-# a third of the rows loses its picture and a third its sentence, but has to give back both.
+# Behind the code, transposed convolutions draw the image and a dense layer says which words there are. In training,
+# a third of the rows loses its image and a third its sentence, but has to give back both.
 #
 # - *Plain*: that.
 # - *Denoising*: pixels are noisy and words unknown on the way in.
@@ -134,14 +134,16 @@ def learned(kind, seed):
     )
     epochs = 1 if arguments.quick else arguments.epochs
     # At a third of this rate all shapes stay of one color for long: color is little of the error.
-    recipe = kf.training.Recipe(epochs=epochs, learning_rate=6e-3, modality_dropout=2 / 3, patience=None, seed=seed)
+    recipe = kf.training.TrainingConfig(
+        epochs=epochs, learning_rate=6e-3, modality_dropout=2 / 3, patience=None, seed=seed
+    )
     found = kf.training.fit(model, train, validation, recipe, arguments.out / f"{kind}_{seed}")
     print(f"{kind}, seed {seed}: {found['seconds']:.0f} s")
     return model
 
 
 def without(examples, name):
-    """The rows as if they had never had their picture, or their sentence."""
+    """The rows as if they had never had their image, or their sentence."""
     if name == "image":
         return dataclasses.replace(examples, images={"image": np.full(len(examples), -1, "int32")})
     return dataclasses.replace(examples, text={"text": np.zeros_like(examples.text["text"])})
@@ -149,7 +151,7 @@ def without(examples, name):
 
 def filled(model, examples):
     """What comes out: pixels `(n, 32, 32, 3)` and words, true or false, `(n, V)`."""
-    found = predictions(model, predict_logits(model, examples))
+    found = postprocess(model, predict_logits(model, examples))
     return found["image"]["pixels"], found["text"]["probabilities"] > 0.5
 
 
@@ -157,68 +159,68 @@ models = {kind: [learned(kind, seed) for seed in seeds] for kind in KINDS}
 
 # ## 3. In and out again
 #
-# PCA is the best linear code of so many numbers. It describes a shape at a place by adding whole pictures; the
+# PCA is the best linear code of so many numbers. It describes a shape at a place by adding whole images; the
 # network may say where, how large and of what color.
 
-GIVEN = {"both": test, "the picture": without(test, "text"), "the sentence": without(test, "image")}
+GIVEN = {"both": test, "the image": without(test, "text"), "the sentence": without(test, "image")}
 back = {kind: [{g: filled(m, rows) for g, rows in GIVEN.items()} for m in found] for kind, found in models.items()}
-flat = pictures["train"].reshape(len(train), -1)
+flat = images["train"].reshape(len(train), -1)
 pca = PCA(arguments.code, random_state=0).fit(flat)
-linear = pca.inverse_transform(pca.transform(pictures["test"].reshape(len(test), -1)))
-print("\nThe picture given back:")
+linear = pca.inverse_transform(pca.transform(images["test"].reshape(len(test), -1)))
+print("\nThe image given back:")
 for kind, found in back.items():
-    for given in ("both", "the picture"):
-        add(f"{kind}, from {given}", "squared error of the picture", [squared_error(f[given][0]) for f in found])
-add(f"PCA, {arguments.code} numbers", "squared error of the picture", squared_error(linear))
+    for given in ("both", "the image"):
+        add(f"{kind}, from {given}", "squared error of the image", [squared_error(f[given][0]) for f in found])
+add(f"PCA, {arguments.code} numbers", "squared error of the image", squared_error(linear))
 
 # ## 4. Filled in
 #
-# The picture from the sentence alone: blurred over all places that the sentence allows, for that has the least
-# squared error. Ridge regression, from which words there are to pixels, adds a picture for each word: it cannot draw
-# red here and blue there. The words from the picture alone: against always saying those that most sentences have.
+# The image from the sentence alone: blurred over all places that the sentence allows, for that has the least
+# squared error. Ridge regression, from which words there are to pixels, adds an image for each word: it cannot draw
+# red here and blue there. The words from the image alone: against always saying those that most sentences have.
 
 ridge = Ridge(alpha=1.0).fit(words["train"], flat)
 said = ridge.predict(words["test"])
-print("\nThe picture from the sentence alone:")
+print("\nThe image from the sentence alone:")
 for kind, found in back.items():
     errors = [squared_error(f["the sentence"][0]) for f in found]
-    add(f"{kind}, from the sentence", "squared error of the picture", errors)
-add("ridge regression, from the words", "squared error of the picture", squared_error(said))
-mean = np.broadcast_to(pictures["train"].mean(axis=0), pictures["test"].shape)
-add("the mean picture", "squared error of the picture", squared_error(mean))
+    add(f"{kind}, from the sentence", "squared error of the image", errors)
+add("ridge regression, from the words", "squared error of the image", squared_error(said))
+mean = np.broadcast_to(images["train"].mean(axis=0), images["test"].shape)
+add("the mean image", "squared error of the image", squared_error(mean))
 
 
 def f1(found):
     return f1_score(words["test"], found, average="macro", zero_division=0)
 
 
-print("\nThe words from the picture alone:")
+print("\nThe words from the image alone:")
 for kind, found in back.items():
-    add(f"{kind}, from the picture", "f1 of the words", [f1(f["the picture"][1]) for f in found])
+    add(f"{kind}, from the image", "f1 of the words", [f1(f["the image"][1]) for f in found])
 common = words["train"].mean(axis=0) > 0.5
 add("the commonest words", "f1 of the words", f1(np.broadcast_to(common, words["test"].shape)))
 
 # ## 5. Out of noise
 #
-# Pictures with normal noise of a fifth of the whole range. What learned from such pictures takes the noise away; PCA
+# Images with normal noise of a fifth of the whole range. What learned from such images takes the noise away; PCA
 # does too, as far as noise lies outside of its 16 directions.
 
-noisy = np.clip(pictures["test"] + np.random.default_rng(0).normal(0, 0.2, pictures["test"].shape), 0, 1)
-print("\nThe clean picture from a noisy one alone:")
+noisy = np.clip(images["test"] + np.random.default_rng(0).normal(0, 0.2, images["test"].shape), 0, 1)
+print("\nThe clean image from a noisy one alone:")
 for kind in ("plain", "denoising"):
     errors = []
     for model in models[kind]:
         batch = {"image": (255 * noisy).astype("uint8"), "image_present": np.ones(len(test), bool)}
         batch |= {"text": np.zeros_like(test.text["text"]), "text_present": np.zeros(len(test), bool)}
         errors.append(squared_error(keras.ops.sigmoid(model.predict(batch, verbose=0)["image"])))
-    add(f"{kind}, from a noisy picture", "squared error of the picture", errors)
+    add(f"{kind}, from a noisy image", "squared error of the image", errors)
 linear_clean = pca.inverse_transform(pca.transform(noisy.reshape(len(test), -1)))
-add("PCA, from a noisy picture", "squared error of the picture", squared_error(linear_clean))
-add("the noisy picture itself", "squared error of the picture", squared_error(noisy))
+add("PCA, from a noisy image", "squared error of the image", squared_error(linear_clean))
+add("the noisy image itself", "squared error of the image", squared_error(noisy))
 
 # ## 6. Codes that nobody encoded
 #
-# A code drawn by chance is decoded, and held against the most alike of the training pictures. For each kind codes are
+# A code drawn by chance is decoded, and held against the most alike of the training images. For each kind codes are
 # drawn from the normal distribution with the mean and the deviation of its own codes; between the codes of a plain
 # autoencoder there may be nothing.
 
@@ -231,10 +233,10 @@ def decoder_of(model):
 
 
 def codes_of(model, examples):
-    return kf.transfer.extract(model, "code", examples)
+    return kf.transfer.extract_features(model, "code", examples)
 
 
-print("\nPictures of codes drawn by chance:")
+print("\nImages of codes drawn by chance:")
 invented = {}
 for kind in ("plain", "variational"):
     distances = []
@@ -245,15 +247,15 @@ for kind in ("plain", "variational"):
         invented[kind] = decoder_of(model)(chance.astype("float32"))
         found, _ = nearest.kneighbors(invented[kind].reshape(len(test), -1))
         distances.append(np.mean(found**2) / flat.shape[1])
-    add(kind, "squared distance to a real picture", distances)
-found, _ = nearest.kneighbors(pictures["test"].reshape(len(test), -1))
-add("real pictures", "squared distance to a real picture", np.mean(found**2) / flat.shape[1])
+    add(kind, "squared distance to a real image", distances)
+found, _ = nearest.kneighbors(images["test"].reshape(len(test), -1))
+add("real images", "squared distance to a real image", np.mean(found**2) / flat.shape[1])
 
-# ## 7. What was found, in pictures
+# ## 7. What was found, in images
 
 
 def sheet(columns, path):
-    """Titles and pictures `(n, 32, 32, 3)`, one column each."""
+    """Titles and images `(n, 32, 32, 3)`, one column each."""
     figure = Figure(figsize=(1.15 * len(columns), 6.6), layout="constrained")
     for place, (title, shown) in enumerate(columns.items(), start=1):
         axes = figure.add_subplot(1, len(columns), place)
@@ -264,7 +266,7 @@ def sheet(columns, path):
 
 
 first = back["plain"][0]
-columns = {"picture": pictures["test"], "from both": first["both"][0], "from the\npicture": first["the picture"][0]}
+columns = {"image": images["test"], "from both": first["both"][0], "from the\nimage": first["the image"][0]}
 columns |= {"PCA": linear, "from the\nsentence": first["the sentence"][0], "ridge": said}
 sheet(columns, arguments.out / "filled_in.png")
 codes = codes_of(models["variational"][0], test)[:12]
@@ -274,11 +276,11 @@ columns = {
 }
 columns |= {f"drawn,\n{kind}": shown for kind, shown in invented.items()}
 sheet(columns, arguments.out / "codes.png")
-print(f"\nPictures: {arguments.out}/filled_in.png, codes.png (from one code to another, and codes drawn by chance)")
+print(f"\nImages: {arguments.out}/filled_in.png, codes.png (from one code to another, and codes drawn by chance)")
 
 # ## 8. A SavedModel
 #
-# It takes a picture, a sentence or both, and gives back both: a PNG and words. `encode` gives the code.
+# It takes an image, a sentence or both, and gives back both: a PNG and words. `encode` gives the code.
 
 model = models["plain"][0]
 raw = {
@@ -304,10 +306,10 @@ if arguments.results:
     command += " --results experiments/results/autoencoder.csv"
     for seed in seeds:
         own = [row for row in rows if row["seed"] == seed]
-        record(arguments.results, own, f"13_autoencoder, {seed}", command, seed)
+        append_results(arguments.results, own, f"13_autoencoder, {seed}", command, seed)
 
 # ## What to change
 #
-# A code of 4 numbers: which of color, shape and place goes first? `kl_weight=0.1`? Two shapes in one picture?
+# A code of 4 numbers: which of color, shape and place goes first? `kl_weight=0.1`? Two shapes in one image?
 
 raise SystemExit(0 if report.ok else 1)

@@ -3,16 +3,18 @@
     python experiments/15_few_labels.py            # about ten minutes on one core
     python experiments/15_few_labels.py --quick    # to see it run
 
-Labels are what costs (article 000, section 3.3); pictures with a few words about them come for nothing. Three ways to
+Labels are what costs (article 000, section 3.3); images with a few words about them come for nothing. Three ways to
 do with fewer, each of some lines, against the same network from scratch on as many rows chosen by chance:
 
 | way                         | what is learned without labels                      | here                         |
 |-----------------------------|-----------------------------------------------------|------------------------------|
-| self-supervised pretraining | which words go with which picture; the branches are | a dual encoder (`dual_*`),   |
-|                             | taken over and trained on                           | then `kf.transfer.inherit`   |
+| self-supervised pretraining | which words go with which image; the branches are | a dual encoder (`dual_*`),   |
+|                             | taken over and trained on                           | then
+`kf.transfer.transfer_weights`   |
 | pseudo-labels               | rows whose answer the network is sure of: it        | `kf.transfer.pseudo_labels`  |
 |                             | becomes their label                                 |                              |
-| active learning             | nothing, but the rows that the network doubts most  | `kf.transfer.rows_to_label`  |
+| active learning             | nothing, but the rows that the network doubts most  |
+`kf.transfer.select_for_labeling`  |
 |                             | are labelled next                                   |                              |
 
 From the command line the first is `kerasfusion train --match`, and then `kerasfusion train --init-from` that run.
@@ -34,19 +36,19 @@ from scipy import stats
 
 import kerasfusion as kf
 from kerasfusion.data.shapes_world import COLORS, SHAPES, SIZES, Object, Scene, draw_scene
-from kerasfusion.evaluation import calibrate, decide, predict_logits, predictions
-from kerasfusion.evaluation.results import read, record
+from kerasfusion.evaluation import calibrate, postprocess, predict_classes, predict_logits
+from kerasfusion.evaluation.results import append_results, read_results
 from kerasfusion.serving.exporting import export_model
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--quick", action="store_true", help="few pictures, one seed, one epoch")
+parser.add_argument("--quick", action="store_true", help="few images, one seed, one epoch")
 parser.add_argument("--seeds", type=int, default=3, help="of the weights, the order and the choice of labels")
 parser.add_argument("--by", default="margin", help="what is asked for: margin or entropy")
 parser.add_argument("--threshold", type=float, default=0.95, help="least probability of a pseudo-label")
 parser.add_argument("--share", type=float, default=0.3, help="or share of each answer that becomes pseudo-labels")
 parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split that is scored")
 parser.add_argument("--out", type=Path, default=Path("runs/15_few_labels"), help="folder of what is made")
-parser.add_argument("--data-dir", help="not used: the pictures are drawn")
+parser.add_argument("--data-dir", help="not used: the images are drawn")
 parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
 arguments = parser.parse_args()
 arguments.out.mkdir(parents=True, exist_ok=True)
@@ -58,7 +60,7 @@ if arguments.quick:
 
 # ## 1. A shelf, and somebody who knows the catalogue
 #
-# Twelve parts, each of one color and one shape of the shapes world. A row is a picture in bad light and a note that
+# Twelve parts, each of one color and one shape of the shapes world. A row is an image in bad light and a note that
 # somebody made without care: words are left out, and some are wrong. Which part it is, P01 to P12, says only who
 # knows the catalogue, and has little time. As in any store there is much of some parts and little of others.
 
@@ -67,9 +69,9 @@ SHARES = 1 / np.arange(1, len(PARTS) + 1)
 
 
 def drawn(sizes, seed=0):
-    """A table of pictures, 32 pixels wide, notes and parts."""
+    """A table of images, 32 pixels wide, notes and parts."""
     random, rows = np.random.default_rng(seed), []
-    folder = arguments.out / "pictures"
+    folder = arguments.out / "images"
     folder.mkdir(exist_ok=True)
 
     def said(value, values):
@@ -87,7 +89,7 @@ def drawn(sizes, seed=0):
             pixels = draw_scene(Scene((item,)), random)[16:48, 16:48] + tint + grain
             Image.fromarray(np.clip(pixels, 0, 255).astype("uint8")).save(folder / f"{split}_{i}.png")
             note = " ".join(filter(None, ["a", said(color, COLORS), said(shape, SHAPES), "thing"]))
-            row = {"image": f"pictures/{split}_{i}.png", "note": note, "part": f"P{place + 1:02}"}
+            row = {"image": f"images/{split}_{i}.png", "note": note, "part": f"P{place + 1:02}"}
             rows.append({**row, "split": split})
     table = pd.DataFrame(rows)
     table.to_csv(arguments.out / "shelf.csv", index=False)
@@ -129,27 +131,28 @@ def learn(start, labelled, seed, own=None):
         own: `Examples` from `pseudo_labels`; None, none.
     """
     keras.utils.set_random_seed(seed)
-    model = kf.models.fused(data.schema, **BRANCHES, units=64)
+    model = kf.models.fusion_model(data.schema, **BRANCHES, units=64)
     if start is not None:
-        kf.transfer.inherit(model, start, data.schema, pairs.schema)
+        kf.transfer.transfer_weights(model, start, data.schema, pairs.schema)
     rows = labelled.take(np.resize(np.arange(len(labelled)), max(ROWS, len(labelled))))
-    rows = rows if own is None else kf.data.join([rows, own])
+    rows = rows if own is None else kf.data.concatenate([rows, own])
     epochs = max(1, round(EPOCHS * ROWS / len(rows)))
-    recipe = kf.training.Recipe(epochs=epochs, batch_size=32, patience=None, seed=seed)
+    recipe = kf.training.TrainingConfig(epochs=epochs, batch_size=32, patience=None, seed=seed)
     kf.training.fit(model, rows, held_out, recipe, arguments.out / "fit")
     calibrate(model, held_out)
     return model
 
 
-# *Pretraining*: a dual encoder learns to tell which note belongs to which picture (InfoNCE), on all 2,000 rows. Its
-# branches, `encode_text` and `encode_image`, have the names of those of the classifier, so `inherit` finds their
+# *Pretraining*: a dual encoder learns to tell which note belongs to which image (InfoNCELoss), on all 2,000 rows. Its
+# branches, `encode_text` and `encode_image`, have the names of those of the classifier, so `transfer_weights` finds
+# their
 # place; fusion and head are new.
 
 
 def pretrained(seed):
     keras.utils.set_random_seed(seed)
     model = kf.models.dual_encoder(pairs.schema, **BRANCHES, units=64)
-    recipe = kf.training.Recipe(epochs=1 if arguments.quick else 12, patience=None, seed=seed)
+    recipe = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, patience=None, seed=seed)
     splits = [pairs.splits["train"], pairs.splits["validation"]]
     kf.training.fit(model, *splits, recipe, arguments.out / "pairs")
     return model
@@ -182,15 +185,15 @@ def labelled_by(model, rows, **sure):
 def ask(model, rows, count):
     """The labelled rows, and so many more that it asks for."""
     rest, others = unlabelled(rows)
-    return np.r_[rows, others[kf.transfer.rows_to_label(model, rest, count, by=arguments.by)]]
+    return np.r_[rows, others[kf.transfer.select_for_labeling(model, rest, count, by=arguments.by)]]
 
 
 # ## 3. The curve
 
 
 def accuracy(model):
-    found = predictions(model, predict_logits(model, test))[part.name]
-    return float(np.mean(decide(part, found) == test.labels[part.name]))
+    found = postprocess(model, predict_logits(model, test))[part.name]
+    return float(np.mean(predict_classes(part, found) == test.labels[part.name]))
 
 
 command = f"python experiments/15_few_labels.py --seeds {arguments.seeds} --by {arguments.by}"
@@ -198,7 +201,7 @@ command += f" --threshold {arguments.threshold} --share {arguments.share} --on {
 command += " --quick" * arguments.quick
 command += " --results experiments/results/few_labels.csv"
 # What an interrupted run has recorded with the same command is not made again.
-recorded = read(arguments.results) if arguments.results and arguments.results.exists() else []
+recorded = read_results(arguments.results) if arguments.results and arguments.results.exists() else []
 CHANCE, PAIRS, ASKED, ALL = "rows by chance", "pretrained on pairs", "rows asked for", "all three"
 ABOVE, SHARED = "pseudo-labels above a threshold", "pseudo-labels by share"
 figures = []
@@ -251,7 +254,7 @@ for seed in seeds:
     figures += rows
     if arguments.results:
         # At once, and not at the end.
-        record(arguments.results, rows, experiment, command, seed)
+        append_results(arguments.results, rows, experiment, command, seed)
 
 # ## 4. What was found
 #
@@ -293,7 +296,7 @@ figure.savefig(arguments.out / "few_labels.png", dpi=120)
 # What a network asks for, and what it is sure of: the first and the last rows in the order of its doubts.
 
 model = keras.saving.load_model(arguments.out / "model_0.keras")
-doubts = kf.transfer.rows_to_label(model, pool, len(pool), by=arguments.by)
+doubts = kf.transfer.select_for_labeling(model, pool, len(pool), by=arguments.by)
 figure = Figure(figsize=(10, 3.6), layout="constrained")
 for place, row in enumerate(np.r_[doubts[:8], doubts[-8:]]):
     axes = figure.add_subplot(2, 8, place + 1)
@@ -302,7 +305,7 @@ for place, row in enumerate(np.r_[doubts[:8], doubts[-8:]]):
     axes.axis("off")
 figure.suptitle("asked for (above), and sure of (below); in brackets what it is", fontsize=9)
 figure.savefig(arguments.out / "asked_for.png", dpi=120)
-print(f"\nPictures: {arguments.out}/few_labels.png, asked_for.png")
+print(f"\nImages: {arguments.out}/few_labels.png, asked_for.png")
 
 # ## 5. A SavedModel
 #

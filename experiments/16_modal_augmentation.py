@@ -4,17 +4,17 @@
     python experiments/16_modal_augmentation.py --quick    # to see it run
 
 The article calls it modal augmentation, in one sentence and without code: the output of one modality becomes an input
-of the other. Both ways are here, learned from pictures with notes that nobody has labelled, and asked for where they
-should help most: where a row lacks its picture or its note. They must beat what each fusion here does already, a
+of the other. Both ways are here, learned from images with notes that nobody has labelled, and asked for where they
+should help most: where a row lacks its image or its note. They must beat what each fusion here does already, a
 learned vector in the place of whatever is missing (modality dropout), and that with branches that were trained on the
 same pairs.
 
 | the article                    | here                                                 | must beat           |
 |--------------------------------|------------------------------------------------------|---------------------|
-| the picture's output as a text | tags that are seen are written behind the note:      | the learned vector, |
+| the image's output as a text | tags that are seen are written behind the note:      | the learned vector, |
 |                                | `kf.transfer.append_tags`                            | without a note      |
-| the text's output as a picture | the vector of a picture that is not there, predicted | the learned vector, |
-|                                | from the note: `kf.transfer.fill_in`                 | without a picture   |
+| the text's output as an image | the vector of an image that is not there, predicted | the learned vector, |
+|                                | from the note: `kf.transfer.impute_modality`                 | without an image   |
 """
 
 import argparse
@@ -34,18 +34,18 @@ from sklearn.metrics import f1_score, r2_score
 
 import kerasfusion as kf
 from kerasfusion.data.shapes_world import COLORS, SHAPES, SIZES, Object, Scene, draw_scene
-from kerasfusion.evaluation import calibrate, decide, names, predict_logits, predictions
-from kerasfusion.evaluation.results import read, record
+from kerasfusion.evaluation import calibrate, decode_predictions, postprocess, predict_classes, predict_logits
+from kerasfusion.evaluation.results import append_results, read_results
 from kerasfusion.serving import CApiSession
 from kerasfusion.serving.exporting import export_model
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--quick", action="store_true", help="few pictures, one seed, one epoch")
+parser.add_argument("--quick", action="store_true", help="few images, one seed, one epoch")
 parser.add_argument("--seeds", type=int, default=3, help="of the weights, the order and the choice of labels")
 parser.add_argument("--labels", type=int, default=120, help="rows with a label")
 parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split that is scored")
 parser.add_argument("--out", type=Path, default=Path("runs/16_modal_augmentation"), help="folder of what is made")
-parser.add_argument("--data-dir", help="not used: the pictures are drawn")
+parser.add_argument("--data-dir", help="not used: the images are drawn")
 parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
 arguments = parser.parse_args()
 arguments.out.mkdir(parents=True, exist_ok=True)
@@ -56,16 +56,16 @@ if arguments.quick:
 
 # ## 1. A store room
 #
-# Twelve parts, each of one color and one shape of the shapes world. A row is a picture in bad light and a note that
+# Twelve parts, each of one color and one shape of the shapes world. A row is an image in bad light and a note that
 # somebody made without care: words are left out, and some are wrong. Of the training rows 120 say which part it is.
 
 PARTS = [(color, SHAPES[(i + k) % 4]) for i, color in enumerate(COLORS) for k in (0, 2)]
 
 
 def drawn(sizes, seed=0):
-    """A table of pictures, 32 pixels wide, notes, what the notes name, and parts."""
+    """A table of images, 32 pixels wide, notes, what the notes name, and parts."""
     random, rows = np.random.default_rng(seed), []
-    folder = arguments.out / "pictures"
+    folder = arguments.out / "images"
     folder.mkdir(exist_ok=True)
 
     def said(value, values):
@@ -83,7 +83,7 @@ def drawn(sizes, seed=0):
             pixels = draw_scene(Scene((item,)), random)[16:48, 16:48] + tint + grain
             Image.fromarray(np.clip(pixels, 0, 255).astype("uint8")).save(folder / f"{split}_{i}.png")
             words = [word for word in (said(color, COLORS), said(shape, SHAPES)) if word]
-            row = {"image": f"pictures/{split}_{i}.png", "note": " ".join(["a", *words, "thing"]), "named": words}
+            row = {"image": f"images/{split}_{i}.png", "note": " ".join(["a", *words, "thing"]), "named": words}
             rows.append({**row, "part": f"P{place + 1:02}", "split": split})
     table = pd.DataFrame(rows)
     table.attrs.update(folder=str(arguments.out))
@@ -104,20 +104,20 @@ if arguments.on == "test":
 
 
 def without(examples, name):
-    """The rows as if they had never had their picture, or their note."""
+    """The rows as if they had never had their image, or their note."""
     if name == "image":
         return dataclasses.replace(examples, images={"image": np.full(len(examples), -1, "int32")})
     return dataclasses.replace(examples, text={"text": np.zeros_like(examples.text["text"])})
 
 
-ASKED = {"whole": test, "without the note": without(test, "text"), "without the picture": without(test, "image")}
+ASKED = {"whole": test, "without the note": without(test, "text"), "without the image": without(test, "image")}
 
 # ## 2. From pairs without labels
 #
-# *Tags*: which words a note has is told from the picture alone, by a network with a probability for each word. Notes
+# *Tags*: which words a note has is told from the image alone, by a network with a probability for each word. Notes
 # are careless, but what they have in common is what can be seen.
 #
-# *Branches*: a dual encoder learns which note belongs to which picture (tutorial 15). Whoever has pairs can do that
+# *Branches*: a dual encoder learns which note belongs to which image (tutorial 15). Whoever has pairs can do that
 # in place of all that is tried here, so it is no fair comparison to leave it out: each way is tried from scratch and
 # from these branches.
 
@@ -125,26 +125,28 @@ BRANCHES = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "f
 
 
 def network(schema):
-    return kf.models.fused(schema, **BRANCHES, units=64)
+    return kf.models.fusion_model(schema, **BRANCHES, units=64)
 
 
 def learn(model, train, validation, seed, epochs, dropout=0.0):
     epochs = 1 if arguments.quick else epochs
-    recipe = kf.training.Recipe(epochs=epochs, batch_size=32, patience=None, seed=seed, modality_dropout=dropout)
+    recipe = kf.training.TrainingConfig(
+        epochs=epochs, batch_size=32, patience=None, seed=seed, modality_dropout=dropout
+    )
     kf.training.fit(model, train, validation, recipe, arguments.out / "fit")
     return model
 
 
 # ## 3. Six networks for the same 120 labels
 #
-# In training a third of the rows loses its picture and a third its note.
+# In training a third of the rows loses its image and a third its note.
 #
 # - *Learned vector*: a fusion puts the same vector, learned in training, in the place of what is missing.
 # - *Tags appended*: the reader finds behind the note what the tagger sees; without a note, that alone. The tagger
 #   stands inside of the network, frozen.
 # - *Vectors predicted*: the network of the learned vector, unchanged, but what would have come from the branch of the
 #   missing modality is predicted from the other one's, by a ridge regression on the pairs. Both ways.
-# - *Tags and vectors*: tags for notes, vectors for pictures.
+# - *Tags and vectors*: tags for notes, vectors for images.
 # - *Whole rows alone*: trained without any loss of modalities, so that the vector for what is missing was never
 #   learned. Many a network in use is one of these; nothing has to be trained again to predict its vectors.
 
@@ -153,22 +155,22 @@ def accuracies(model):
     """Condition -> accuracy."""
     found = {}
     for condition, examples in ASKED.items():
-        answer = predictions(model, predict_logits(model, examples))[part.name]
-        found[condition] = float(np.mean(decide(part, answer) == test.labels[part.name]))
+        answer = postprocess(model, predict_logits(model, examples))[part.name]
+        found[condition] = float(np.mean(predict_classes(part, answer) == test.labels[part.name]))
     return found
 
 
 def both_ways(model, rows):
-    """Picture from note and note from picture."""
-    model = kf.transfer.fill_in(model, rows, missing="image", given="text")
-    return kf.transfer.fill_in(model, rows, missing="text", given="image")
+    """Image from note and note from image."""
+    model = kf.transfer.impute_modality(model, rows, missing="image", given="text")
+    return kf.transfer.impute_modality(model, rows, missing="text", given="image")
 
 
 command = f"python experiments/16_modal_augmentation.py --seeds {arguments.seeds} --labels {arguments.labels}"
 command += f" --on {arguments.on}" + " --quick" * arguments.quick
 command += " --results experiments/results/modal_augmentation.csv"
 # What an interrupted run has recorded with the same command is not made again.
-recorded = read(arguments.results) if arguments.results and arguments.results.exists() else []
+recorded = read_results(arguments.results) if arguments.results and arguments.results.exists() else []
 TOKEN, TAGS, VECTORS, BOTH = "learned vector", "tags appended", "vectors predicted", "tags and vectors"
 WHOLE, FROM_PAIRS = "whole rows alone", ", branches from pairs"
 figures = []
@@ -198,10 +200,12 @@ for seed in seeds:
             if name == TAGS:
                 model = kf.transfer.append_tags(tagger, tags, data.schema, network)
             if start:
-                kf.transfer.inherit(model, dual)
+                kf.transfer.transfer_weights(model, dual)
             models[name + start] = learn(model, labelled, held_out, seed, 20, dropout)
         models[VECTORS + start] = both_ways(models[TOKEN + start], unlabelled)
-        models[BOTH + start] = kf.transfer.fill_in(models[TAGS + start], unlabelled, missing="image", given="text")
+        models[BOTH + start] = kf.transfer.impute_modality(
+            models[TAGS + start], unlabelled, missing="image", given="text"
+        )
         models[f"{WHOLE}, then {VECTORS}{start}"] = both_ways(models[WHOLE + start], unlabelled)
     rows = []
     for name, model in models.items():
@@ -210,15 +214,17 @@ for seed in seeds:
             rows.append({**row, "seed": seed})
             print(f"seed {seed}: {name:52} {condition:20} {value:6.1%}")
 
-    # How good is what goes from one to the other? Of the tags, F1 over what the pictures show. Of a vector, the share
+    # How good is what goes from one to the other? Of the tags, F1 over what the images show. Of a vector, the share
     # of its variance over the test rows that is predicted.
 
-    said = decide(tags, predictions(tagger, predict_logits(tagger, test))[tags.name])
+    said = predict_classes(tags, postprocess(tagger, predict_logits(tagger, test))[tags.name])
     shown = [{*PARTS[place]} for place in test.labels[part.name]]
     truth = np.array([[word in words for word in tags.classes] for words in shown])
     quality = {"F1 of the tags": f1_score(truth, said, average="micro", zero_division=0)}
-    vectors = {name: kf.transfer.extract(models[TOKEN], f"encode_{name}", test) for name in ("text", "image")}
-    for name, other, what in (("image", "text", "pictures"), ("text", "image", "notes")):
+    vectors = {
+        name: kf.transfer.extract_features(models[TOKEN], f"encode_{name}", test) for name in ("text", "image")
+    }
+    for name, other, what in (("image", "text", "images"), ("text", "image", "notes")):
         guess = models[VECTORS].get_layer(f"fill_in_{name}").dense(vectors[other])
         quality[f"R² of the {what}' vectors"] = r2_score(vectors[name], guess, multioutput="variance_weighted")
     for metric, value in quality.items():
@@ -228,11 +234,11 @@ for seed in seeds:
     calibrate(model, held_out)
     model.save(kept)
     if seed == 0:
-        pd.DataFrame({"said": names(tags, said)}).to_csv(arguments.out / "said.csv", index=False)
+        pd.DataFrame({"said": decode_predictions(tags, said)}).to_csv(arguments.out / "said.csv", index=False)
     figures += [{**row, "seed": seed} for row in rows]
     if arguments.results:
         # At once, and not at the end.
-        record(arguments.results, rows, experiment, command, seed)
+        append_results(arguments.results, rows, experiment, command, seed)
 
 # ## 4. What was found
 #
@@ -269,7 +275,7 @@ for axes, condition in zip(figure.subplots(1, 3, sharey=True), ASKED, strict=Tru
     axes.tick_params(labelsize=7)
 figure.savefig(arguments.out / "modal_augmentation.png", dpi=120)
 
-# What the tagger says of some test pictures, and what the notes say.
+# What the tagger says of some test images, and what the notes say.
 
 said = pd.read_csv(arguments.out / "said.csv", keep_default_na=False)["said"]
 figure = Figure(figsize=(10, 2), layout="constrained")
@@ -278,11 +284,11 @@ for place, axes in enumerate(figure.subplots(1, 8)):
     axes.set_title(f"{test.frame['note'].iloc[place]}\n[{said[place]}]", fontsize=6)
     axes.axis("off")
 figure.savefig(arguments.out / "tags.png", dpi=120)
-print(f"\nPictures: {arguments.out}/modal_augmentation.png, tags.png")
+print(f"\nImages: {arguments.out}/modal_augmentation.png, tags.png")
 
 # ## 5. A SavedModel
 #
-# Tags and vectors are part of the graph: a server gets a picture, a note or both, and nothing has to be said about
+# Tags and vectors are part of the graph: a server gets an image, a note or both, and nothing has to be said about
 # what is missing.
 
 model = keras.saving.load_model(arguments.out / "model_0.keras")
@@ -298,11 +304,11 @@ with CApiSession(version) as session:
         "serving_default", {"image_bytes": [raw["image_bytes"][0], b""], "text": [b"", raw["text"][0]]}
     )
     answers = [label.decode() for label in answer["label"]]
-print(f"The first picture alone: {answers[0]}. Its note alone: {answers[1]}. It is {test.frame['part'].iloc[0]}.")
+print(f"The first image alone: {answers[0]}. Its note alone: {answers[1]}. It is {test.frame['part'].iloc[0]}.")
 
 # ## What to change
 #
 # How many pairs does the tagger need before it is worth its place? Notes without mistakes: what is left to gain?
-# Teach the tagger on another table, whose pictures were tagged by hand: what it knows beyond the notes is passed on.
+# Teach the tagger on another table, whose images were tagged by hand: what it knows beyond the notes is passed on.
 
 raise SystemExit(0 if report.ok else 1)

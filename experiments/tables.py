@@ -12,7 +12,7 @@ import statistics
 from pathlib import Path
 
 import kerasfusion as kf
-from kerasfusion.evaluation.results import read
+from kerasfusion.evaluation.results import read_results
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "experiments/README.md")
@@ -25,16 +25,16 @@ OTHER_WORDS = {
     ("compare_emoji", "image_only"): "image only",
     ("compare_emoji", "late_average"): "late average",
     ("fusion_transformer", "fusion_transformer"): "α = 0",
-    ("tag_sequences", "caption_lstm"): "written, the picture seen once",
+    ("tag_sequences", "caption_lstm"): "written, the image seen once",
 }
 
 # Where the zoo's models were measured, in the order in which a figure is looked for: file of results -> data set.
 MEASURED = {
     "demo": "shapes world",
     "relational_vqa": "Sort-of-CLEVR, relational; 6 minutes of training (memory 45), the question a mean of words",
-    "image_tagging": "CIFAR-10, 15,000 pictures",
-    "zoo_emoji": "emoji, pictures and names",
-    "compare_emoji": "emoji, pictures and names",
+    "image_tagging": "CIFAR-10, 15,000 images",
+    "zoo_emoji": "emoji, images and names",
+    "compare_emoji": "emoji, images and names",
     "easy_vqa": "easy-VQA",
     "captioning": "Flickr8k at 128 pixels, our split",
     "captioning_shapes": "shapes world",
@@ -79,7 +79,7 @@ def cell(rows):
 
 def results_table(name):
     """One line per model, one column per metric; the commands and where they ran below. Seeds are put together."""
-    rows = read(ROOT / "experiments" / "results" / f"{name}.csv")
+    rows = read_results(ROOT / "experiments" / "results" / f"{name}.csv")
     models, metrics = (list(dict.fromkeys(row[key] for row in rows)) for key in ("model", "metric"))
     kinds = [metric for metric in metrics if metric.startswith("accuracy (")]
     if len(kinds) > MOST_KINDS:
@@ -120,7 +120,7 @@ def measured(name):
         path = ROOT / "experiments" / "results" / f"{file}.csv"
         # "vqa_film, seed 0" is a run of vqa_film.
         wanted = OTHER_WORDS.get((file, name), name)
-        rows = read(path) if path.exists() else []
+        rows = read_results(path) if path.exists() else []
         rows = [row for row in rows if wanted in (row["model"], row["model"].split(",")[0])]
         scores = [row for row in rows if row["metric"] in SCORES]
         scores.sort(key=lambda row: "mean over seeds" not in row["model"])

@@ -60,22 +60,22 @@ def together(*decorators):
 
 data_options = together(
     click.argument("source"),
-    option("--image", "Picture column(s), divided by commas.", type=COLUMNS),
+    option("--image", "Image column(s), divided by commas.", type=COLUMNS),
     option("--text", "Text column(s), divided by commas.", type=COLUMNS),
     option("--numbers", "Columns of plain numbers, divided by commas.", type=COLUMNS),
     option("--label", "Column(s) to predict, divided by commas.", type=COLUMNS),
-    flag("--match", "Learn which text goes with which picture instead of a label."),
+    flag("--match", "Learn which text goes with which image instead of a label."),
     option("--label-kind", "What they are.", type=click.Choice(["binary", "classes", "tags", "number", "caption"])),
     option("--split", "Column that says train, validation or test."),
     option("--group", "Rows of one group stay in one split."),
     option("--type", "Column by which scores are broken down."),
     option("--weight", "Column that multiplies each row's loss."),
-    option("--image-size", "Side of the pictures in pixels.", type=Number("image_size")),
+    option("--image-size", "Side of the images in pixels.", type=Number("image_size")),
     option("--text-length", "Words kept of a text.", type=Number("text_length")),
     option("--max-words", "Size limit of the vocabulary.", 10_000, Number("max_words")),
     image_dir_option,
     outside_option,
-    option("--cache-dir", "Folder for decoded pictures, used again later.", type=NEW_FOLDER),
+    option("--cache-dir", "Folder for decoded images, used again later.", type=NEW_FOLDER),
     flag("--drop-naming", "Leave out rows whose text names a class."),
     seed_option,
 )
@@ -85,7 +85,7 @@ recipe_options = together(
     option("--batch-size", "Rows per batch.", 64, Number("batch_size")),
     option("--patience", "Stop after so many epochs without a better loss.", 5, Number("patience")),
     option("--class-weight", "Weigh every class alike.", type=click.Choice(["balanced"])),
-    option("--augment", "Vary the training pictures.", type=click.Choice(["light", "strong"])),
+    option("--augment", "Vary the training images.", type=click.Choice(["light", "strong"])),
     option("--modality-dropout", "Share of rows that lose one in training.", 0.0, Number("modality_dropout")),
 )
 learning_rate_option = option("--learning-rate", "Highest learning rate.", 2e-3, Number("learning_rate"))
@@ -135,7 +135,7 @@ def list_command(pattern):
 @flag("--overwrite", "Replace the run in that folder.")
 @flag("--resume", "Go on with the interrupted run in that folder.")
 def train(source, model, out, word_vectors, image_weights, results, **settings):
-    """Train a model, and what it has to beat, on a table of pictures, sentences and labels.
+    """Train a model, and what it has to beat, on a table of images, sentences and labels.
 
     SOURCE is a CSV, TSV, JSONL, JSON, Parquet or npz file, `shapes`, `sort_of_clevr`, or `tfds:NAME`.
     """
@@ -236,14 +236,14 @@ def demo(out, export_to, quick, results, seed):
 
     _check_results(results)
     data = kf.data.load("shapes:quick" if quick else "shapes", seed=seed)
-    recipe = kf.recipes.demo_recipe(quick, seed)
+    recipe = kf.workflows.demo_config(quick, seed)
     run = _train(data, None, out, recipe, overwrite=True)
     if results is not None:
         _record(results, kf.evaluation.score_rows(run.metrics), "demo", seed)
     version = kf.export(out, export_to)
     say(f"\nExported to {version}")
     ok = _print_verification(kf.verify(version))
-    for line in kf.recipes.ask_export(version, data):
+    for line in kf.workflows.query_exported_model(version, data):
         say(line)
     sys.exit(0 if ok else 1)
 
@@ -295,7 +295,7 @@ def robustness(run, source, out, image_dir, allow_outside, degrees, seed):
 @click.argument("run", type=FOLDER)
 def report(run):
     """Draw the figures and write the page of the finished run in folder RUN again."""
-    failed = _load().recipes.rebuild_report(run)
+    failed = _load().workflows.rebuild_report(run)
     if not failed:
         say(f"Report written to {run}/report.html and {run}/figures")
     sys.exit(1 if failed else 0)
@@ -304,7 +304,7 @@ def report(run):
 @app.command()
 @click.argument("run", type=FOLDER)
 @click.argument("table", type=FILE, required=False)
-@option("--image", "One picture.", type=FILE)
+@option("--image", "One image.", type=FILE)
 @option("--text", "One sentence.")
 @option("--out", "Write the table with predictions here, as CSV; to standard output if absent.", type=NEW_FILE)
 @flag(
@@ -316,17 +316,17 @@ def report(run):
 @image_dir_option
 @outside_option
 def predict(run, table, image, text, out, escape_formulas, rules, image_dir, allow_outside):
-    """Predict one picture and sentence, or every row of TABLE, with the run in folder RUN."""
+    """Predict one image and sentence, or every row of TABLE, with the run in folder RUN."""
     kf = _load()
 
     loaded = kf.load(run)
     if table is None:
         if rules is not None:
             raise click.UsageError("--rules goes with a table.")
-        say(kf.recipes.predict_one(loaded, image, text).to_string(index=False))
+        say(kf.workflows.predict_one(loaded, image, text).to_string(index=False))
         return
-    predicted = kf.recipes.predict_table(loaded, table, image_dir, allow_outside, rules)
-    content = kf.recipes.predictions_csv(predicted, escape_formulas)
+    predicted = kf.workflows.predict_table(loaded, table, image_dir, allow_outside, rules)
+    content = kf.workflows.predictions_csv(predicted, escape_formulas)
     if out is None:
         # Bytes, past rich and the terminal's encoding: a file must hold the data as they are.
         click.echo(content, nl=False)
@@ -352,7 +352,7 @@ def export(run, base, **options):
 
     version = kf.export(run, base, **options)
     say(f"Exported to {version}")
-    for line in kf.recipes.losses_of(version):
+    for line in kf.workflows.format_export_metrics(version):
         say(line)
     sys.exit(0 if _print_verification(kf.verify(version)) else 1)
 
@@ -361,19 +361,19 @@ def export(run, base, **options):
 @click.argument("run", type=FOLDER)
 @click.argument("gallery", type=click.Path(exists=True, path_type=Path))
 @click.argument("base", type=NEW_FOLDER)
-@option("--id", "Column that names the pictures of a table; else their paths do.")
-@option("--k", "Pictures that a search gives.", 10, Number("k"))
+@option("--id", "Column that names the images of a table; else their paths do.")
+@option("--k", "Images that a search gives.", 10, Number("k"))
 @image_dir_option
 @outside_option
 def index(run, gallery, base, id, k, image_dir, allow_outside):
-    """Export the match in folder RUN into folder BASE with the pictures of GALLERY inside, to be searched.
+    """Export the match in folder RUN into folder BASE with the images of GALLERY inside, to be searched.
 
-    GALLERY is a folder of pictures, or a table with the run's picture column. Each time the next version is written.
+    GALLERY is a folder of images, or a table with the run's image column. Each time the next version is written.
     """
     kf = _load()
 
     places = {"image_dir": image_dir, "allow_outside": allow_outside}
-    version, left_out = kf.index(run, gallery, base, id_column=id, k=k, **places)
+    version, left_out = kf.export_search_index(run, gallery, base, id_column=id, k=k, **places)
     if left_out:
         more = ", …" if len(left_out) > 20 else ""
         say(f"Not indexed, {len(left_out):,} that cannot be read: {', '.join(left_out[:20])}{more}")
@@ -419,7 +419,7 @@ def serving_files(folder, overwrite):
     """Write TensorFlow Serving's own configuration for the models in FOLDER: models, batching, monitoring."""
     import kerasfusion as kf
 
-    for path in kf.serving.write_serving_files(folder, overwrite):
+    for path in kf.serving.write_serving_config(folder, overwrite):
         say(f"Written: {path}")
 
 
@@ -452,7 +452,7 @@ def _recipe(settings):
     own = {name: settings.pop(name) for name in RECIPE if name in settings}
     if own["epochs"] is None:
         own["epochs"] = 20 if own["seconds"] is None else 10_000
-    return kf.training.Recipe(**own, seed=settings["seed"])
+    return kf.training.TrainingConfig(**own, seed=settings["seed"])
 
 
 @contextlib.contextmanager
@@ -467,10 +467,10 @@ def _interruptible():
 def _train(data, model, out, recipe, **options):
     kf = _load()
 
-    name, reason = (model, "given") if model else kf.recipes.default_model(data)
+    name, reason = (model, "given") if model else kf.workflows.default_model(data)
     rows = [("model", name, reason, "--model")]
     if recipe.augment:
-        _, why = kf.data.augmentation_for(data.splits["train"], recipe.augment)
+        _, why = kf.data.choose_augmentation(data.splits["train"], recipe.augment)
         rows.append(("augmentation", recipe.augment, why, "--augment"))
     _print_data(data, rows)
     try:
@@ -499,11 +499,11 @@ def _make_folder_of(file):
 def _check_results(results):
     """Refuse a file that is not one of results before the work whose results it would not take."""
     if results is not None and results.exists():
-        _load().evaluation.results.read(results)
+        _load().evaluation.results.read_results(results)
 
 
 def _record(results, rows, experiment, seed):
-    _load().evaluation.record(results, rows, experiment, shlex.join(["kerasfusion", *sys.argv[1:]]), seed)
+    _load().evaluation.append_results(results, rows, experiment, shlex.join(["kerasfusion", *sys.argv[1:]]), seed)
 
 
 def _print_data(data, further=()):

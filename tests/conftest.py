@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hostile import budget
 
-from kerasfusion.data.schema import Feature, Schema, Task
+from kerasfusion.schema import Feature, Schema, Task
 from kerasfusion.zoo import get_entry
 
 
@@ -41,7 +41,7 @@ def tiny_schema():
 
 @pytest.fixture
 def schema_for(tiny_schema):
-    """`schema_for(name)`: what a model of the zoo takes of the tiny schema, its task, and pictures large enough."""
+    """`schema_for(name)`: what a model of the zoo takes of the tiny schema, its task, and images large enough."""
 
     def make(name):
         large = "mobilenet" in name or name.startswith(("vqa_", "article_tagging"))

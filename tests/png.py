@@ -1,4 +1,4 @@
-"""Encoded pictures made on the spot."""
+"""Encoded images made on the spot."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Tiny tables with pictures, made on the spot."""
+"""Tiny tables with images, made on the spot."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ COLORS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
 
 
 def color_table(folder, rows=60, seed=0):
-    """Pictures of one color with a sentence; the label is whether the sentence names the color ("fits").
+    """Images of one color with a sentence; the label is whether the sentence names the color ("fits").
 
     Neither branch alone can know it. Columns photo, description, fits, color, shade (number), tags, patient.
     """
@@ -36,8 +36,8 @@ def color_table(folder, rows=60, seed=0):
     return pd.DataFrame(table)
 
 
-def caption_table(folder, pictures=60, seed=0):
-    """Pictures of one color above another, with two captions each; columns photo, caption.
+def caption_table(folder, images=60, seed=0):
+    """Images of one color above another, with two captions each; columns photo, caption.
 
     A caption's words say which color is where without their order.
     """
@@ -45,7 +45,7 @@ def caption_table(folder, pictures=60, seed=0):
     random = np.random.default_rng(seed)
     (folder / "photos").mkdir(parents=True, exist_ok=True)
     table = []
-    for i in range(pictures):
+    for i in range(images):
         above, below = random.choice(list(COLORS), 2)
         pixels = np.repeat([COLORS[above], COLORS[below]], 128, axis=0).reshape(16, 16, 3)
         pixels = np.clip(pixels + random.integers(-20, 20, pixels.shape), 0, 255).astype(np.uint8)

@@ -43,7 +43,7 @@ def test_the_check_sees_what_it_should():
     assert len(FILES) > 20
     assert offences("import keras\nfrom keras import ops\nfrom kerasfusion.fusion.base import Fusion") == []
     assert offences("def f():\n    import tensorflow as tf") == ["tensorflow"]
-    assert offences("from kerasfusion.data.schema import Task") == ["kerasfusion.data.schema"]
+    assert offences("from kerasfusion.schema import Task") == ["kerasfusion.schema"]
     assert offences("from kerasfusion import zoo, heads\nimport kerasfusion") == ["kerasfusion.zoo", "kerasfusion"]
     assert offences("from jax.numpy import sum\nimport torch.nn") == ["jax.numpy", "torch.nn"]
 

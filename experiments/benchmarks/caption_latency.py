@@ -2,7 +2,7 @@
 
     python experiments/benchmarks/caption_latency.py
 
-Captioners of the zoo, 256 wide, 2,600 words, pictures of 128 pixels, are exported and asked through the C API of
+Captioners of the zoo, 256 wide, 2,600 words, images of 128 pixels, are exported and asked through the C API of
 TensorFlow, batch 1. Their weights are random and the end is made impossible, so that every caption has as many
 words as are allowed; what the words are changes no time. One export for each length; requests of all lengths take
 turns. *A further word* is the time of the longest minus that of the shortest by the difference of words; that it
@@ -25,10 +25,10 @@ import numpy as np
 import tensorflow as tf
 
 import kerasfusion as kf
-from kerasfusion.data.schema import Feature, Schema, Task
 from kerasfusion.decoders.generation import END
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation.results import append_results
 from kerasfusion.models import CaptionerParts
+from kerasfusion.schema import Feature, Schema, Task
 from kerasfusion.serving import CApiSession
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -39,7 +39,7 @@ parser.add_argument("--results", type=Path, default=Path("experiments/results/ca
 arguments = parser.parse_args()
 
 WORDS, SIDE = tuple(f"word{i}" for i in range(2600)), 128
-picture = tf.io.encode_jpeg(np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)).numpy()
+image = tf.io.encode_jpeg(np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)).numpy()
 
 
 def captioner(name, length):
@@ -92,7 +92,7 @@ for name in arguments.models:
         calls, sessions = {}, []
         for length in arguments.lengths:
             model, schema = captioner(name, length)
-            inputs = {"image_bytes": [picture]}
+            inputs = {"image_bytes": [image]}
             version = kf.serving.export_model(model, schema, Path(folder) / str(length), inputs)
             session = CApiSession(version)
             sessions.append(session)
@@ -115,4 +115,4 @@ for name in arguments.models:
 for row in rows:
     print(f"{row['model']:40} {row['metric']:40} {row['value']:.2f}")
 command = "python experiments/benchmarks/caption_latency.py"
-record(arguments.results, rows, "caption_latency", command, 0)
+append_results(arguments.results, rows, "caption_latency", command, 0)

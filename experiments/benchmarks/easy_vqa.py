@@ -2,11 +2,11 @@
 
     python experiments/benchmarks/easy_vqa.py --data-dir DATA
 
-`DATA/easy_vqa/` holds `data.jsonl` (image, question, answer, split) and the pictures, as published
+`DATA/easy_vqa/` holds `data.jsonl` (image, question, answer, split) and the images, as published
 (github.com/vzhou842/easy-VQA). The plain network has the shape that the data set's author describes; its
 activations are our choice: two Conv2D+pooling of 8 and 16, dense 32; bag of words through two dense layers of
-32; multiplied; dense 32; Adam 5e-4, batch 32, one picture per question, 8 epochs. Both get their batches from
-the same cached arrays by `tf.data`. Validation is cut from train by picture; a run scores the test set once,
+32; multiplied; dense 32; Adam 5e-4, batch 32, one image per question, 8 epochs. Both get their batches from
+the same cached arrays by `tf.data`. Validation is cut from train by image; a run scores the test set once,
 at its end.
 """
 
@@ -25,7 +25,7 @@ import tensorflow as tf
 import kerasfusion as kf
 from kerasfusion.data.table import read_table
 from kerasfusion.evaluation import report
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation.results import append_results
 from kerasfusion.evaluation.scores import score, score_by
 from kerasfusion.training.callbacks import History
 
@@ -64,7 +64,7 @@ def plain_network():
 
 
 def plain_batches(examples, batch_size, shuffle, seed):
-    """One picture per question, from the same pixels in memory; whole batches are gathered, nothing per example."""
+    """One image per question, from the same pixels in memory; whole batches are gathered, nothing per example."""
     words = data.schema["text"].vocabulary_size
     bags = np.zeros((len(examples), words), "float32")
     np.put_along_axis(bags, examples.text["text"], 1.0, axis=1)
@@ -111,7 +111,9 @@ for seed in range(arguments.seeds):
     plain_kinds = score_by(task, labels, decided, test.frame["kind"], groups)
 
     print(f"\nseed {seed}: vqa_film, {arguments.epochs} epochs")
-    recipe = kf.training.Recipe(epochs=arguments.epochs, batch_size=128, learning_rate=3e-3, patience=None, seed=seed)
+    recipe = kf.training.TrainingConfig(
+        epochs=arguments.epochs, batch_size=128, learning_rate=3e-3, patience=None, seed=seed
+    )
     keras.utils.set_random_seed(seed)
     film = kf.create_model("vqa_film", data.schema)
     with tempfile.TemporaryDirectory() as folder:
@@ -134,4 +136,4 @@ for seed in range(arguments.seeds):
 
 rows.append({"model": "vqa_film", "metric": "training time / plain network's", "value": float(np.median(ratios))})
 command = f"python experiments/benchmarks/easy_vqa.py --epochs {arguments.epochs} --seeds {arguments.seeds}"
-record(arguments.results, rows, "easy_vqa", f"{command} --data-dir DATA")
+append_results(arguments.results, rows, "easy_vqa", f"{command} --data-dir DATA")

@@ -25,8 +25,8 @@ import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from kerasfusion.serving.card import read_card
 from kerasfusion.serving.lite_model import FILE as LITE
+from kerasfusion.serving.metadata import read_metadata
 
 BATCHES = (1, 64)
 CALLS = {1: 30, 64: 5}
@@ -119,10 +119,10 @@ def latencies(made, batches, rounds):
 def inputs_of(run, rows):
     """The first `rows` test rows as the model takes them."""
     import kerasfusion as kf
-    from kerasfusion.data.pipeline import Batches
+    from kerasfusion.data.pipeline import BatchedDataset
 
-    test = kf.recipes.reload_data(run).splits["test"]
-    x, *_ = next(Batches(test.take(np.arange(rows) % len(test)), rows).dataset().as_numpy_iterator())
+    test = kf.workflows.load_run_data(run).splits["test"]
+    x, *_ = next(BatchedDataset(test.take(np.arange(rows) % len(test)), rows).dataset().as_numpy_iterator())
     return {name: x[name] for name in run.model.input}
 
 
@@ -146,7 +146,7 @@ def loaded(version):
 
 
 def scores(version, who):
-    tasks = read_card(version)["accuracy"]["tasks"]
+    tasks = read_metadata(version)["accuracy"]["tasks"]
     return {found[who]["name"]: found[who]["value"] for found in tasks.values()}
 
 
@@ -213,10 +213,10 @@ def main():
             lines += rows_of(run, Path(folder), arguments.rounds)
     for line in lines:
         print(f"{line['model']:55} {line['value']:10.4f}  {line['metric']}")
-    from kerasfusion.evaluation import record
+    from kerasfusion.evaluation import append_results
 
     command = f"python experiments/benchmarks/export_formats.py {' '.join(map(str, arguments.runs))}"
-    record(arguments.results, lines, "export_formats", command)
+    append_results(arguments.results, lines, "export_formats", command)
 
 
 if __name__ == "__main__":

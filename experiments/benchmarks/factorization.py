@@ -282,7 +282,7 @@ def main():
             printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
             measured["errors"] += [json.loads(line) for line in printed.splitlines()]
     # Imported last: the timed processes have no need of it, and it brings TensorFlow.
-    from kerasfusion.evaluation.results import record
+    from kerasfusion.evaluation.results import append_results
 
     for part, rows in measured.items():
         for row in rows:
@@ -294,7 +294,7 @@ def main():
             f"python experiments/benchmarks/factorization.py --only {options}" + " --no-peer" * arguments.no_peer
         )
         # Two experiments, so that neither replaces the other's rows.
-        record(arguments.results, rows, f"factorization, {part}", command)
+        append_results(arguments.results, rows, f"factorization, {part}", command)
 
 
 if __name__ == "__main__":

@@ -36,9 +36,9 @@ import torch
 from torch import nn
 
 import kerasfusion as kf
-from kerasfusion.data import Batches
-from kerasfusion.evaluation.results import record
-from kerasfusion.models import heads_of, image_major
+from kerasfusion.data import BatchedDataset
+from kerasfusion.evaluation.results import append_results
+from kerasfusion.models import get_heads, image_major
 from kerasfusion.training.compile import compile_model
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -76,7 +76,7 @@ class TorchClassifier(nn.Module):
         self.projection = linear(image.projection)
         self.fusion = linear(fusion.projection)
         self.dropout = nn.Dropout(fusion.dropout)
-        self.head = linear(heads_of(model)["label"].dense)
+        self.head = linear(get_heads(model)["label"].dense)
         self.to(memory_format=memory_format)
 
     def forward(self, ids, pixels, last):
@@ -166,14 +166,14 @@ def bare_epoch(model, batches):
     return epoch
 
 
-def table(folder, rows, texts_per_picture):
-    """A table of pictures with `texts_per_picture` sentences each, and one of ten labels that a word gives away."""
+def table(folder, rows, texts_per_image):
+    """A table of images with `texts_per_image` sentences each, and one of ten labels that a word gives away."""
     random = np.random.default_rng(0)
-    for i in range(rows // texts_per_picture):
+    for i in range(rows // texts_per_image):
         pixels = random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
         (folder / f"{i}.png").write_bytes(tf.io.encode_png(pixels).numpy())
     labels = random.integers(0, 10, rows)
-    frame = pd.DataFrame({"photo": [f"{i // texts_per_picture}.png" for i in range(rows)]})
+    frame = pd.DataFrame({"photo": [f"{i // texts_per_image}.png" for i in range(rows)]})
     words = [" ".join(f"w{n}" for n in random.integers(0, 500, random.integers(5, 16))) for _ in range(rows)]
     frame["text"] = [f"{some} kind{label}" for some, label in zip(words, labels, strict=True)]
     frame["label"] = [f"class {label}" for label in labels]
@@ -186,17 +186,17 @@ def made(name, schema, batches, recipe):
     keras.utils.set_random_seed(0)
     model = kf.create_model(name, schema)
     trained = image_major(model, "image") if batches.image_major else model
-    compile_model(trained, heads_of(model), schema, recipe, batches.steps * recipe.epochs)
+    compile_model(trained, get_heads(model), schema, recipe, batches.steps * recipe.epochs)
     return model, trained
 
 
-def compare(name, texts_per_picture, batch_size, with_torch):
+def compare(name, texts_per_image, batch_size, with_torch):
     """Median milliseconds of a step by side: `fit`, which calls the others after each of its epochs."""
     with tempfile.TemporaryDirectory() as folder:
-        data = table(Path(folder), arguments.rows, texts_per_picture)
+        data = table(Path(folder), arguments.rows, texts_per_image)
         train = data.splits["train"]
-        recipe = kf.training.Recipe(epochs=arguments.rounds + 1, batch_size=batch_size, patience=None)
-        ordered = Batches(train, batch_size, image_major=texts_per_picture > 1, shuffle=True)
+        recipe = kf.training.TrainingConfig(epochs=arguments.rounds + 1, batch_size=batch_size, patience=None)
+        ordered = BatchedDataset(train, batch_size, image_major=texts_per_image > 1, shuffle=True)
         batches = list(ordered.dataset())
         model, bare = made(name, data.schema, ordered, recipe)
         others = {"bare step": bare_epoch(bare, batches)}
@@ -227,9 +227,9 @@ def compare(name, texts_per_picture, batch_size, with_torch):
 
 rows = []
 settings = (("classifier_lstm", 1, 64, True), ("vqa_film", 10, 128, False))
-for name, texts_per_picture, batch_size, with_torch in settings:
+for name, texts_per_image, batch_size, with_torch in settings:
     print(name)
-    times = compare(name, texts_per_picture, batch_size, with_torch)
+    times = compare(name, texts_per_image, batch_size, with_torch)
     rows += [{"model": f"{name}: {side}", "metric": "ms a step", "value": ms} for side, ms in times.items()]
     ratios = {"bare step": times["fit"] / times["bare step"]}
     if with_torch:
@@ -241,4 +241,6 @@ for name, texts_per_picture, batch_size, with_torch in settings:
 for row in rows:
     print(f"{row['model']:40} {row['metric']:50} {row['value']:.3f}")
 command = f"python experiments/benchmarks/fit_speed.py --rounds {arguments.rounds}"
-record(arguments.results, rows, "fit_speed", f"{command} --rows {arguments.rows} --threads {arguments.threads}")
+append_results(
+    arguments.results, rows, "fit_speed", f"{command} --rows {arguments.rows} --threads {arguments.threads}"
+)

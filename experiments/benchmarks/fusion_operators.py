@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 import kerasfusion as kf
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation.results import append_results
 
 ROWS, WORDS, SIDE, WIDTH = 64, 16, 8, 128
 
@@ -396,4 +396,6 @@ for kind in arguments.only or sorted(LEAN):
         )
 rows.append({"model": "the slowest of all", "metric": "time / lean", "value": worst})
 settings = f"--rounds {arguments.rounds} --calls {arguments.calls} --threads {arguments.threads}"
-record(arguments.results, rows, "fusion_operators", f"python experiments/benchmarks/fusion_operators.py {settings}")
+append_results(
+    arguments.results, rows, "fusion_operators", f"python experiments/benchmarks/fusion_operators.py {settings}"
+)

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 import kerasfusion as kf
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation.results import append_results
 
 TRAIN = """
 import sys
@@ -29,7 +29,7 @@ import kerasfusion as kf
 from kerasfusion.training import checkpoint
 
 checkpoint.SECONDS = 1
-recipe = kf.training.Recipe(epochs=6, batch_size=32, patience=None)
+recipe = kf.training.TrainingConfig(epochs=6, batch_size=32, patience=None)
 kf.train(kf.data.load("shapes:quick"), "vqa_film", sys.argv[1], recipe, say=print, resume=True)
 """
 
@@ -69,4 +69,4 @@ with tempfile.TemporaryDirectory() as folder:
     }
 rows = [{"model": "killed and resumed", "metric": metric, "value": value} for metric, value in found.items()]
 print(found)
-record(arguments.results, rows, "kill_and_resume", "python experiments/benchmarks/kill_and_resume.py")
+append_results(arguments.results, rows, "kill_and_resume", "python experiments/benchmarks/kill_and_resume.py")

@@ -2,11 +2,11 @@
 
     python experiments/benchmarks/modality_dropout.py --data-dir DATA
 
-`DATA/noto_emoji/data.jsonl` has 1,295 emoji: a picture, the character's name, a coarse class. Either tells part of
+`DATA/noto_emoji/data.jsonl` has 1,295 emoji: an image, the character's name, a coarse class. Either tells part of
 the class. With so few rows every row is tested once: one fold of five tests, the next one validates (the epoch with
 the lowest loss there is kept), three train. A seed is another division into folds, other weights and another order.
 The same network is trained with and without dropout, by the same recipe, for the same number of epochs, and scored
-with both modalities, without the text and without the picture, in all rows. `--on validation` scores the validation
+with both modalities, without the text and without the image, in all rows. `--on validation` scores the validation
 folds instead, to choose a rate by, for example on `--first-seed 100 --seeds 1 --rates 0.2 0.3 0.4`.
 """
 
@@ -24,7 +24,7 @@ from sklearn.model_selection import StratifiedKFold
 
 import kerasfusion as kf
 from kerasfusion.data.table import read_table
-from kerasfusion.evaluation import record, robustness
+from kerasfusion.evaluation import append_results, robustness
 from kerasfusion.evaluation.corruptions import CORRUPTIONS
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -48,7 +48,7 @@ dropped = [corruption for corruption in CORRUPTIONS if corruption.name in CASES]
 
 def train_and_score(data, rate, seed):
     """Accuracy of one network: case -> share of rows that are right."""
-    recipe = kf.training.Recipe(epochs=arguments.epochs, patience=None, modality_dropout=rate, seed=seed)
+    recipe = kf.training.TrainingConfig(epochs=arguments.epochs, patience=None, modality_dropout=rate, seed=seed)
     keras.utils.set_random_seed(seed)
     model = kf.create_model("classifier_gated", data.schema)
     with tempfile.TemporaryDirectory() as folder:
@@ -92,4 +92,4 @@ command = "python experiments/benchmarks/modality_dropout.py --data-dir DATA"
 for name, value in vars(arguments).items():
     if value != parser.get_default(name) and name not in ("data_dir", "results"):
         command += f" --{name.replace('_', '-')} " + " ".join(map(str, value if isinstance(value, list) else [value]))
-record(arguments.results, rows, "modality_dropout", command, arguments.first_seed)
+append_results(arguments.results, rows, "modality_dropout", command, arguments.first_seed)

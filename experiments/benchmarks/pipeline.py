@@ -1,8 +1,8 @@
-"""What the input pipeline costs: training steps with it and without, and pictures decoded a second.
+"""What the input pipeline costs: training steps with it and without, and images decoded a second.
 
     python experiments/benchmarks/pipeline.py
 
-Pictures are made on the spot. *Steps*: an epoch of `classifier_gated` at 64 px, batch 64, its batches from pixels
+Images are made on the spot. *Steps*: an epoch of `classifier_gated` at 64 px, batch 64, its batches from pixels
 in memory, from the cache on disk, and from memory with augmentation, each against as many calls of the same compiled
 step on one batch that is in memory already. *Decoding*: JPEGs of 500 px that are decoded in every epoch, batches
 without a model, against `tf.io.decode_jpeg` and the same resizing alone, in a parallel map and in one thread. The
@@ -27,9 +27,9 @@ import pandas as pd
 import tensorflow as tf
 
 import kerasfusion as kf
-from kerasfusion.data import Batches
-from kerasfusion.evaluation.results import record
-from kerasfusion.models import heads_of
+from kerasfusion.data import BatchedDataset
+from kerasfusion.evaluation.results import append_results
+from kerasfusion.models import get_heads
 from kerasfusion.training.compile import compile_model
 
 BATCH = 64
@@ -42,7 +42,7 @@ parser.add_argument("--results", type=Path, default=Path("experiments/results/pi
 arguments = parser.parse_args()
 
 
-def picture(random, side):
+def image(random, side):
     """A few soft-edged discs on a gradient, with noise: a JPEG of it is about as large as one of a photo."""
     y, x = np.mgrid[0:side, 0:side] / side
     pixels = np.stack([x, y, 1 - x], axis=-1) * random.uniform(50, 200, 3)
@@ -54,10 +54,10 @@ def picture(random, side):
 
 
 def table(folder, rows, side, encode, ending):
-    """A table of `rows` picture files, each with a sentence and one of two labels."""
+    """A table of `rows` image files, each with a sentence and one of two labels."""
     random = np.random.default_rng(0)
     folder.mkdir(parents=True)
-    distinct = [encode(picture(random, side)).numpy() for _ in range(min(rows, 160))]
+    distinct = [encode(image(random, side)).numpy() for _ in range(min(rows, 160))]
     for i in range(rows):
         (folder / f"{i}.{ending}").write_bytes(distinct[i % len(distinct)])
     frame = pd.DataFrame({"photo": [f"{i}.{ending}" for i in range(rows)]})
@@ -90,13 +90,13 @@ def step_times(folder):
     memory, disk = load(frame), load(frame, cache_dir=folder / "cache")
     keras.utils.set_random_seed(0)
     model = kf.create_model("classifier_gated", memory.schema)
-    compile_model(model, heads_of(model), memory.schema, kf.training.Recipe(), total_steps=10_000)
+    compile_model(model, get_heads(model), memory.schema, kf.training.TrainingConfig(), total_steps=10_000)
     step = model.make_train_function() or model.train_function
-    augment, _ = kf.data.augmentation_for(memory.splits["train"])
+    augment, _ = kf.data.choose_augmentation(memory.splits["train"])
     batches = {
-        "pixels in memory": Batches(memory.splits["train"], BATCH, shuffle=True),
-        "cache on disk": Batches(disk.splits["train"], BATCH, shuffle=True),
-        "pixels in memory, augmented": Batches(memory.splits["train"], BATCH, shuffle=True, augment=augment),
+        "pixels in memory": BatchedDataset(memory.splits["train"], BATCH, shuffle=True),
+        "cache on disk": BatchedDataset(disk.splits["train"], BATCH, shuffle=True),
+        "pixels in memory, augmented": BatchedDataset(memory.splits["train"], BATCH, shuffle=True, augment=augment),
     }
     datasets = {name: made.dataset() for name, made in batches.items()}
     steps = next(iter(batches.values())).steps
@@ -115,11 +115,11 @@ def step_times(folder):
 
 
 def decoding_rates(folder):
-    """Pictures a second, and of a processor's second, of JPEGs of 500 px made 128 px, without a model."""
+    """Images a second, and of a processor's second, of JPEGs of 500 px made 128 px, without a model."""
     frame = table(folder / "large", arguments.jpegs, 500, lambda p: tf.io.encode_jpeg(p, quality=90), "jpg")
     train = load(frame, image_size=128).splits["train"]
     bank = train.banks["image"]
-    decoded = kf.data.ImageBank(bank.keys, bank.size, memory_limit=0)
+    decoded = kf.data.ImageStore(bank.keys, bank.size, memory_limit=0)
     train.banks["image"] = decoded
     files = [bank.keys[i] for i in train.images["image"]]
 
@@ -131,7 +131,7 @@ def decoding_rates(folder):
     single = tf.data.Options()
     single.threading.private_threadpool_size = 1
     sides = {
-        "Batches, decoded in every epoch": Batches(train, BATCH, shuffle=True).dataset(),
+        "BatchedDataset, decoded in every epoch": BatchedDataset(train, BATCH, shuffle=True).dataset(),
         "decode and resize alone, parallel map": paths.map(raw, tf.data.AUTOTUNE).batch(BATCH).prefetch(1),
         "decode and resize alone, one thread": paths.map(raw).batch(BATCH).with_options(single),
     }
@@ -147,10 +147,10 @@ bare = steps["one batch in memory"]
 rows += [{"model": name, "metric": "steps / on one batch", "value": value / bare} for name, value in steps.items()]
 most = rates["decode and resize alone, parallel map"]
 for name, (rate, of_processor) in rates.items():
-    rows.append({"model": name, "metric": "pictures per second", "value": rate})
+    rows.append({"model": name, "metric": "images per second", "value": rate})
     rows.append({"model": name, "metric": "rate / decoding alone", "value": rate / most[0]})
     rows.append({"model": name, "metric": "the same per processor second", "value": of_processor / most[1]})
 for row in rows:
     print(f"{row['model']:40} {row['value']:10.3f}  {row['metric']}")
 command = f"python experiments/benchmarks/pipeline.py --rounds {arguments.rounds}"
-record(arguments.results, rows, "pipeline", command)
+append_results(arguments.results, rows, "pipeline", command)

@@ -1,8 +1,8 @@
-"""What a served search takes: milliseconds of one query among 100,000 pictures, beside NumPy and FAISS.
+"""What a served search takes: milliseconds of one query among 100,000 images, beside NumPy and FAISS.
 
     python experiments/benchmarks/search.py
 
-A dual encoder of the zoo with 256 numbers a picture is exported with a gallery of random directions, and asked
+A dual encoder of the zoo with 256 numbers an image is exported with a gallery of random directions, and asked
 through the C API of TensorFlow, batch 1: `search`, with all that it takes to read the sentence, and `embed_text`,
 which is that reading alone. NumPy (a product, `argpartition`, the ten put in order) and FAISS's exact index, where
 the extra `[faiss]` is installed, search the same gallery for an embedding that is there already. All take turns;
@@ -22,13 +22,13 @@ import numpy as np
 import tensorflow as tf
 
 import kerasfusion as kf
-from kerasfusion.data.schema import Feature, Schema, Task
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation.results import append_results
+from kerasfusion.schema import Feature, Schema, Task
 from kerasfusion.serving import CApiSession
 from kerasfusion.serving.gallery import Gallery
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--pictures", type=int, default=100_000)
+parser.add_argument("--images", type=int, default=100_000)
 parser.add_argument("--width", type=int, default=256)
 parser.add_argument("--rounds", type=int, default=100)
 parser.add_argument("--results", type=Path, default=Path("experiments/results/search.csv"))
@@ -45,10 +45,10 @@ schema = Schema(
     (Task("match", "match", "image"),),
 )
 random = np.random.default_rng(0)
-gallery = random.normal(size=(arguments.pictures, arguments.width)).astype("float32")
+gallery = random.normal(size=(arguments.images, arguments.width)).astype("float32")
 gallery /= np.linalg.norm(gallery, axis=1, keepdims=True)
 model = kf.create_model("dual_lstm_cnn", schema, units=arguments.width)
-picture = tf.io.encode_jpeg(random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)).numpy()
+image = tf.io.encode_jpeg(random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)).numpy()
 
 
 def by_numpy(query):
@@ -59,8 +59,8 @@ def by_numpy(query):
 
 
 with tempfile.TemporaryDirectory() as folder:
-    ids = [f"pictures/{i}.jpg" for i in range(len(gallery))]
-    inputs = {"text": [QUERY.encode()], "image_bytes": [picture]}
+    ids = [f"images/{i}.jpg" for i in range(len(gallery))]
+    inputs = {"text": [QUERY.encode()], "image_bytes": [image]}
     found = Gallery(ids, gallery, K)
     version = kf.serving.export_model(model, schema, Path(folder) / "search", inputs, gallery=found)
     with CApiSession(version) as session:
@@ -90,8 +90,8 @@ with tempfile.TemporaryDirectory() as folder:
                 if i >= 10:
                     times[name].append(1000 * (time.perf_counter() - started))
 
-metric = f"ms, batch 1, {arguments.pictures:,} x {arguments.width}"
+metric = f"ms, batch 1, {arguments.images:,} x {arguments.width}"
 rows = [{"model": name, "metric": metric, "value": statistics.median(some)} for name, some in times.items()]
 for row in rows:
     print(f"{row['model']:26} {row['value']:8.2f}  {row['metric']}")
-record(arguments.results, rows, "search", "python experiments/benchmarks/search.py")
+append_results(arguments.results, rows, "search", "python experiments/benchmarks/search.py")

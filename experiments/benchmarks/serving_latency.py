@@ -3,7 +3,7 @@
     python experiments/benchmarks/serving_latency.py saved_models/shapes_vqa
 
 The three are timed in turn, in one process; medians of 300 calls each. The decode is
-Pillow's, to an array, of the same picture.
+Pillow's, to an array, of the same image.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation.results import append_results
 from kerasfusion.serving import CApiSession
 from kerasfusion.serving.reference import FILE, load_reference
 from kerasfusion.serving.verifying import version_directory
@@ -51,6 +51,6 @@ rows = [{"model": name, "metric": "milliseconds, batch 1", "value": value} for n
 rows.append({"model": "serving_default / (tensors + decode)", "metric": "ratio", "value": ratio})
 for row in rows:
     print(f"{row['model']:40} {row['value']:.3f}  {row['metric']}")
-record(
+append_results(
     arguments.results, rows, "serving_latency", f"python experiments/benchmarks/serving_latency.py {arguments.model}"
 )

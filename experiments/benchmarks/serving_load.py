@@ -2,8 +2,8 @@
 
     python experiments/benchmarks/serving_load.py saved_models --clients 50 --seconds 60 --reload
 
-The server is a process of its own on loopback. Requests are rows with good pictures, pictures that are junk or cut
-off, missing pictures, and requests that are wrong in themselves. What each must be answered was computed through the
+The server is a process of its own on loopback. Requests are rows with good images, images that are junk or cut
+off, missing images, and requests that are wrong in themselves. What each must be answered was computed through the
 C API before; probabilities may differ by 1e-5. `--reload` puts a new version beside the first one half-way. The
 clients share the machine's cores with the server. The latencies are those of all requests, from sending to the last
 byte.
@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from kerasfusion.evaluation.results import record
+from kerasfusion.evaluation.results import append_results
 from kerasfusion.serving import CApiSession
 from kerasfusion.serving.model_config import model_folders
 from kerasfusion.serving.reference import FILE, load_reference
@@ -59,19 +59,19 @@ def known_rows(version, generator):
     """Distinct rows by kind, each with its answer from the C API: kind -> list of `(row, outputs)`."""
     reference = load_reference(version / FILE)["serving_default"][0]
     count = len(next(iter(reference.values())))
-    pictures = [name for name in reference if name.endswith("_bytes")]
+    images = [name for name in reference if name.endswith("_bytes")]
 
     def row(others):
         # The inputs of a row come from different rows of the reference, so that there are many.
         return {name: values[generator.integers(count) if others else 0] for name, values in reference.items()}
 
-    rows = {"valid": [row(True) for _ in range(60)], "corrupt picture": [], "missing picture": []}
+    rows = {"valid": [row(True) for _ in range(60)], "corrupt image": [], "missing image": []}
     for valid in rows["valid"][:20]:
-        noise = {name: noisy_png(generator) for name in pictures}
+        noise = {name: noisy_png(generator) for name in images}
         rows["valid"].append({**valid, **noise})
         for damage in (lambda content: JUNK, lambda content: content[: len(content) // 2]):
-            rows["corrupt picture"].append({**valid, **{name: damage(valid[name]) for name in pictures}})
-        rows["missing picture"].append({**valid, **dict.fromkeys(pictures, b"")})
+            rows["corrupt image"].append({**valid, **{name: damage(valid[name]) for name in images}})
+        rows["missing image"].append({**valid, **dict.fromkeys(images, b"")})
     known = {}
     with CApiSession(version) as session:
         for kind, some in rows.items():
@@ -85,7 +85,7 @@ def known_rows(version, generator):
 
 
 def noisy_png(generator):
-    """A small picture of noise."""
+    """A small image of noise."""
     buffer = io.BytesIO()
     Image.fromarray(generator.integers(0, 256, (20, 20, 3), np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
@@ -97,10 +97,10 @@ def in_json(value):
 
 
 def make_cases(model, known, generator):
-    """Requests of 1 to 8 rows: good ones, such with a damaged picture among good ones, and malformed ones."""
+    """Requests of 1 to 8 rows: good ones, such with a damaged image among good ones, and malformed ones."""
     path = f"/v1/models/{model}:predict"
     cases = []
-    for kind, number in (("valid", 150), ("corrupt picture", 40), ("missing picture", 20)):
+    for kind, number in (("valid", 150), ("corrupt image", 40), ("missing image", 20)):
         for _ in range(number):
             drawn = generator.integers(len(known["valid"]), size=generator.integers(0, 8))
             chosen = [known["valid"][i] for i in drawn]
@@ -179,7 +179,7 @@ class Load:
                 if connection is None:
                     connection = await asyncio.open_connection("127.0.0.1", self.port)
                 status, body = await asyncio.wait_for(ask(*connection, case.request), TIMEOUT)
-            except (OSError, EOFError, asyncio.TimeoutError) as error:
+            except (TimeoutError, OSError, EOFError) as error:
                 self.lost.append(f"{case.kind}: {type(error).__name__}: {error}")
                 connection = None
                 continue
@@ -293,7 +293,7 @@ def main():
         print(f"{row['model']:15} {row['metric']:20} {row['value']:.5g}")
     command = f"python experiments/benchmarks/serving_load.py {options.saved_models} --clients {options.clients}"
     command += f" --seconds {options.seconds:g}" + (" --reload" if options.reload else "")
-    record(options.results, rows, "serving_load", command)
+    append_results(options.results, rows, "serving_load", command)
     sys.exit(bool(load.wrong or load.lost or code or (options.reload and not reloaded)))
 
 

@@ -3,20 +3,17 @@
 import importlib
 
 _HOMES = {
-    "Batches": "pipeline",
-    "Columns": "infer",
+    "BatchedDataset": "pipeline",
+    "ColumnRoles": "column_roles",
     "Data": "loading",
     "DataError": "errors",
     "Examples": "examples",
-    "Feature": "schema",
-    "ImageBank": "image_bank",
-    "Schema": "schema",
-    "Task": "schema",
-    "augmentation_for": "augmentation",
-    "join": "examples",
+    "ImageStore": "image_store",
+    "choose_augmentation": "augmentation",
+    "concatenate": "examples",
     "load": "loading",
     "load_rows": "loading",
-    "names_class": "leaks",
+    "mentions_class": "label_leakage",
     "safe_names": "names",
 }
 

@@ -1,4 +1,4 @@
-"""Pictures and labels as NumPy arrays in one `.npz` file -> a table."""
+"""Images and labels as NumPy arrays in one `.npz` file -> a table."""
 
 import io
 import math
@@ -29,7 +29,7 @@ _BROKEN_HEADER = (ValueError, TypeError, SyntaxError, OverflowError, MemoryError
 def read_arrays(path):
     """Read an `.npz` file as a table: a column for each array, a row for each entry of its first axis.
 
-    Pictures, uint8 `(n, H, W, 3)` or grey `(n, H, W)` or `(n, H, W, 1)`, become PNG bytes; zeros and ones `(n, C)`
+    Images, uint8 `(n, H, W, 3)` or grey `(n, H, W)` or `(n, H, W, 1)`, become PNG bytes; zeros and ones `(n, C)`
     become lists of the numbers of the ones (tags). Arrays of several splits, named `x_train` or `train_x`, become one
     column `x`, with a column `split` beside it. Arrays of Python objects are refused: to read them is to run them.
     What an array's header claims is compared with the file before anything is unpacked.
@@ -157,16 +157,16 @@ def _cells(path, name, array):
         return array.astype(object) if array.dtype.kind in "US" else array.astype(array.dtype.newbyteorder("="))
     if array.ndim == 2 and array.dtype.kind in "biuf" and np.isin(array, (0, 1)).all():
         return [[str(place) for place in np.flatnonzero(row)] for row in array]
-    is_picture = array.ndim == 3 or (array.ndim == 4 and array.shape[3] in (1, 3))
-    if array.dtype == np.uint8 and is_picture and array.size:
-        return [_png(picture) for picture in array]
+    is_image = array.ndim == 3 or (array.ndim == 4 and array.shape[3] in (1, 3))
+    if array.dtype == np.uint8 and is_image and array.size:
+        return [_png(image) for image in array]
     raise DataError(
-        f"{path.name}, array {name!r}: {array.dtype} {array.shape} is neither pictures (uint8 (n, H, W, 3), 0..255) "
+        f"{path.name}, array {name!r}: {array.dtype} {array.shape} is neither images (uint8 (n, H, W, 3), 0..255) "
         "nor one value a row nor tags (zeros and ones (n, C))."
     )
 
 
-def _png(picture):
+def _png(image):
     file = io.BytesIO()
-    Image.fromarray(picture[..., 0] if picture.shape[2:] == (1,) else picture).save(file, "PNG", compress_level=1)
+    Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image).save(file, "PNG", compress_level=1)
     return file.getvalue()

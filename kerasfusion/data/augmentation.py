@@ -1,4 +1,4 @@
-"""Which changes of a picture leave the meaning of its row alone: told by the training texts and the class names."""
+"""Which changes of an image leave the meaning of its row alone: told by the training texts and the class names."""
 
 import re
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 from kerasfusion.preprocessing.augment import Augmentation
 
-# Words that a mirrored picture makes wrong: sides, points of the compass, writing. English, German, French, Spanish,
+# Words that a mirrored image makes wrong: sides, points of the compass, writing. English, German, French, Spanish,
 # Italian, Portuguese, Dutch, Russian, Chinese and Japanese, Korean, Arabic. Too many are matched rather than too few.
 SIDES = (
     r"\b(?:left|right|west|east|clockwise|counterclockwise|anticlockwise|mirror|letters?\b|digits?\b|written\b"
@@ -29,13 +29,13 @@ COLORS = (
 )
 
 
-def augmentation_for(examples, strength="light"):
+def choose_augmentation(examples, strength="light"):
     """The augmentation that is safe for these rows, and why.
 
-    Pictures are mirrored only if no text and no class name speaks of sides or of writing; brightness, contrast and
+    Images are mirrored only if no text and no class name speaks of sides or of writing; brightness, contrast and
     saturation are changed only if none speaks of colors. A number to predict rules out both, as it may be an angle or
-    a brightness, and classes of one character each rule out mirroring. What is drawn in the pictures is not looked
-    at: a label that changes when its picture is mirrored, and says so nowhere, is not found out.
+    a brightness, and classes of one character each rule out mirroring. What is drawn in the images is not looked
+    at: a label that changes when its image is mirrored, and says so nowhere, is not found out.
 
     Args:
         examples: The training `Examples`.
@@ -45,17 +45,17 @@ def augmentation_for(examples, strength="light"):
         tuple: `(Augmentation, reason)`; the reason is a sentence for people.
 
     Raises:
-        ValueError: No such strength, or there are no pictures.
+        ValueError: No such strength, or there are no images.
 
     Example:
 
     ```python
-    augmentation, reason = kf.data.augmentation_for(data.splits["train"])
+    augmentation, reason = kf.data.choose_augmentation(data.splits["train"])
     reason  # "no mirroring: 12 of 48 texts (text) have words like 'left'; no other light: the class 'red' of 'label'"
     ```
     """
     if not examples.schema.of_kind("image"):
-        raise ValueError("There are no pictures to augment. Leave `augment` away.")
+        raise ValueError("There are no images to augment. Leave `augment` away.")
     tasks = examples.schema.tasks
     against_flip = _named(SIDES, examples) or _numbers(tasks) or _characters(tasks)
     against_color = _named(COLORS, examples) or _numbers(tasks)

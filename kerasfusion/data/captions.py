@@ -1,19 +1,19 @@
-"""Captions as a table has them, one in a row or a list of several for one picture -> what a decoder learns."""
+"""Captions as a table has them, one in a row or a list of several for one image -> what a decoder learns."""
 
 import dataclasses
 
 import numpy as np
 
 from kerasfusion.data.labels import is_list, written_list
-from kerasfusion.data.schema import SPECIAL_TOKENS
 from kerasfusion.data.table import is_missing
 from kerasfusion.preprocessing.text import text_vectorizer, tokenize
+from kerasfusion.schema import SPECIAL_TOKENS
 
 START, END = (SPECIAL_TOKENS.index(token) for token in ("[START]", "[END]"))
 
 
 def one_caption_per_row(frame, column):
-    """Give every caption a row of its own, beside the same picture.
+    """Give every caption a row of its own, beside the same image.
 
     Args:
         frame: A frame from `read_table`.

@@ -5,8 +5,8 @@ import dataclasses
 import pandas as pd
 
 from kerasfusion.data.captions import one_caption_per_row, without_wordless
+from kerasfusion.data.column_roles import check_text
 from kerasfusion.data.errors import DataError, short, source_of
-from kerasfusion.data.infer import check_text
 from kerasfusion.data.labels import check_values, read_numbers, value_name
 from kerasfusion.data.table import is_missing
 
@@ -14,7 +14,7 @@ EXAMPLES = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Skipped:
+class SkippedRows:
     """What was left out of a table, and why.
 
     Args:
@@ -24,10 +24,10 @@ class Skipped:
     Example:
     ```python
     frame, skipped = clean_rows(frame, columns)
-    print(skipped + Skipped({"not a picture": 1}, {"not a picture": [(7, "photo", "cat.png")]}))
+    print(skipped + Skipped({"not an image": 1}, {"not an image": [(7, "photo", "cat.png")]}))
     # 3 rows:
     #   2 x label missing: row 4, column 'species' (nan); row 9, column 'species' ('')
-    #   1 x not a picture: row 7, column 'photo' ('cat.png')
+    #   1 x not an image: row 7, column 'photo' ('cat.png')
     ```
     """
 
@@ -44,7 +44,7 @@ class Skipped:
 
     def __add__(self, other):
         reasons = [*self.counts, *(r for r in other.counts if r not in self.counts)]
-        return Skipped(
+        return SkippedRows(
             {r: self.counts.get(r, 0) + other.counts.get(r, 0) for r in reasons},
             {r: [*self.examples.get(r, []), *other.examples.get(r, [])][:EXAMPLES] for r in reasons},
         )
@@ -61,17 +61,17 @@ class Skipped:
 def clean_rows(frame, columns):
     """Strip strings, turn blanks into missing cells, and drop the rows that nothing can be learnt from.
 
-    A row is dropped if a label is missing, or all of its features are. A row with a text and no picture
+    A row is dropped if a label is missing, or all of its features are. A row with a text and no image
     stays, and so does one with an empty list of tags, which says that it has none. Of a list of captions each gets a
     row of its own; one without a word counts as missing.
 
     Args:
         frame: A frame from `read_table`.
-        columns: Its `Columns`.
+        columns: Its `ColumnRoles`.
 
     Returns:
         `(frame, skipped)`: the rows that stay, under their index of before, with texts and captions as strings
-        and numbers as float64, and a `Skipped`.
+        and numbers as float64, and a `SkippedRows`.
 
     Raises:
         DataError: More than half of the rows would be dropped.
@@ -94,12 +94,12 @@ def clean_rows(frame, columns):
 
     no_label = frame[labels].isna()
     no_feature = frame[list(columns.features)].isna().all(axis=1) & ~no_label.any(axis=1)
-    skipped = Skipped()
+    skipped = SkippedRows()
     for column in labels:
         # A row without two of its labels is one row.
         rows = no_label[column] & ~no_label.loc[:, :column].iloc[:, :-1].any(axis=1)
         skipped += _skipped("label missing", raw[rows], column)
-    skipped += _skipped("no text, picture or number", raw[no_feature], columns.features[0])
+    skipped += _skipped("no text, image or number", raw[no_feature], columns.features[0])
     if skipped.total * 2 > len(frame):
         raise DataError(
             f"{source_of(frame)}: {skipped.total:,} of {len(frame):,} rows cannot be used, so something "
@@ -109,11 +109,11 @@ def clean_rows(frame, columns):
 
 
 def whole_rows(frame, columns):
-    """Drop the rows that lack a picture or a text: to learn which go together, both are needed.
+    """Drop the rows that lack an image or a text: to learn which go together, both are needed.
 
     Args:
         frame: A frame from `clean_rows`.
-        columns: Its `Columns`.
+        columns: Its `ColumnRoles`.
 
     Returns:
         `(frame, skipped)`.
@@ -121,13 +121,13 @@ def whole_rows(frame, columns):
     Raises:
         DataError: No row has both.
     """
-    skipped, whole = Skipped(), pd.Series(True, index=frame.index)
-    for column, what in ((columns.image[0], "no picture"), (columns.text[0], "no text")):
+    skipped, whole = SkippedRows(), pd.Series(True, index=frame.index)
+    for column, what in ((columns.image[0], "no image"), (columns.text[0], "no text")):
         lacking = frame[column].isna() & whole
         skipped += _skipped(f"{what} to match", frame[lacking], column)
         whole &= ~lacking
     if not whole.any():
-        raise DataError(f"{source_of(frame)}: no row has both a picture and a text.\n{skipped}")
+        raise DataError(f"{source_of(frame)}: no row has both an image and a text.\n{skipped}")
     return (frame[whole] if skipped else frame), skipped
 
 
@@ -136,7 +136,7 @@ def clean_features(frame, columns):
 
     Args:
         frame: A frame from `read_table`.
-        columns: Its `Columns`.
+        columns: Its `ColumnRoles`.
 
     Returns:
         The frame with its feature columns cleaned.
@@ -158,11 +158,11 @@ def clean_features(frame, columns):
 
 
 def duplicates_across_splits(frame, columns, splits):
-    """Say how many rows outside of train have all pictures and texts of a training row.
+    """Say how many rows outside of train have all images and texts of a training row.
 
     Args:
         frame: A frame from `clean_rows`.
-        columns: Its `Columns`.
+        columns: Its `ColumnRoles`.
         splits: Split name -> row positions, from `make_splits`.
 
     Returns:
@@ -208,9 +208,9 @@ def _stripped(series):
 
 def _skipped(reason, rows, column):
     if not len(rows):
-        return Skipped()
+        return SkippedRows()
     first = rows[column].head(EXAMPLES)
-    return Skipped({reason: len(rows)}, {reason: [(int(i) + 1, column, value) for i, value in first.items()]})
+    return SkippedRows({reason: len(rows)}, {reason: [(int(i) + 1, column, value) for i, value in first.items()]})
 
 
 def _hashable(series):

@@ -1,4 +1,4 @@
-"""Rows made ready for a model: token ids, picture numbers, numbers and labels, as arrays over rows."""
+"""Rows made ready for a model: token ids, image numbers, numbers and labels, as arrays over rows."""
 
 import dataclasses
 import hashlib
@@ -7,24 +7,24 @@ import numpy as np
 import pandas as pd
 
 from kerasfusion.data.captions import END, encode_captions
-from kerasfusion.data.image_bank import ImageBank
+from kerasfusion.data.image_store import ImageStore
 from kerasfusion.data.labels import encode_labels, read_numbers
-from kerasfusion.data.schema import Schema
 from kerasfusion.preprocessing.text import text_vectorizer
+from kerasfusion.schema import Schema
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Examples:
-    """Some rows of a table in the form that models take, except that pictures are still numbers of an `ImageBank`.
+    """Some rows of a table in the form that models take, except that images are still numbers of an `ImageStore`.
 
     Args:
         schema: What the arrays follow.
-        frame: The raw rows, for reports, lookups and pictures of examples.
+        frame: The raw rows, for reports, lookups and images of examples.
         text: Text feature -> int32 `(n, L)` token ids.
         numbers: Numbers feature -> float32 `(n, d)`, missing cells filled with the training mean.
         numbers_present: Numbers feature -> bool `(n,)`, False where all cells of the row are missing.
-        images: Image feature -> int32 `(n,)`, places in its bank, -1 for a missing picture.
-        banks: Image feature -> `ImageBank`.
+        images: Image feature -> int32 `(n,)`, places in its bank, -1 for a missing image.
+        banks: Image feature -> `ImageStore`.
         labels: Task -> labels as the contract has them; empty where the table has no labels.
         weights: Task -> float32 `(n,)` that multiply loss and metrics, 0 where the label is missing.
     """
@@ -60,7 +60,7 @@ class Examples:
         return dataclasses.replace(self, schema=schema)
 
     def fingerprint(self):
-        """A hash of all that training sees, the pictures' paths or bytes standing for their pixels: 64 digits."""
+        """A hash of all that training sees, the images' paths or bytes standing for their pixels: 64 digits."""
         digest = hashlib.sha256()
         for field in ("text", "numbers", "numbers_present", "images", "labels", "weights"):
             for name, array in sorted(getattr(self, field).items()):
@@ -77,14 +77,14 @@ class Examples:
         return self.frame[feature.columns[0]].fillna("").astype(str).to_numpy(object)
 
 
-def encode_rows(frame, schema, pictures, banks, with_labels=True):
+def encode_rows(frame, schema, image_index, banks, with_labels=True):
     """Encode rows by a schema that is complete.
 
     Args:
         frame: A clean table with the schema's columns.
         schema: A `Schema` with vocabularies, classes and statistics.
-        pictures: Image feature -> int32 `(n,)` places in its bank, -1 for none.
-        banks: Image feature -> `ImageBank`.
+        image_index: Image feature -> int32 `(n,)` places in its bank, -1 for none.
+        banks: Image feature -> `ImageStore`.
         with_labels: Encode the tasks' columns as well.
 
     Returns:
@@ -104,7 +104,7 @@ def encode_rows(frame, schema, pictures, banks, with_labels=True):
     if with_labels:
         for task in schema.tasks:
             if task.kind == "match":
-                labels[task.name], weights[task.name] = _matches(schema, pictures, text)
+                labels[task.name], weights[task.name] = _matches(schema, image_index, text)
                 continue
             if task.kind == "caption":
                 labels[task.name] = encode_captions(frame[task.column].fillna("").astype(str), task)
@@ -116,11 +116,11 @@ def encode_rows(frame, schema, pictures, banks, with_labels=True):
             labels[task.name] = np.where(missing.reshape(-1, *(1,) * (values.ndim - 1)), 0, values).astype(
                 values.dtype
             )
-    images = {name: np.asarray(index, "int32") for name, index in pictures.items()}
+    images = {name: np.asarray(index, "int32") for name, index in image_index.items()}
     return Examples(schema, frame, text, numbers, numbers_present, images, dict(banks), labels, weights)
 
 
-def join(parts):
+def concatenate(parts):
     """Rows of several tables one after the other, to train on all of them.
 
     Args:
@@ -136,7 +136,7 @@ def join(parts):
 
     ```python
     more, _ = kf.data.load_rows("more.csv", data.schema)
-    train = kf.data.join([data.splits["train"], more])
+    train = kf.data.concatenate([data.splits["train"], more])
     ```
     """
     first = parts[0]
@@ -152,18 +152,18 @@ def join(parts):
     images, banks = {}, {}
     for name, bank in first.banks.items():
         images[name], banks[name] = [part.images[name] for part in parts], bank
-        # Parts of one table have their pictures in common already.
+        # Parts of one table have their images in common already.
         if any(part.banks[name] is not bank for part in parts):
             starts = np.cumsum([0, *(len(part.banks[name].keys) for part in parts[:-1])])
             images[name] = [np.where(i < 0, i, i + start) for i, start in zip(images[name], starts, strict=True)]
-            banks[name] = ImageBank([key for part in parts for key in part.banks[name].keys], bank.size)
+            banks[name] = ImageStore([key for part in parts for key in part.banks[name].keys], bank.size)
         images[name] = np.concatenate(images[name]).astype("int32")
     return Examples(first.schema, pd.concat([part.frame for part in parts]), images=images, banks=banks, **joined)
 
 
-def _matches(schema, pictures, text):
-    """The number of each text's picture; a row without one of the two teaches nothing, so its weight is 0."""
+def _matches(schema, image_index, text):
+    """The number of each text's image; a row without one of the two teaches nothing, so its weight is 0."""
     (image,), (words,) = schema.of_kind("image"), schema.of_kind("text")
-    index = np.asarray(pictures[image.name], "int32")
+    index = np.asarray(image_index[image.name], "int32")
     whole = (index >= 0) & (text[words.name] != 0).any(axis=1)
     return np.maximum(index, 0), whole.astype("float32")

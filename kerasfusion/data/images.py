@@ -1,4 +1,4 @@
-"""The picture column of a table: which distinct pictures there are, and whether they can be read."""
+"""The image column of a table: which distinct images there are, and whether they can be read."""
 
 import base64
 import binascii
@@ -17,57 +17,57 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from kerasfusion.data.clean import EXAMPLES, Skipped
+from kerasfusion.data.clean import EXAMPLES, SkippedRows
 from kerasfusion.data.errors import DataError, place, short, source_of
 from kerasfusion.data.limits import MOST_PIXELS
 from kerasfusion.data.table import IN_MEMORY, is_missing
 
-# What TensorFlow decodes, under Pillow's names; MPO is a JPEG with further pictures behind it, as phones
+# What TensorFlow decodes, under Pillow's names; MPO is a JPEG with further images behind it, as phones
 # write it.
 FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "WEBP")
 # Bytes of a file that are hashed at a time.
 _PART = 1024**2
-# What people have instead of a picture, by what it holds within its first bytes.
-NO_PICTURES = {
-    b"<svg": "SVG pictures are not supported (save as PNG or JPEG)",
-    b"<!doctype html": "a web page, not a picture (its download failed)",
-    b"<html": "a web page, not a picture (its download failed)",
-    b"git-lfs.github.com/spec": "a Git LFS pointer, not a picture (run git lfs pull)",
-    b"%pdf": "a PDF, not a picture (save as PNG or JPEG)",
-    b"ftypheic": "HEIC pictures are not supported (save as PNG or JPEG)",
-    b"ftypheix": "HEIC pictures are not supported (save as PNG or JPEG)",
-    b"ftypmif1": "HEIC pictures are not supported (save as PNG or JPEG)",
-    b"ftypavif": "AVIF pictures are not supported (save as PNG or JPEG)",
+# What people have instead of an image, by what it holds within its first bytes.
+NO_IMAGES = {
+    b"<svg": "SVG images are not supported (save as PNG or JPEG)",
+    b"<!doctype html": "a web page, not an image (its download failed)",
+    b"<html": "a web page, not an image (its download failed)",
+    b"git-lfs.github.com/spec": "a Git LFS pointer, not an image (run git lfs pull)",
+    b"%pdf": "a PDF, not an image (save as PNG or JPEG)",
+    b"ftypheic": "HEIC images are not supported (save as PNG or JPEG)",
+    b"ftypheix": "HEIC images are not supported (save as PNG or JPEG)",
+    b"ftypmif1": "HEIC images are not supported (save as PNG or JPEG)",
+    b"ftypavif": "AVIF images are not supported (save as PNG or JPEG)",
 }
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageCheck:
-    """What the headers of the pictures say.
+    """What the headers of the images say.
 
     Args:
-        problems: The rows whose picture cannot be used, by reason.
-        bad: Bool (number of pictures,), True where a picture was looked at and cannot be used.
-        sizes: Int32 (number of pictures, 2), height and width in pixels; 0 where bad or not looked at.
+        problems: The rows whose image cannot be used, by reason.
+        bad: Bool (number of images,), True where an image was looked at and cannot be used.
+        sizes: Int32 (number of images, 2), height and width in pixels; 0 where bad or not looked at.
     """
 
-    problems: Skipped
+    problems: SkippedRows
     bad: np.ndarray
     sizes: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageSources:
-    """The distinct pictures of a column. Files of equal bytes are one image, whatever their names.
+    """The distinct images of a column. Files of equal bytes are one image, whatever their names.
 
     Args:
         column: The column's name.
-        keys: Each picture once: an absolute path, or encoded bytes.
-        row_index: Int32 (number of rows,), the place in `keys` of each row's picture, -1 where it has none.
+        keys: Each image once: an absolute path, or encoded bytes.
+        row_index: Int32 (number of rows,), the place in `keys` of each row's image, -1 where it has none.
         names: What the cells name, each once: `keys`, and the paths of further copies of the same images.
         row_names: Int32 (number of rows,), the place in `names` of each row's own, -1 where it has none.
         rows: Int64 (number of rows,), row numbers from 1 as in the table.
-        unusable: Rows whose cell names no picture (a web address, broken base64); their `row_index` is -1.
+        unusable: Rows whose cell names no image (a web address, broken base64); their `row_index` is -1.
         unusable_rows: Bool (number of rows,), True for these.
     """
 
@@ -77,17 +77,17 @@ class ImageSources:
     names: list[str | bytes]
     row_names: np.ndarray
     rows: np.ndarray
-    unusable: Skipped
+    unusable: SkippedRows
     unusable_rows: np.ndarray
 
     def check(self, sample=None):
-        """Read the pictures' headers (not their pixels), several at a time.
+        """Read the images' headers (not their pixels), several at a time.
 
         Args:
-            sample: Look at this many pictures, evenly spread. None: at all.
+            sample: Look at this many images, evenly spread. None: at all.
 
         Returns:
-            An `ImageCheck`; its `problems` include `unusable`. A picture that is cut off behind its header
+            An `ImageCheck`; its `problems` include `unusable`. An image that is cut off behind its header
             passes.
         """
         count = len(self.keys)
@@ -95,7 +95,7 @@ class ImageSources:
         if sample is not None and sample < count:
             chosen = np.linspace(0, count - 1, sample).astype(int)
         with warnings.catch_warnings():
-            # Pillow warns about large pictures and odd metadata; what matters of it is in `_read_header`'s
+            # Pillow warns about large images and odd metadata; what matters of it is in `_read_header`'s
             # answer.
             warnings.simplefilter("ignore")
             with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
@@ -116,23 +116,23 @@ class ImageSources:
             reasons: dict reason -> places in `keys`.
 
         Returns:
-            `Skipped`.
+            `SkippedRows`.
         """
         return _problems(
             reasons, self.row_index, self.rows, self.column, lambda row: _shown(self.names[self.row_names[row]])
         )
 
     def decodable(self, check):
-        """The keys, emptied where a check found the picture bad: what is no file must not be read for its pixels."""
+        """The keys, emptied where a check found the image bad: what is no file must not be read for its pixels."""
         return [b"" if bad else key for key, bad in zip(self.keys, check.bad, strict=True)]
 
 
 def resolve_images(frame, column, image_dir=None, allow_outside=False):
-    """Find the distinct pictures of a column.
+    """Find the distinct images of a column.
 
     Args:
         frame: A frame from `clean_rows`.
-        column: Its picture column. Cells are paths (relative ones start from the table's folder), `file://`
+        column: Its image column. Cells are paths (relative ones start from the table's folder), `file://`
             addresses, encoded bytes, `{"bytes": …}` or `{"path": …}`, `data:image/png;base64,…`, or missing.
         image_dir: Folder that relative paths start from instead.
         allow_outside: Let paths lead out of the folder: `../x.png`, absolute ones, links. In a `DataFrame`, whose
@@ -142,14 +142,14 @@ def resolve_images(frame, column, image_dir=None, allow_outside=False):
         `ImageSources`.
 
     Raises:
-        DataError: Not one of the pictures exists, a path leads out of the folder, or a cell is no picture at
+        DataError: Not one of the images exists, a path leads out of the folder, or a cell is no image at
             all.
 
     Example:
     ```python
-    pictures = resolve_images(frame, "photo", image_dir="photos")
-    pictures.keys[pictures.row_index[0]]  # "/home/me/photos/cat.png"
-    print(pictures.check().problems)
+    images = resolve_images(frame, "photo", image_dir="photos")
+    images.keys[images.row_index[0]]  # "/home/me/photos/cat.png"
+    print(images.check().problems)
     ```
     """
     folder = os.path.abspath(image_dir if image_dir is not None else frame.attrs.get("folder", "."))
@@ -158,7 +158,7 @@ def resolve_images(frame, column, image_dir=None, allow_outside=False):
     cells = _contents(frame, column)
     codes, uniques = pd.factorize(cells)
     is_inside = _inside(folder)
-    keys, picture_of, unusable = {}, np.full(len(uniques) + 1, -1, "int32"), {}
+    keys, image_of, unusable = {}, np.full(len(uniques) + 1, -1, "int32"), {}
     for code, cell in enumerate(uniques):
         key, reason = _read_cell(cell)
         if reason:
@@ -170,34 +170,36 @@ def resolve_images(frame, column, image_dir=None, allow_outside=False):
             if not trusted and not is_inside(key):
                 raise DataError(
                     f"{place(frame, np.argmax(codes == code), column)}: {short(given)} leads out of the image folder "
-                    f"{folder}. Move the file, name the folder that holds the pictures (image_dir=…, --image-dir), "
+                    f"{folder}. Move the file, name the folder that holds the images (image_dir=…, --image-dir), "
                     "or allow such paths (allow_outside=True, --allow-outside)."
                 )
-        # Two ways to write one path are one picture.
-        picture_of[code] = keys.setdefault(key, len(keys))
+        # Two ways to write one path are one image.
+        image_of[code] = keys.setdefault(key, len(keys))
     rows = frame.index.to_numpy("int64") + 1
     problems = _problems(unusable, codes, rows, column, lambda row: _shown(uniques[codes[row]]))
-    names, row_names = list(keys), picture_of[codes]
+    names, row_names = list(keys), image_of[codes]
     first, image_of = _same_bytes(names)
     row_index = np.append(image_of, np.int32(-1))[row_names]
     keys = [names[i] for i in first]
     unusable_rows = (row_names < 0) & (codes >= 0)
     sources = ImageSources(column, keys, row_index, names, row_names, rows, problems, unusable_rows)
     if (codes < 0).all():
-        raise DataError(f"{source_of(frame)}: every cell of the picture column {column!r} is empty.")
+        raise DataError(f"{source_of(frame)}: every cell of the image column {column!r} is empty.")
     # Stops at the first that exists.
     if not any(isinstance(key, bytes) or os.path.isfile(key) for key in keys):
         example = f"; the first would be {sources.keys[0]}" if keys else ""
         raise DataError(
-            f"{source_of(frame)}: not one picture of column {column!r} exists. Searched "
-            f"{folder}{example}. Say where the pictures are (image_dir=…, --image-dir)."
+            f"{source_of(frame)}: not one image of column {column!r} exists. Searched "
+            f"{folder}{example}. Say where the images are (image_dir=…, --image-dir)."
             + (f"\n{problems}" if problems else "")
         )
     return sources
 
 
 def _same_bytes(names):
-    """The places of the distinct images, and int32 per name the number of its image. Only equal sizes are compared."""
+    """The places of the distinct images, and int32 per name the number of its image. Only equal sizes are
+    compared.
+    """
     sizes = pd.Series([_size(name) for name in names], dtype="int64")
     identity = np.arange(len(names)).astype(object)
     for i in np.flatnonzero(sizes.duplicated(keep=False) & (sizes > 0)):
@@ -245,7 +247,7 @@ def _contents(frame, column):
     if strange.any():
         position = np.argmax(strange)
         raise DataError(
-            f"{place(frame, position, column)}: a picture is a path, encoded bytes or {{'bytes': …}}, not "
+            f"{place(frame, position, column)}: an image is a path, encoded bytes or {{'bytes': …}}, not "
             f"{type(cells.iloc[position]).__name__}."
         )
     return cells
@@ -258,7 +260,7 @@ def _unpacked(cell):
 
 
 def _read_cell(cell):
-    """`(path or bytes, None)`, or `(None, reason)` if the cell names no picture that can be opened."""
+    """`(path or bytes, None)`, or `(None, reason)` if the cell names no image that can be opened."""
     if isinstance(cell, bytes):
         return cell, None
     if cell.startswith("data:"):
@@ -293,7 +295,7 @@ def _inside(folder):
 
 
 def _read_header(key):
-    """`(height, width)`, or the reason why the picture cannot be used."""
+    """`(height, width)`, or the reason why the image cannot be used."""
     try:
         if isinstance(key, str):
             found = os.stat(key)
@@ -311,7 +313,7 @@ def _read_header(key):
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return f"over {MOST_PIXELS // 10**6} megapixels"
     except Exception:  # Pillow's plugins let through whatever error a broken header leads them to
-        return _no_picture(key)
+        return _no_image(key)
     if width * height > MOST_PIXELS:
         return f"over {MOST_PIXELS // 10**6} megapixels"
     return refused or (height, width)
@@ -320,16 +322,16 @@ def _read_header(key):
 def _refusal(image):
     """Why TensorFlow cannot decode what Pillow can, None if it can."""
     if image.format not in FORMATS:
-        return f"{image.format} pictures are not supported (save as PNG or JPEG)"
+        return f"{image.format} images are not supported (save as PNG or JPEG)"
     if image.format == "WEBP" and image.is_animated:
-        return "animated WebP pictures are not supported (save one frame as PNG or JPEG)"
+        return "animated WebP images are not supported (save one frame as PNG or JPEG)"
     if image.format == "BMP" and (image.tile[0][0] != "raw" or image.tile[0][3][0] in ("1", "P;1", "P;2", "P;4")):
-        return "BMP pictures of fewer than 8 bits or with run lengths are not supported (save as PNG)"
+        return "BMP images of fewer than 8 bits or with run lengths are not supported (save as PNG)"
     return None
 
 
-def _no_picture(key):
-    """What a file or bytes that are no picture may be instead."""
+def _no_image(key):
+    """What a file or bytes that are no image may be instead."""
     try:
         if isinstance(key, bytes):
             beginning = key[:1000]
@@ -339,16 +341,16 @@ def _no_picture(key):
     except (OSError, ValueError):
         beginning = b""
     beginning = beginning.lower()
-    return next((reason for sign, reason in NO_PICTURES.items() if sign in beginning), "not a readable picture")
+    return next((reason for sign, reason in NO_IMAGES.items() if sign in beginning), "not a readable image")
 
 
 def _problems(reasons, ids, rows, column, shown):
-    """`Skipped` out of reason -> ids, for a table whose rows refer to these ids."""
-    problems = Skipped()
+    """`SkippedRows` out of reason -> ids, for a table whose rows refer to these ids."""
+    problems = SkippedRows()
     for reason, wanted in reasons.items():
         positions = np.flatnonzero(np.isin(ids, wanted))
         first = [(int(rows[p]), column, shown(p)) for p in positions[:EXAMPLES]]
-        problems += Skipped({reason: len(positions)}, {reason: first})
+        problems += SkippedRows({reason: len(positions)}, {reason: first})
     return problems
 
 

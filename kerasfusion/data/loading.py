@@ -8,25 +8,25 @@ from urllib.parse import quote
 import numpy as np
 
 from kerasfusion.bounds import check_bounds
-from kerasfusion.data.clean import Skipped, clean_features, clean_rows, duplicates_across_splits, whole_rows
+from kerasfusion.data.clean import SkippedRows, clean_features, clean_rows, duplicates_across_splits, whole_rows
+from kerasfusion.data.column_roles import ColumnRoles, infer_columns
+from kerasfusion.data.data_checks import run_data_checks
 from kerasfusion.data.errors import DataError, listed, nearest, source_of
 from kerasfusion.data.examples import Examples, encode_rows
-from kerasfusion.data.image_bank import ImageBank
+from kerasfusion.data.image_decoding import why_undecodable
+from kerasfusion.data.image_store import ImageStore
 from kerasfusion.data.images import resolve_images
-from kerasfusion.data.infer import Columns, infer_columns
+from kerasfusion.data.label_leakage import naming_rows, without_naming_rows
 from kerasfusion.data.labels import encode_labels, read_numbers
-from kerasfusion.data.leaks import naming_rows, without_naming_rows
 from kerasfusion.data.names import claims, reserved, safe_names
-from kerasfusion.data.picture_decoding import why_undecodable
-from kerasfusion.data.remarks import remarks
-from kerasfusion.data.schema import Feature, Schema, Task
+from kerasfusion.data.sample_weights import read_sample_weights
 from kerasfusion.data.split import make_splits
 from kerasfusion.data.table import is_missing, read_table
 from kerasfusion.data.tfds_source import is_tfds, read_tfds
-from kerasfusion.data.weights import read_weights
 from kerasfusion.preprocessing.text import learn_vocabulary
+from kerasfusion.schema import Feature, Schema, Task
 
-# Pictures are not made larger than this side unless asked: time grows with the area.
+# Images are not made larger than this side unless asked: time grows with the area.
 LARGEST_INFERRED_SIDE = 128
 # Texts longer than this many words are cut unless asked.
 LONGEST_INFERRED_TEXT = 128
@@ -44,14 +44,14 @@ class Data:
         notes: Sentences that a reader of the results should know.
         source: Name of the table.
         settings: Lines for people, `(what, value, why, flag)`: everything that was inferred or set.
-        image_sizes: Image feature -> int32 `(pictures, 2)`, height and width of each picture of its bank as it came.
+        image_sizes: Image feature -> int32 `(images, 2)`, height and width of each image of its bank as it came.
         arguments: What `load` was called with, by name.
     """
 
     schema: Schema
     splits: dict[str, Examples]
-    columns: Columns
-    skipped: Skipped
+    columns: ColumnRoles
+    skipped: SkippedRows
     notes: list[str]
     source: str
     settings: list[tuple[str, str, str, str]]
@@ -60,7 +60,7 @@ class Data:
 
     @property
     def texts_per_image(self):
-        """Mean number of training rows that show the same picture; 0 when there is no single picture column."""
+        """Mean number of training rows that show the same image; 0 when there is no single image column."""
         index = list(self.splits["train"].images.values())
         if len(index) != 1 or not (index[0] >= 0).any():
             return 0.0
@@ -95,25 +95,25 @@ def load(
     Args:
         source: A `.csv`, `.tsv`, `.jsonl`, `.json`, `.parquet` or `.npz` file, a DataFrame, `"shapes"` or
             `"sort_of_clevr"` (procedural worlds that ship with the package), or a TFDS set, `"tfds:clevr"`.
-        image: Column(s) with pictures; looked for when None. For TFDS, paths into its features, `"a/b"`.
+        image: Column(s) with images; looked for when None. For TFDS, paths into its features, `"a/b"`.
         text: Column(s) with text.
         numbers: Column(s) of plain numbers that go in as one vector.
         label: Column(s) to predict.
         label_kind: `"binary"`, `"classes"`, `"tags"`, `"number"`, or dict label -> kind; `"caption"` for sentences
-            that a model is to write about the picture, one in a row or a list of several.
+            that a model is to write about the image, one in a row or a list of several.
         split: Column that says train, validation or test.
         group: Column whose equal values must not straddle splits (a patient, a product).
         type: Column by which reports are broken down (question type).
         weight: Column of numbers from 0 by which a row's loss and metrics are multiplied while training and
             validating, in every task. The test split's scores stay unweighted.
-        match: Learn which text goes with which picture (retrieval) instead of a label.
+        match: Learn which text goes with which image (retrieval) instead of a label.
         image_size: `(height, width)` or one side in pixels.
         text_length: Words kept of a text, and of a caption.
         max_words: Size limit of the vocabulary.
         image_dir: Folder that relative image paths start from, instead of the table's own.
         allow_outside: Allow image paths that leave that folder.
-        cache_dir: Folder for decoded pictures, one folder in it for each picture column and size. They are decoded
-            once, also over several calls, and read from there while training, so that pictures may be larger than
+        cache_dir: Folder for decoded images, one folder in it for each image column and size. They are decoded
+            once, also over several calls, and read from there while training, so that images may be larger than
             memory. Without it, pixels are kept in memory up to 2 GiB, and beyond decoded in every epoch. Texts,
             numbers and labels are always kept in memory; they are small.
         drop_naming: Leave out rows whose text names a class, so that it cannot give the label away.
@@ -154,18 +154,18 @@ def load(
         skipped += dropped
     if columns.weight is not None:
         frame = frame.copy(deep=False)
-        frame[columns.weight] = read_weights(frame, columns.weight)
+        frame[columns.weight] = read_sample_weights(frame, columns.weight)
 
     sources = {column: resolve_images(frame, column, image_dir, allow_outside) for column in columns.image}
     checks = {column: found.check() for column, found in sources.items()}
     size, size_reason = _image_size(checks, image_size)
     caches = {column: _cache_folder(cache_dir, column, size) for column in sources}
     banks = {
-        column: ImageBank(found.decodable(checks[column]), size, cache_dir=caches[column])
+        column: ImageStore(found.decodable(checks[column]), size, cache_dir=caches[column])
         for column, found in sources.items()
     }
-    pictures = {column: found.row_index for column, found in sources.items()}
-    frame, pictures, dropped = _drop_bad_pictures(frame, columns, sources, checks, banks)
+    images = {column: found.row_index for column, found in sources.items()}
+    frame, images, dropped = _drop_bad_images(frame, columns, sources, checks, banks)
     skipped = skipped + dropped
 
     input_names, task_names = _names(columns, match)
@@ -175,9 +175,9 @@ def load(
             continue  # its words are learned below, from the training split
         labels[column], classes = encode_labels(frame, column, kind)
         tasks.append(Task(task_names[column], kind, column, classes))
-    splits, notes = make_splits(frame, columns, groups=list(pictures.values()), labels=labels, seed=seed)
+    splits, notes = make_splits(frame, columns, groups=list(images.values()), labels=labels, seed=seed)
     notes = [*unread, *leaks, *notes]
-    notes += [*duplicates_across_splits(frame, columns, splits), *remarks(frame, columns, pictures)]
+    notes += [*duplicates_across_splits(frame, columns, splits), *run_data_checks(frame, columns, images)]
     train = splits["train"]
     tasks = [_with_statistics(task, labels[task.column][train]) if task.kind == "number" else task for task in tasks]
 
@@ -204,7 +204,7 @@ def load(
     examples = encode_rows(
         frame,
         schema,
-        {names[column]: index for column, index in pictures.items()},
+        {names[column]: index for column, index in images.items()},
         {names[column]: bank for column, bank in banks.items()},
     )
     settings.append(
@@ -236,7 +236,7 @@ def load(
 def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_labels=True, columns=None):
     """Read another table for a schema that was learned before: to evaluate or to predict.
 
-    Every row is kept: a picture that cannot be read counts as missing, and is reported.
+    Every row is kept: an image that cannot be read counts as missing, and is reported.
 
     Args:
         source: A table as for `load`, with the schema's columns.
@@ -244,7 +244,7 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
         image_dir: As for `load`.
         allow_outside: As for `load`.
         with_labels: The table has the label columns; rows without a label are dropped and counted.
-        columns: The `Columns` of the data the schema came from, to keep its `type` column; optional.
+        columns: The `ColumnRoles` of the data the schema came from, to keep its `type` column; optional.
 
     Returns:
         tuple: `(Examples, Skipped)`.
@@ -265,23 +265,25 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
             + "".join(f" ({near[0]!r} to {name!r}?)" for name in lacking if (near := nearest(name, frame.columns)))
             + "."
         )
-    roles = Columns(tuple(kinds["image"]), tuple(kinds["text"]), tuple(kinds["numbers"]), labels, type=type_column)
-    frame, skipped = clean_rows(frame, roles) if with_labels else (clean_features(frame, roles), Skipped())
-    pictures, banks = {}, {}
+    roles = ColumnRoles(
+        tuple(kinds["image"]), tuple(kinds["text"]), tuple(kinds["numbers"]), labels, type=type_column
+    )
+    frame, skipped = clean_rows(frame, roles) if with_labels else (clean_features(frame, roles), SkippedRows())
+    images, banks = {}, {}
     for feature in schema.of_kind("image"):
         if is_missing(frame[feature.columns[0]]).all():
-            pictures[feature.name] = np.full(len(frame), -1, "int32")
-            banks[feature.name] = ImageBank([], feature.size)
+            images[feature.name] = np.full(len(frame), -1, "int32")
+            banks[feature.name] = ImageStore([], feature.size)
             continue
         found = resolve_images(frame, feature.columns[0], image_dir, allow_outside)
         check = found.check()
-        bank = ImageBank(found.decodable(check), feature.size)
+        bank = ImageStore(found.decodable(check), feature.size)
         bad = check.bad | bank.failed
         index = found.row_index.copy()
         index[(index >= 0) & bad[index]] = -1
         skipped = skipped + _as_missing(check.problems + _undecodable(found, bank.failed & ~check.bad))
-        pictures[feature.name], banks[feature.name] = index, bank
-    return encode_rows(frame, schema, pictures, banks, with_labels), skipped
+        images[feature.name], banks[feature.name] = index, bank
+    return encode_rows(frame, schema, images, banks, with_labels), skipped
 
 
 def _names(columns, match):
@@ -314,7 +316,7 @@ def _image_size(checks, wanted):
     side = int(np.clip(round(float(np.median(sizes)) / 8) * 8, 16, LARGEST_INFERRED_SIDE))
     low, high = sizes.min(axis=0), sizes.max(axis=0)
     seen = f"{low[0]} x {low[1]}" if (low == high).all() else f"{low[0]} x {low[1]} to {high[0]} x {high[1]}"
-    return (side, side), f"pictures are {seen}; at most {LARGEST_INFERRED_SIDE} unless given"
+    return (side, side), f"images are {seen}; at most {LARGEST_INFERRED_SIDE} unless given"
 
 
 def _sides(image_size):
@@ -334,7 +336,7 @@ def _check_settings(image_size, text_length, max_words, seed):
 
 
 def _cache_folder(cache_dir, column, size):
-    """A folder of its own for each picture column and size; a column's name may hold what a file's may not."""
+    """A folder of its own for each image column and size; a column's name may hold what a file's may not."""
     if cache_dir is None:
         return None
     name = quote(column, safe="")
@@ -345,18 +347,18 @@ def _cache_folder(cache_dir, column, size):
 
 def _cache_setting(column, cache):
     reasons = {
-        "reused": "decoded before; pictures unchanged",
+        "reused": "decoded before; images unchanged",
         "written": "decoded and written now",
-        "rewritten": "WRITTEN ANEW: it held other pictures, or they changed",
+        "rewritten": "WRITTEN ANEW: it held other images, or they changed",
     }
-    value = f"{cache.folder} ({len(cache.failed):,} pictures, {cache.bytes / 1e6:,.1f} MB)"
-    return f"picture cache ({column})", value, reasons[cache.state], "--cache-dir"
+    value = f"{cache.folder} ({len(cache.failed):,} images, {cache.bytes / 1e6:,.1f} MB)"
+    return f"image cache ({column})", value, reasons[cache.state], "--cache-dir"
 
 
-def _drop_bad_pictures(frame, columns, sources, checks, banks):
-    """Rows with a picture that cannot be read: dropped and counted; more than half of them is an error."""
+def _drop_bad_images(frame, columns, sources, checks, banks):
+    """Rows with an image that cannot be read: dropped and counted; more than half of them is an error."""
     bad_rows = np.zeros(len(frame), bool)
-    dropped = Skipped()
+    dropped = SkippedRows()
     for column, found in sources.items():
         bad = checks[column].bad | banks[column].failed
         bad_rows |= (found.row_index >= 0) & bad[found.row_index]
@@ -364,18 +366,18 @@ def _drop_bad_pictures(frame, columns, sources, checks, banks):
         dropped = dropped + checks[column].problems + _undecodable(found, banks[column].failed & ~checks[column].bad)
     if bad_rows.sum() * 2 > len(frame):
         raise DataError(
-            f"{frame.attrs.get('source', 'table')}: {bad_rows.sum():,} of {len(frame):,} rows have a picture that "
+            f"{frame.attrs.get('source', 'table')}: {bad_rows.sum():,} of {len(frame):,} rows have an image that "
             f"cannot be read.\n{dropped}"
         )
-    pictures = {column: found.row_index[~bad_rows] for column, found in sources.items()}
+    images = {column: found.row_index[~bad_rows] for column, found in sources.items()}
     attrs = frame.attrs
     frame = frame[~bad_rows]
     frame.attrs = attrs
-    return frame, pictures, dropped
+    return frame, images, dropped
 
 
 def _undecodable(found, failed):
-    """The rows whose picture has a sound header and broken contents."""
+    """The rows whose image has a sound header and broken contents."""
     rows = np.flatnonzero((found.row_index >= 0) & failed[found.row_index])
     reasons = {}
     for image in np.unique(found.row_index[rows]):
@@ -384,7 +386,7 @@ def _undecodable(found, failed):
 
 
 def _as_missing(skipped):
-    return Skipped(
+    return SkippedRows(
         {f"{reason}; taken as missing": count for reason, count in skipped.counts.items()},
         {f"{reason}; taken as missing": rows for reason, rows in skipped.examples.items()},
     )

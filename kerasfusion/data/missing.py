@@ -28,15 +28,15 @@ def drop_modalities(x, schema, real, random, rate):
     """Take one modality away from some rows of a training batch, as ModDrop does (arXiv 1501.00102).
 
     A modality is everything of one kind, as it is for the single-modality baselines: a row with two texts and a
-    picture loses both texts or the picture. A row that has two modalities or more loses one of them, each as likely
-    as the others, with probability `rate`; the last one always stays. In image-major batches a picture goes for all
+    image loses both texts or the image. A row that has two modalities or more loses one of them, each as likely
+    as the others, with probability `rate`; the last one always stays. In image-major batches an image goes for all
     of its texts or for none, and stays where one of them would be left with nothing; all else goes row by row.
 
     Args:
         x: dict of a batch's inputs, each `(B, …)`; image-major the image `(B, …)` and all else `(B, K, …)`.
         schema: Their `Schema`.
         real: bool `(B,)` or `(B, K)`, False for rows that only fill up the batch.
-        random: float32 `(B, 1 + K)` in [0, 1), with K = 1 for plain batches: a number for the picture, one per row.
+        random: float32 `(B, 1 + K)` in [0, 1), with K = 1 for plain batches: a number for the image, one per row.
         rate: The probability, below 1.
 
     Returns:
@@ -53,15 +53,15 @@ def drop_modalities(x, schema, real, random, rate):
     several = tf.reduce_sum(tf.cast(has, tf.float32), axis=-1)
     total = tf.where(several > 1, rate, 0.0)
 
-    is_picture = tf.constant([kind == "image" for kind in kinds])
-    picture = tf.reduce_any(has & is_picture, axis=-1)
+    is_image = tf.constant([kind == "image" for kind in kinds])
+    image = tf.reduce_any(has & is_image, axis=-1)
     share = tf.reduce_min(tf.where(flat, total / tf.maximum(several, 1.0), 1.0), axis=1, keepdims=True)
-    gone = picture[:, :1] & (random[:, :1] < share)
+    gone = image[:, :1] & (random[:, :1] < share)
 
-    # Given that the picture stays, the others are as likely to go as makes up the whole.
-    share = tf.where(picture, share, 0.0)
+    # Given that the image stays, the others are as likely to go as makes up the whole.
+    share = tf.where(image, share, 0.0)
     rest = tf.where(gone, 0.0, (total - share) / (1.0 - share))
-    others = tf.cast(has & ~is_picture, tf.float32)
+    others = tf.cast(has & ~is_image, tf.float32)
     count = tf.reduce_sum(others, axis=-1)
     wanted = tf.minimum(tf.floor(random[:, 1:] / rest * count), count - 1.0)
     chosen = (others > 0) & (tf.cumsum(others, axis=-1) - 1.0 == wanted[..., None])

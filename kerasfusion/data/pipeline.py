@@ -6,17 +6,17 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfusion.data.missing import drop_modalities
-from kerasfusion.data.steady import PARALLEL_CALLS, PREFETCHED, steady
-from kerasfusion.preprocessing.augment import RANDOM_NUMBERS, augment_pictures
+from kerasfusion.data.tf_options import PARALLEL_CALLS, PREFETCHED, without_autotune
+from kerasfusion.preprocessing.augment import RANDOM_NUMBERS, augment_images
 
-# A picture with more texts than this is entered several times.
+# An image with more texts than this is entered several times.
 MOST_TEXTS = 32
-# Batches whose pictures have like numbers of texts need little padding: entries are sorted by that number within
+# BatchedDataset whose images have like numbers of texts need little padding: entries are sorted by that number within
 # windows of so many batches, then the batches are shuffled.
 SORT_WINDOW = 32
 
 
-class Batches:
+class BatchedDataset:
     """How rows are put into batches, epoch by epoch, reproducibly.
 
     The order of an epoch depends on `(seed, epoch)` alone, so that training can start again at any of them: set
@@ -25,19 +25,19 @@ class Batches:
     Args:
         examples: An `Examples`.
         batch_size: Rows per batch; image-major, about so many texts per batch.
-        image_major: Keep the texts (or captions) of a picture together: `x["image"]` `(B, H, W, 3)`, everything
+        image_major: Keep the texts (or captions) of an image together: `x["image"]` `(B, H, W, 3)`, everything
             else `(B, K, …)`, weight 0 on padding.
         shuffle: Another order in every epoch.
         seed: Seed of the order and of the augmentation.
-        augment: An `Augmentation` of the pictures, for training batches alone; each entry's depends on
+        augment: An `Augmentation` of the images, for training batches alone; each entry's depends on
             `(seed, epoch)` and the entry, not on its batch. None changes nothing.
         modality_dropout: Probability that a row loses one of its modalities, for training batches alone; by
             `(seed, epoch)` and the entry as well. 0 changes nothing, nor does a schema of one modality.
 
     Attributes:
-        steps: Batches of a whole epoch.
+        steps: BatchedDataset of a whole epoch.
         epoch: The epoch that the next iteration reads.
-        first_step: Batches of the epoch that `dataset()` leaves out, because they were trained on before.
+        first_step: BatchedDataset of the epoch that `dataset()` leaves out, because they were trained on before.
 
     Raises:
         ValueError: image-major without exactly one image feature, or no rows.
@@ -66,7 +66,7 @@ class Batches:
         if image_major:
             if len(examples.schema.of_kind("image")) != 1:
                 raise ValueError("Image-major batches need exactly one image feature.")
-            self.entries = _group_by_picture(next(iter(examples.images.values())))
+            self.entries = _group_by_image(next(iter(examples.images.values())))
             self.counts = (self.entries >= 0).sum(axis=1)
             self.batch_size = max(1, round(batch_size / self.counts.mean()))
         else:
@@ -122,10 +122,10 @@ class Batches:
 
         batches = tf.data.Dataset.range(1).flat_map(current_order)
         batches = batches.map(self._gather(), num_parallel_calls=PARALLEL_CALLS).prefetch(PREFETCHED)
-        return steady(batches.apply(tf.data.experimental.assert_cardinality(left)))
+        return without_autotune(batches.apply(tf.data.experimental.assert_cardinality(left)))
 
     def _epoch(self, first, images, texts):
-        """Entries of the current epoch's batches from `first` on; random numbers for pictures and for dropping."""
+        """Entries of the current epoch's batches from `first` on; random numbers for images and for dropping."""
         order = self.order(self.epoch)[first:]
         # A third number: not the stream of the order.
         random, chances = (np.random.default_rng([self.seed, self.epoch, stream]) for stream in (1, 2))
@@ -147,15 +147,15 @@ class Batches:
             rows = tf.gather(entries, batch)
             rows = rows[:, : tf.reduce_max(tf.gather(counts, batch))] if self.image_major else rows[:, 0]
             real, rows = rows >= 0, tf.maximum(rows, 0)
-            pictures = rows[:, 0] if self.image_major else rows
+            images = rows[:, 0] if self.image_major else rows
             x = {}
             for feature in schema.features:
                 name = feature.name
                 if feature.kind == "image":
-                    index = tf.gather(arrays["images"][name], pictures)
+                    index = tf.gather(arrays["images"][name], images)
                     x[name], present = examples.banks[name].fetch(index)
                     if self.augment:
-                        changed = augment_pictures(x[name], random[:, image_names.index(name)], self.augment)
+                        changed = augment_images(x[name], random[:, image_names.index(name)], self.augment)
                         x[name] = tf.where(present[:, None, None, None], changed, x[name])
                     x[f"{name}_present"] = present
                 elif feature.kind == "text":
@@ -195,14 +195,14 @@ def _shifted(ids, real):
     return tf.where(following != 0, ids[..., :-1], 0), following
 
 
-def _group_by_picture(index):
-    """Rows of the same picture side by side: int32 `(entries, K)`, -1 as padding. Rows without one stand alone."""
+def _group_by_image(index):
+    """Rows of the same image side by side: int32 `(entries, K)`, -1 as padding. Rows without one stand alone."""
     order = np.argsort(index, kind="stable")
     sorted_index = index[order]
     starts = np.flatnonzero(np.r_[True, (np.diff(sorted_index) != 0) | (sorted_index[1:] < 0)])
     lengths = np.diff(np.r_[starts, len(order)])
     within = np.arange(len(order)) - np.repeat(starts, lengths)
-    parts = -(-lengths // MOST_TEXTS)  # entries per picture
+    parts = -(-lengths // MOST_TEXTS)  # entries per image
     entry = np.repeat(np.r_[0, np.cumsum(parts)[:-1]], lengths) + within // MOST_TEXTS
     grouped = np.full((parts.sum(), min(MOST_TEXTS, lengths.max())), -1, "int32")
     grouped[entry, within % MOST_TEXTS] = order

@@ -5,8 +5,8 @@ import pandas as pd
 
 from kerasfusion.data.captions import END
 from kerasfusion.data.labels import read_numbers
-from kerasfusion.data.schema import SPECIAL_TOKENS
 from kerasfusion.preprocessing.text import tokenize
+from kerasfusion.schema import SPECIAL_TOKENS
 
 MOST_BINS = 16
 MOST_SIZES = 8
@@ -18,7 +18,7 @@ def profile_splits(splits, image_sizes=None):
 
     Args:
         splits: Split name -> `Examples` of one schema and the same banks.
-        image_sizes: Image feature -> int32 `(pictures in the bank, 2)`, heights and widths in pixels of the pictures
+        image_sizes: Image feature -> int32 `(images in the bank, 2)`, heights and widths in pixels of the images
             as they came, 0 where unknown. None: sizes are left out.
 
     Returns:
@@ -36,7 +36,7 @@ def profile_splits(splits, image_sizes=None):
     columns = [column for feature in schema.of_kind("numbers") for column in feature.columns]
     return {
         "rows": {name: len(split) for name, split in splits.items()},
-        # Of a match the label is the row's own picture.
+        # Of a match the label is the row's own image.
         "labels": {task.name: _labels(task, splits) for task in schema.tasks if task.kind != "match"},
         "text": {feature.name: _text(feature, splits) for feature in schema.of_kind("text")},
         "image": {
@@ -99,12 +99,12 @@ def _words(texts, ids, vocabulary, length):
 
 
 def _image(feature, splits, sizes):
-    found = {"size": list(feature.size), "pictures": {}, "rows_per_picture": {}}
+    found = {"size": list(feature.size), "images": {}, "rows_per_image": {}}
     shown = {name: split.images[feature.name] for name, split in splits.items()}
     for name, index in shown.items():
         counts = np.unique(index[index >= 0], return_counts=True)[1]
-        found["pictures"][name] = len(counts)
-        found["rows_per_picture"][name] = _range(counts)
+        found["images"][name] = len(counts)
+        found["rows_per_image"][name] = _range(counts)
     if sizes is not None:
         used = np.unique(np.concatenate(list(shown.values())))
         sizes = sizes[used[used >= 0]]
@@ -131,7 +131,7 @@ def _repeats(schema, splits):
     found = {"rows": int(group.duplicated().sum()), "other_label": {}}
     for task in schema.tasks:
         if task.kind == "caption":
-            continue  # a picture may well be told in several ways
+            continue  # an image may well be told in several ways
         labels = np.concatenate([split.labels[task.name] for split in splits.values()])
         known = np.concatenate([split.weights[task.name] for split in splits.values()]) > 0
         pairs = pd.DataFrame({"group": group, "label": np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)})

@@ -5,8 +5,8 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from kerasfusion.data.column_roles import SPLITS
 from kerasfusion.data.errors import DataError, nearest, place, short, source_of
-from kerasfusion.data.infer import SPLITS
 from kerasfusion.data.labels import value_name
 
 NAMES = ("train", "validation", "test")
@@ -17,15 +17,15 @@ def make_splits(frame, columns, groups=None, labels=None, seed=0, fractions=(0.8
     """Say which rows train, which validate and which test.
 
     The table's split column decides where there is one; what it lacks is cut from its training rows. Rows
-    that share a value of the group column or a picture, or are linked by a chain of such rows, are never cut
+    that share a value of the group column or an image, or are linked by a chain of such rows, are never cut
     apart. The cut follows the first label: every class (tag, tenth of the range of a number) is dealt out in
     the same proportions, the rarest first.
 
     Args:
         frame: A frame from `clean_rows`.
-        columns: Its `Columns`.
+        columns: Its `ColumnRoles`.
         groups: A list of integer arrays (number of rows,), equal values belonging together and -1 alone: the
-            `row_index` of every picture column.
+            `row_index` of every image column.
         labels: Label column -> values from `encode_labels`. None: the cut does not look at labels.
         seed: Seed of the shuffle.
         fractions: Shares of train, validation and test; 0 for none.
@@ -40,7 +40,7 @@ def make_splits(frame, columns, groups=None, labels=None, seed=0, fractions=(0.8
 
     Example:
     ```python
-    splits, notes = make_splits(frame, columns, groups=[pictures.row_index], labels={"species": values})
+    splits, notes = make_splits(frame, columns, groups=[images.row_index], labels={"species": values})
     train = frame.iloc[splits["train"]]
     ```
     """
@@ -216,7 +216,7 @@ def _straddling(frame, columns, assigned, component):
 
 
 def _bond(columns):
-    return " or ".join(([repr(columns.group)] if columns.group else []) + ["picture"])
+    return " or ".join(([repr(columns.group)] if columns.group else []) + ["pixels"])
 
 
 def _unseen_classes(frame, columns, labels, assigned):

@@ -81,7 +81,7 @@ def read_table(source, columns_hint=None):
 
 
 def is_missing(series):
-    """Which cells hold nothing: NaN or None, blank strings, empty bytes, pictures without bytes or path.
+    """Which cells hold nothing: NaN or None, blank strings, empty bytes, images without bytes or path.
 
     Args:
         series: A column.
@@ -182,7 +182,7 @@ def _parse_csv(text, name, delimiter, keep):
     # A spreadsheet set to a country with decimal commas writes semicolons into its .csv files.
     delimiter = delimiter or max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    # Python limits a cell to 128 KiB, which a picture in base64 exceeds.
+    # Python limits a cell to 128 KiB, which an image in base64 exceeds.
     limit = csv.field_size_limit(2**31 - 1)
     header, rows, start = None, [], 1
     try:

@@ -1,4 +1,4 @@
-"""TFDS sets, and those that the package makes, as a table: one row per text, pictures as encoded bytes."""
+"""TFDS sets, and those that the package makes, as a table: one row per text, images as encoded bytes."""
 
 import importlib
 import importlib.util
@@ -7,8 +7,8 @@ import os
 import numpy as np
 import pandas as pd
 
+from kerasfusion.data.column_roles import SPLITS
 from kerasfusion.data.errors import DataError, nearest
-from kerasfusion.data.infer import SPLITS
 
 # Name of a set that the package makes -> the module that has its `prepare`.
 OWN = {"shapes": "kerasfusion.data.shapes_world", "sort_of_clevr": "kerasfusion.data.sort_of_clevr"}
@@ -79,7 +79,7 @@ def read_tfds(source, roles):
 
 
 def _own_roles(label):
-    """What is known of the package's sets; questions go with answers, not with what is said of the whole picture."""
+    """What is known of the package's sets; questions go with answers, not with what is said of the whole image."""
     if label is None or any(path.startswith("questions/") for path in _as_list(label)):
         return _OWN_ROLES
     return {"image": _OWN_ROLES["image"]}

@@ -1,13 +1,13 @@
-"""What an encoded picture is put into words by: one word after the other, given those before."""
+"""What an encoded image is put into words by: one word after the other, given those before."""
 
-from kerasfusion.decoders.attend import AttendDecoder
+from kerasfusion.decoders.attention_lstm import AttentionLSTMDecoder
 from kerasfusion.decoders.base import Decoder
 from kerasfusion.decoders.generation import beam_search, sample, score
 from kerasfusion.decoders.recurrent import GRUDecoder, LSTMDecoder
 from kerasfusion.decoders.transformer import TransformerDecoder
 
 DECODERS = {
-    "attend": AttendDecoder,
+    "attend": AttentionLSTMDecoder,
     "gru": GRUDecoder,
     "lstm": LSTMDecoder,
     "transformer": TransformerDecoder,
@@ -15,7 +15,7 @@ DECODERS = {
 
 __all__ = [
     "DECODERS",
-    "AttendDecoder",
+    "AttentionLSTMDecoder",
     "Decoder",
     "GRUDecoder",
     "LSTMDecoder",

@@ -12,7 +12,7 @@ class Decoder(keras.layers.Layer):
     Both give the same numbers. A subclass says how in `build_decoder`, `remember`, `begin` and `step`, and may
     override `decode`, which without that takes one step after the other.
 
-    Several texts of one context, K captions of one picture or K beams, are a further axis: what depends on the
+    Several texts of one context, K captions of one image or K beams, are a further axis: what depends on the
     context alone is computed once.
 
     Args:
@@ -107,8 +107,8 @@ class Decoder(keras.layers.Layer):
     def batch_norm(self, name, width):
         """Batch normalization of the context's vector, built, in this layer's precision.
 
-        What a pretrained network makes of different pictures is mostly one vector. Left as it is, that part alone
-        drives a recurrent network's gates to their ends, where what differs between pictures is not seen.
+        What a pretrained network makes of different images is mostly one vector. Left as it is, that part alone
+        drives a recurrent network's gates to their ends, where what differs between images is not seen.
         """
         layer = keras.layers.BatchNormalization(momentum=0.9, name=name, dtype=self.dtype_policy)
         layer.build((None, width))

@@ -67,7 +67,7 @@ def rows_by_text(texts, output, states, units):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class LSTMDecoder(RecurrentDecoder):
-    """A long short-term memory that sees the picture once, before the first word (Show and Tell, arXiv 1411.4555).
+    """A long short-term memory that sees the image once, before the first word (Show and Tell, arXiv 1411.4555).
 
     Example:
 

@@ -49,7 +49,7 @@ class DecoderBlock(keras.layers.Layer):
         query, key, value = (split_heads(ops.reshape(part, (-1, length, units)), self.heads) for part in parts)
         own = ops.reshape(attention(query, key, value, earlier(length)), (-1, texts, length, units))
         words = words + self.branch_dropout(self.words_out(own), training=training)
-        # The texts of one picture ask its cells together.
+        # The texts of one image ask its cells together.
         rows = ops.reshape(self.context_query(self.norms[1](words)), (-1, texts * length, units))
         seen = attention(split_heads(rows, self.heads), *memory, mask)
         seen = ops.reshape(seen, (-1, texts, length, units))

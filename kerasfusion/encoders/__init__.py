@@ -1,4 +1,4 @@
-"""One modality to a sequence, a pooled vector and a mask (and a picture's grid)."""
+"""One modality to a sequence, a pooled vector and a mask (and an image's grid)."""
 
 from kerasfusion.encoders.image import (
     IMAGE_ENCODERS,
@@ -14,7 +14,7 @@ from kerasfusion.encoders.image import (
     VGG16Encoder,
     VisionTransformer,
 )
-from kerasfusion.encoders.numbers import NumbersEncoder
+from kerasfusion.encoders.numeric import NumericEncoder
 from kerasfusion.encoders.text import (
     TEXT_ENCODERS,
     AverageEmbeddingEncoder,
@@ -47,7 +47,7 @@ __all__ = [
     "KerasHubTextEncoder",
     "LSTMEncoder",
     "MobileNetV2Encoder",
-    "NumbersEncoder",
+    "NumericEncoder",
     "ResNet50Encoder",
     "ResidualCNN",
     "RowRNN",

@@ -1,57 +1,63 @@
-"""Scores with intervals, baselines, pictures."""
+"""Scores with intervals, baselines, images."""
 
 from kerasfusion.evaluation.calibration import calibrate, calibration_scores, fit_temperature
 from kerasfusion.evaluation.caption_report import CaptionReport
 from kerasfusion.evaluation.caption_scores import CaptionScores, score_captions
-from kerasfusion.evaluation.comparison import Compared, TaskComparison, compare
-from kerasfusion.evaluation.embedding import embed_pictures, embed_texts
-from kerasfusion.evaluation.match_report import MatchReport
-from kerasfusion.evaluation.page import (
-    save_page,
+from kerasfusion.evaluation.comparison import ModelComparison, TaskComparison, compare
+from kerasfusion.evaluation.embedding import embed_images, embed_texts
+from kerasfusion.evaluation.html_report import (
+    save_report,
     write_comparison_page,
     write_evaluation_page,
-    write_page,
     write_robustness_page,
+    write_run_report,
 )
-from kerasfusion.evaluation.predict import decide, names, predict_logits, predict_rows, predictions
-from kerasfusion.evaluation.report import TaskReport, report
-from kerasfusion.evaluation.reranking import Reranked, rerank
-from kerasfusion.evaluation.results import comparison_rows, record, score_rows
+from kerasfusion.evaluation.predict import (
+    decode_predictions,
+    postprocess,
+    predict_classes,
+    predict_logits,
+    predict_rows,
+)
+from kerasfusion.evaluation.report import TaskReport, evaluate
+from kerasfusion.evaluation.reranking import RerankingResult, rerank
+from kerasfusion.evaluation.results import append_results, comparison_rows, score_rows
+from kerasfusion.evaluation.retrieval_report import MatchReport
 from kerasfusion.evaluation.robustness import Robustness, robustness
 from kerasfusion.evaluation.scores import Score, score
 
 __all__ = [
     "CaptionReport",
     "CaptionScores",
-    "Compared",
     "MatchReport",
-    "Reranked",
+    "ModelComparison",
+    "RerankingResult",
     "Robustness",
     "Score",
     "TaskComparison",
     "TaskReport",
+    "append_results",
     "calibrate",
     "calibration_scores",
     "compare",
     "comparison_rows",
-    "decide",
-    "embed_pictures",
+    "decode_predictions",
+    "embed_images",
     "embed_texts",
+    "evaluate",
     "fit_temperature",
-    "names",
+    "postprocess",
+    "predict_classes",
     "predict_logits",
     "predict_rows",
-    "predictions",
-    "record",
-    "report",
     "rerank",
     "robustness",
-    "save_page",
+    "save_report",
     "score",
     "score_captions",
     "score_rows",
     "write_comparison_page",
     "write_evaluation_page",
-    "write_page",
     "write_robustness_page",
+    "write_run_report",
 ]

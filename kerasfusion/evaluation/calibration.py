@@ -7,7 +7,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_softmax
 
 from kerasfusion.evaluation.predict import predict_logits
-from kerasfusion.models import heads_of
+from kerasfusion.models import get_heads
 
 BINS = 15
 # No temperature above this, nor below one divided by it.
@@ -38,7 +38,7 @@ def calibrate(model, examples):
     tasks = [task for task in examples.schema.tasks if task.kind in ("binary", "classes", "tags")]
     if not tasks:
         return {}
-    logits, heads, found = predict_logits(model, examples), heads_of(model), {}
+    logits, heads, found = predict_logits(model, examples), get_heads(model), {}
     for task in tasks:
         weights = examples.weights[task.name]
         labelled = weights > 0

@@ -1,16 +1,16 @@
-"""Captions without a decoder: the commonest one, and that of the picture that looks most alike."""
+"""Captions without a decoder: the commonest one, and that of the image that looks most alike."""
 
 import collections
 
 import numpy as np
 import tensorflow as tf
 
-from kerasfusion.data.steady import PREFETCHED, steady
+from kerasfusion.data.tf_options import PREFETCHED, without_autotune
 from kerasfusion.evaluation.caption_scores import normalized
 from kerasfusion.models.graph import only_reader
 
 BATCH_SIZE = 64
-# Pictures compared at once: 256 beside a million are 1 GB of float32.
+# Images compared at once: 256 beside a million are 1 GB of float32.
 QUERIES = 256
 
 
@@ -27,11 +27,11 @@ def majority_caption(captions):
 
 
 def nearest_captions(features, train_features, train_captions):
-    """For each picture the caption of the training picture that is most like it.
+    """For each image the caption of the training image that is most like it.
 
     Args:
-        features: float `(n, d)`, features of the pictures.
-        train_features: float `(m, d)`, those of the training pictures.
+        features: float `(n, d)`, features of the images.
+        train_features: float `(m, d)`, those of the training images.
         train_captions: Sequence of str `(m,)`, a caption of each.
 
     Returns:
@@ -48,13 +48,13 @@ def nearest_captions(features, train_features, train_captions):
     return [train_captions[place] for part in parts for place in (part @ train_features.T).argmax(axis=1)]
 
 
-def picture_features(model, examples, rows):
-    """What a model's own image encoder makes of pictures.
+def image_features(model, examples, rows):
+    """What a model's own image encoder makes of images.
 
     Args:
-        model: A functional model with one layer that alone reads the picture, such as `kf.models.captioner` makes.
+        model: A functional model with one layer that alone reads the image, such as `kf.models.captioner` makes.
         examples: `Examples` with one image feature.
-        rows: int `(n,)`, the rows whose pictures are wanted.
+        rows: int `(n,)`, the rows whose images are wanted.
 
     Returns:
         float32 `(n, d)`, the mean over the cells of its grid.
@@ -68,8 +68,8 @@ def picture_features(model, examples, rows):
         return tf.reduce_mean(encoder(pixels, training=False)["sequence"], axis=1)
 
     batches = tf.data.Dataset.from_tensor_slices(examples.images[image.name][rows]).batch(BATCH_SIZE)
-    pictures = steady(batches.map(bank.fetch).prefetch(PREFETCHED))
-    return np.concatenate([mean(pixels).numpy() for pixels, _ in pictures])
+    images = without_autotune(batches.map(bank.fetch).prefetch(PREFETCHED))
+    return np.concatenate([mean(pixels).numpy() for pixels, _ in images])
 
 
 def _unit(vectors):

@@ -1,11 +1,11 @@
-"""How well a model puts the pictures of a split into words, beside captions that it has to beat."""
+"""How well a model puts the images of a split into words, beside captions that it has to beat."""
 
 import dataclasses
 
 import numpy as np
 import pandas as pd
 
-from kerasfusion.evaluation.caption_baselines import majority_caption, nearest_captions, picture_features
+from kerasfusion.evaluation.caption_baselines import image_features, majority_caption, nearest_captions
 from kerasfusion.evaluation.caption_scores import require_scorers, score_captions
 from kerasfusion.evaluation.captions import generate_captions
 from kerasfusion.evaluation.scores import standing, verdict
@@ -18,9 +18,9 @@ class CaptionReport:
     Args:
         task: The `Task`.
         scores: Name -> `CaptionScores`, the model first, then its baselines.
-        captions: Name -> list of str `(n,)`, one for each picture.
+        captions: Name -> list of str `(n,)`, one for each image.
         references: Lists of str `(n,)`, what people wrote of each.
-        rows: Positions of the pictures' first rows in the examples, `(n,)`.
+        rows: Positions of the images' first rows in the examples, `(n,)`.
     """
 
     task: object
@@ -31,7 +31,7 @@ class CaptionReport:
 
     @property
     def ciders(self):
-        """Name -> CIDEr, a `Score`: the figure that decides, as it alone has an interval over pictures."""
+        """Name -> CIDEr, a `Score`: the figure that decides, as it alone has an interval over images."""
         return {name: found.cider for name, found in self.scores.items()}
 
     @property
@@ -48,7 +48,7 @@ class CaptionReport:
     def verdict(self):
         """One sentence: whether the model beats the best of its baselines, and its BLEU-4."""
         own = next(iter(self.scores.values()))
-        return f"{verdict(self.task.title, self.ciders)} BLEU-4 {own.bleu[3]:.1f}, {len(self.rows):,} pictures."
+        return f"{verdict(self.task.title, self.ciders)} BLEU-4 {own.bleu[3]:.1f}, {len(self.rows):,} images."
 
     def to_dict(self):
         """As in `metrics.json`."""
@@ -61,17 +61,17 @@ class CaptionReport:
 
 
 def caption_rows(examples, task):
-    """What there is to caption: one row for each picture, and what people wrote of it.
+    """What there is to caption: one row for each image, and what people wrote of it.
 
-    Rows belong together where all that the model sees is the same: picture, and texts where there are any.
+    Rows belong together where all that the model sees is the same: image, and texts where there are any.
 
     Args:
         examples: `Examples` with captions.
         task: Their `Task` of kind `"caption"`.
 
     Returns:
-        tuple: int `(n,)`, positions of the pictures' first rows; lists of str `(n,)`, their captions. Rows without a
-        caption, or a picture that can be read, are left out.
+        tuple: int `(n,)`, positions of the images' first rows; lists of str `(n,)`, their captions. Rows without a
+        caption, or an image that can be read, are left out.
     """
     (image,) = examples.schema.of_kind("image")
     index = examples.images[image.name]
@@ -84,7 +84,7 @@ def caption_rows(examples, task):
 
 
 def write_and_score(models, examples, task, train=None):
-    """Let models caption a split's pictures, greedily, and score what they wrote.
+    """Let models caption a split's images, greedily, and score what they wrote.
 
     Args:
         models: Name -> captioner, the one reported on first.
@@ -97,20 +97,20 @@ def write_and_score(models, examples, task, train=None):
 
     Raises:
         ImportError: The extra `[caption]` is not installed.
-        ValueError: No row has a picture and a caption.
+        ValueError: No row has an image and a caption.
     """
     require_scorers()
     rows = caption_rows(examples, task)[0]
     written = {name: generate_captions(model, examples.take(rows)) for name, model in models.items()}
     features = None
     if train is not None:
-        pictures = ((train, caption_rows(train, task)[0]), (examples, rows))
-        features = [picture_features(next(iter(models.values())), *own) for own in pictures]
+        images = ((train, caption_rows(train, task)[0]), (examples, rows))
+        features = [image_features(next(iter(models.values())), *own) for own in images]
     return caption_report(written, examples, task, train, features)
 
 
 def caption_report(captions, examples, task, train=None, features=None):
-    """Score captions of a split's pictures, and those of the baselines.
+    """Score captions of a split's images, and those of the baselines.
 
     Args:
         captions: Name -> list of str `(n,)`: what models wrote for the rows that `caption_rows` names, the one
@@ -118,7 +118,7 @@ def caption_report(captions, examples, task, train=None, features=None):
         examples: The split's `Examples`, with captions.
         task: The `Task`.
         train: Training `Examples`, for the baselines and the share of novel captions; None leaves these out.
-        features: Features of the training pictures and of these, float `(m, d)` and `(n, d)`, in the order of their
+        features: Features of the training images and of these, float `(m, d)` and `(n, d)`, in the order of their
             `caption_rows`, for the nearest neighbor; None leaves it out.
 
     Returns:
@@ -126,11 +126,11 @@ def caption_report(captions, examples, task, train=None, features=None):
 
     Raises:
         ImportError: The extra `[caption]` is not installed.
-        ValueError: No row has a picture and a caption, or there are not as many captions as pictures.
+        ValueError: No row has an image and a caption, or there are not as many captions as images.
     """
     rows, references = caption_rows(examples, task)
     if not len(rows):
-        raise ValueError("No row has both a picture that can be read and a caption: nothing to score.")
+        raise ValueError("No row has both an image that can be read and a caption: nothing to score.")
     (image,) = examples.schema.of_kind("image")
     captions, known = dict(captions), ()
     if train is not None:
@@ -144,8 +144,8 @@ def caption_report(captions, examples, task, train=None, features=None):
     return CaptionReport(task, scores, captions, references, rows)
 
 
-def shown_pictures(found, count, seed=0):
-    """A few pictures to be looked at, drawn from all; of several draws with one seed the smaller is in the larger.
+def shown_images(found, count, seed=0):
+    """A few images to be looked at, drawn from all; of several draws with one seed the smaller is in the larger.
 
     Args:
         found: A `CaptionReport`.

@@ -15,11 +15,11 @@ TOKENS = "words as kerasfusion.preprocessing.standardize makes them: lower case,
 
 @dataclasses.dataclass(frozen=True)
 class CaptionScores:
-    """What captions of some pictures reached.
+    """What captions of some images reached.
 
     Args:
-        cider: CIDEr-D, mean over pictures, with its interval; pycocoevalcap's scale, on which 1 is often written 100.
-            Of one picture alone it is 0.
+        cider: CIDEr-D, mean over images, with its interval; pycocoevalcap's scale, on which 1 is often written 100.
+            Of one image alone it is 0.
         bleu: BLEU-1 to BLEU-4 of all captions together, from 0 to 100.
         rouge_l: Mean ROUGE-L, from 0 to 1.
         words: Number of distinct words in all captions.
@@ -65,10 +65,10 @@ def score_captions(captions, references, known=(), groups=None, seed=0):
     they are (no Java, no further tokenizer).
 
     Args:
-        captions: Sequence of str `(n,)`, one for each picture.
-        references: Lists of str `(n,)`, all captions of each picture, at least one.
+        captions: Sequence of str `(n,)`, one for each image.
+        references: Lists of str `(n,)`, all captions of each image, at least one.
         known: The training captions, for the share of novel ones.
-        groups: int `(n,)`: captions of one group (the same picture) are drawn together for the interval; None, each
+        groups: int `(n,)`: captions of one group (the same image) are drawn together for the interval; None, each
             alone.
         seed: Seed of the interval.
 
@@ -77,7 +77,7 @@ def score_captions(captions, references, known=(), groups=None, seed=0):
 
     Raises:
         ImportError: The extra `[caption]` is not installed.
-        ValueError: There are no captions, or a picture has no reference.
+        ValueError: There are no captions, or an image has no reference.
 
     Example:
 
@@ -101,7 +101,7 @@ def score_captions(captions, references, known=(), groups=None, seed=0):
     flat = iter(normalized([text for own in references for text in own]))
     references = [list(itertools.islice(flat, len(own))) for own in references]
 
-    # The n-th reference of every picture; None where a picture has fewer.
+    # The n-th reference of every image; None where an image has fewer.
     streams = list(itertools.zip_longest(*references))
     as_they_are = {"tokenize": "none", "smooth_method": "none", "force": True}
     scorers = [BLEU(max_ngram_order=order, **as_they_are) for order in (1, 2, 3, 4)]

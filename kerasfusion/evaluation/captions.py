@@ -1,15 +1,15 @@
-"""What a captioner writes about pictures, and what it looked at."""
+"""What a captioner writes about images, and what it looked at."""
 
 import functools
 
 import keras
 import tensorflow as tf
 
-from kerasfusion.data.pipeline import Batches
+from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.decoders import beam_search, sample
 from kerasfusion.models import CaptionerParts
+from kerasfusion.preprocessing.detokenize import drawn, words_of
 from kerasfusion.preprocessing.text import join_words
-from kerasfusion.preprocessing.writing import drawn, words_of
 
 BATCH_SIZE = 64
 STRATEGIES = ("greedy", "beam", "sample")
@@ -74,11 +74,11 @@ def attention_maps(model, examples):
         looked at a text as well, to less.
 
     Raises:
-        ValueError: the decoder attends to nothing, or the picture's cells make no grid.
+        ValueError: the decoder attends to nothing, or the image's cells make no grid.
     """
     parts = CaptionerParts(model)
     if not hasattr(parts.decoder, "attention"):
-        raise ValueError(f"{parts.decoder.name} sees the picture as one vector: there is no attention to show.")
+        raise ValueError(f"{parts.decoder.name} sees the image as one vector: there is no attention to show.")
     (image,) = examples.schema.of_kind("image")
     height, width = _cells(model.get_layer(f"encode_{image.name}"), image)
     before = sum(f.length for f in examples.schema.features if f.kind == "text" and f.name < image.name)
@@ -98,14 +98,14 @@ def attention_maps(model, examples):
 
 
 def _cells(encoder, image):
-    """Height and width of the grid that an encoder makes of its pictures."""
+    """Height and width of the grid that an encoder makes of its images."""
     return encoder.compute_output_spec(keras.KerasTensor((1, *image.size, 3), "uint8"))["grid"].shape[1:3]
 
 
 def _over(parts, examples, function):
     """`function(context, number)` of each batch of rows."""
     names = set(parts.encode.input)
-    batches = Batches(examples, BATCH_SIZE).dataset().map(lambda x, *_: {name: x[name] for name in names})
+    batches = BatchedDataset(examples, BATCH_SIZE).dataset().map(lambda x, *_: {name: x[name] for name in names})
 
     def encode_and_call(x, number):
         return function(parts.encode(x, training=False), number)

@@ -14,7 +14,7 @@ PRIOR_SEEDS = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class Compared:
+class ModelComparison:
     """One model's score over its seeds.
 
     Args:
@@ -46,7 +46,7 @@ class TaskComparison:
     Args:
         task: The `Task`.
         metric: `"accuracy"`, `"f1_micro"` or `"mae"`.
-        scores: Name -> `Compared`, the best first.
+        scores: Name -> `ModelComparison`, the best first.
         rows: Test rows.
         seeds: Seeds of every model.
     """
@@ -96,7 +96,7 @@ def compare(task, labels, decided, groups=None):
         task: A `Task`; its main score is compared (see `kf.evaluation.score`).
         labels: Labels of `n` rows.
         decided: Name -> list of decisions, one for each seed, in the form of the labels. All have as many seeds.
-        groups: int `(n,)`: rows of one group (the same picture); None, each row alone.
+        groups: int `(n,)`: rows of one group (the same image); None, each row alone.
 
     Returns:
         TaskComparison
@@ -123,7 +123,7 @@ def compare(task, labels, decided, groups=None):
     for name in order:
         own = estimate(values[name], (between[name],))
         low, high = own.interval()
-        scores[name] = Compared(
+        scores[name] = ModelComparison(
             own.mean,
             max(low, 0.0),
             high if metric == "mae" else min(high, 1.0),

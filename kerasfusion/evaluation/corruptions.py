@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfusion.data.missing import take_away
-from kerasfusion.data.schema import SPECIAL_TOKENS
+from kerasfusion.schema import SPECIAL_TOKENS
 
 UNKNOWN = SPECIAL_TOKENS.index("[UNK]")
-# At degree 1: deviation of the noise in gray levels, and that of the blur as a share of a picture's shorter side.
+# At degree 1: deviation of the noise in gray levels, and that of the blur as a share of an image's shorter side.
 MOST_NOISE = 128.0
 MOST_BLUR = 1 / 8
 
@@ -50,7 +50,7 @@ def mask_words(x, features, degree, seed):
 
 
 def add_noise(x, features, degree, seed):
-    """Add Gaussian noise to the pixels, with a deviation of up to 128 gray levels. Missing pictures stay missing."""
+    """Add Gaussian noise to the pixels, with a deviation of up to 128 gray levels. Missing images stay missing."""
     changed = dict(x)
     for place, feature in enumerate(features):
         pixels = tf.cast(x[feature.name], tf.float32)
@@ -60,7 +60,7 @@ def add_noise(x, features, degree, seed):
 
 
 def blur(x, features, degree, seed):
-    """Blur the pictures with a Gaussian of up to an eighth of their shorter side."""
+    """Blur the images with a Gaussian of up to an eighth of their shorter side."""
     changed = dict(x)
     for feature in features:
         deviation = degree * MOST_BLUR * min(feature.size)

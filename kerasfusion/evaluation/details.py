@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from kerasfusion.evaluation.predict import names
+from kerasfusion.evaluation.predict import decode_predictions
 from kerasfusion.evaluation.thumbnails import thumbnail
 
 # A matrix of more classes cannot be read; its largest cells beside the diagonal can.
@@ -68,7 +68,10 @@ def ranked(found):
 def example(found, examples, place):
     """One row as a page shows it: its number in the table, what went in, what came out."""
     position = int(found.rows[place])
-    answer, label = names(found.task, found.decided[[place]])[0], names(found.task, found.labels[[place]])[0]
+    answer, label = (
+        decode_predictions(found.task, found.decided[[place]])[0],
+        decode_predictions(found.task, found.labels[[place]])[0],
+    )
     shown = {"row": int(examples.frame.index[position]) + 1, "inputs": row_inputs(examples, position)}
     if found.task.kind == "number":
         return {**shown, "answer": float(answer), "label": float(label), "error": float(answer - label)}
@@ -136,14 +139,14 @@ def _confusion(found):
 
 
 def row_inputs(examples, position):
-    """What went into one row: a list of dicts with `name`, `kind` and `text`, `numbers` or a picture's `src`."""
+    """What went into one row: a list of dicts with `name`, `kind` and `text`, `numbers` or an image's `src`."""
     shown = []
     for feature in examples.schema.features:
         cell = {"name": feature.title, "kind": feature.kind}
         if feature.kind == "image":
-            picture = examples.images[feature.name][position]
-            cell["given"] = bool(picture >= 0)
-            made = thumbnail(examples.banks[feature.name].encoded(picture)) if picture >= 0 else None
+            image = examples.images[feature.name][position]
+            cell["given"] = bool(image >= 0)
+            made = thumbnail(examples.banks[feature.name].encoded(image)) if image >= 0 else None
             if made is not None:
                 cell["src"], (cell["width"], cell["height"]) = made
             path = examples.frame[feature.columns[0]].iloc[position]

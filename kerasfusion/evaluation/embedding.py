@@ -1,9 +1,9 @@
-"""What a dual encoder makes of the rows: every text and every distinct picture through its branch once."""
+"""What a dual encoder makes of the rows: every text and every distinct image through its branch once."""
 
 import numpy as np
 
-from kerasfusion.data.pipeline import Batches
-from kerasfusion.models import dual_branch
+from kerasfusion.data.pipeline import BatchedDataset
+from kerasfusion.models import get_tower
 
 BATCH_SIZE = 256
 
@@ -21,32 +21,32 @@ def embed_texts(model, examples):
     return _embed(model, examples, "text")[0]
 
 
-def embed_pictures(model, examples):
-    """Embed every distinct picture of the rows, however many texts it has.
+def embed_images(model, examples):
+    """Embed every distinct image of the rows, however many texts it has.
 
     Args:
         model: What `kf.models.dual_encoder` made.
         examples: `Examples`.
 
     Returns:
-        tuple: int32 `(m,)`, their places in the bank, rising; float32 `(m, d)`, rows of length 1. Pictures that
+        tuple: int32 `(m,)`, their places in the bank, rising; float32 `(m, d)`, rows of length 1. Images that
         cannot be read are left out.
     """
     (feature,) = examples.schema.of_kind("image")
     index = examples.images[feature.name]
     rows = np.flatnonzero(index >= 0)
-    pictures, first = np.unique(index[rows], return_index=True)
+    images, first = np.unique(index[rows], return_index=True)
     embeddings, there = _embed(model, examples.take(rows[first]), "image")
-    return pictures[there], embeddings[there]
+    return images[there], embeddings[there]
 
 
 def _embed(model, examples, kind):
     """Embeddings, and which rows have something to embed."""
     (feature,) = examples.schema.of_kind(kind)
-    branch = dual_branch(model, feature)
+    branch = get_tower(model, feature)
     parts, there = [np.zeros((0, branch.output_shape[-1]), "float32")], [np.zeros(0, bool)]
     if len(examples):
-        batches = Batches(examples.with_features(examples.schema.only(kind)), BATCH_SIZE).dataset()
+        batches = BatchedDataset(examples.with_features(examples.schema.only(kind)), BATCH_SIZE).dataset()
         for x in batches.map(lambda x, *_: x).as_numpy_iterator():
             parts.append(branch.predict_on_batch(x))
             there.append(x[f"{feature.name}_present"])

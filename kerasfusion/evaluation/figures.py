@@ -1,4 +1,4 @@
-"""Pictures of a run: learning curves, the comparison with baselines, the confusion matrix, examples."""
+"""Images of a run: learning curves, the comparison with baselines, the confusion matrix, examples."""
 
 import contextlib
 import re
@@ -91,7 +91,7 @@ def confusion(task, labels, decided, path):
     side = max(3.5, 0.38 * len(kept) + 1.8)
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.subplots()
-    picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     names = [shorten(task.classes[k]) for k in kept]
     axes.set_xticks(range(len(kept)), names, rotation=90, fontsize=8)
     axes.set_yticks(range(len(kept)), names, fontsize=8)
@@ -100,7 +100,7 @@ def confusion(task, labels, decided, path):
         axes.text(column, row, matrix[row, column], ha="center", va="center", fontsize=6, color=color)
     more = f" ({len(kept)} most frequent of {len(task.classes)})" if len(kept) < len(task.classes) else ""
     axes.set(xlabel="decided", ylabel="label", title=f"{shorten(task.title)}{more}")
-    figure.colorbar(picture, ax=axes, fraction=0.046, label="share of the row")
+    figure.colorbar(image, ax=axes, fraction=0.046, label="share of the row")
     save_figure(figure, path, dpi=120, bbox_inches="tight")
 
 
@@ -128,17 +128,17 @@ def reliability(calibration, path):
 
 @figure_style()
 def looked_at(rows, path, asked=None):
-    """Rows of `kf.explain.explained_rows`: the picture under its row's text, and beside it the map of each class."""
+    """Rows of `kf.explain.explain_examples`: the image under its row's text, and beside it the map of each class."""
     columns = 1 + max(len(row["maps"]) for row in rows)
     figure = Figure(figsize=(2 * columns, 2.2 * len(rows)), layout="constrained")
     for axes in figure.subplots(len(rows), columns, squeeze=False).flat:
         axes.axis("off")
     for place, row in enumerate(rows):
         first, *others = figure.axes[columns * place :]
-        first.imshow(row["picture"], interpolation="nearest")
+        first.imshow(row["pixels"], interpolation="nearest")
         first.set_title(textwrap.fill(shorten(asked[place], LONGEST_LINE), 28) if asked else "", fontsize=8)
         for axes, shown in zip(others, row["maps"], strict=False):
-            axes.imshow(shown["picture"], interpolation="nearest")
+            axes.imshow(shown["pixels"], interpolation="nearest")
             title = f"{shown['said']}: {shorten(shown['class'])} ({shown['probability']:.0%})"
             axes.set_title(textwrap.fill(title, 24), fontsize=8)
     save_figure(figure, path, dpi=110)
@@ -146,15 +146,15 @@ def looked_at(rows, path, asked=None):
 
 @figure_style()
 def words_looked_at(rows, path, columns=8):
-    """Rows of `kf.explain.explained_words`: the picture, and behind it the map of each word."""
+    """Rows of `kf.explain.explain_captions`: the image, and behind it the map of each word."""
     lines = [-(-(1 + len(row["maps"])) // columns) for row in rows]
     figure = Figure(figsize=(1.5 * columns, 1.7 * sum(lines)), layout="constrained")
     for axes in figure.subplots(sum(lines), columns, squeeze=False).flat:
         axes.axis("off")
     for row, first in zip(rows, np.cumsum([0, *lines]), strict=False):
-        cells = [("", row["picture"]), *((shown["word"], shown["picture"]) for shown in row["maps"])]
-        for axes, (word, picture) in zip(figure.axes[columns * first :], cells, strict=False):
-            axes.imshow(picture, interpolation="nearest")
+        cells = [("", row["pixels"]), *((shown["word"], shown["pixels"]) for shown in row["maps"])]
+        for axes, (word, image) in zip(figure.axes[columns * first :], cells, strict=False):
+            axes.imshow(image, interpolation="nearest")
             axes.set_title(shorten(word), fontsize=9)
     save_figure(figure, path, dpi=110)
 
@@ -181,26 +181,26 @@ def robustness(curves, path):
 
 
 @figure_style()
-def example_grid(pictures, captions, colors, path, columns=4):
-    """Pictures with a few lines below each: uint8 arrays, strings, a color per caption."""
-    rows = -(-len(pictures) // columns)
+def example_grid(images, captions, colors, path, columns=4):
+    """Images with a few lines below each: uint8 arrays, strings, a color per caption."""
+    rows = -(-len(images) // columns)
     figure = Figure(figsize=(2.6 * columns, 3.1 * rows), layout="constrained")
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
         axes.axis("off")
-    for axes, picture, caption, color in zip(figure.axes, pictures, captions, colors, strict=False):
-        axes.imshow(picture, interpolation="nearest")
+    for axes, image, caption, color in zip(figure.axes, images, captions, colors, strict=False):
+        axes.imshow(image, interpolation="nearest")
         lines = "\n".join(textwrap.fill(shorten(line, LONGEST_LINE), 30) for line in caption.split("\n"))
         axes.set_title(lines, fontsize=8, color=color, y=0, pad=-4, va="top")
     save_figure(figure, path, dpi=110)
 
 
 @figure_style()
-def retrieval_grid(shown, pictures, texts, path):
-    """Queries, each a row: the text or picture on the left, beside it what it found, right ones framed green.
+def retrieval_grid(shown, images, texts, path):
+    """Queries, each a row: the text or image on the left, beside it what it found, right ones framed green.
 
     Args:
         shown: What `shown_queries` gave.
-        pictures: Function of places of pictures, int `(k,)`, to uint8 `(k, H, W, 3)`.
+        images: Function of places of images, int `(k,)`, to uint8 `(k, H, W, 3)`.
         texts: The texts.
         path: The file.
     """
@@ -214,9 +214,9 @@ def retrieval_grid(shown, pictures, texts, path):
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         cells = [(query, not by_text), *((item, by_text) for item in items)]
-        for axes, (place, is_picture) in zip((first, *others), cells, strict=False):
-            if is_picture:
-                axes.imshow(pictures(np.array([place]))[0], interpolation="nearest")
+        for axes, (place, is_image) in zip((first, *others), cells, strict=False):
+            if is_image:
+                axes.imshow(images(np.array([place]))[0], interpolation="nearest")
             else:
                 said = textwrap.fill(shorten(str(texts[place]), LONGEST_LINE), 20)
                 axes.text(0.5, 0.5, said, ha="center", va="center", fontsize=7, transform=axes.transAxes)

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from kerasfusion.data.loading import load_rows
-from kerasfusion.data.pipeline import Batches
+from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.evaluation.captions import generate_captions
-from kerasfusion.models import heads_of
+from kerasfusion.models import get_heads
 
 BATCH_SIZE = 256
 
@@ -23,24 +23,24 @@ def predict_logits(model, examples):
     Returns:
         dict task -> float32 array `(n, C)`.
     """
-    batches = Batches(examples.with_features(taken_by(model, examples.schema)), BATCH_SIZE).dataset()
+    batches = BatchedDataset(examples.with_features(restrict_schema(model, examples.schema)), BATCH_SIZE).dataset()
     return model.predict(batches.map(lambda x, *_: x), verbose=0)
 
 
-def taken_by(model, schema):
+def restrict_schema(model, schema):
     """A schema with those features alone that the model takes."""
     return dataclasses.replace(schema, features=[f for f in schema.features if f.name in model.input])
 
 
-def predictions(model, logits):
+def postprocess(model, logits):
     """What the heads make of logits: dict task -> dict with `probabilities` `(n, C)` or `value` `(n,)`."""
     return {
         task: {key: np.asarray(value) for key, value in head.predictions(logits[task]).items()}
-        for task, head in heads_of(model).items()
+        for task, head in get_heads(model).items()
     }
 
 
-def decide(task, prediction):
+def predict_classes(task, prediction):
     """The answer that a prediction gives, in the form of the label.
 
     Args:
@@ -58,7 +58,7 @@ def decide(task, prediction):
     return probabilities.argmax(axis=1).astype("float32" if task.kind == "binary" else "int32")
 
 
-def names(task, decided):
+def decode_predictions(task, decided):
     """Decisions as people read them: class names, tags divided by `|`, or the numbers themselves."""
     if task.kind == "number":
         return decided
@@ -79,19 +79,20 @@ def predict_rows(model, schema, rows, image_dir=None, allow_outside=False, decid
         image_dir: Folder that relative image paths start from.
         allow_outside: Allow image paths that leave that folder.
         decide_together: What makes decisions of the predictions, dict task -> dict, for tasks that depend on one
-            another (`kf.reasoning.decode`): dict task -> decisions. The tasks that it leaves out are decided alone.
+            another (`kf.reasoning.constrained_decode`): dict task -> decisions. The tasks that it leaves out are
+            decided alone.
 
     Returns:
         pandas.DataFrame: one row per row given, with `<task>`, `<task>_probability` (of the class decided for;
         not for tags and numbers), and `<image>_ok`, each by its `title`; `_2` follows one that is also another task's
-        title. Of a match `similarity`, the cosine of picture and text, NaN
+        title. Of a match `similarity`, the cosine of image and text, NaN
         where one of the two is missing. Of a vector a column for each of its numbers. Of a caption what is written,
         greedily.
     """
-    rows, schema = pd.DataFrame(rows) if isinstance(rows, list) else rows, taken_by(model, schema)
+    rows, schema = pd.DataFrame(rows) if isinstance(rows, list) else rows, restrict_schema(model, schema)
     examples, _ = load_rows(rows, schema, image_dir=image_dir, allow_outside=allow_outside, with_labels=False)
     captions = [task for task in schema.tasks if task.kind == "caption"]
-    found = {} if captions else predictions(model, predict_logits(model, examples))
+    found = {} if captions else postprocess(model, predict_logits(model, examples))
     together = {} if decide_together is None else decide_together(found)
     answer = {task.title: generate_captions(model, examples) for task in captions}
     titles = {task.title for task in schema.tasks}
@@ -104,8 +105,8 @@ def predict_rows(model, schema, rows, image_dir=None, allow_outside=False, decid
         if task.kind == "vector":
             answer.update(zip(task.classes, found[task.name]["value"].T, strict=True))
             continue
-        decided = together[task.name] if task.name in together else decide(task, found[task.name])
-        answer[task.title] = names(task, decided)
+        decided = together[task.name] if task.name in together else predict_classes(task, found[task.name])
+        answer[task.title] = decode_predictions(task, decided)
         if task.kind in ("binary", "classes"):
             places = decided.astype(int)[:, None]
             probability = np.take_along_axis(found[task.name]["probabilities"], places, axis=1)

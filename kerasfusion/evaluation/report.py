@@ -4,13 +4,13 @@ import dataclasses
 
 import numpy as np
 
-from kerasfusion.evaluation import lookups
+from kerasfusion.evaluation import trivial_baselines
 from kerasfusion.evaluation.calibration import before_and_after
 from kerasfusion.evaluation.caption_report import write_and_score
-from kerasfusion.evaluation.match_report import match_report
-from kerasfusion.evaluation.predict import decide, predict_logits, predictions
+from kerasfusion.evaluation.predict import postprocess, predict_classes, predict_logits
+from kerasfusion.evaluation.retrieval_report import match_report
 from kerasfusion.evaluation.scores import further_scores, score, score_by, verdict
-from kerasfusion.models import heads_of
+from kerasfusion.models import get_heads
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,13 +62,13 @@ class TaskReport:
         }
 
 
-def report(models, examples, train=None, type_column=None):
+def evaluate(models, examples, train=None, type_column=None):
     """Score a model and its baselines on a split.
 
     Args:
         models: dict name -> plain model, the one reported on first.
         examples: The split's `Examples`, with labels.
-        train: Training `Examples`, for the lookups; None leaves these out.
+        train: Training `Examples`, for the trivial_baselines; None leaves these out.
         type_column: Column by which scores are broken down; None breaks down by class, where there are classes.
 
     Returns:
@@ -81,24 +81,24 @@ def report(models, examples, train=None, type_column=None):
     if captions:
         return {task.name: write_and_score(models, examples, task, train) for task in captions}
     logits = {name: predict_logits(model, examples) for name, model in models.items()}
-    found = {name: predictions(model, logits[name]) for name, model in models.items()}
-    groups = picture_groups(examples)
+    found = {name: postprocess(model, logits[name]) for name, model in models.items()}
+    groups = image_groups(examples)
     first, model = next(iter(models.items()))
     reports = {}
     for task in examples.schema.tasks:
         own = _task_report(task, found, examples, train, type_column, groups)
         if task.classes:
-            temperature = heads_of(model)[task.name].temperature
+            temperature = get_heads(model)[task.name].temperature
             calibration = before_and_after(task, own.labels, logits[first][task.name][own.rows], temperature)
             own = dataclasses.replace(own, calibration=calibration)
         reports[task.name] = own
     return reports
 
 
-def picture_groups(examples):
-    """Which rows show the same picture, int `(n,)`; None where there is no single picture column."""
+def image_groups(examples):
+    """Which rows show the same image, int `(n,)`; None where there is no single image column."""
     images = list(examples.images.values())
-    # A missing picture is nobody's twin.
+    # A missing image is nobody's twin.
     return np.where(images[0] >= 0, images[0], -1 - np.arange(len(examples))) if len(images) == 1 else None
 
 
@@ -106,7 +106,7 @@ def _task_report(task, found, examples, train, type_column, groups):
     rows = np.flatnonzero(examples.weights[task.name] > 0)
     labels = examples.labels[task.name][rows]
     groups = None if groups is None else groups[rows]
-    decided = {name: decide(task, prediction[task.name])[rows] for name, prediction in found.items()}
+    decided = {name: predict_classes(task, prediction[task.name])[rows] for name, prediction in found.items()}
     if train is not None:
         decided.update(_lookups(task, train, examples.take(rows), groups))
     scores = {name: score(task, labels, answers, groups) for name, answers in decided.items()}
@@ -127,11 +127,13 @@ def _task_report(task, found, examples, train, type_column, groups):
 def _lookups(task, train, test, groups):
     seen = np.flatnonzero(train.weights[task.name] > 0)
     labels = train.labels[task.name][seen]
-    answers = {"majority": lookups.majority(task, labels, len(test))}
+    answers = {"majority": trivial_baselines.majority(task, labels, len(test))}
     texts = train.schema.of_kind("text")
     if texts:
         keys = [list(zip(*(part.raw(f) for f in texts), strict=True)) for part in (train.take(seen), test)]
-        answers["text lookup"] = lookups.by_key(task, keys[0], labels, keys[1])
+        answers["text lookup"] = trivial_baselines.by_key(task, keys[0], labels, keys[1])
     if groups is not None and len(np.unique(groups)) * 2 <= len(groups):
-        answers["ceiling of image alone"] = lookups.ceiling_by_key(task, groups.tolist(), test.labels[task.name])
+        answers["ceiling of image alone"] = trivial_baselines.ceiling_by_key(
+            task, groups.tolist(), test.labels[task.name]
+        )
     return answers

@@ -1,12 +1,12 @@
-"""What a model that sees picture and text together makes of the first items that a dual encoder found."""
+"""What a model that sees image and text together makes of the first items that a dual encoder found."""
 
 import dataclasses
 
 import numpy as np
 
-from kerasfusion.data.pipeline import Batches
-from kerasfusion.evaluation.match_report import match_report
+from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.evaluation.retrieval import QUERIES, Retrieval, summarize
+from kerasfusion.evaluation.retrieval_report import match_report
 from kerasfusion.evaluation.scores import Score, ratio
 from kerasfusion.models import image_major
 
@@ -14,14 +14,14 @@ BATCH_SIZE = 256
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Reranked:
+class RerankingResult:
     """Retrieval on one split, before and after its first items were put into another order.
 
     Args:
         k: How many were.
         before: `"image to text"` and `"text to image"` -> `Retrieval` by the dual encoder, as in its run's report.
         after: The same with the new order.
-        gain: Direction -> R@1 after minus before as a `Score`, whose interval draws pictures anew with all of their
+        gain: Direction -> R@1 after minus before as a `Score`, whose interval draws images anew with all of their
             texts: both orders are of the same queries.
     """
 
@@ -47,8 +47,8 @@ def rerank(dual, fused, examples, k=10):
 
     Args:
         dual: What `kf.models.dual_encoder` made.
-        fused: A plain model with one binary task, whether picture and text belong together, such as one trained on
-            `kf.recipes.mine_pairs`. It must take the same features.
+        fused: A plain model with one binary task, whether image and text belong together, such as one trained on
+            `kf.workflows.mine_hard_negatives`. It must take the same features.
         examples: The split's `Examples` of the match.
         k: Items of each query that the fused model sees.
 
@@ -71,24 +71,26 @@ def rerank(dual, fused, examples, k=10):
     (task,) = (task for task in examples.schema.tasks if task.kind == "match")
     found = match_report(dual.name, dual, examples, task)
     asking, texts = np.unique(found.image_of_text), np.arange(len(found.texts))
-    # The pictures and the texts that the fused model is shown, each `(queries, k)`.
+    # The images and the texts that the fused model is shown, each `(queries, k)`.
     pairs = {
         "image to text": (asking[:, None], _nearest(found.images[asking], found.texts, k)),
         "text to image": (_nearest(found.texts, found.images, k), texts[:, None]),
     }
-    keys = {name: picture * len(texts) + text for name, (picture, text) in pairs.items()}
+    keys = {name: image * len(texts) + text for name, (image, text) in pairs.items()}
     # A pair that both directions ask for is looked at once.
     distinct = np.unique(np.concatenate([part.reshape(-1) for part in keys.values()]))
-    scores = _pair_scores(fused, examples, found.pictures[distinct // len(texts)], found.rows[distinct % len(texts)])
+    scores = _pair_scores(
+        fused, examples, found.image_places[distinct // len(texts)], found.rows[distinct % len(texts)]
+    )
     after, gain = {}, {}
-    for name, (picture, text) in pairs.items():
+    for name, (image, text) in pairs.items():
         before, of_query = found.ranks[name], asking if name == "image to text" else found.image_of_text
-        right = found.image_of_text[text] == picture
+        right = found.image_of_text[text] == image
         ranks = _reordered(before, scores[np.searchsorted(distinct, keys[name])], right)
         after[name] = summarize(ranks, found.directions[name].gallery)
         change = (ranks <= 1).astype(float) - (before <= 1)
         gain[name] = ratio("recall_at_1_gain", change, np.ones(len(change)), of_query)
-    return Reranked(k, found.directions, after, gain)
+    return RerankingResult(k, found.directions, after, gain)
 
 
 def _nearest(queries, gallery, k):
@@ -116,15 +118,15 @@ def _reordered(ranks, scores, right):
     return np.where(right.any(axis=1), 1 + (scores > best).sum(axis=1) + level / 2, ranks)
 
 
-def _pair_scores(model, examples, pictures, rows):
-    """The only logit of a model for pairs of a picture, by its place in the bank, and a row's text: float `(pairs,)`.
+def _pair_scores(model, examples, places, rows):
+    """The only logit of a model for pairs of an image, by its place in the bank, and a row's text: float `(pairs,)`.
 
-    The picture's branch runs once for all texts of a picture.
+    The image's branch runs once for all texts of an image.
     """
     (image,) = examples.schema.of_kind("image")
-    shown = {image.name: pictures.astype("int32")}
+    shown = {image.name: places.astype("int32")}
     asked = dataclasses.replace(examples.take(rows), images=shown, labels={}, weights={})
-    batches, twin = Batches(asked, BATCH_SIZE, image_major=True), image_major(model, image.name)
+    batches, twin = BatchedDataset(asked, BATCH_SIZE, image_major=True), image_major(model, image.name)
     scores = np.zeros(len(rows))
     for order, x in zip(batches.order(0), batches.dataset().as_numpy_iterator(), strict=True):
         (logits,) = twin.predict_on_batch(x).values()

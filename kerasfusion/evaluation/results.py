@@ -11,7 +11,7 @@ from kerasfusion.files import atomic_write, folder_lock
 FIELDS = ("experiment", "model", "metric", "value", "low", "high", "n", "seed", "command", "commit", "machine")
 
 
-def record(path, rows, experiment, command, seed=0):
+def append_results(path, rows, experiment, command, seed=0):
     """Replace an experiment's rows in a CSV of results by new ones.
 
     Args:
@@ -34,14 +34,14 @@ def record(path, rows, experiment, command, seed=0):
     path.parent.mkdir(parents=True, exist_ok=True)
     # Read under the lock: what another experiment records meanwhile would be lost.
     with folder_lock(path.parent, wait=True):
-        kept = [row for row in read(path) if row["experiment"] != experiment] if path.exists() else []
+        kept = [row for row in read_results(path) if row["experiment"] != experiment] if path.exists() else []
         with atomic_write(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, FIELDS, restval="")
             writer.writeheader()
             writer.writerows([*kept, *({**row, **fixed} for row in rounded)])
 
 
-def read(path):
+def read_results(path):
     """The rows of a CSV of results, as dicts of strings; ValueError where the file is another."""
     try:
         with open(path, newline="", encoding="utf-8") as file:

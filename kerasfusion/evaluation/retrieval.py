@@ -79,16 +79,16 @@ def retrieval(images, texts, image_of_text):
     """Score a shared space in both directions.
 
     Args:
-        images: float `(m, d)`, one row per picture; L2-normalized for cosines.
+        images: float `(m, d)`, one row per image; L2-normalized for cosines.
         texts: float `(n, d)`, one row per text.
-        image_of_text: int `(n,)`, the row in `images` of the picture that each text belongs to.
+        image_of_text: int `(n,)`, the row in `images` of the image that each text belongs to.
 
     Returns:
-        dict: `"image to text"` and `"text to image"` -> `Retrieval`, the best of a picture's texts counting. Pictures
+        dict: `"image to text"` and `"text to image"` -> `Retrieval`, the best of an image's texts counting. Images
         without a text are in the gallery, but ask nothing.
 
     Raises:
-        ValueError: `image_of_text` names a picture that is not there, or an embedding is not finite.
+        ValueError: `image_of_text` names an image that is not there, or an embedding is not finite.
 
     Example:
 
@@ -104,12 +104,12 @@ def retrieval(images, texts, image_of_text):
 def both_ranks(images, texts, image_of_text):
     """The ranks behind `retrieval`, whose arguments it takes: dict direction -> float `(queries,)`.
 
-    Pictures that have a text ask in their order, and texts in theirs.
+    Images that have a text ask in their order, and texts in theirs.
     """
     image_of_text = np.asarray(image_of_text)
     if len(image_of_text) != len(texts) or (image_of_text < 0).any() or (image_of_text >= len(images)).any():
         raise ValueError(
-            f"image_of_text must name a picture from 0 to {len(images) - 1} for each of {len(texts)} texts."
+            f"image_of_text must name an image from 0 to {len(images) - 1} for each of {len(texts)} texts."
         )
     asking = np.unique(image_of_text)
     return {
@@ -125,7 +125,7 @@ def chance(images, texts, image_of_text):
     all orders.
 
     Args:
-        images: Number of pictures.
+        images: Number of images.
         texts: Number of texts.
         image_of_text: As for `retrieval`.
 

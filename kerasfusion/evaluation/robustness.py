@@ -7,10 +7,10 @@ import pandas as pd
 import tensorflow as tf
 from scipy.integrate import trapezoid
 
-from kerasfusion.data.pipeline import Batches
-from kerasfusion.data.steady import PARALLEL_CALLS, PREFETCHED
+from kerasfusion.data.pipeline import BatchedDataset
+from kerasfusion.data.tf_options import PARALLEL_CALLS, PREFETCHED
 from kerasfusion.evaluation.corruptions import CORRUPTIONS
-from kerasfusion.evaluation.predict import BATCH_SIZE, decide, predictions
+from kerasfusion.evaluation.predict import BATCH_SIZE, postprocess, predict_classes
 from kerasfusion.evaluation.scores import row_terms
 
 DEGREES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -91,7 +91,7 @@ def _scores(model, examples, corruption=None, degree=0.0, seed=0):
     """The model's main score for each task: list of dicts `task`, `metric`, `value`, `n`."""
     schema = examples.schema
     inputs = type(schema)(tuple(f for f in schema.features if f.name in model.input), schema.tasks)
-    batches = Batches(examples.with_features(inputs), BATCH_SIZE).dataset().map(lambda x, *_: x)
+    batches = BatchedDataset(examples.with_features(inputs), BATCH_SIZE).dataset().map(lambda x, *_: x)
     if corruption is not None:
         features = inputs.of_kind(corruption.kind)
         numbers = tf.data.Dataset.range(len(examples), output_type=tf.int32)
@@ -100,11 +100,11 @@ def _scores(model, examples, corruption=None, degree=0.0, seed=0):
             lambda i, x: corruption.apply(x, features, degree, tf.stack([seed, 100 * i])),
             num_parallel_calls=PARALLEL_CALLS,
         )
-    found = predictions(model, model.predict(batches.prefetch(PREFETCHED), verbose=0))
+    found = postprocess(model, model.predict(batches.prefetch(PREFETCHED), verbose=0))
     scores = []
     for task in schema.tasks:
         labelled = examples.weights[task.name] > 0
-        decided = decide(task, found[task.name])[labelled]
+        decided = predict_classes(task, found[task.name])[labelled]
         metric, top, bottom = row_terms(task, examples.labels[task.name][labelled], decided)
         value = float(top.sum() / max(bottom.sum(), 1e-12))
         scores.append({"task": task.name, "metric": metric, "value": value, "n": int(labelled.sum())})

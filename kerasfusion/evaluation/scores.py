@@ -116,7 +116,7 @@ def score(task, labels, decided, groups=None, rows=None, seed=0):
         task: A `Task`: accuracy for binary and classes, micro F1 for tags, mean absolute error for numbers.
         labels: Labels as in `Examples`.
         decided: Decisions in the same form.
-        groups: int `(n,)`: rows of one group (the same picture) are resampled together; None, each row alone.
+        groups: int `(n,)`: rows of one group (the same image) are resampled together; None, each row alone.
         rows: bool or positions: score these rows alone.
         seed: Seed of the resampling.
 

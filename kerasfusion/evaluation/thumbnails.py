@@ -1,4 +1,4 @@
-"""Pictures small enough to lie inside a page."""
+"""Images small enough to lie inside a page."""
 
 import base64
 import io
@@ -10,15 +10,15 @@ SIDE = 144
 
 
 def thumbnail(encoded, side=SIDE):
-    """A picture as a `data:` address, no larger than the page needs.
+    """An image as a `data:` address, no larger than the page needs.
 
     Args:
-        encoded: The picture's bytes, in any format that Pillow reads.
-        side: Longest side in pixels; smaller pictures keep their size.
+        encoded: The image's bytes, in any format that Pillow reads.
+        side: Longest side in pixels; smaller images keep their size.
 
     Returns:
-        tuple: the address (PNG for pictures of up to 64 pixels, whose every pixel counts, else JPEG) and
-        `(width, height)`; None where the picture cannot be read.
+        tuple: the address (PNG for images of up to 64 pixels, whose every pixel counts, else JPEG) and
+        `(width, height)`; None where the image cannot be read.
     """
     try:
         with warnings.catch_warnings():
@@ -26,24 +26,24 @@ def thumbnail(encoded, side=SIDE):
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(encoded)) as image:
                 image.draft("RGB", (2 * side, 2 * side))
-                picture = _on_white(ImageOps.exif_transpose(image))
+                reduced = _on_white(ImageOps.exif_transpose(image))
     except (OSError, ValueError, SyntaxError):
         return None
-    picture.thumbnail((side, side))
-    return _address(picture, "png" if max(picture.size) <= 64 else "jpeg"), picture.size
+    reduced.thumbnail((side, side))
+    return _address(reduced, "png" if max(reduced.size) <= 64 else "jpeg"), reduced.size
 
 
 def jpeg(pixels, side=SIDE):
     """A drawing, uint8 `(H, W, 3)`, as a `data:` address: `(address, width, height)`."""
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((side, side))
-    return _address(picture, "jpeg"), *picture.size
+    reduced = Image.fromarray(pixels)
+    reduced.thumbnail((side, side))
+    return _address(reduced, "jpeg"), *reduced.size
 
 
-def _address(picture, kind):
+def _address(reduced, kind):
     file = io.BytesIO()
     # PNG takes no notice of the quality.
-    picture.save(file, kind, quality=80, optimize=True)
+    reduced.save(file, kind, quality=80, optimize=True)
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 

@@ -1,8 +1,15 @@
 """What the model looked at."""
 
-from kerasfusion.explain.class_activation import NoActivation, class_activation, image_encoders
-from kerasfusion.explain.overlay import overlay
-from kerasfusion.explain.rows import explained_rows
-from kerasfusion.explain.words import explained_words
+from kerasfusion.explain.captions import explain_captions
+from kerasfusion.explain.examples import explain_examples
+from kerasfusion.explain.heatmap import overlay_heatmap
+from kerasfusion.explain.saliency import NoFeatureMapError, grad_cam, image_encoders
 
-__all__ = ["NoActivation", "class_activation", "explained_rows", "explained_words", "image_encoders", "overlay"]
+__all__ = [
+    "NoFeatureMapError",
+    "explain_captions",
+    "explain_examples",
+    "grad_cam",
+    "image_encoders",
+    "overlay_heatmap",
+]

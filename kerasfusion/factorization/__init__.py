@@ -3,14 +3,14 @@
 from kerasfusion.factorization.baselines import ConcatenatedPCA, RidgeCCA
 from kerasfusion.factorization.collective import CollectiveMatrixFactorization
 from kerasfusion.factorization.joint import JointMatrixFactorization
-from kerasfusion.factorization.retrieval import choose_joint, paired_recall, view_recall
+from kerasfusion.factorization.retrieval import cross_view_recall, grid_search, recall_at_k
 
 __all__ = [
     "CollectiveMatrixFactorization",
     "ConcatenatedPCA",
     "JointMatrixFactorization",
     "RidgeCCA",
-    "choose_joint",
-    "paired_recall",
-    "view_recall",
+    "cross_view_recall",
+    "grid_search",
+    "recall_at_k",
 ]

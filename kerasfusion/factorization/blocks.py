@@ -3,9 +3,9 @@
 import numpy as np
 from scipy import sparse
 
+from kerasfusion.factorization.als_step import Design, Shared, half_step
 from kerasfusion.factorization.buckets import plan
 from kerasfusion.factorization.entries import Entries
-from kerasfusion.factorization.half_step import Design, Shared, half_step
 
 
 class Block:

@@ -8,14 +8,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from kerasfusion.factorization.alternation import Alternation, Side
+from kerasfusion.factorization.als import Alternation, Side
+from kerasfusion.factorization.als_step import workers
 from kerasfusion.factorization.blocks import Block
 from kerasfusion.factorization.entries import Entries
 from kerasfusion.factorization.features import read_features
-from kerasfusion.factorization.half_step import workers
-from kerasfusion.factorization.options import check_choice, check_count, check_numbers, pair
+from kerasfusion.factorization.param_validation import check_choice, check_count, check_numbers, pair
 from kerasfusion.factorization.ratings import MERGES, grow, merge, places_of, read_triples
-from kerasfusion.factorization.recommending import Recommending
+from kerasfusion.factorization.recommendation import Recommending
 from kerasfusion.factorization.spark import check_spark, spark_factors
 
 SIDES = ("row", "column")

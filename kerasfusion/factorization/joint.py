@@ -7,13 +7,13 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from kerasfusion.factorization.als_step import Design, half_step, workers
 from kerasfusion.factorization.baselines import leading_directions
 from kerasfusion.factorization.blocks import Block, share, with_zero_row
 from kerasfusion.factorization.buckets import plan
-from kerasfusion.factorization.half_step import Design, half_step, workers
-from kerasfusion.factorization.options import check_choice, check_count, check_numbers, pair
-from kerasfusion.factorization.retrieval import view_recall
-from kerasfusion.factorization.starting import leading_residual, shared_start
+from kerasfusion.factorization.initialization import leading_residual, shared_start
+from kerasfusion.factorization.param_validation import check_choice, check_count, check_numbers, pair
+from kerasfusion.factorization.retrieval import cross_view_recall
 from kerasfusion.factorization.views import read_views
 from kerasfusion.factorization.whitening import Whitening
 
@@ -27,7 +27,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
     Without private factors and without missing entries this is the singular value decomposition of the views side by
     side, and solved as that: where a view varies most in its own ways, Z then holds those and finds no other view.
     Two cures: `private` factors, which start from canonical correlations and what those leave, and `whiten`.
-    Choose their number, `factors` and the ridge by held-out recall (`choose_joint`), not by the objective.
+    Choose their number, `factors` and the ridge by held-out recall (`grid_search`), not by the objective.
 
     Args:
         factors: Number of shared factors, k.
@@ -209,7 +209,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
 
     def score(self, X, y=None, present=None):
         """Mean recall at 1 over all ordered pairs of views: the share of items whose other view is the nearest."""
-        return view_recall(self, X, present)
+        return cross_view_recall(self, X, present)
 
     def _check_options(self, views):
         check_count(self, "factors", "iterations")

@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 from kerasfusion.factorization.views import read_views
 
 
-def paired_recall(queries, items, at=1):
+def recall_at_k(queries, items, at=1):
     """Share of queries whose own item is among the nearest by cosine.
 
     Args:
@@ -22,7 +22,7 @@ def paired_recall(queries, items, at=1):
     Example:
 
     ```python
-    paired_recall(model.transform({"text": text}), model.transform({"image": image}), at=10)
+    recall_at_k(model.transform({"text": text}), model.transform({"image": image}), at=10)
     ```
     """
     queries, items = (
@@ -36,8 +36,8 @@ def paired_recall(queries, items, at=1):
     return float(found / len(queries))
 
 
-def view_recall(model, X, present=None, at=1):
-    """Mean of `paired_recall` over all ordered pairs of views, by the items that have both.
+def cross_view_recall(model, X, present=None, at=1):
+    """Mean of `recall_at_k` over all ordered pairs of views, by the items that have both.
 
     Args:
         model: `JointMatrixFactorization` or a baseline, fitted.
@@ -55,13 +55,13 @@ def view_recall(model, X, present=None, at=1):
             both = views[first][1] & views[second][1]
             if first != second and both.any():
                 spaces = [model.transform({name: views[name][0][both]}) for name in (first, second)]
-                recalls.append(paired_recall(*spaces, at))
+                recalls.append(recall_at_k(*spaces, at))
     if not recalls:
         raise ValueError(f"recall is between two views of an item; got {list(views)}, and no item has two of them.")
     return float(np.mean(recalls))
 
 
-def choose_joint(model, X, grid, share=0.25, random_state=None):
+def grid_search(model, X, grid, share=0.25, random_state=None):
     """Fit a joint model with the settings whose held-out items find their other views most often.
 
     The reconstruction error is no guide: it falls with every factor, also with those of one view alone.
@@ -79,7 +79,7 @@ def choose_joint(model, X, grid, share=0.25, random_state=None):
     Example:
 
     ```python
-    best, trials = choose_joint(JointMatrixFactorization(), views, {"factors": [8, 16], "private": [0, 4]})
+    best, trials = grid_search(JointMatrixFactorization(), views, {"factors": [8, 16], "private": [0, 4]})
     ```
     """
     matrices = {name: matrix for name, (matrix, _) in read_views(X, np.float64).items()}
@@ -89,7 +89,7 @@ def choose_joint(model, X, grid, share=0.25, random_state=None):
     trials = []
     for settings in ParameterGrid(grid):
         trial = clone(model).set_params(**settings).fit({name: matrix[rest] for name, matrix in matrices.items()})
-        recall = view_recall(trial, {name: matrix[held] for name, matrix in matrices.items()})
+        recall = cross_view_recall(trial, {name: matrix[held] for name, matrix in matrices.items()})
         trials.append({**settings, "recall": recall})
     best = max(trials, key=lambda trial: trial["recall"])
     settings = {name: value for name, value in best.items() if name != "recall"}

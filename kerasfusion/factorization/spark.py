@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerasfusion.factorization.options import pair
+from kerasfusion.factorization.param_validation import pair
 
 OFFSET_ROUNDS = 10
 # Iterations after which Spark's ALS writes its factors down; what leads to them grows until then.

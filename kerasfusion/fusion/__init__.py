@@ -13,7 +13,7 @@ from kerasfusion.fusion.low_rank import LowRankFusion
 from kerasfusion.fusion.memory import MemoryFusion
 from kerasfusion.fusion.mfb import MFBFusion
 from kerasfusion.fusion.mfh import MFHFusion
-from kerasfusion.fusion.mutan import MutanFusion
+from kerasfusion.fusion.mutan import MUTANFusion
 from kerasfusion.fusion.perceiver import PerceiverFusion
 from kerasfusion.fusion.relation import RelationFusion
 from kerasfusion.fusion.residual import ResidualFusion
@@ -34,7 +34,7 @@ FUSIONS = {
     "mfb": MFBFusion,
     "mfh": MFHFusion,
     "multiply": MultiplyFusion,
-    "mutan": MutanFusion,
+    "mutan": MUTANFusion,
     "perceiver": PerceiverFusion,
     "relation": RelationFusion,
     "residual": ResidualFusion,
@@ -57,9 +57,9 @@ __all__ = [
     "LowRankFusion",
     "MFBFusion",
     "MFHFusion",
+    "MUTANFusion",
     "MemoryFusion",
     "MultiplyFusion",
-    "MutanFusion",
     "PerceiverFusion",
     "RelationFusion",
     "ResidualFusion",

@@ -1,11 +1,11 @@
 import keras
 
-from kerasfusion.fusion.mutan import MutanFusion
+from kerasfusion.fusion.mutan import MUTANFusion
 from kerasfusion.fusion.normalize import signed_root_norm
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
-class BlockFusion(MutanFusion):
+class BlockFusion(MUTANFusion):
     """`W_o [z_1; …; z_C]`, `z_c = ssn(Σ_r ⊙_m M_{m,c}^r (U_m x_m)_c)`: block-term fusion (BLOCK, arXiv 1902.00038).
 
     The projected vectors are cut into `chunks`; each chunk has a low-rank bilinear form of its own, and is brought

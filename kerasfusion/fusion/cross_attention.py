@@ -9,7 +9,7 @@ from kerasfusion.fusion.tokens import TokenFusion, concatenated
 class CrossAttention(TokenFusion):
     """`T ← T + MHA(LN(T), LN(V), LN(V))`, `T ← T + FFN(LN(T))`, `depth` times; then `P LN(mean T)`.
 
-    One half of ViLBERT's co-attention (arXiv 1908.02265): the words look for what they need among the picture's
+    One half of ViLBERT's co-attention (arXiv 1908.02265): the words look for what they need among the image's
     cells, and their mean is the answer. `V` is all other modalities' tokens, one after the other. (The paper
     normalises behind each sum; the order here learns without a warm-up.) Every token is first
     `W_m x_l + e_m + p_{m,l}` with learned modality and position vectors. A modality with a single token is always

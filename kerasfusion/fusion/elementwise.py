@@ -43,7 +43,7 @@ class SumFusion(ElementwiseFusion):
 class MultiplyFusion(ElementwiseFusion):
     """`P(tanh(U t) ⊙ tanh(V v))`: low-rank bilinear pooling (MLB, arXiv 1610.04325).
 
-    A place of the result is large only where both modalities agree, so the text selects what of the picture
+    A place of the result is large only where both modalities agree, so the text selects what of the image
     passes.
 
     Args:

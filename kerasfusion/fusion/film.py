@@ -47,7 +47,7 @@ class FiLMBlock(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class FiLMFusion(GridFusion):
-    """Feature-wise linear modulation (FiLM, arXiv 1709.07871): the text steers how the picture is read.
+    """Feature-wise linear modulation (FiLM, arXiv 1709.07871): the text steers how the image is read.
 
     Residual blocks on the image grid, each scaled and shifted, channel by channel, by γ and β computed from the
     other modalities' pooled vectors; then `relu(W [max over cells; sum over cells / √cells; pooled vectors] + b)`.
@@ -58,7 +58,7 @@ class FiLMFusion(GridFusion):
         units: Width of the fused representation.
         blocks: Number of residual blocks.
         filters: Channels inside the blocks.
-        kernel_size: Side of the blocks' convolutions. They run once per text, the image encoder once per picture:
+        kernel_size: Side of the blocks' convolutions. They run once per text, the image encoder once per image:
             1 is several times cheaper, and enough where the encoder has looked at the neighbourhood already.
         coordinates: Append each cell's row and column to the grid first.
         image: Name of the modality whose grid is steered; `None` means the only one that has a grid.

@@ -8,7 +8,7 @@ from kerasfusion.fusion.base import Fusion
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
-class MutanFusion(Fusion):
+class MUTANFusion(Fusion):
     """`W_o Σ_r ⊙_m (M_m^r tanh(U_m x_m))`: a Tucker decomposition of the bilinear form (MUTAN, arXiv 1705.06676).
 
     The core tensor, which says which places of the two vectors are multiplied, is itself of rank `rank`. Every
@@ -24,7 +24,7 @@ class MutanFusion(Fusion):
 
     ```python
     text, image = keras.random.normal((2, 8)), keras.random.normal((2, 16))
-    fused = MutanFusion(128)({"text": text, "image": image})  # (2, 128)
+    fused = MUTANFusion(128)({"text": text, "image": image})  # (2, 128)
     ```
     """
 

@@ -11,7 +11,7 @@ from kerasfusion.fusion.tokens import concatenated
 class StackedAttention(Fusion):
     """`p = softmax_i(w_h · tanh(A_h v_i + B_h u))`, `u ← u + Σ_i p_i v_i`, `hops` times (SAN, arXiv 1511.02274).
 
-    The question `u = U t`, from its pooled vector, looks at the picture's cells `v_i = tanh(V x_i)`, and with what it
+    The question `u = U t`, from its pooled vector, looks at the image's cells `v_i = tanh(V x_i)`, and with what it
     has seen it looks again. The last `u` is the result. With more than two modalities the tokens of all others are
     looked at together. `U`, `V` and `B` have biases.
 

@@ -1,37 +1,39 @@
 """Heads: a representation to logits; each owns its loss, its metrics and its predictions."""
 
+from kerasfusion.heads.bag_of_words import BagOfWordsHead
 from kerasfusion.heads.base import Head
 from kerasfusion.heads.binary import BinaryHead
 from kerasfusion.heads.caption import CaptionHead
-from kerasfusion.heads.classes import ClassesHead
-from kerasfusion.heads.context import ContextHead
-from kerasfusion.heads.match import MatchHead
-from kerasfusion.heads.number import NumberHead
-from kerasfusion.heads.picture import PictureHead
-from kerasfusion.heads.tags import TagsHead
-from kerasfusion.heads.words import WordsHead
+from kerasfusion.heads.contrastive import ContrastiveHead
+from kerasfusion.heads.image_reconstruction import ImageReconstructionHead
+from kerasfusion.heads.multiclass import MulticlassHead
+from kerasfusion.heads.multilabel import MultiLabelHead
+from kerasfusion.heads.regression import RegressionHead
+from kerasfusion.heads.sentence_embedding import SentenceEmbeddingHead
 
 
-def head_for(task):
+def build_head(task):
     """The head that fits a `Task` of a schema, named `head_<task>`."""
     name = f"head_{task.name}"
     if task.kind in ("number", "vector"):
-        return NumberHead(mean=task.mean, std=task.std, outputs=task.outputs, name=name)
+        return RegressionHead(mean=task.mean, std=task.std, outputs=task.outputs, name=name)
     if task.kind == "caption":
         raise ValueError("A caption is written word by word: choose a captioner (kf.models.captioner).")
-    return {"binary": BinaryHead, "classes": ClassesHead, "tags": TagsHead}[task.kind](task.outputs, name=name)
+    return {"binary": BinaryHead, "classes": MulticlassHead, "tags": MultiLabelHead}[task.kind](
+        task.outputs, name=name
+    )
 
 
 __all__ = [
+    "BagOfWordsHead",
     "BinaryHead",
     "CaptionHead",
-    "ClassesHead",
-    "ContextHead",
+    "ContrastiveHead",
     "Head",
-    "MatchHead",
-    "NumberHead",
-    "PictureHead",
-    "TagsHead",
-    "WordsHead",
-    "head_for",
+    "ImageReconstructionHead",
+    "MultiLabelHead",
+    "MulticlassHead",
+    "RegressionHead",
+    "SentenceEmbeddingHead",
+    "build_head",
 ]

@@ -1,8 +1,8 @@
 import keras
 
 from kerasfusion.heads.base import Head
-from kerasfusion.losses import CaptionCrossEntropy
-from kerasfusion.metrics import WordAccuracy
+from kerasfusion.losses import CaptionCrossentropy
+from kerasfusion.metrics import TokenAccuracy
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -13,7 +13,7 @@ class CaptionHead(Head):
 
     Args:
         outputs: Number of token ids.
-        label_smoothing: See `CaptionCrossEntropy`.
+        label_smoothing: See `CaptionCrossentropy`.
         learned_weight: Learn the loss's weight among those of others, see `UncertaintyWeighted`.
 
     Call arguments:
@@ -41,10 +41,10 @@ class CaptionHead(Head):
             self.learn_weight()
 
     def loss(self):
-        return self.weighted(CaptionCrossEntropy(self.label_smoothing))
+        return self.weighted(CaptionCrossentropy(self.label_smoothing))
 
     def metrics_for(self):
-        return [WordAccuracy()]
+        return [TokenAccuracy()]
 
     def get_config(self):
         return {

@@ -1,25 +1,25 @@
 """Layers, and what layers do, that both encoders and fusions are made of."""
 
+from kerasfusion.layers.adapter import Adapter
 from kerasfusion.layers.bilinear_knowledge import BilinearKnowledge
-from kerasfusion.layers.bottleneck import Bottleneck
 from kerasfusion.layers.coordinates import append_coordinates
-from kerasfusion.layers.filled_in import FilledIn
-from kerasfusion.layers.frozen import Frozen
-from kerasfusion.layers.gaussian_code import GaussianCode
-from kerasfusion.layers.picture_decoder import PictureDecoder
-from kerasfusion.layers.tags_as_words import TagsAsWords
+from kerasfusion.layers.frozen_model import FrozenModel
+from kerasfusion.layers.gaussian_latent import GaussianLatent
+from kerasfusion.layers.image_decoder import ImageDecoder
+from kerasfusion.layers.modality_imputer import ModalityImputer
+from kerasfusion.layers.tag_token_appender import TagTokenAppender
+from kerasfusion.layers.token_dropout import TokenDropout
 from kerasfusion.layers.transformer import TransformerBlock
-from kerasfusion.layers.word_dropout import WordDropout
 
 __all__ = [
+    "Adapter",
     "BilinearKnowledge",
-    "Bottleneck",
-    "FilledIn",
-    "Frozen",
-    "GaussianCode",
-    "PictureDecoder",
-    "TagsAsWords",
+    "FrozenModel",
+    "GaussianLatent",
+    "ImageDecoder",
+    "ModalityImputer",
+    "TagTokenAppender",
+    "TokenDropout",
     "TransformerBlock",
-    "WordDropout",
     "append_coordinates",
 ]

@@ -24,8 +24,8 @@ class BilinearKnowledge(keras.layers.Layer):
     Example:
 
     ```python
-    pictures, words = keras.random.normal((4, 32)), keras.random.normal((6, 16))
-    BilinearKnowledge(8)([pictures, words])  # (4, 6)
+    images, words = keras.random.normal((4, 32)), keras.random.normal((6, 16))
+    BilinearKnowledge(8)([images, words])  # (4, 6)
     ```
     """
 

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasfusion.layers.bottleneck import Bottleneck
+from kerasfusion.layers.adapter import Adapter
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -70,11 +70,11 @@ class TransformerBlock(keras.layers.Layer):
         return tokens + found
 
     def add_bottlenecks(self, units):
-        """Put a `Bottleneck` behind each of a built block's two branches; until trained, they change nothing."""
+        """Put a `Adapter` behind each of a built block's two branches; until trained, they change nothing."""
         width = self.contract.units
         self._tracker.unlock()
         for name in ("attention_bottleneck", "feed_forward_bottleneck"):
-            setattr(self, name, Bottleneck(units, name=name, dtype=self.dtype_policy))
+            setattr(self, name, Adapter(units, name=name, dtype=self.dtype_policy))
             getattr(self, name).build((None, None, width))
         self._tracker.lock()
 

@@ -1,31 +1,31 @@
 """Losses in neutral ops, each usable alone."""
 
-from kerasfusion.losses.caption_cross_entropy import CaptionCrossEntropy
-from kerasfusion.losses.context_distance import ContextDistance
-from kerasfusion.losses.cosine_margin import CosineMargin
+from kerasfusion.losses.bag_of_words_crossentropy import BagOfWordsCrossentropy
+from kerasfusion.losses.caption_crossentropy import CaptionCrossentropy
+from kerasfusion.losses.distillation import DistillationLoss
+from kerasfusion.losses.embedding_distance import EmbeddingDistance
 from kerasfusion.losses.gaussian_kl import gaussian_kl
 from kerasfusion.losses.hinge import discriminator_hinge, generator_hinge
-from kerasfusion.losses.info_nce import InfoNCE
-from kerasfusion.losses.picture_error import PictureError
+from kerasfusion.losses.info_nce import InfoNCELoss
+from kerasfusion.losses.margin_contrastive import MarginContrastiveLoss
+from kerasfusion.losses.pixel_mean_squared_error import PixelMeanSquaredError
 from kerasfusion.losses.scaled_squared_error import ScaledSquaredError
-from kerasfusion.losses.siglip import SigLIP
-from kerasfusion.losses.soft_targets import SoftTargets
-from kerasfusion.losses.triplet import Triplet
+from kerasfusion.losses.sigmoid_contrastive import SigmoidContrastiveLoss
+from kerasfusion.losses.triplet import TripletLoss
 from kerasfusion.losses.uncertainty import UncertaintyWeighted
-from kerasfusion.losses.words_cross_entropy import WordsCrossEntropy
 
 __all__ = [
-    "CaptionCrossEntropy",
-    "ContextDistance",
-    "CosineMargin",
-    "InfoNCE",
-    "PictureError",
+    "BagOfWordsCrossentropy",
+    "CaptionCrossentropy",
+    "DistillationLoss",
+    "EmbeddingDistance",
+    "InfoNCELoss",
+    "MarginContrastiveLoss",
+    "PixelMeanSquaredError",
     "ScaledSquaredError",
-    "SigLIP",
-    "SoftTargets",
-    "Triplet",
+    "SigmoidContrastiveLoss",
+    "TripletLoss",
     "UncertaintyWeighted",
-    "WordsCrossEntropy",
     "discriminator_hinge",
     "gaussian_kl",
     "generator_hinge",

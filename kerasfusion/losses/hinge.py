@@ -4,12 +4,12 @@ from keras import ops
 
 
 def discriminator_hinge(real, drawn):
-    """What the discriminator loses: real pictures are to score above 1, drawn ones below −1.
+    """What the discriminator loses: real images are to score above 1, drawn ones below −1.
 
         mean(max(0, 1 − D(x))) + mean(max(0, 1 + D(G(z))))
 
     Args:
-        real: float `(B, 1)`, its scores of real pictures.
+        real: float `(B, 1)`, its scores of real images.
         drawn: float `(B, 1)`, its scores of drawn ones.
 
     Returns:

@@ -8,15 +8,15 @@ ABSENT = -1e9
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
-class InfoNCE(SymmetricPairLoss):
-    """Symmetric InfoNCE: each picture has to find its text among all texts of the batch, and the reverse.
+class InfoNCELoss(SymmetricPairLoss):
+    """Symmetric InfoNCELoss: each image has to find its text among all texts of the batch, and the reverse.
 
     With scores s and, for an anchor i, its positives P and its negatives Q:
 
         l_i = mean over p in P of  −log( exp(s_ip) / (exp(s_ip) + Σ_{q in Q} exp(s_iq)) )
 
     With one positive each this is the loss of CLIP (arXiv 2103.00020, after 1807.03748). With several, another
-    positive is left out of the sum below: captions of one picture do not push one another away.
+    positive is left out of the sum below: captions of one image do not push one another away.
 
     Call arguments:
         y_true: `(N, M)`: 1 positive, 0 negative, -1 neither.
@@ -29,7 +29,7 @@ class InfoNCE(SymmetricPairLoss):
 
     ```python
     images, texts = (keras.ops.normalize(x, axis=-1) for x in (images, texts))  # (N, d), (N, d)
-    loss = kf.losses.InfoNCE()(keras.ops.eye(len(images)), images @ texts.T / 0.07)
+    loss = kf.losses.InfoNCELoss()(keras.ops.eye(len(images)), images @ texts.T / 0.07)
     ```
     """
 

@@ -9,8 +9,8 @@ class PairLoss(keras.losses.Loss):
 
     Call arguments:
         y_true: `(N, M)`, what is known about the pair (i, j): 1, they belong together; 0, they do not; -1, nothing
-            (padding): the pair counts neither way. Two captions of one picture both have a 1 with it, so that neither
-            is ever a negative of the picture.
+            (padding): the pair counts neither way. Two captions of one image both have a 1 with it, so that neither
+            is ever a negative of the image.
         y_pred: `(N, M)`, the scores of the pairs.
 
     Returns:

@@ -10,7 +10,7 @@ FAR = 1e9
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
-class Triplet(SymmetricPairLoss):
+class TripletLoss(SymmetricPairLoss):
     """Triplet loss on similarities: a positive has to be nearer than a negative by a margin.
 
         max(0, margin − s_ip + s_iq)  for an anchor i, its positive p and its negative q
@@ -37,7 +37,7 @@ class Triplet(SymmetricPairLoss):
 
     ```python
     images, texts = (keras.ops.normalize(x, axis=-1) for x in (images, texts))  # (N, d), (N, d)
-    loss = kf.losses.Triplet(0.2, negatives="hardest")(keras.ops.eye(len(images)), images @ texts.T)
+    loss = kf.losses.TripletLoss(0.2, negatives="hardest")(keras.ops.eye(len(images)), images @ texts.T)
     ```
     """
 

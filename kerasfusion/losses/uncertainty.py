@@ -16,7 +16,7 @@ class UncertaintyWeighted(keras.losses.Loss):
     Example:
 
     ```python
-    loss = UncertaintyWeighted(kf.losses.ContextDistance(), head.log_variance)
+    loss = UncertaintyWeighted(kf.losses.EmbeddingDistance(), head.log_variance)
     ```
     """
 

@@ -1,6 +1,6 @@
 """Metrics in neutral ops."""
 
 from kerasfusion.metrics.in_batch_recall import InBatchRecall
-from kerasfusion.metrics.word_accuracy import WordAccuracy
+from kerasfusion.metrics.token_accuracy import TokenAccuracy
 
-__all__ = ["InBatchRecall", "WordAccuracy"]
+__all__ = ["InBatchRecall", "TokenAccuracy"]

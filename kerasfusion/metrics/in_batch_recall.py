@@ -4,12 +4,12 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class InBatchRecall(keras.metrics.Mean):
-    """R@1 within a batch: the share of texts whose nearest picture in the batch is their own.
+    """R@1 within a batch: the share of texts whose nearest image in the batch is their own.
 
     It shows that training goes on; it depends on the batch's size and is no substitute for R@K on a gallery.
 
     Call arguments:
-        y_true: `(N, M)`, pictures by texts: 1, they belong together; 0, they do not; -1, not known.
+        y_true: `(N, M)`, images by texts: 1, they belong together; 0, they do not; -1, not known.
         y_pred: float `(N, M)`, scores.
     """
 

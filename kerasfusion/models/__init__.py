@@ -1,22 +1,22 @@
 """Functional-API builders: encoders + fusion + heads -> `keras.Model`, dict in, dict out."""
 
 from kerasfusion.models.autoencoder import autoencoder
+from kerasfusion.models.caption_trainer import CaptionTrainer, captioning
 from kerasfusion.models.captioner import CaptionerParts, captioner
-from kerasfusion.models.captioning import Captioning, captioning
-from kerasfusion.models.contrastive import Contrastive, contrastive
-from kerasfusion.models.dual import dual_branch, dual_encoder
-from kerasfusion.models.fused import fused
+from kerasfusion.models.contrastive_trainer import ContrastiveTrainer, contrastive
+from kerasfusion.models.dual import dual_encoder, get_tower
+from kerasfusion.models.fusion import fusion_model
 from kerasfusion.models.gan import discriminator, generator
-from kerasfusion.models.heads_of import heads_of
+from kerasfusion.models.heads import get_heads
 from kerasfusion.models.image_major import ImageMajor, image_major
-from kerasfusion.models.inputs import model_inputs
+from kerasfusion.models.inputs import make_inputs
 from kerasfusion.models.late import LateAverage, late_average
 from kerasfusion.models.unimodal import unimodal
 
 __all__ = [
+    "CaptionTrainer",
     "CaptionerParts",
-    "Captioning",
-    "Contrastive",
+    "ContrastiveTrainer",
     "ImageMajor",
     "LateAverage",
     "autoencoder",
@@ -24,13 +24,13 @@ __all__ = [
     "captioning",
     "contrastive",
     "discriminator",
-    "dual_branch",
     "dual_encoder",
-    "fused",
+    "fusion_model",
     "generator",
-    "heads_of",
+    "get_heads",
+    "get_tower",
     "image_major",
     "late_average",
-    "model_inputs",
+    "make_inputs",
     "unimodal",
 ]

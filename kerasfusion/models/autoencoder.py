@@ -1,11 +1,11 @@
-"""Picture and text into one code, and both of them out of it again."""
+"""Image and text into one code, and both of them out of it again."""
 
 import keras
 
 from kerasfusion.fusion import FUSIONS
-from kerasfusion.heads import PictureHead, WordsHead
-from kerasfusion.layers import GaussianCode, WordDropout
-from kerasfusion.models.inputs import encode, make, model_inputs
+from kerasfusion.heads import BagOfWordsHead, ImageReconstructionHead
+from kerasfusion.layers import GaussianLatent, TokenDropout
+from kerasfusion.models.inputs import build_layer, encode, make_inputs
 
 
 def autoencoder(
@@ -22,25 +22,25 @@ def autoencoder(
 ):
     """Encoders, one code of whatever is there, and a decoder for each modality.
 
-    Trained with `modality_dropout` in the recipe it learns to fill in: a row that has lost its picture or its text is
+    Trained with `modality_dropout` in the recipe it learns to fill in: a row that has lost its image or its text is
     still to give back both. What one modality says about the other is then in the code (arXiv 1206.6418 calls it
     the bimodal deep autoencoder).
 
     Args:
-        schema: A `kf.data.Schema` of pictures and texts, without tasks: what is learned are the features themselves.
+        schema: A `kf.Schema` of images and texts, without tasks: what is learned are the features themselves.
         text_encoder: A name in `kf.encoders.TEXT_ENCODERS`, or `{"name": ..., **arguments}`.
         image_encoder: A name in `kf.encoders.IMAGE_ENCODERS`, or `{"name": ..., **arguments}`.
         fusion: A name in `kf.fusion.FUSIONS`, or `{"name": ..., **arguments}`.
         units: Width of every branch and of the fused representation.
         code: Width of the code.
-        filters: See `PictureDecoder`.
+        filters: See `ImageDecoder`.
         noise: Denoising (Vincent et al., 2008): pixels get normal noise of this deviation (1 is the whole range from
             black to white), and this share of the words becomes unknown, while training alone.
-        kl_weight: Variational: the weight of `GaussianCode`'s divergence. None makes a plain code.
+        kl_weight: Variational: the weight of `GaussianLatent`'s divergence. None makes a plain code.
         name: Name of the model.
 
     Returns:
-        keras.Model: dict of inputs (see `model_inputs`) -> dict feature -> float32 logits, of a picture's pixels
+        keras.Model: dict of inputs (see `make_inputs`) -> dict feature -> float32 logits, of an image's pixels
         `(B, H, W, 3)`, of a text's words `(B, V)`. The layer `code` gives the code, float `(B, code)`.
 
     Raises:
@@ -49,19 +49,19 @@ def autoencoder(
     Example:
 
     ```python
-    schema = kf.data.Schema(data.schema.features, tasks=())
+    schema = kf.Schema(data.schema.features, tasks=())
     model = kf.models.autoencoder(schema, code=16)
-    recipe = kf.training.Recipe(modality_dropout=2 / 3)  # both, the picture alone, the text alone: a third each
+    recipe = kf.training.TrainingConfig(modality_dropout=2 / 3)  # both, the image alone, the text alone: a third each
     kf.training.fit(model, train.with_features(schema), validation.with_features(schema), recipe, "runs/code")
     ```
     """
     kinds = [feature.kind for feature in schema.features]
     if schema.tasks or not set(kinds) <= {"text", "image"}:
         raise ValueError(
-            f"autoencoder needs pictures and texts and no task, kf.data.Schema(schema.features, tasks=()); the "
+            f"autoencoder needs images and texts and no task, kf.Schema(schema.features, tasks=()); the "
             f"schema has {kinds} and {[task.kind for task in schema.tasks]}."
         )
-    inputs = model_inputs(schema)
+    inputs = make_inputs(schema)
     given = dict(inputs)
     for feature in schema.features if noise else ():
         x, layer = inputs[feature.name], f"noise_{feature.name}"
@@ -69,20 +69,20 @@ def autoencoder(
             noisy = keras.layers.GaussianNoise(noise, name=layer)(keras.layers.Rescaling(1 / 255)(x))
             given[feature.name] = keras.layers.Rescaling(255.0)(noisy)
         else:
-            given[feature.name] = WordDropout(noise, name=layer)(x)
+            given[feature.name] = TokenDropout(noise, name=layer)(x)
     encoded = encode(schema, given, text_encoder, image_encoder, units)
     present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}
-    fused = make(FUSIONS, fusion, units=units, name="fusion")(encoded, present=present)
+    fused = build_layer(FUSIONS, fusion, units=units, name="fusion")(encoded, present=present)
     narrow = (
-        keras.layers.Dense(code, name="code") if kl_weight is None else GaussianCode(code, kl_weight, name="code")
+        keras.layers.Dense(code, name="code") if kl_weight is None else GaussianLatent(code, kl_weight, name="code")
     )
     vector = narrow(fused)
     outputs = {}
     for feature in schema.features:
         head = f"head_{feature.name}"
         if feature.kind == "image":
-            outputs[feature.name] = PictureHead(feature.size, filters, name=head)(vector)
+            outputs[feature.name] = ImageReconstructionHead(feature.size, filters, name=head)(vector)
         else:
             hidden = keras.layers.Dense(units, activation="relu", name=f"decode_{feature.name}")(vector)
-            outputs[feature.name] = WordsHead(len(feature.vocabulary), name=head)(hidden)
+            outputs[feature.name] = BagOfWordsHead(len(feature.vocabulary), name=head)(hidden)
     return keras.Model(inputs, outputs, name=name)

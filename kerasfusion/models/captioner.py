@@ -1,11 +1,11 @@
-"""A picture, and a text where there is one, put into words."""
+"""An image, and a text where there is one, put into words."""
 
 import keras
 
 from kerasfusion.decoders import DECODERS
-from kerasfusion.heads import CaptionHead, ContextHead
-from kerasfusion.models.heads_of import heads_of
-from kerasfusion.models.inputs import encode, make, model_inputs
+from kerasfusion.heads import CaptionHead, SentenceEmbeddingHead
+from kerasfusion.models.heads import get_heads
+from kerasfusion.models.inputs import build_layer, encode, make_inputs
 from kerasfusion.models.joint_encoder import JointEncoder
 
 
@@ -27,24 +27,25 @@ def captioner(
     """Encoders, what all their tokens make of one another, and a decoder that writes.
 
     Args:
-        schema: A `kf.data.Schema` with one task of kind `"caption"`, and perhaps one of kind `"vector"`, as
-            `kf.recipes.with_context` makes: the mean of all tokens is then taught to be near to what a reference
+        schema: A `kf.Schema` with one task of kind `"caption"`, and perhaps one of kind `"vector"`, as
+            `kf.workflows.add_caption_embeddings` makes: the mean of all tokens is then taught to be near to what a
+            reference
             means (the context term of the fused loss).
         text_encoder: A name in `kf.encoders.TEXT_ENCODERS`, or `{"name": ..., **arguments}`.
         image_encoder: A name in `kf.encoders.IMAGE_ENCODERS`, or `{"name": ..., **arguments}`.
         decoder: A name in `kf.decoders.DECODERS`, or `{"name": ..., **arguments}`.
-        depth: Blocks in which the tokens of picture and text look at one another before the decoder looks at them.
+        depth: Blocks in which the tokens of image and text look at one another before the decoder looks at them.
         units: Width of everything, unless its own arguments say otherwise.
         dropout: Dropout rate on the tokens and in the decoder.
-        label_smoothing: See `CaptionCrossEntropy`.
-        context_distance: See `ContextDistance`.
+        label_smoothing: See `CaptionCrossentropy`.
+        context_distance: See `EmbeddingDistance`.
         learned_weights: Learn how the losses of caption and vector are weighed, see `UncertaintyWeighted`.
-        word_vectors: File that the text encoder's embedding starts from, see `fused`.
-        image_weights: What the image encoder's network starts from, see `fused`.
+        word_vectors: File that the text encoder's embedding starts from, see `fusion_model`.
+        image_weights: What the image encoder's network starts from, see `fusion_model`.
         name: Name of the model.
 
     Returns:
-        keras.Model: dict of inputs (see `model_inputs`) and `caption`, int32 `(B, T)`, the start and the words so far
+        keras.Model: dict of inputs (see `make_inputs`) and `caption`, int32 `(B, T)`, the start and the words so far
         -> dict task -> float32 logits, of the caption `(B, T, V)`.
 
     Raises:
@@ -64,21 +65,21 @@ def captioner(
             f"{[t.kind for t in schema.tasks]}."
         )
     (task,) = captions
-    inputs = model_inputs(schema)
+    inputs = make_inputs(schema)
     encoded = encode(schema, inputs, text_encoder, image_encoder, units, word_vectors, image_weights)
     present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}
     context = JointEncoder(units, depth=depth, dropout=dropout, name="context")(encoded, present=present)
     # The last of a caption's ids is never read, only told.
     inputs[task.name] = keras.Input((task.length - 1,), dtype="int32", name=task.name)
     settings = {"vocabulary_size": task.vocabulary_size, "units": units, "dropout": dropout}
-    told = make(DECODERS, decoder, **settings, name="decoder")(context, inputs[task.name])
+    told = build_layer(DECODERS, decoder, **settings, name="decoder")(context, inputs[task.name])
     outputs = {}
     for each in schema.tasks:
         settings = {"learned_weight": learned_weights, "name": f"head_{each.name}"}
         if each is task:
             outputs[each.name] = CaptionHead(each.outputs, label_smoothing, **settings)(told)
         else:
-            outputs[each.name] = ContextHead(each.outputs, context_distance, **settings)(context["pooled"])
+            outputs[each.name] = SentenceEmbeddingHead(each.outputs, context_distance, **settings)(context["pooled"])
     return keras.Model(inputs, outputs, name=name)
 
 
@@ -99,7 +100,7 @@ class CaptionerParts:
     """
 
     def __init__(self, model):
-        heads = heads_of(model)
+        heads = get_heads(model)
         captions = [task for task, head in heads.items() if isinstance(head, CaptionHead)]
         if not captions:
             raise ValueError(f"{model.name} writes no captions: its heads are {[h.name for h in heads.values()]}.")

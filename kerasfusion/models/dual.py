@@ -1,7 +1,7 @@
 import keras
 
-from kerasfusion.heads import MatchHead
-from kerasfusion.models.inputs import encode, model_inputs
+from kerasfusion.heads import ContrastiveHead
+from kerasfusion.models.inputs import encode, make_inputs
 
 
 def dual_encoder(
@@ -17,24 +17,24 @@ def dual_encoder(
 ):
     """A text branch and an image branch into one space, where what belongs together is near (arXiv 2103.00020).
 
-    Nothing joins the branches but a cosine, so pictures and texts are embedded once and compared by the million.
+    Nothing joins the branches but a cosine, so images and texts are embedded once and compared by the million.
     The lengths are 1 in training and in serving alike. Train the twin that `contrastive(model)` makes.
 
     Args:
-        schema: A `kf.data.Schema` with one text, one image and one task of kind `"match"`.
+        schema: A `kf.Schema` with one text, one image and one task of kind `"match"`.
         text_encoder: A name in `kf.encoders.TEXT_ENCODERS`, or `{"name": ..., **arguments}`.
         image_encoder: A name in `kf.encoders.IMAGE_ENCODERS`, or `{"name": ..., **arguments}`.
         units: Width of the space, and of the branches unless their own arguments say otherwise. None leaves out the
             dense layers into the space, for encoders that share one already, as those of a CLIP do.
-        loss: See `MatchHead`.
+        loss: See `ContrastiveHead`.
         dropout: Dropout rate on what the encoders give.
-        word_vectors: File that the text encoder's embedding starts from, see `fused`.
-        image_weights: What the image encoder's network starts from, see `fused`.
+        word_vectors: File that the text encoder's embedding starts from, see `fusion_model`.
+        image_weights: What the image encoder's network starts from, see `fusion_model`.
         name: Name of the model.
 
     Returns:
-        keras.Model: dict of inputs (see `model_inputs`) -> dict task -> float32 `(B, 1)`, the cosine of a row's
-        picture and text. The layers `embed_text` and `embed_image` give the embeddings, float `(B, units)`.
+        keras.Model: dict of inputs (see `make_inputs`) -> dict task -> float32 `(B, 1)`, the cosine of a row's
+        image and text. The layers `embed_text` and `embed_image` give the embeddings, float `(B, units)`.
 
     Raises:
         ValueError: an unknown name, a schema with other features or tasks, or encoders of two widths and no units.
@@ -52,7 +52,7 @@ def dual_encoder(
         raise ValueError(
             f"dual_encoder needs one text, one image and one task of kind match; the schema has {kinds} and {tasks}."
         )
-    inputs = model_inputs(schema)
+    inputs = make_inputs(schema)
     encoded = encode(schema, inputs, text_encoder, image_encoder, units, word_vectors, image_weights)
     embeddings = {}
     for feature in schema.features:
@@ -66,16 +66,16 @@ def dual_encoder(
     if len(set(widths.values())) > 1:
         raise ValueError(f"dual_encoder: without units the encoders have to be as wide as one another, not {widths}.")
     task = schema.tasks[0].name
-    cosine = MatchHead(loss, name=f"head_{task}")(embeddings)
+    cosine = ContrastiveHead(loss, name=f"head_{task}")(embeddings)
     return keras.Model(inputs, {task: cosine}, name=name)
 
 
-def dual_branch(model, feature):
+def get_tower(model, feature):
     """One branch of a dual encoder as a model of its own, with the same layers and weights.
 
     Args:
         model: What `dual_encoder` made.
-        feature: The text's or the picture's `Feature`.
+        feature: The text's or the image's `Feature`.
 
     Returns:
         keras.Model: dict of `<name>` and `<name>_present` -> float32 `(B, units)`, rows of length 1.

@@ -5,20 +5,20 @@ from keras import ops
 from keras.layers import Conv2D, Dense, SpectralNormalization
 
 from kerasfusion.encoders import TEXT_ENCODERS
-from kerasfusion.layers import PictureDecoder
-from kerasfusion.models.inputs import make, model_inputs
+from kerasfusion.layers import ImageDecoder
+from kerasfusion.models.inputs import build_layer, make_inputs
 
 
 def generator(schema, text_encoder="gru", noise=32, units=64, filters=(64, 32, 16), brightness=0.5, name=None):
-    """A text and noise into a picture (text-conditional GAN, arXiv 1605.05396).
+    """A text and noise into an image (text-conditional GAN, arXiv 1605.05396).
 
     Args:
-        schema: A `kf.data.Schema` with one text and one image; its tasks do not matter.
+        schema: A `kf.Schema` with one text and one image; its tasks do not matter.
         text_encoder: A name in `kf.encoders.TEXT_ENCODERS`, or `{"name": ..., **arguments}`.
         noise: Width of the noise, which stands for all that the text does not say.
         units: Width of the text encoder.
-        filters: See `PictureDecoder`.
-        brightness: See `PictureDecoder`.
+        filters: See `ImageDecoder`.
+        brightness: See `ImageDecoder`.
         name: Name of the model.
 
     Returns:
@@ -39,24 +39,24 @@ def generator(schema, text_encoder="gru", noise=32, units=64, filters=(64, 32, 1
     said = _said(text_encoder, text, units, inputs)
     inputs = {text.name: inputs[text.name], "noise": keras.Input((noise,), name="noise")}
     vector = ops.concatenate([said, inputs["noise"]], axis=-1)
-    logits = PictureDecoder(image.size, filters, brightness, name="decoder")(vector)
+    logits = ImageDecoder(image.size, filters, brightness, name="decoder")(vector)
     pixels = keras.layers.Activation("sigmoid", dtype="float32", name="pixels")(logits)
     return keras.Model(inputs, {image.name: pixels}, name=name)
 
 
 def discriminator(schema, text_encoder="gru", units=128, filters=(16, 32, 64), scale=5.0, name=None):
-    """How real a picture looks, and how well it fits a text.
+    """How real an image looks, and how well it fits a text.
 
-    The score is `s (w · h(x) + e(t) · h(x))`: the text is projected onto the picture's features (arXiv 1802.05637).
+    The score is `s (w · h(x) + e(t) · h(x))`: the text is projected onto the image's features (arXiv 1802.05637).
     No layer can stretch anything (spectral normalization, arXiv 1802.05957), which keeps what the generator learns
     from finite.
 
     Args:
         schema: As for `generator`.
         text_encoder: As for `generator`; its weights are its own.
-        units: Width of text and picture.
-        filters: Channels of the convolutions, each of which halves the picture.
-        scale: `s`, how fast the score may change with the picture. The less, the coarser is what it learns to see;
+        units: Width of text and image.
+        filters: Channels of the convolutions, each of which halves the image.
+        scale: `s`, how fast the score may change with the image. The less, the coarser is what it learns to see;
             the more, the sooner it is so sure that nothing is left to learn from it.
         name: Name of the model.
 
@@ -93,13 +93,13 @@ def _text_and_image(schema):
     """The inputs of a schema, its text and its image."""
     kinds = [feature.kind for feature in schema.features]
     if sorted(kinds) != ["image", "text"]:
-        raise ValueError(f"A picture drawn from words needs a schema with one text and one image, not {kinds}.")
+        raise ValueError(f"An image drawn from words needs a schema with one text and one image, not {kinds}.")
     (text,), (image,) = schema.of_kind("text"), schema.of_kind("image")
-    return model_inputs(schema), text, image
+    return make_inputs(schema), text, image
 
 
 def _said(wanted, text, units, inputs):
     """The text as a vector, float `(B, units)`, as large as noise: beside much larger noise it would go unheard."""
     vocabulary = {"vocabulary": text.vocabulary, "vocabulary_size": text.vocabulary_size}
-    encoder = make(TEXT_ENCODERS, wanted, units=units, **vocabulary, name=f"encode_{text.name}")
+    encoder = build_layer(TEXT_ENCODERS, wanted, units=units, **vocabulary, name=f"encode_{text.name}")
     return keras.layers.LayerNormalization(name="said")(encoder(inputs[text.name])["pooled"])

@@ -4,7 +4,7 @@ import keras
 
 
 def split_graph(model, per_image):
-    """The model's calls, from inputs to outputs: those that depend on the picture alone, and all others."""
+    """The model's calls, from inputs to outputs: those that depend on the image alone, and all others."""
     alone = {id(model.input[name]) for name in per_image}
     once, each = [], []
     for depth in sorted(model._nodes_by_depth, reverse=True):

@@ -1,4 +1,4 @@
-"""One picture, many texts: run the image branch once per picture instead of once per text."""
+"""One image, many texts: run the image branch once per image instead of once per text."""
 
 import keras
 from keras import ops
@@ -7,18 +7,18 @@ from kerasfusion.models.graph import run_nodes, split_graph
 
 
 def image_major(model, image="image"):
-    """The training twin of a model for batches that keep all texts of a picture together.
+    """The training twin of a model for batches that keep all texts of an image together.
 
-    Same layers, same weights: training the twin trains `model`. What depends on the picture alone is computed
-    once per picture and repeated for its texts; everything else sees `B·K` rows.
+    Same layers, same weights: training the twin trains `model`. What depends on the image alone is computed
+    once per image and repeated for its texts; everything else sees `B·K` rows.
 
     Args:
         model: A functional model of `kf.models` with the input `image`.
-        image: Name of the picture's input.
+        image: Name of the image's input.
 
     Returns:
         keras.Model: takes `image` uint8 `(B, H, W, 3)`, `image_present` bool `(B,)` and every other input with a
-        further axis, `(B, K, …)`; gives logits `(B, K, C)`, or `(B, 1, C)` when the picture is the only input.
+        further axis, `(B, K, …)`; gives logits `(B, K, C)`, or `(B, 1, C)` when the image is the only input.
         `compile` and `fit` take labels and weights `(B, K, …)`.
 
     Raises:
@@ -71,7 +71,7 @@ class ImageMajor(keras.Model):
 
 
 def as_rows(y, y_pred, sample_weight):
-    """`(B, K, …)` to `(B·K, …)` in all three; a picture's only prediction serves all of its texts."""
+    """`(B, K, …)` to `(B·K, …)` in all three; an image's only prediction serves all of its texts."""
     spread = {
         task: ops.repeat(p, ops.shape(y[task])[1], axis=1) if p.shape[1] == 1 else p for task, p in y_pred.items()
     }

@@ -2,14 +2,14 @@
 
 import keras
 
-from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS, ApplicationEncoder, NumbersEncoder
+from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS, ApplicationEncoder, NumericEncoder
 
 
-def model_inputs(schema):
+def make_inputs(schema):
     """Symbolic inputs for a schema, named and typed as the pipeline feeds them.
 
     Args:
-        schema: A `kf.data.Schema`.
+        schema: A `kf.Schema`.
 
     Returns:
         dict: for each feature `<name>` (text int32 `(B, L)`, image uint8 `(B, H, W, 3)`, numbers float32 `(B, n)`)
@@ -32,10 +32,10 @@ def encode(schema, inputs, text_encoder, image_encoder, units, word_vectors=None
     """Each feature through an encoder of its own.
 
     Args:
-        schema: A `kf.data.Schema`.
-        inputs: What `model_inputs(schema)` gave.
+        schema: A `kf.Schema`.
+        inputs: What `make_inputs(schema)` gave.
         text_encoder: `{"name": one of TEXT_ENCODERS, **its arguments}`, a name, or None where there is no text.
-        image_encoder: The same for pictures.
+        image_encoder: The same for images.
         units: Width of every encoder's output unless its own arguments say otherwise.
         word_vectors: File that the text encoder's embedding starts from, if not None.
         image_weights: `"imagenet"` or a file that the image encoder's network starts from, if not None.
@@ -47,9 +47,9 @@ def encode(schema, inputs, text_encoder, image_encoder, units, word_vectors=None
         ValueError: an unknown encoder name, or `image_weights` for an encoder that there are none for.
     """
     if word_vectors is not None:
-        text_encoder = {**named(text_encoder), "word_vectors": word_vectors}
+        text_encoder = {**as_config(text_encoder), "word_vectors": word_vectors}
     if image_weights is not None:
-        image_encoder = {**named(image_encoder), "weights": image_weights}
+        image_encoder = {**as_config(image_encoder), "weights": image_weights}
         able = [name for name, kind in IMAGE_ENCODERS.items() if issubclass(kind, ApplicationEncoder)]
         if image_encoder["name"] not in able:
             raise ValueError(
@@ -61,16 +61,16 @@ def encode(schema, inputs, text_encoder, image_encoder, units, word_vectors=None
         name = f"encode_{feature.name}"
         if feature.kind == "text":
             vocabulary = {"vocabulary": feature.vocabulary, "vocabulary_size": feature.vocabulary_size}
-            layer = make(TEXT_ENCODERS, text_encoder, units=units, **vocabulary, name=name)
+            layer = build_layer(TEXT_ENCODERS, text_encoder, units=units, **vocabulary, name=name)
         elif feature.kind == "image":
-            layer = make(IMAGE_ENCODERS, image_encoder, units=units, name=name)
+            layer = build_layer(IMAGE_ENCODERS, image_encoder, units=units, name=name)
         else:
-            layer = NumbersEncoder(units, mean=feature.mean, std=feature.std, name=name)
+            layer = NumericEncoder(units, mean=feature.mean, std=feature.std, name=name)
         encoded[feature.name] = layer(inputs[feature.name])
     return encoded
 
 
-def again(branch, feature):
+def rebuild_encoder(branch, feature):
     """A new encoder with the settings of `branch`, that starts as it did: at random or from its pretrained file."""
     settings = branch.get_config()
     # Of a loaded encoder, in place of the pretrained network that it is to start from.
@@ -81,14 +81,14 @@ def again(branch, feature):
     return type(branch)(**settings)
 
 
-def named(wanted):
+def as_config(wanted):
     """A new `{"name": ..., **arguments}` from that or from a name alone."""
     return {"name": wanted} if isinstance(wanted, str) else dict(wanted)
 
 
-def make(family, wanted, *, name, **defaults):
+def build_layer(family, wanted, *, name, **defaults):
     """Make the layer that `wanted` names in `family`: a registered name, or `{"name": ..., **arguments}`."""
-    wanted = named(wanted)
+    wanted = as_config(wanted)
     kind = wanted.pop("name")
     if kind not in family:
         raise ValueError(f"{name}: there is no {kind!r}; choose one of {sorted(family)}.")

@@ -1,9 +1,9 @@
 import keras
 from keras import ops
 
-from kerasfusion.heads import head_for
-from kerasfusion.models.fused import fused
-from kerasfusion.models.inputs import model_inputs
+from kerasfusion.heads import build_head
+from kerasfusion.models.fusion import fusion_model
+from kerasfusion.models.inputs import make_inputs
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -65,14 +65,15 @@ def late_average(schema, members=None, name="late_average", **settings):
     """One model per modality, their predictions averaged: the fusion that every other must beat.
 
     Args:
-        schema: A `kf.data.Schema` with two modalities or more.
+        schema: A `kf.Schema` with two modalities or more.
         members: dict kind (`"text"`, `"image"`, `"numbers"`) -> model on the features of that kind alone. Trained
-            ones give the classic late average; `None` makes new ones with `fused`, and the whole trains jointly.
+            ones give the classic late average; `None` makes new ones with `fusion_model`, and the whole trains
+            jointly.
         name: Name of the model.
-        **settings: Passed to `fused` for new members.
+        **settings: Passed to `fusion_model` for new members.
 
     Returns:
-        keras.Model: the same inputs and outputs as `fused`.
+        keras.Model: the same inputs and outputs as `fusion_model`.
 
     Raises:
         ValueError: settings for new members beside given ones.
@@ -85,16 +86,16 @@ def late_average(schema, members=None, name="late_average", **settings):
     """
     if members and settings:
         raise ValueError(f"late_average: {sorted(settings)} are for new members, and members were given.")
-    inputs = model_inputs(schema)
+    inputs = make_inputs(schema)
     kinds = dict.fromkeys(feature.kind for feature in schema.features)
-    members = members or {kind: fused(schema.only(kind), name=f"{kind}_only", **settings) for kind in kinds}
+    members = members or {kind: fusion_model(schema.only(kind), name=f"{kind}_only", **settings) for kind in kinds}
     logits = {kind: model({key: inputs[key] for key in model.input}) for kind, model in members.items()}
     present = {
         kind: ops.any(ops.stack([inputs[f"{f.name}_present"] for f in schema.of_kind(kind)]), axis=0)
         for kind in members
     }
     outputs = {
-        task.name: LateAverage(head_for(task), name=f"average_{task.name}")(
+        task.name: LateAverage(build_head(task), name=f"average_{task.name}")(
             {kind: out[task.name] for kind, out in logits.items()}, present=present
         )
         for task in schema.tasks

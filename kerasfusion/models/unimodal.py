@@ -1,15 +1,15 @@
 import keras
 
 from kerasfusion.fusion import ConcatFusion
-from kerasfusion.heads import head_for
-from kerasfusion.models.inputs import again, model_inputs
+from kerasfusion.heads import build_head
+from kerasfusion.models.inputs import make_inputs, rebuild_encoder
 
 
 def unimodal(model, schema, kind):
     """A fresh model on one modality, with the very branch that a fused model has for it: the fair baseline.
 
     Args:
-        model: A model made by `fused`.
+        model: A model made by `fusion_model`.
         schema: The schema it was made for.
         kind: `"text"`, `"image"` or `"numbers"`.
 
@@ -23,14 +23,14 @@ def unimodal(model, schema, kind):
     ```
     """
     schema = schema.only(kind)
-    inputs = model_inputs(schema)
+    inputs = make_inputs(schema)
     encoded = {}
     for feature in schema.features:
         branch = model.get_layer(f"encode_{feature.name}")
-        encoded[feature.name] = again(branch, feature)(inputs[feature.name])
+        encoded[feature.name] = rebuild_encoder(branch, feature)(inputs[feature.name])
     fusion = model.get_layer("fusion")
     units = fusion.units or 128  # a bare concatenation has no width of its own
     present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}
     representation = ConcatFusion(units, dropout=fusion.dropout, name="fusion")(encoded, present=present)
-    outputs = {task.name: head_for(task)(representation) for task in schema.tasks}
+    outputs = {task.name: build_head(task)(representation) for task in schema.tasks}
     return keras.Model(inputs, outputs, name=f"{kind}_only")

@@ -1,11 +1,11 @@
-"""Training pictures moved, zoomed, turned and lit a little differently in every epoch."""
+"""Training images moved, zoomed, turned and lit a little differently in every epoch."""
 
 import dataclasses
 import math
 
 import tensorflow as tf
 
-# Numbers in [0, 1) that one picture takes.
+# Numbers in [0, 1) that one image takes.
 RANDOM_NUMBERS = 8
 # Per strength: largest shift (share of a side), zoom (factor), turn (degrees), change of light (share of the range of
 # pixels), of contrast and of saturation (factor).
@@ -17,12 +17,12 @@ STRENGTHS = {
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """How pictures are changed while training.
+    """How images are changed while training.
 
     Args:
         strength: `"light"`: shifted by up to 1/16 of a side, zoomed by up to 1.1, lit a little differently.
             `"strong"`: by up to 1/8 and 1.25, turned by up to 10 degrees, lit more differently.
-        flip: Mirror half of the pictures, left for right.
+        flip: Mirror half of the images, left for right.
         color: Change brightness, contrast and saturation. The hue is never changed.
 
     Raises:
@@ -38,10 +38,10 @@ class Augmentation:
             raise ValueError(f"The augmentation is one of {', '.join(STRENGTHS)}, not {self.strength!r}.")
 
 
-def augment_pictures(pixels, random, augmentation):
-    """Change a batch of pictures, each by its own random numbers and by nothing else.
+def augment_images(pixels, random, augmentation):
+    """Change a batch of images, each by its own random numbers and by nothing else.
 
-    What moves into the picture at its border repeats the border; what moves out is lost, at most a shift and half a
+    What moves into the image at its border repeats the border; what moves out is lost, at most a shift and half a
     zoom at each side.
 
     Args:
@@ -50,7 +50,7 @@ def augment_pictures(pixels, random, augmentation):
         augmentation: An `Augmentation`.
 
     Returns:
-        uint8 `(B, H, W, 3)`. A picture of zeros, which stands for a missing one, stays one where `color` is False;
+        uint8 `(B, H, W, 3)`. An image of zeros, which stands for a missing one, stays one where `color` is False;
         otherwise whoever calls puts it back.
     """
     shift, zoom, turn, light, contrast, saturation = STRENGTHS[augmentation.strength]

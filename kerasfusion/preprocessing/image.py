@@ -9,7 +9,7 @@ from kerasfusion.preprocessing.image_formats import decode_pixels, decode_plain,
 
 
 def decode_image(encoded, size, max_pixels=MOST_PIXELS):
-    """One encoded picture to pixels of the wanted size.
+    """One encoded image to pixels of the wanted size.
 
     A JPEG that a turned camera took is turned upright (EXIF). Transparent pixels become white. 16-bit grey or color
     becomes 8-bit. All this is part of the graph, so a SavedModel sees what training saw.
@@ -17,38 +17,38 @@ def decode_image(encoded, size, max_pixels=MOST_PIXELS):
     Args:
         encoded: tf.string scalar: JPEG, PNG, GIF (first frame), BMP or WebP (no animation); grey, palette, CMYK and
             alpha are converted, see `decode_pixels`.
-        size: `(height, width)` in pixels. The picture is squeezed to it, with antialiasing when it shrinks.
+        size: `(height, width)` in pixels. The image is squeezed to it, with antialiasing when it shrinks.
         max_pixels: Refuse images of more pixels.
 
     Returns:
         uint8 `(height, width, 3)`.
 
     Raises:
-        tf.errors.InvalidArgumentError: when run, if the bytes are no such picture, or over a limit (`max_pixels`, and
+        tf.errors.InvalidArgumentError: when run, if the bytes are no such image, or over a limit (`max_pixels`, and
             those in `kerasfusion.data.limits`).
     """
     pixels = tf.cond(
         is_plain(encoded),
-        lambda: _plain_picture(encoded, size, max_pixels),
-        lambda: _any_picture(encoded, size, max_pixels),
+        lambda: _plain_image(encoded, size, max_pixels),
+        lambda: _any_image(encoded, size, max_pixels),
     )
     return tf.ensure_shape(pixels, (*size, 3))
 
 
-def _plain_picture(encoded, size, max_pixels):
+def _plain_image(encoded, size, max_pixels):
     pixels = decode_plain(encoded, max_pixels)
     pixels.set_shape((None, None, 3))
     return tf.ensure_shape(_fitted(pixels, size), (*size, 3))
 
 
-# Its operations would cost a plain picture more than the decoding of a small one, even unused: as a function that is
+# Its operations would cost a plain image more than the decoding of a small one, even unused: as a function that is
 # not inlined they cost one. Traced once for all sizes.
 @tf.function(
     input_signature=[tf.TensorSpec((), tf.string), tf.TensorSpec((2,), tf.int32), tf.TensorSpec((), tf.int64)],
     autograph=False,
     experimental_attributes={"_noinline": True},
 )
-def _any_picture(encoded, size, max_pixels):
+def _any_image(encoded, size, max_pixels):
     orientation = exif_orientation(encoded)
     # Turned and given three channels after it is resized: there are fewer pixels then.
     size = tf.where(orientation >= 5, size[::-1], size)
@@ -77,23 +77,23 @@ def _rounded(pixels):
 
 
 def decode_images(encoded, size, paths=None, max_pixels=MOST_PIXELS):
-    """A batch of encoded pictures to pixels; what cannot be decoded costs its row, not the batch.
+    """A batch of encoded images to pixels; what cannot be decoded costs its row, not the batch.
 
     Args:
-        encoded: tf.string `(B,)`. An empty string is a missing picture.
+        encoded: tf.string `(B,)`. An empty string is a missing image.
         size: `(height, width)` in pixels.
         paths: Optional tf.string `(B,)`: where one is not empty, this file is read instead.
         max_pixels: Images of more pixels count as undecodable.
 
     Returns:
-        tuple: uint8 `(B, height, width, 3)`, zeros where there is no picture, and bool `(B,)`, True where there is.
+        tuple: uint8 `(B, height, width, 3)`, zeros where there is no image, and bool `(B,)`, True where there is.
     """
     if paths is not None:
         return _decode_rows(decode_image, encoded, size, max_pixels, paths)
-    # The longer function costs a request more than decoding a small picture: not for plain pictures or missing ones.
+    # The longer function costs a request more than decoding a small image: not for plain images or missing ones.
     return tf.cond(
         tf.reduce_all(is_plain(encoded) | (encoded == b"")),
-        lambda: _decode_rows(_plain_picture, encoded, size, max_pixels),
+        lambda: _decode_rows(_plain_image, encoded, size, max_pixels),
         lambda: _decode_rows(decode_image, encoded, size, max_pixels),
     )
 

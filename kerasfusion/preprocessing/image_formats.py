@@ -1,4 +1,4 @@
-"""The picture formats that can be read, each with what TensorFlow's decoder does not see to."""
+"""The image formats that can be read, each with what TensorFlow's decoder does not see to."""
 
 import tensorflow as tf
 
@@ -11,7 +11,7 @@ _REFUSED = 2**40
 
 
 def is_plain(encoded):
-    """Whether `decode_plain` does justice to pictures: `decode_pixels` would give the same, only later.
+    """Whether `decode_plain` does justice to images: `decode_pixels` would give the same, only later.
 
     Args:
         encoded: tf.string of any shape.
@@ -30,14 +30,14 @@ def is_plain(encoded):
 
 
 def decode_plain(encoded, max_pixels):
-    """`decode_pixels` for pictures that are plain, to three channels."""
+    """`decode_pixels` for images that are plain, to three channels."""
     is_jpeg = tf.strings.substr(encoded, 0, 3) == _JPEG
     height, width = tf.cond(is_jpeg, lambda: _stored_sides(encoded), lambda: _png_sides(encoded))
     return _decode(encoded, height, width, max_pixels, channels=3)
 
 
 def decode_pixels(encoded, max_pixels):
-    """One encoded picture to its pixels, as stored (an EXIF orientation is not undone).
+    """One encoded image to its pixels, as stored (an EXIF orientation is not undone).
 
     Args:
         encoded: tf.string scalar: JPEG, PNG, GIF (first frame), BMP or WebP (no animation).
@@ -48,7 +48,7 @@ def decode_pixels(encoded, max_pixels):
         BMP is ignored.
 
     Raises:
-        tf.errors.InvalidArgumentError: when run, if the bytes are no such picture, or one of more pixels, of too many
+        tf.errors.InvalidArgumentError: when run, if the bytes are no such image, or one of more pixels, of too many
             JPEG scans (`MOST_SCANS`), or of too many GIF blocks.
     """
     formats = {

@@ -5,7 +5,7 @@ import collections
 import keras
 import tensorflow as tf
 
-from kerasfusion.data.schema import SPECIAL_TOKENS
+from kerasfusion.schema import SPECIAL_TOKENS
 
 # Scripts written without spaces, and pictographs: each character is a word of its own.
 _SINGLE_CHARACTERS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{So}])"

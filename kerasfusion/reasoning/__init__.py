@@ -1,10 +1,15 @@
 """Inference over predictions: joint (several modalities), conditional (one updates another) and logical (rules)."""
 
-from kerasfusion.reasoning.conditional import confusion_likelihood, expected_information, narrow, update
-from kerasfusion.reasoning.decoding import decode
+from kerasfusion.reasoning.conditional import (
+    ask_greedily,
+    bayes_update,
+    confusion_likelihood,
+    expected_information_gain,
+)
+from kerasfusion.reasoning.decoding import constrained_decode
 from kerasfusion.reasoning.joint import LateFusion, ProductOfExperts
-from kerasfusion.reasoning.knowledge import Rule, facts, hierarchy, read_rules
-from kerasfusion.reasoning.rule_loss import RuleLoss, WithRules
+from kerasfusion.reasoning.knowledge import Rule, read_rules, rules_from_hierarchy, rules_from_table
+from kerasfusion.reasoning.rule_loss import RuleLoss, RuleRegularizedModel
 from kerasfusion.reasoning.rules import Rules
 
 __all__ = [
@@ -12,14 +17,14 @@ __all__ = [
     "ProductOfExperts",
     "Rule",
     "RuleLoss",
+    "RuleRegularizedModel",
     "Rules",
-    "WithRules",
+    "ask_greedily",
+    "bayes_update",
     "confusion_likelihood",
-    "decode",
-    "expected_information",
-    "facts",
-    "hierarchy",
-    "narrow",
+    "constrained_decode",
+    "expected_information_gain",
     "read_rules",
-    "update",
+    "rules_from_hierarchy",
+    "rules_from_table",
 ]

@@ -46,7 +46,7 @@ def confusion_likelihood(labels, observed, classes, outcomes=None, smoothing=1.0
     return counts / counts.sum(axis=1, keepdims=True)
 
 
-def update(belief, likelihood, observed):
+def bayes_update(belief, likelihood, observed):
     """Bayes' rule, row by row: `p(y | o) ∝ p(y) P(o | y)`.
 
     Which modality comes first does not matter: an image's posterior updated by what a text says, then by what another
@@ -68,7 +68,7 @@ def update(belief, likelihood, observed):
 
     ```python
     belief = predictions(image_only, logits)["label"]["probabilities"]
-    belief = kf.reasoning.update(belief, likelihood, said)
+    belief = kf.reasoning.bayes_update(belief, likelihood, said)
     ```
     """
     belief, observed = np.asarray(belief, "float64"), np.asarray(observed, int)
@@ -86,7 +86,7 @@ def update(belief, likelihood, observed):
     return product / total
 
 
-def expected_information(belief, likelihood):
+def expected_information_gain(belief, likelihood):
     """How much an answer is expected to tell: the mutual information of class and outcome under the belief.
 
     Args:
@@ -102,7 +102,7 @@ def expected_information(belief, likelihood):
     return noise - xlogy(outcome, outcome).sum(axis=1)
 
 
-def narrow(belief, questions, answers, random=None):
+def ask_greedily(belief, questions, answers, random=None):
     """Ask one question after the other, each row the one that is expected to tell most, and update by the answer.
 
     Args:
@@ -121,7 +121,7 @@ def narrow(belief, questions, answers, random=None):
     Example:
 
     ```python
-    beliefs, asked = kf.reasoning.narrow(belief, {"color?": by_color, "size?": by_size}, answers)
+    beliefs, asked = kf.reasoning.ask_greedily(belief, {"color?": by_color, "size?": by_size}, answers)
     beliefs.argmax(axis=-1)  # the answer after none, one and two questions
     ```
     """
@@ -134,14 +134,14 @@ def narrow(belief, questions, answers, random=None):
     left = np.ones((len(rows), len(names)), bool)
     for _ in names:
         if random is None:
-            worth = np.stack([expected_information(beliefs[-1], questions[name]) for name in names], axis=1)
+            worth = np.stack([expected_information_gain(beliefs[-1], questions[name]) for name in names], axis=1)
         else:
             worth = random.random(left.shape)
         chosen = np.where(left, worth, -np.inf).argmax(axis=1)
         left[rows, chosen] = False
         belief = beliefs[-1]
         for place, name in enumerate(names):
-            belief = update(belief, questions[name], np.where(chosen == place, answers[name], -1))
+            belief = bayes_update(belief, questions[name], np.where(chosen == place, answers[name], -1))
         beliefs.append(belief)
         asked.append(names[chosen])
     return np.stack(beliefs), np.stack(asked, axis=1)

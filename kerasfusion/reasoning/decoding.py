@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from kerasfusion.evaluation.predict import decide
+from kerasfusion.evaluation.predict import predict_classes
 from kerasfusion.reasoning.solver import likeliest
 
 # A probability of 0 or 1 is taken for this far from it: float32 rounds to these, and no model is that sure.
 NEAREST = 1e-7
 
 
-def decode(rules, predictions):
+def constrained_decode(rules, predictions):
     """Decide all tasks of a row together: the likeliest answers of those that break no rule.
 
     The likelihood is the product of the tasks' probabilities (of tags, of each tag's), so calibrate the model first:
@@ -18,7 +18,7 @@ def decode(rules, predictions):
 
     Args:
         rules: A `Rules`.
-        predictions: dict task -> dict with `probabilities`, as from `kf.evaluation.predictions`, `ProductOfExperts`
+        predictions: dict task -> dict with `probabilities`, as from `kf.evaluation.postprocess`, `ProductOfExperts`
             or `LateFusion`: `(n, C)`, of a binary task `(n, 2)`. Tasks that the rules do not speak of may be in it.
 
     Returns:
@@ -32,7 +32,7 @@ def decode(rules, predictions):
 
     ```python
     found = predictions(model, predict_logits(model, test))
-    decided = kf.reasoning.decode(rules, found)
+    decided = kf.reasoning.constrained_decode(rules, found)
     rules.broken(decided).any()  # False
     ```
     """
@@ -41,7 +41,7 @@ def decode(rules, predictions):
         raise ValueError(
             f"decode: the rules are over {', '.join(lacking)}, which is not among {sorted(predictions)}."
         )
-    assignment = rules.assignment({task.name: decide(task, predictions[task.name]) for task in rules.tasks})
+    assignment = rules.assignment({task.name: predict_classes(task, predictions[task.name]) for task in rules.tasks})
     gains = _gains(rules, predictions)
     clauses = [c for group in (*rules.clauses, *rules.structure.values()) for c in group]
     for row in np.flatnonzero(rules.broken_by(assignment).any(axis=1)):

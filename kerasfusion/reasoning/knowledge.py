@@ -49,7 +49,7 @@ def read_rules(path):
     ]
 
 
-def facts(table, key, closed=False):
+def rules_from_table(table, key, closed=False):
     """What a table says of things, as rules: `"part=P01" implies "color=red"` for each filled cell.
 
     Args:
@@ -67,7 +67,7 @@ def facts(table, key, closed=False):
     Example:
 
     ```python
-    rules = kf.reasoning.Rules(data.schema, kf.reasoning.facts("parts.csv", key="part", closed=True))
+    rules = kf.reasoning.Rules(data.schema, kf.reasoning.rules_from_table("parts.csv", key="part", closed=True))
     ```
     """
     table = _read(table, key)
@@ -91,7 +91,7 @@ def facts(table, key, closed=False):
     return rules
 
 
-def hierarchy(table, child="child", parent="parent"):
+def rules_from_hierarchy(table, child="child", parent="parent"):
     """A hierarchy of predicates as rules: `"poodle" implies "dog"` for each row.
 
     Args:

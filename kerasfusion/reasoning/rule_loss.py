@@ -79,7 +79,7 @@ class RuleLoss:
         return holds, ops.log(-ops.expm1(ops.minimum(holds, -_TINY)))
 
 
-class WithRules(keras.Model):
+class RuleRegularizedModel(keras.Model):
     """The training twin of a model whose rows are also held to rules: the same layers and weights.
 
     The rules count on every row, so rows without labels (weight 0) teach too. It is never saved: the plain model is.
@@ -93,8 +93,8 @@ class WithRules(keras.Model):
     Example:
 
     ```python
-    twin = kf.reasoning.WithRules(model, kf.reasoning.RuleLoss(rules), weight=0.1, warmup_steps=150)
-    heads = kf.models.heads_of(model)
+    twin = kf.reasoning.RuleRegularizedModel(model, kf.reasoning.RuleLoss(rules), weight=0.1, warmup_steps=150)
+    heads = kf.models.get_heads(model)
     twin.compile("adam", loss={task: head.loss() for task, head in heads.items()})
     twin.fit(batches)
     model.save("model.keras")

@@ -20,7 +20,7 @@ class Rules:
         not "traffic light" or (day or night)
 
     Args:
-        schema: A `kf.data.Schema`.
+        schema: A `kf.Schema`.
         rules: Strings, or `Rule`s that say where they come from (`facts`, `hierarchy`, `read_rules`). The words are
             `not`, `and`, `or`, `implies`, `exactly one of (…, …)`, `at most one of (…, …)` and brackets; a name with
             spaces stands in double quotes.
@@ -43,7 +43,7 @@ class Rules:
 
     ```python
     rules = kf.reasoning.Rules(data.schema, ["poodle implies dog", "at most one of (cat, dog)"])
-    decided = kf.reasoning.decode(rules, predictions(model, logits))
+    decided = kf.reasoning.constrained_decode(rules, predictions(model, logits))
     ```
     """
 
@@ -67,7 +67,7 @@ class Rules:
 
         Args:
             decided: dict task -> decisions in the form of the labels, as from `decode` or
-                `kf.evaluation.decide`.
+                `kf.evaluation.predict_classes`.
 
         Returns:
             bool `(n, rules)`.

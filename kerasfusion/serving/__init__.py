@@ -9,11 +9,11 @@ _HOMES = {
     "ServingError": "errors",
     "LiteModel": "lite_model",
     "LitePredictor": "lite",
-    "batch_1_latency": "latency",
+    "measure_latency": "latency",
     "export_model": "exporting",
     "serve": "http_server",
     "write_recommender": "recommender",
-    "write_serving_files": "operator_files",
+    "write_serving_config": "serving_config",
     "VerifyReport": "verifying",
     "verify": "verifying",
 }

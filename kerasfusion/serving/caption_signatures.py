@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from kerasfusion.decoders import beam_search, sample, score
 from kerasfusion.models import CaptionerParts
-from kerasfusion.preprocessing.writing import Prompts, drawn
+from kerasfusion.preprocessing.detokenize import Prompts, drawn
 from kerasfusion.serving.signatures import Signatures
 from kerasfusion.serving.traced_decoder import TracedDecoder
 
@@ -12,7 +12,7 @@ BEAMS = 3
 
 
 class CaptionSignatures(Signatures):
-    """The endpoints of a captioner. The picture is encoded once, each word is one step of a loop in the graph.
+    """The endpoints of a captioner. The image is encoded once, each word is one step of a loop in the graph.
 
     | signature | inputs | outputs |
     |---|---|---|
@@ -27,7 +27,7 @@ class CaptionSignatures(Signatures):
     caption begins with the words of its `prompt`, `""` for none; those that the model does not know stay as they are.
     `log_probability` is the sum over the words that were made and the end. A `temperature` of 0 takes the likeliest
     word, `top_k` of 0 and `top_p` of 1 leave all words in; equal seeds draw equally, whatever else is in the batch.
-    An unreadable picture is described like one that is missing.
+    An unreadable image is described like one that is missing.
 
     Args:
         model: What `kf.models.captioner` made.

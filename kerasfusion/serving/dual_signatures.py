@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from kerasfusion.models import dual_branch
+from kerasfusion.models import get_tower
 from kerasfusion.serving.signatures import Signatures
 
 
@@ -23,7 +23,7 @@ class DualSignatures(Signatures):
 
     `scores` are cosines. `k` is fixed when the gallery is indexed: in TensorFlow Serving's row form every input is
     part of every row. There, all rows of one request need equally many labels; `""` fills up, and is never chosen.
-    An unreadable picture finds nothing: empty ids, scores of 0.
+    An unreadable image finds nothing: empty ids, scores of 0.
 
     Args:
         model: What `kf.models.dual_encoder` made.
@@ -53,7 +53,7 @@ class DualSignatures(Signatures):
         return network
 
     def _branch(self, feature):
-        branch = dual_branch(self.model, feature)
+        branch = get_tower(self.model, feature)
         specs = [spec for spec in self.tensor_specs() if spec.name in branch.input]
         names = [spec.name for spec in specs]
         run = tf.function(
@@ -83,7 +83,7 @@ class DualSignatures(Signatures):
         return endpoints
 
     def raw_examples(self, examples):
-        """The texts also stand for the labels that a picture may have, all of them for each."""
+        """The texts also stand for the labels that an image may have, all of them for each."""
         raw = super().raw_examples(examples)
         texts = raw[self.text.name]
         return {**raw, "labels": tf.tile(texts[None], (tf.shape(texts)[0], 1))}

@@ -10,16 +10,16 @@ import numpy as np
 
 from kerasfusion.bounds import check_bounds
 from kerasfusion.data.limits import SERVING_PIXELS
-from kerasfusion.data.schema import LABEL_KINDS
 from kerasfusion.files import folder_lock, temporary_folder
+from kerasfusion.schema import LABEL_KINDS
 from kerasfusion.serving import reference, warmup
 from kerasfusion.serving.caption_signatures import CaptionSignatures
-from kerasfusion.serving.card import write_card
 from kerasfusion.serving.dual_signatures import DualSignatures
 from kerasfusion.serving.freezing import freeze
+from kerasfusion.serving.image_signatures import AutoencoderSignatures, DrawingSignatures
 from kerasfusion.serving.lite import write_lite
 from kerasfusion.serving.lite_model import require_runtime
-from kerasfusion.serving.picture_signatures import AutoencoderSignatures, DrawingSignatures
+from kerasfusion.serving.metadata import write_metadata
 from kerasfusion.serving.signatures import Signatures
 
 # Largest difference from Keras's float32 answers that `verify` allows, by how the weights are kept. A bfloat16 has
@@ -59,7 +59,7 @@ def export_model(
     if writes_captions(schema) and (lite or variant != "variables"):
         raise ValueError("A captioner writes word by word in a loop and is exported with plain weights alone.")
     if lite and not schema.tasks:
-        raise ValueError("LiteRT models answer tasks: a model that gives back or draws pictures has none (lite).")
+        raise ValueError("LiteRT models answer tasks: a model that gives back or draws images has none (lite).")
     if lite:
         require_runtime()
 
@@ -83,7 +83,7 @@ def write_version(base, write):
     base = Path(base)
     base.mkdir(parents=True, exist_ok=True)
     with temporary_folder(base) as temporary:
-        write_card(temporary, write(temporary))
+        write_metadata(temporary, write(temporary))
         with folder_lock(base, wait=True):
             return _publish(temporary, base)
 
@@ -150,7 +150,7 @@ def _write(model, schema, folder, examples, name, variant, gallery, max_pixels):
         "classes": {task.name: list(task.classes) for task in schema.tasks},
         "kinds": {task.name: task.kind for task in schema.tasks},
         "temperatures": {t.name: signatures.heads[t.name].temperature for t in schema.tasks if t.classes},
-        **({} if gallery is None else {"gallery": {"pictures": gallery.size, "k": gallery.k}}),
+        **({} if gallery is None else {"gallery": {"images": gallery.size, "k": gallery.k}}),
     }
 
 

@@ -169,6 +169,7 @@ class RestServer:
         future.add_done_callback(self._running.discard)
         return await asyncio.wrap_future(future)
 
+
 class _RefusedError(Exception):
     """A request that is answered with a status and a message before it is read to its end."""
 
@@ -300,7 +301,7 @@ def _with_labels(number, model):
 
 
 def curl_line(version, url):
-    """A command that asks a version something, with the text of its warm-up request; a picture is yours to add.
+    """A command that asks a version something, with the text of its warm-up request; an image is yours to add.
 
     Args:
         version: An available `ModelVersion`.
@@ -319,12 +320,12 @@ def curl_line(version, url):
     for name, values in sorted(inputs.items()):
         value = values[0]
         if name.endswith("_bytes"):
-            row[name] = {"b64": "PICTURE"}
+            row[name] = {"b64": "IMAGE"}
         else:
             row[name] = value.decode(errors="replace") if isinstance(value, bytes) else value.tolist()
     body = shlex.quote(json.dumps({"instances": [row]}, ensure_ascii=False))
-    return f"curl -d {body.replace('PICTURE', _PICTURE)} {path}:predict"
+    return f"curl -d {body.replace('IMAGE', _IMAGE)} {path}:predict"
 
 
 # Closes the quotes around the JSON for a moment.
-_PICTURE = "'$(base64 -w0 picture.png)'"
+_IMAGE = "'$(base64 -w0 image.png)'"

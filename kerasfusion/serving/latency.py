@@ -10,8 +10,8 @@ from kerasfusion.serving.reference import FILE, load_reference
 ROUNDS = 30
 
 
-def batch_1_latency(versions, rounds=ROUNDS):
-    """Milliseconds that `serving_default` takes for one row, raw strings and encoded pictures in.
+def measure_latency(versions, rounds=ROUNDS):
+    """Milliseconds that `serving_default` takes for one row, raw strings and encoded images in.
 
     All models are loaded at once and asked in turns, so that a busy moment of the machine meets them all alike. The
     rows are those that the exports carry for `verify`.
@@ -26,7 +26,7 @@ def batch_1_latency(versions, rounds=ROUNDS):
     Example:
 
     ```python
-    batch_1_latency({"gated": Path("saved_models/gated/1"), "concat": Path("saved_models/concat/1")})
+    measure_latency({"gated": Path("saved_models/gated/1"), "concat": Path("saved_models/concat/1")})
     ```
     """
     with contextlib.ExitStack() as stack:

@@ -5,7 +5,7 @@ import tempfile
 import keras
 import tensorflow as tf
 
-from kerasfusion.data.schema import Schema
+from kerasfusion.schema import Schema
 from kerasfusion.serving.freezing import freeze
 from kerasfusion.serving.lite_model import FILE, SCHEMA_FILE, LiteModel
 from kerasfusion.serving.raw_inputs import RawInputs
@@ -55,7 +55,7 @@ def write_lite(model, schema, version):
 
 
 class LitePredictor:
-    """Answers raw strings and pictures with the LiteRT model of an export.
+    """Answers raw strings and images with the LiteRT model of an export.
 
     Tokenising and decoding need TensorFlow; only the network runs in LiteRT. On a device without TensorFlow feed
     `LiteModel` with ids and pixels of your own: `schema.json` beside it has the vocabulary, whose first word has

@@ -1,4 +1,4 @@
-"""What a caller sends, strings and encoded pictures, to what a model takes."""
+"""What a caller sends, strings and encoded images, to what a model takes."""
 
 import tensorflow as tf
 
@@ -40,7 +40,7 @@ class RawInputs:
         """Turn raw inputs, in the order of `specs()`, into the model's own.
 
         Returns:
-            tuple: dict of the model's inputs, and dict `<image>_ok` -> bool `(B,)`, False where a picture is missing
+            tuple: dict of the model's inputs, and dict `<image>_ok` -> bool `(B,)`, False where an image is missing
             or cannot be read.
         """
         return self._preprocess(*raw)

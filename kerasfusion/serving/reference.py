@@ -155,7 +155,7 @@ def difference(name, expected, actual, tolerance=1e-5):
     """Says how an output differs from the stored one.
 
     Probabilities (`probabilities`, `<task>_probabilities`) may differ by `tolerance`, other floats by
-    `tolerance` times one plus the expected value. Pictures, in outputs named `<name>_bytes`, may differ by one level
+    `tolerance` times one plus the expected value. Images, in outputs named `<name>_bytes`, may differ by one level
     of brightness, which is what rounding can make of such a difference. Everything else has to be equal. NaN never
     passes, not even where NaN was expected.
 
@@ -178,7 +178,7 @@ def difference(name, expected, actual, tolerance=1e-5):
     if actual.shape != expected.shape:
         return f"`{name}`: expected shape {expected.shape}, received {actual.shape}"
     if name.endswith("_bytes"):
-        wrong = [not _alike(*pictures) for pictures in zip(expected.flat, actual.flat, strict=True)]
+        wrong = [not _alike(*images) for images in zip(expected.flat, actual.flat, strict=True)]
         return _first(name, np.reshape(wrong, expected.shape), expected, actual)
     if expected.dtype.kind not in "fc":
         wrong = np.not_equal(expected, actual).astype(bool)
@@ -195,14 +195,14 @@ def difference(name, expected, actual, tolerance=1e-5):
 
 
 def _alike(expected, actual):
-    """Whether two picture files show the same, but for what rounding can do."""
+    """Whether two image files show the same, but for what rounding can do."""
     if expected == actual:
         return True
     try:
-        pictures = [np.asarray(Image.open(io.BytesIO(content)), np.int16) for content in (expected, actual)]
+        images = [np.asarray(Image.open(io.BytesIO(content)), np.int16) for content in (expected, actual)]
     except OSError:
         return False
-    return pictures[0].shape == pictures[1].shape and np.abs(pictures[0] - pictures[1]).max() <= 1
+    return images[0].shape == images[1].shape and np.abs(images[0] - images[1]).max() <= 1
 
 
 def _first(name, wrong, expected, actual):

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from kerasfusion.models import heads_of
+from kerasfusion.models import get_heads
 from kerasfusion.serving.raw_inputs import RawInputs
 
 
@@ -27,7 +27,7 @@ class Signatures:
         self.schema = schema
         self.batch = batch
         self.raw = RawInputs([feature for feature in schema.features if feature.name in model.input])
-        self.heads = heads_of(model)
+        self.heads = get_heads(model)
         # Traced once and called by every endpoint: three copies of the network's graph would triple the size of a
         # small export.
         self._run = tf.function(self._network(), input_signature=self.tensor_specs())

@@ -16,7 +16,7 @@ import numpy as np
 
 from kerasfusion.serving import lite_model, reference, warmup
 from kerasfusion.serving.capi import CApiSession, ServingError
-from kerasfusion.serving.card import read_card
+from kerasfusion.serving.metadata import read_metadata
 
 BATCHES = (1, 3, 32)
 # Room for the graph, the reference and the warm-up records.
@@ -237,7 +237,7 @@ def check_types(session):
 def check_size(folder, card):
     """The export holds the weights once, the vocabulary once, and little else."""
     # What LiteRT runs is a model of its own, which TF Serving never reads; the stored examples hold the user's own
-    # pictures, and are as large as these are.
+    # images, and are as large as these are.
     others = {folder / name for name in (lite_model.FILE, lite_model.SCHEMA_FILE, reference.FILE, warmup.FILE)}
     files = [path for path in folder.rglob("*") if path.is_file() and path not in others]
     total = sum(path.stat().st_size for path in files)
@@ -331,7 +331,7 @@ def check_signature(report, checks):
 
 def card_of(folder, tolerance=None):
     """The export's card with what the checks need; `tolerance` goes before the card's own."""
-    card = {"tolerance": TOLERANCE, "kinds": {}, "constant_bytes": 0, "vocabulary_bytes": 0, **read_card(folder)}
+    card = {"tolerance": TOLERANCE, "kinds": {}, "constant_bytes": 0, "vocabulary_bytes": 0, **read_metadata(folder)}
     return card if tolerance is None else {**card, "tolerance": tolerance}
 
 

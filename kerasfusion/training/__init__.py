@@ -1,7 +1,7 @@
 """The fit recipe and what it leaves behind."""
 
-from kerasfusion.training.fit import fit, shares_pictures
-from kerasfusion.training.recipe import Recipe
+from kerasfusion.training.config import TrainingConfig
+from kerasfusion.training.fit import fit, shares_images
 from kerasfusion.training.run import Run, load
 
-__all__ = ["Recipe", "Run", "fit", "load", "shares_pictures"]
+__all__ = ["Run", "TrainingConfig", "fit", "load", "shares_images"]

@@ -9,7 +9,7 @@ from kerasfusion.losses import discriminator_hinge, generator_hinge
 class Adversarial(keras.Model):
     """The training twin of a generator: each step, the discriminator learns once and then the generator.
 
-    The discriminator is shown real pictures with the text of another row as well, and is to refuse them like drawn
+    The discriminator is shown real images with the text of another row as well, and is to refuse them like drawn
     ones (arXiv 1605.05396): else it could do without reading for long, and the generator then draws anything.
 
     What makes a generator good goes up and down from step to step, so its weights are averaged over many of them.
@@ -41,7 +41,9 @@ class Adversarial(keras.Model):
         self.random = keras.random.SeedGenerator(seed)
         (self.image,) = generator.output
         (self.text,) = set(generator.input) - {"noise"}
-        self.losses_of = {name: keras.metrics.Mean(name=name) for name in ("discriminator_loss", "generator_loss")}
+        self.format_export_metrics = {
+            name: keras.metrics.Mean(name=name) for name in ("discriminator_loss", "generator_loss")
+        }
 
     def compile(self, generator_optimizer, discriminator_optimizer, **settings):
         super().compile(**{"jit_compile": False, **settings})
@@ -52,7 +54,7 @@ class Adversarial(keras.Model):
 
     @property
     def metrics(self):
-        return list(self.losses_of.values())
+        return list(self.format_export_metrics.values())
 
     def train_step(self, data):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -85,4 +87,4 @@ class Adversarial(keras.Model):
     def _learn(self, model, optimizer, tape, loss, name):
         weights = model.trainable_variables
         optimizer.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
-        self.losses_of[name].update_state(loss)
+        self.format_export_metrics[name].update_state(loss)

@@ -2,7 +2,7 @@
 
 import time
 
-# Batches that are timed, after as many that only warm up: the first calls trace graphs and decode pictures.
+# BatchedDataset that are timed, after as many that only warm up: the first calls trace graphs and decode images.
 TIMED_STEPS = 32
 
 
@@ -17,8 +17,8 @@ def epochs_within(seconds, most, model, train, validation):
         seconds: The budget. Timing these steps and tracing graphs come on top of it, a few seconds for small models.
         most: Most epochs.
         model: The compiled model that will be trained.
-        train: Its training `Batches`.
-        validation: Its validation `Batches`.
+        train: Its training `BatchedDataset`.
+        validation: Its validation `BatchedDataset`.
 
     Returns:
         int: from 1 to `most`. One epoch may take longer than the budget.

@@ -50,7 +50,7 @@ class Checkpoint(keras.callbacks.Callback):
 
         Args:
             model: The compiled model that is trained.
-            batches: The training `Batches`, for their first step and to give the metrics their variables.
+            batches: The training `BatchedDataset`, for their first step and to give the metrics their variables.
 
         Raises:
             ValueError: the file was written for another model.

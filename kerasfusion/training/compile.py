@@ -2,7 +2,7 @@
 
 import keras
 
-from kerasfusion.training.ada_lora import AdaLoRA, rank_budget
+from kerasfusion.training.adalora import AdaLoRA, rank_budget
 from kerasfusion.training.strategy import on_gpu
 
 
@@ -11,11 +11,11 @@ def compile_model(model, heads, schema, recipe, total_steps, steps_per_execution
 
     Args:
         model: The `keras.Model` to compile.
-        heads: `heads_of(plain_model)`: task -> head.
+        heads: `get_heads(plain_model)`: task -> head.
         schema: The `Schema`, for the weights of the tasks.
-        recipe: A `Recipe`.
+        recipe: A `TrainingConfig`.
         total_steps: Optimizer steps of the whole training, for the schedule.
-        steps_per_execution: Batches per call into TensorFlow.
+        steps_per_execution: BatchedDataset per call into TensorFlow.
     """
     warmup = int(recipe.warmup * total_steps)
     schedule = keras.optimizers.schedules.CosineDecay(

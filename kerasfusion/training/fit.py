@@ -8,22 +8,22 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasfusion.data.augmentation import augmentation_for
-from kerasfusion.data.pipeline import Batches
+from kerasfusion.data.augmentation import choose_augmentation
+from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.files import write_text
-from kerasfusion.models import captioning, heads_of, image_major
+from kerasfusion.models import captioning, get_heads, image_major
 from kerasfusion.models.graph import Rerun
-from kerasfusion.training.across_replicas import AcrossReplicas
-from kerasfusion.training.ada_lora import AFTER, begin_anew, rank_budget
+from kerasfusion.training.adalora import AFTER, begin_anew, rank_budget
 from kerasfusion.training.budget import epochs_within
 from kerasfusion.training.callbacks import History, SaveBest
 from kerasfusion.training.checkpoint import Checkpoint
 from kerasfusion.training.compile import compile_model
+from kerasfusion.training.distributed_contrastive import AcrossReplicas
 from kerasfusion.training.frozen_features import frozen_features
 from kerasfusion.training.gradient_cache import GradientCache
-from kerasfusion.training.interruption import Interruption
+from kerasfusion.training.signals import Interruption
 
-# Batches per call into TensorFlow: fewer returns to Python, still several updates of the figures per epoch.
+# BatchedDataset per call into TensorFlow: fewer returns to Python, still several updates of the figures per epoch.
 STEPS_PER_EXECUTION = 8
 
 
@@ -38,14 +38,14 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
         train: Training `Examples`.
         validation: Validation `Examples`; the best weights are those with the lowest loss here, of a match those with
             the highest recall within a batch.
-        recipe: A `Recipe`.
+        recipe: A `TrainingConfig`.
         out: Folder for `model.keras` (the best so far, at any time) and `history.csv`.
         say: Called with a line per epoch; None says nothing.
         tensorboard: Write TensorBoard logs to `out/logs`; needs the extra `[tensorboard]`.
         resume: Go on from the checkpoint in `out`, if there is one. With the same model, examples and recipe, no
             batch is repeated or lost: weights and history end as if training had never been interrupted.
         saved: The model that goes into `out/model.keras`, where `model` is a training twin of it, such as
-            `kf.transfer.taught` makes; None, `model`.
+            `kf.transfer.distill` makes; None, `model`.
 
     Returns:
         dict: `seconds` of training, `epochs` run of `epochs_planned`, `best_epoch`, `parameters`, `history` (list of
@@ -56,22 +56,22 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
     shared_out, _ = rank_budget(model)
     features = {name for name in model.input if not name.endswith("_present")}
     schema = train.schema
-    # By all of the texts and classes, also where the model takes the picture alone.
-    augment = augmentation_for(train, recipe.augment)[0] if recipe.augment else None
+    # By all of the texts and classes, also where the model takes the image alone.
+    augment = choose_augmentation(train, recipe.augment)[0] if recipe.augment else None
     train, validation = (
         balanced(examples, recipe.class_weight).with_features(_only(schema, features))
         for examples in (train, validation)
     )
     on_pixels, started = [train, validation], time.perf_counter()
-    # Changed pictures would have changed features.
+    # Changed images would have changed features.
     splits = on_pixels if augment else frozen_features(model, on_pixels, say)
     train, validation = splits
     seconds_before = time.perf_counter() - started
-    # Without tasks a picture is given back, each time with its own text: nothing is asked of it several times.
-    shared = bool(schema.tasks) and shares_pictures(train)
+    # Without tasks an image is given back, each time with its own text: nothing is asked of it several times.
+    shared = bool(schema.tasks) and shares_images(train)
     together = recipe.image_major if recipe.image_major is not None else shared
     batches = {
-        "train": Batches(
+        "train": BatchedDataset(
             train,
             recipe.batch_size,
             together,
@@ -80,14 +80,14 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
             augment=augment,
             modality_dropout=recipe.modality_dropout,
         ),
-        "validation": Batches(validation, 4 * recipe.batch_size, together),
+        "validation": BatchedDataset(validation, 4 * recipe.batch_size, together),
     }
     if any(task.kind == "match" for task in schema.tasks):
         if recipe.modality_dropout:
-            raise ValueError("A match takes a picture and a text: leave modality dropout at 0.")
+            raise ValueError("A match takes an image and a text: leave modality dropout at 0.")
         trained = AcrossReplicas(model)
         if recipe.rows_at_once is not None:
-            # Image-major, a batch is counted in pictures.
+            # Image-major, a batch is counted in images.
             share = recipe.rows_at_once / recipe.batch_size
             trained = GradientCache(model, max(1, round(share * batches["train"].batch_size)))
     elif recipe.rows_at_once is not None:
@@ -104,7 +104,7 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
     def compile_for(epochs):
         compile_model(
             trained,
-            heads_of(model),
+            get_heads(model),
             schema,
             recipe,
             total_steps=steps * epochs,
@@ -168,7 +168,7 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
             "Training diverged: the loss was not a number in the first epoch. Lower the learning rate "
             f"(it is {recipe.learning_rate}) or look for extreme values in the data."
         )
-    # Not by way of a model made from the file: Keras leaves out of it what `kf.transfer.lora` adds.
+    # Not by way of a model made from the file: Keras leaves out of it what `kf.transfer.enable_lora` adds.
     saved.load_weights(out / "model.keras")
     begin_anew(saved)
     return {
@@ -188,12 +188,12 @@ def tensorboard_callback(folder):
     return keras.callbacks.TensorBoard(folder)
 
 
-def shares_pictures(examples):
-    """Whether rows share pictures so often (twice each or more) that image-major batches save work."""
-    pictures = list(examples.images.values())
-    if len(examples.schema.of_kind("image")) != 1 or not (pictures[0] >= 0).any():
+def shares_images(examples):
+    """Whether rows share images so often (twice each or more) that image-major batches save work."""
+    images = list(examples.images.values())
+    if len(examples.schema.of_kind("image")) != 1 or not (images[0] >= 0).any():
         return False
-    shown = pictures[0][pictures[0] >= 0]
+    shown = images[0][images[0] >= 0]
     return len(shown) >= 2 * len(np.unique(shown))
 
 

@@ -1,4 +1,4 @@
-"""A frozen network sees each picture once, and training goes on from what it made of it."""
+"""A frozen network sees each image once, and training goes on from what it made of it."""
 
 import dataclasses
 import math
@@ -7,8 +7,8 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from kerasfusion.data.feature_bank import FeatureBank
-from kerasfusion.data.steady import PREFETCHED, steady
+from kerasfusion.data.feature_store import FeatureStore
+from kerasfusion.data.tf_options import PREFETCHED, without_autotune
 from kerasfusion.models.graph import only_reader
 
 # Features are kept in memory up to this many bytes, beside the pixels: in float32, in float16 where only that fits,
@@ -24,7 +24,7 @@ def frozen_features(model, splits, say=None, memory_limit=MEMORY_LIMIT):
     """Put features in the place of pixels, where a model begins with a frozen network.
 
     That is where an encoder with a frozen `stem` and `features`, such as one of `keras.applications` with given
-    weights, is all that reads a picture. What is trained then has to be a twin that calls the model's layers one by
+    weights, is all that reads an image. What is trained then has to be a twin that calls the model's layers one by
     one (`image_major`, `contrastive` or `Rerun`), as the plain model takes pixels and nothing else.
 
     Args:
@@ -34,7 +34,7 @@ def frozen_features(model, splits, say=None, memory_limit=MEMORY_LIMIT):
         memory_limit: Most bytes of features of one input.
 
     Returns:
-        list of `Examples`, with a `FeatureBank` instead of an `ImageBank` for each picture that enters a frozen
+        list of `Examples`, with a `FeatureStore` instead of an `ImageStore` for each image that enters a frozen
         network; `splits` itself where none does, or the features are too large.
     """
     say = say or (lambda line: None)
@@ -45,13 +45,13 @@ def frozen_features(model, splits, say=None, memory_limit=MEMORY_LIMIT):
         if getattr(encoder, "stem", None) is None:
             continue
         shown = [np.unique(split.images[feature.name]) for split in splits]
-        # The last one, zeros, stands for a missing picture.
+        # The last one, zeros, stands for a missing image.
         places = [np.append(index[index >= 0], -1).astype("int32") for index in shown]
-        pictures = sum(len(index) - 1 for index in places)
+        images = sum(len(index) - 1 for index in places)
         shape = encoder.features(splits[0].banks[feature.name].fetch(places[0][-1:])[0]).shape[1:]
         values = sum(len(index) for index in places) * math.prod(shape)
         precision = next((p for p in ("float32", "float16") if values * np.dtype(p).itemsize <= memory_limit), None)
-        what = f"{encoder.name}: what its frozen layers make of {pictures:,} pictures"
+        what = f"{encoder.name}: what its frozen layers make of {images:,} images"
         if precision is None:
             say(
                 f"  {what} would take {values * 2 / 2**30:.1f} GiB in float16, more than the limit of "
@@ -60,7 +60,7 @@ def frozen_features(model, splits, say=None, memory_limit=MEMORY_LIMIT):
             continue
         size = f"{values * np.dtype(precision).itemsize / 2**20:,.0f} MiB, {precision}"
         say(f"  {what} is computed once and kept in memory ({size})")
-        count = _Count(pictures, say)
+        count = _Count(images, say)
         for banks, index in zip(found, places, strict=True):
             features = np.zeros((len(index), *shape), precision)
             banks[feature.name] = _fill(features, encoder, banks[feature.name], index, count)
@@ -75,12 +75,12 @@ def _fill(features, encoder, bank, places, count):
     network = tf.function(encoder.features, reduce_retracing=True, autograph=False)
     pixels = tf.data.Dataset.from_tensor_slices(places).batch(BATCH_SIZE).map(bank.fetch).prefetch(PREFETCHED)
     done = 0
-    for batch, there in steady(pixels):
+    for batch, there in without_autotune(pixels):
         rows = slice(done, done + len(batch))
         features[rows], present[rows] = network(batch).numpy(), there.numpy()
         done = rows.stop
         count.add(len(batch))
-    return FeatureBank(places, features, present)
+    return FeatureStore(places, features, present)
 
 
 class _Count:
@@ -93,5 +93,5 @@ class _Count:
     def add(self, count):
         self.done += count
         if time.monotonic() - self.said > SECONDS and self.done < self.total:
-            self.say(f"    {self.done:,} of {self.total:,} pictures")
+            self.say(f"    {self.done:,} of {self.total:,} images")
             self.said = time.monotonic()

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from kerasfusion.training.across_replicas import AcrossReplicas
+from kerasfusion.training.distributed_contrastive import AcrossReplicas
 
 
 class GradientCache(AcrossReplicas):
@@ -16,8 +16,8 @@ class GradientCache(AcrossReplicas):
 
     Args:
         model: What `dual_encoder` made.
-        rows: Pictures (plain batches: rows) that are embedded at once.
-        image: Name of the picture's input.
+        rows: Images (plain batches: rows) that are embedded at once.
+        image: Name of the image's input.
 
     Example:
 
@@ -76,7 +76,7 @@ class GradientCache(AcrossReplicas):
         return {kind: tf.ensure_shape(array.concat(), (None, width)) for kind, array in found.items()}
 
     def _add_parts(self, x, parts, weights, cached, total):
-        # Rows of a part's gradients, of pictures and (image-major) of their texts.
+        # Rows of a part's gradients, of images and (image-major) of their texts.
         each = tf.shape(cached["text"])[0] // tf.shape(cached["image"])[0]
         rows = {"image": self.rows, "text": self.rows * each}
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from kerasfusion.training.fit import fit
 
-# Pictures that are timed: a few seconds of the slowest fusions.
-TIMED_PICTURES = 320
+# Images that are timed: a few seconds of the slowest fusions.
+TIMED_IMAGES = 320
 
 
 def plan_epochs(model, train, validation, recipe, seconds, out):
-    """Epochs, and the share of the pictures that each of them sees, that take about so many processor seconds.
+    """Epochs, and the share of the images that each of them sees, that take about so many processor seconds.
 
     A short training of `model` is timed: its first epoch traces graphs, its third is one like all others. Both
     count. Processor seconds are those of all threads of this process. The learning rate's schedule can then end
@@ -23,16 +23,16 @@ def plan_epochs(model, train, validation, recipe, seconds, out):
         model: A model like the one to be trained; it is trained for a moment, so make another one after.
         train: Training `Examples`, with one image feature.
         validation: Validation `Examples`.
-        recipe: The `Recipe`, whose `epochs` do not matter.
+        recipe: The `TrainingConfig`, whose `epochs` do not matter.
         seconds: The budget.
         out: Folder for the files of this short training.
 
     Returns:
-        tuple: `(epochs, share)`; the share of the pictures is below 1 so that whole epochs fit the budget.
+        tuple: `(epochs, share)`; the share of the images is below 1 so that whole epochs fit the budget.
     """
     stamps = [time.process_time()]
     few = dataclasses.replace(recipe, epochs=3, patience=None)
-    parts = some_pictures(train, TIMED_PICTURES, recipe.seed), some_pictures(validation, TIMED_PICTURES, recipe.seed)
+    parts = some_images(train, TIMED_IMAGES, recipe.seed), some_images(validation, TIMED_IMAGES, recipe.seed)
     fit(model, *parts, few, out, say=lambda line: stamps.append(time.process_time()))
     first, *_, last = np.diff(stamps[-4:])
     # Validation has no backward pass: a third of the work of training.
@@ -43,11 +43,11 @@ def plan_epochs(model, train, validation, recipe, seconds, out):
     return epochs, affordable / epochs
 
 
-def some_pictures(examples, count, seed=0):
-    """The rows of so many pictures, chosen by chance; all rows where there are no more."""
+def some_images(examples, count, seed=0):
+    """The rows of so many images, chosen by chance; all rows where there are no more."""
     (index,) = examples.images.values()
-    pictures = np.unique(index)
-    if count >= len(pictures):
+    images = np.unique(index)
+    if count >= len(images):
         return examples
-    chosen = np.random.default_rng(seed).choice(pictures, count, replace=False)
+    chosen = np.random.default_rng(seed).choice(images, count, replace=False)
     return examples.take(np.flatnonzero(np.isin(index, chosen)))

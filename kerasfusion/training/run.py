@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from kerasfusion.data.schema import Schema
+from kerasfusion.schema import Schema
 from kerasfusion.training.run_files import read_config, read_model, read_object, read_schema
 
 
@@ -38,7 +38,7 @@ class Run:
 
         Returns:
             pandas.DataFrame: per task `<task>` and, with classes, its `<task>_probability`, one row per row given,
-            plus `<image>_ok`, False where a picture was missing or could not be read.
+            plus `<image>_ok`, False where an image was missing or could not be read.
         """
         from kerasfusion.evaluation.predict import predict_rows
 

@@ -6,7 +6,7 @@ import numbers
 
 import keras
 
-from kerasfusion.data.schema import Schema
+from kerasfusion.schema import Schema
 from kerasfusion.training.model_file import check_model_file
 
 # What the package reads of `config.json`, where it is there: key -> types.

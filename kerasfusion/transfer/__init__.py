@@ -1,33 +1,44 @@
 """What one model has learned, carried over to another."""
 
-from kerasfusion.transfer.adapters import bottlenecks, lora, merge
-from kerasfusion.transfer.augmentation import append_tags, fill_in
-from kerasfusion.transfer.distillation import taught
-from kerasfusion.transfer.features import add_features, cut, extract, head_on, train_head
-from kerasfusion.transfer.few_labels import pseudo_labels, rows_to_label
-from kerasfusion.transfer.growing import deepen, widen
-from kerasfusion.transfer.language import language_model, train_decoder, with_sentences, words_from_bert
-from kerasfusion.transfer.structure import inherit
+from kerasfusion.transfer.adapters import add_adapters, enable_lora, merge_lora
+from kerasfusion.transfer.augmentation import append_tags, impute_modality
+from kerasfusion.transfer.distillation import distill
+from kerasfusion.transfer.features import (
+    add_features,
+    extract_features,
+    feature_extractor,
+    linear_probe,
+    replace_head,
+)
+from kerasfusion.transfer.language import (
+    extend_vocabulary,
+    init_embeddings_from_bert,
+    language_model,
+    pretrain_decoder,
+)
+from kerasfusion.transfer.net2net import deepen, widen
+from kerasfusion.transfer.semi_supervised import pseudo_labels, select_for_labeling
+from kerasfusion.transfer.weight_transfer import transfer_weights
 
 __all__ = [
+    "add_adapters",
     "add_features",
     "append_tags",
-    "bottlenecks",
-    "cut",
     "deepen",
-    "extract",
-    "fill_in",
-    "head_on",
-    "inherit",
+    "distill",
+    "enable_lora",
+    "extend_vocabulary",
+    "extract_features",
+    "feature_extractor",
+    "impute_modality",
+    "init_embeddings_from_bert",
     "language_model",
-    "lora",
-    "merge",
+    "linear_probe",
+    "merge_lora",
+    "pretrain_decoder",
     "pseudo_labels",
-    "rows_to_label",
-    "taught",
-    "train_decoder",
-    "train_head",
+    "replace_head",
+    "select_for_labeling",
+    "transfer_weights",
     "widen",
-    "with_sentences",
-    "words_from_bert",
 ]

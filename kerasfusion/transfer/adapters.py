@@ -8,12 +8,12 @@ from pathlib import Path
 
 import keras
 
-from kerasfusion.layers import Bottleneck, TransformerBlock
-from kerasfusion.models import heads_of
+from kerasfusion.layers import Adapter, TransformerBlock
+from kerasfusion.models import get_heads
 
 
 @dataclasses.dataclass(frozen=True)
-class Adapted:
+class AdapterSummary:
     """What was adapted, and how much of the model is trained now.
 
     Args:
@@ -35,7 +35,7 @@ class Adapted:
         return f"{len(self.layers)} layers adapted, {trained}"
 
 
-def lora(model, rank, layers=None, alpha=None, budget=None):
+def enable_lora(model, rank, layers=None, alpha=None, budget=None):
     """Let a trained model learn by low-rank changes of its dense layers alone, and by its heads (arXiv 2106.09685).
 
     A kernel W is frozen and becomes W + alpha / rank · A B; B begins as 0, so the outputs are what they were. The
@@ -63,9 +63,9 @@ def lora(model, rank, layers=None, alpha=None, budget=None):
     Example:
 
     ```python
-    print(kf.transfer.lora(model, rank=4, layers="encode_text/*"))
+    print(kf.transfer.enable_lora(model, rank=4, layers="encode_text/*"))
     kf.training.fit(model, train, validation, recipe, "runs/adapted")
-    plain = kf.transfer.merge(model)
+    plain = kf.transfer.merge_lora(model)
     ```
     """
     kinds = (keras.layers.Dense, keras.layers.EinsumDense)
@@ -89,8 +89,8 @@ def lora(model, rank, layers=None, alpha=None, budget=None):
     return _adapted(model, found)
 
 
-def bottlenecks(model, units, layers="*"):
-    """Let a trained model learn by a `Bottleneck` behind each branch of its transformer blocks (arXiv 1902.00751).
+def add_adapters(model, units, layers="*"):
+    """Let a trained model learn by a `Adapter` behind each branch of its transformer blocks (arXiv 1902.00751).
 
     They begin as the identity. All other weights but the heads' and other adapters' are frozen. They are no linear
     maps, so `merge` leaves them in; the model is saved, loaded and exported with them.
@@ -109,7 +109,7 @@ def bottlenecks(model, units, layers="*"):
     Example:
 
     ```python
-    print(kf.transfer.bottlenecks(model, units=8))
+    print(kf.transfer.add_adapters(model, units=8))
     kf.training.fit(model, train, validation, recipe, "runs/adapted")
     ```
     """
@@ -125,7 +125,7 @@ def bottlenecks(model, units, layers="*"):
     return _adapted(model, found)
 
 
-def merge(model):
+def merge_lora(model):
     """A model with the same outputs and without low-rank adapters: they are added to the weights they stood beside.
 
     Args:
@@ -157,7 +157,7 @@ def _without_lora(config):
 def _choose(what, model, pattern, kinds):
     """Path -> layer, of the layers of these kinds that are part of neither a head nor another adapter."""
     every = model._flatten_layers(include_self=False)
-    apart = (*heads_of(model).values(), *_of(model, Bottleneck))
+    apart = (*get_heads(model).values(), *_of(model, Adapter))
     apart = {id(inner) for layer in apart for inner in layer._flatten_layers()}
     able = {layer.path: layer for layer in every if isinstance(layer, kinds) and id(layer) not in apart}
     found = {path: layer for path, layer in able.items() if fnmatch.fnmatchcase(path, pattern or "*")}
@@ -169,7 +169,7 @@ def _choose(what, model, pattern, kinds):
 
 def _freeze(model):
     """All but heads and adapters. Layers keep their flag, so that a model made from the config is trained again."""
-    learning = (*heads_of(model).values(), *_of(model, Bottleneck))
+    learning = (*get_heads(model).values(), *_of(model, Adapter))
     kept = {id(weight) for layer in learning for weight in layer.weights}
     for weight in model.trainable_variables:
         weight.trainable = id(weight) in kept or weight.name.startswith("lora_")
@@ -188,4 +188,4 @@ def _kernel(layer):
 
 def _adapted(model, found):
     trained = sum(math.prod(weight.shape) for weight in model.trainable_variables)
-    return Adapted(tuple(found), trained, model.count_params())
+    return AdapterSummary(tuple(found), trained, model.count_params())

@@ -7,24 +7,24 @@ import numpy as np
 from keras import ops
 from sklearn.linear_model import Ridge
 
-from kerasfusion.data.schema import SPECIAL_TOKENS
-from kerasfusion.layers import FilledIn, Frozen, TagsAsWords
+from kerasfusion.layers import FrozenModel, ModalityImputer, TagTokenAppender
 from kerasfusion.models.graph import run_nodes, split_graph
-from kerasfusion.models.inputs import model_inputs
+from kerasfusion.models.inputs import make_inputs
 from kerasfusion.preprocessing.text import tokenize
-from kerasfusion.transfer.features import extract
+from kerasfusion.schema import SPECIAL_TOKENS
+from kerasfusion.transfer.features import extract_features
 
 
 def append_tags(tagger, tags, schema, build, most=8):
-    """A model that reads behind each text what a tagger sees in the picture.
+    """A model that reads behind each text what a tagger sees in the image.
 
     The tagger is part of the model and stays as it is; all else is trained. Tags are words like those of the text:
-    the reader knows at once what it has read about them, and a picture without a text is no longer without words.
+    the reader knows at once what it has read about them, and an image without a text is no longer without words.
 
     Args:
-        tagger: A trained plain model that takes one picture and nothing else.
+        tagger: A trained plain model that takes one image and nothing else.
         tags: Its `Task`, of kind tags or classes.
-        schema: The `Schema` of the rows, with that picture and one text.
+        schema: The `Schema` of the rows, with that image and one text.
         build: Makes the reader: a function of a `Schema`, whose text is longer and knows the words of all tags.
         most: Write no more tags than this, the likeliest first. Of classes it is always the likeliest one.
 
@@ -45,7 +45,7 @@ def append_tags(tagger, tags, schema, build, most=8):
     kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, "runs/reader")
     ```
     """
-    picture = _check_tagger(tagger, tags, schema)
+    image = _check_tagger(tagger, tags, schema)
     (text,) = schema.of_kind("text")
     words = [[word.decode() for word in name] for name in tokenize(tags.classes).to_list()]
     new = dict.fromkeys(word for name in words for word in name if word not in text.vocabulary)
@@ -53,14 +53,14 @@ def append_tags(tagger, tags, schema, build, most=8):
     place = {word: i + len(SPECIAL_TOKENS) for i, word in enumerate(vocabulary)}
     longest = max(map(len, words))
     ids = [[*(place[word] for word in name), *[0] * (longest - len(name))] for name in words]
-    writer = TagsAsWords(ids, most, tags.kind == "classes", name="tags_as_words")
+    writer = TagTokenAppender(ids, most, tags.kind == "classes", name="tags_as_words")
 
     longer = dataclasses.replace(text, vocabulary=vocabulary, length=text.length + writer.most * longest)
     features = tuple(longer if feature is text else feature for feature in schema.features)
     reader = build(dataclasses.replace(schema, features=features))
-    inputs = {name: tensor for name, tensor in model_inputs(schema).items() if name in {*reader.input, *tagger.input}}
-    seen = Frozen(_as_new(tagger), name="tagger")({name: inputs[name] for name in tagger.input})[tags.name]
-    read = writer(inputs[text.name], seen, inputs[f"{picture.name}_present"])
+    inputs = {name: tensor for name, tensor in make_inputs(schema).items() if name in {*reader.input, *tagger.input}}
+    seen = FrozenModel(_as_new(tagger), name="tagger")({name: inputs[name] for name in tagger.input})[tags.name]
+    read = writer(inputs[text.name], seen, inputs[f"{image.name}_present"])
     given = {**inputs, text.name: read, f"{text.name}_present": ops.any(ops.not_equal(read, 0), axis=1)}
     values = {id(symbol): given[name] for name, symbol in reader.input.items()}
     run_nodes(split_graph(reader, ())[1], values)
@@ -68,7 +68,7 @@ def append_tags(tagger, tags, schema, build, most=8):
     return _as_new(keras.Model(inputs, outputs, name=f"{reader.name}_reading_tags"))
 
 
-def fill_in(model, examples, missing, given, alpha=1.0):
+def impute_modality(model, examples, missing, given, alpha=1.0):
     """A model that predicts what an encoder would have given of a missing feature, from one that is there.
 
     Without it a fusion puts the same learned vector in the place of whatever is missing. Here a ridge regression
@@ -91,8 +91,8 @@ def fill_in(model, examples, missing, given, alpha=1.0):
     Example:
 
     ```python
-    filled = kf.transfer.fill_in(run.model, data.splits["train"], missing="image", given="text")
-    filled = kf.transfer.fill_in(filled, data.splits["train"], missing="text", given="image")
+    filled = kf.transfer.impute_modality(run.model, data.splits["train"], missing="image", given="text")
+    filled = kf.transfer.impute_modality(filled, data.splits["train"], missing="text", given="image")
     ```
     """
     names = [feature.name for feature in examples.schema.features if feature.name in model.input]
@@ -106,9 +106,9 @@ def fill_in(model, examples, missing, given, alpha=1.0):
     if not len(both):
         raise ValueError(f"fill_in: no row has both {missing} and {given}.")
     rows = examples.take(both)
-    # As it is without the other: with `append_tags` a text has words of the picture.
-    x = extract(model, f"encode_{given}", _without(rows, missing))
-    ridge = Ridge(alpha).fit(x, extract(model, f"encode_{missing}", rows))
+    # As it is without the other: with `append_tags` a text has words of the image.
+    x = extract_features(model, f"encode_{given}", _without(rows, missing))
+    ridge = Ridge(alpha).fit(x, extract_features(model, f"encode_{missing}", rows))
 
     copy = _as_new(model)
     nodes = split_graph(copy, ())[1]
@@ -118,7 +118,7 @@ def fill_in(model, examples, missing, given, alpha=1.0):
     run_nodes(nodes[:place], values)
     vector, other = (values[id(encoded[name]["pooled"])] for name in (missing, given))
     there = [values[id(present[name])] for name in (missing, given)]
-    predict = FilledIn(name=f"fill_in_{missing}")
+    predict = ModalityImputer(name=f"fill_in_{missing}")
     filled, known = predict(vector, other, *there)
     predict.set_weights([ridge.coef_.T, ridge.intercept_])
     values |= {id(encoded[missing]["pooled"]): filled, id(present[missing]): known}
@@ -128,7 +128,7 @@ def fill_in(model, examples, missing, given, alpha=1.0):
 
 
 def _check_tagger(tagger, tags, schema):
-    """The picture's feature."""
+    """The image's feature."""
     if tags.kind not in ("tags", "classes") or tags.name not in tagger.output:
         raise ValueError(
             f"append_tags: {tagger.name} gives {', '.join(tagger.output)}, and {tags.name!r} is a {tags.kind}; it "
@@ -140,10 +140,10 @@ def _check_tagger(tagger, tags, schema):
     found = [feature for feature in schema.of_kind("image") if [feature.name] == names]
     if not found or tuple(tagger.input[names[0]].shape[1:3]) != found[0].size:
         takes = " and ".join(f"{name} {tuple(tagger.input[name].shape[1:])}" for name in names)
-        pictures = ", ".join(f"{f.name} {(*f.size, 3)}" for f in schema.of_kind("image"))
+        images = ", ".join(f"{f.name} {(*f.size, 3)}" for f in schema.of_kind("image"))
         raise ValueError(
-            f"append_tags: {tagger.name} takes {takes}, and the pictures of the rows are {pictures or 'none'}. "
-            "Train a tagger on the picture alone, in the same size."
+            f"append_tags: {tagger.name} takes {takes}, and the images of the rows are {images or 'none'}. "
+            "Train a tagger on the image alone, in the same size."
         )
     return found[0]
 

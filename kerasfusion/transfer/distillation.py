@@ -6,12 +6,12 @@ import keras
 import numpy as np
 
 from kerasfusion.data.examples import encode_rows
-from kerasfusion.data.image_bank import ImageBank
-from kerasfusion.data.schema import Schema, Task
+from kerasfusion.data.image_store import ImageStore
 from kerasfusion.evaluation.predict import predict_logits
-from kerasfusion.heads import head_for
-from kerasfusion.losses import SoftTargets
-from kerasfusion.transfer.features import cut, extract
+from kerasfusion.heads import build_head
+from kerasfusion.losses import DistillationLoss
+from kerasfusion.schema import Schema, Task
+from kerasfusion.transfer.features import extract_features, feature_extractor
 
 # What the teacher's parts of the examples are called.
 LOGITS = "{}_by_teacher"
@@ -19,12 +19,12 @@ FEATURES = "features_of_teacher"
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
-class TaughtHead(keras.layers.Layer):
-    """A second output of a student's head, the same logits, whose loss is `SoftTargets` of the teacher's.
+class DistilledHead(keras.layers.Layer):
+    """A second output of a student's head, the same logits, whose loss is `DistillationLoss` of the teacher's.
 
     Args:
-        temperature: See `SoftTargets`.
-        exclusive: See `SoftTargets`.
+        temperature: See `DistillationLoss`.
+        exclusive: See `DistillationLoss`.
     """
 
     def __init__(self, temperature, exclusive, **kwargs):
@@ -36,7 +36,7 @@ class TaughtHead(keras.layers.Layer):
         return logits
 
     def loss(self):
-        return SoftTargets(self.temperature, self.exclusive)
+        return DistillationLoss(self.temperature, self.exclusive)
 
     def metrics_for(self):
         # The largest of logits is that of the probabilities.
@@ -46,12 +46,12 @@ class TaughtHead(keras.layers.Layer):
         return {**super().get_config(), "temperature": self.temperature, "exclusive": self.exclusive}
 
 
-def taught(student, teacher, splits, schema=None, temperature=4.0, share=0.5, features=None):
+def distill(student, teacher, splits, schema=None, temperature=4.0, share=0.5, features=None):
     """The training twin of a student, and the rows with what the teacher says of them.
 
     The teacher sees each row once, before training, and with all of its modalities; the student sees those that it
     takes. (`keras.distillation` calls the teacher in every step, on the student's own inputs, and knows no weights of
-    rows.) Rows without labels teach too. A teacher with other words or another size of pictures gets the rows as it
+    rows.) Rows without labels teach too. A teacher with other words or another size of images gets the rows as it
     was trained to read them.
 
     Args:
@@ -59,7 +59,7 @@ def taught(student, teacher, splits, schema=None, temperature=4.0, share=0.5, fe
         teacher: A trained plain model with some of the student's tasks. It may have more modalities.
         splits: List of `Examples`: those to train and to validate on, with the features of both.
         schema: The teacher's `Schema`; None means that of the splits.
-        temperature: Of the logits, see `kf.losses.SoftTargets`.
+        temperature: Of the logits, see `kf.losses.DistillationLoss`.
         share: Weight of the teacher in the loss; the labels have the rest.
         features: `(student's layer, teacher's layer)`: a dense layer behind the first learns to give the second's
             features as well (FitNets, arXiv 1412.6550), with the same weight. It is no part of the student.
@@ -75,8 +75,8 @@ def taught(student, teacher, splits, schema=None, temperature=4.0, share=0.5, fe
 
     ```python
     student = kf.create_model("image_only", data.schema.only("image"))
-    twin, splits = kf.transfer.taught(student, run.model, [data.splits["train"], data.splits["validation"]])
-    kf.training.fit(twin, *splits, kf.training.Recipe(), "runs/student")
+    twin, splits = kf.transfer.distill(student, run.model, [data.splits["train"], data.splits["validation"]])
+    kf.training.fit(twin, *splits, kf.training.TrainingConfig(), "runs/student")
     student.save("student.keras")
     ```
     """
@@ -84,8 +84,8 @@ def taught(student, teacher, splits, schema=None, temperature=4.0, share=0.5, fe
         raise ValueError(f"taught: share is above 0 and at most 1, not {share}.")
     own = splits[0].schema
     schema = schema or own
-    orders = classes_taught(teacher, schema, own, features is None)
-    targets, seen = [{} for _ in splits], as_read_by(teacher, schema, splits)
+    orders = teachable_classes(teacher, schema, own, features is None)
+    targets, seen = [{} for _ in splits], encode_for_teacher(teacher, schema, splits)
     outputs, more = dict(student.output), []
     if orders:
         for split, found in zip(seen, targets, strict=True):
@@ -93,17 +93,17 @@ def taught(student, teacher, splits, schema=None, temperature=4.0, share=0.5, fe
             found.update({LOGITS.format(name): logits[name][:, order] for name, order in orders.items()})
     for task in (own[name] for name in orders):
         name = LOGITS.format(task.name)
-        head = TaughtHead(temperature, task.kind == "classes", name=f"head_{name}")
+        head = DistilledHead(temperature, task.kind == "classes", name=f"head_{name}")
         outputs[name] = head(student.output[task.name])
         more.append(Task(name, "vector", "", classes=task.classes[-task.outputs :]))
     if features is not None:
         ours, theirs = features
         for split, found in zip(seen, targets, strict=True):
-            found[FEATURES] = extract(teacher, theirs, split)
+            found[FEATURES] = extract_features(teacher, theirs, split)
         known = targets[0][FEATURES]
         names = tuple(f"{theirs}_{i}" for i in range(known.shape[1]))
         more.append(Task(FEATURES, "vector", "", names, mean=float(known.mean()), std=float(known.std())))
-        outputs[FEATURES] = head_for(more[-1])(cut(student, ours).output["features"])
+        outputs[FEATURES] = build_head(more[-1])(feature_extractor(student, ours).output["features"])
     kept = tuple(dataclasses.replace(task, weight=task.weight * (1 - share)) for task in own.tasks)
     both = Schema(own.features, (*kept, *(dataclasses.replace(task, weight=share) for task in more)))
     rows = [
@@ -118,7 +118,7 @@ def taught(student, teacher, splits, schema=None, temperature=4.0, share=0.5, fe
     return keras.Model(student.input, outputs, name=f"{student.name}_taught"), rows
 
 
-def classes_taught(teacher, schema, own, needed=True):
+def teachable_classes(teacher, schema, own, needed=True):
     """Which tasks a teacher can teach, and where it has each of the student's classes.
 
     Args:
@@ -160,8 +160,8 @@ def classes_taught(teacher, schema, own, needed=True):
     return {task.name: _order(schema[task.name], task) for task in tasks}
 
 
-def as_read_by(teacher, schema, splits):
-    """The same rows with the words and the pictures' size of the teacher's `Schema`; `splits` where they are its own.
+def encode_for_teacher(teacher, schema, splits):
+    """The same rows with the words and the images' size of the teacher's `Schema`; `splits` where they are its own.
 
     Its numbers are the rows' own.
     """
@@ -176,9 +176,9 @@ def as_read_by(teacher, schema, splits):
         return splits
     texts = Schema([feature for feature in differ if feature.kind == "text"], ())
     sizes = {feature.name: feature.size for feature in differ if feature.kind == "image"}
-    # Splits of one table share their pictures.
+    # Splits of one table share their images.
     shared = {id(bank): (bank, name) for split in splits for name, bank in split.banks.items() if name in sizes}
-    banks = {key: ImageBank(bank.keys, sizes[name]) for key, (bank, name) in shared.items()}
+    banks = {key: ImageStore(bank.keys, sizes[name]) for key, (bank, name) in shared.items()}
     return [
         dataclasses.replace(
             split,

@@ -8,15 +8,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasfusion.data.schema import Feature, Schema
 from kerasfusion.evaluation.predict import predict_logits
-from kerasfusion.heads import head_for
-from kerasfusion.models.inputs import model_inputs
+from kerasfusion.heads import build_head
+from kerasfusion.models.inputs import make_inputs
+from kerasfusion.schema import Feature, Schema
 from kerasfusion.training.callbacks import save_whole
 from kerasfusion.training.fit import fit
 
 
-def cut(model, layer):
+def feature_extractor(model, layer):
     """The part of a model up to a layer, with the same layers and weights.
 
     Args:
@@ -33,7 +33,7 @@ def cut(model, layer):
     Example:
 
     ```python
-    features = kf.transfer.cut(run.model, "encode_image")(batch)["features"]
+    features = kf.transfer.feature_extractor(run.model, "encode_image")(batch)["features"]
     ```
     """
     tensor = _vector(model, layer)
@@ -45,8 +45,8 @@ def cut(model, layer):
     return keras.Model(inputs, {"features": tensor}, name=f"{model.name}_to_{layer}")
 
 
-def extract(model, layer, examples):
-    """Features of rows, float32 `(n, d)`; a picture that several rows have in common is seen once.
+def extract_features(model, layer, examples):
+    """Features of rows, float32 `(n, d)`; an image that several rows have in common is seen once.
 
     Args:
         model: A plain model.
@@ -59,7 +59,7 @@ def extract(model, layer, examples):
     Raises:
         ValueError: no such layer, or the examples lack one of its inputs.
     """
-    part = cut(model, layer)
+    part = feature_extractor(model, layer)
     names = [name for name in part.input if not name.endswith("_present")]
     lacking = sorted(set(names) - {feature.name for feature in examples.schema.features})
     if lacking:
@@ -93,10 +93,10 @@ def add_features(model, layer, splits, name="numbers"):
     train, validation = kf.transfer.add_features(
         run.model, "encode_image", [data.splits["train"], data.splits["validation"]]
     )
-    model = kf.models.fused(train.schema.only("text", "numbers"), text_encoder="average")
+    model = kf.models.fusion_model(train.schema.only("text", "numbers"), text_encoder="average")
     ```
     """
-    found = [extract(model, layer, split) for split in splits]
+    found = [extract_features(model, layer, split) for split in splits]
     columns = tuple(f"{name}_{i}" for i in range(found[0].shape[1]))
     mean, std = (tuple(statistic(found[0], axis=0).tolist()) for statistic in (np.mean, np.std))
     feature = Feature(name, "numbers", columns, length=len(columns), mean=mean, std=std)
@@ -111,10 +111,10 @@ def add_features(model, layer, splits, name="numbers"):
     ]
 
 
-def head_on(model, layer, schema):
+def replace_head(model, layer, schema):
     """A model for other tasks: a copy of a network up to a layer, and new heads.
 
-    All of it learns when it is trained, which is called fine-tuning; `train_head` trains the heads alone.
+    All of it learns when it is trained, which is called fine-tuning; `linear_probe` trains the heads alone.
 
     Args:
         model: A plain model; it stays as it is.
@@ -130,18 +130,18 @@ def head_on(model, layer, schema):
     Example:
 
     ```python
-    model = kf.transfer.head_on(run.model, "encode_image", data.schema)
+    model = kf.transfer.replace_head(run.model, "encode_image", data.schema)
     kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, "runs/fine_tuned")
     ```
     """
     copy = type(model).from_config(model.get_config())
     copy.set_weights(model.get_weights())
-    part = cut(copy, layer)
-    outputs = {task.name: head_for(task)(part.output["features"]) for task in schema.tasks}
+    part = feature_extractor(copy, layer)
+    outputs = {task.name: build_head(task)(part.output["features"]) for task in schema.tasks}
     return keras.Model(part.input, outputs, name=f"{model.name}_head_on_{layer}")
 
 
-def train_head(model, layer, train, validation, recipe, out):
+def linear_probe(model, layer, train, validation, recipe, out):
     """Train heads for other tasks on what a network makes of the rows, and nothing else: a linear probe.
 
     The network runs over all rows once; after that an epoch costs next to nothing.
@@ -151,27 +151,29 @@ def train_head(model, layer, train, validation, recipe, out):
         layer: Name of one of its layers, as for `cut`.
         train: `Examples` with the tasks to learn.
         validation: The same, to choose the best epoch by.
-        recipe: A `Recipe` without `augment`.
+        recipe: A `TrainingConfig` without `augment`.
         out: Folder for `model.keras` and `history.csv`.
 
     Returns:
-        keras.Model: what `head_on` makes, with trained heads. It takes pictures and texts again, not features.
+        keras.Model: what `replace_head` makes, with trained heads. It takes images and texts again, not features.
 
     Raises:
-        ValueError: no such layer, or the recipe changes pictures, which are not seen again.
+        ValueError: no such layer, or the recipe changes images, which are not seen again.
 
     Example:
 
     ```python
-    probe = kf.transfer.train_head(run.model, "encode_image", train, validation, recipe, "runs/probe")
+    probe = kf.transfer.linear_probe(run.model, "encode_image", train, validation, recipe, "runs/probe")
     ```
     """
     if recipe.augment:
-        raise ValueError("train_head sees each picture once: leave augment out, or fine-tune what head_on makes.")
-    whole = head_on(model, layer, train.schema)
+        raise ValueError(
+            "linear_probe sees each image once: leave augment out, or fine-tune what replace_head makes."
+        )
+    whole = replace_head(model, layer, train.schema)
     train, validation = add_features(model, layer, [train, validation], name="features")
-    inputs = model_inputs(Schema((train.schema["features"],), ()))
-    heads = keras.Model(inputs, {task.name: head_for(task)(inputs["features"]) for task in train.schema.tasks})
+    inputs = make_inputs(Schema((train.schema["features"],), ()))
+    heads = keras.Model(inputs, {task.name: build_head(task)(inputs["features"]) for task in train.schema.tasks})
     fit(heads, train, validation, recipe, out)
     for task in train.schema.tasks:
         name = f"head_{task.name}"

@@ -1,4 +1,4 @@
-"""What sentences alone teach: a captioner's decoder as a language model, before it is shown pictures."""
+"""What sentences alone teach: a captioner's decoder as a language model, before it is shown images."""
 
 import dataclasses
 
@@ -10,15 +10,15 @@ from sklearn.decomposition import PCA
 
 from kerasfusion.data.captions import encode_captions
 from kerasfusion.data.examples import encode_rows
-from kerasfusion.data.schema import Schema
 from kerasfusion.encoders.hub import keras_hub
 from kerasfusion.encoders.text.hub import piece_table
 from kerasfusion.models import CaptionerParts
 from kerasfusion.preprocessing.text import learn_vocabulary
+from kerasfusion.schema import Schema
 from kerasfusion.training.fit import fit
 
 
-def with_sentences(data, sentences, max_words=10_000):
+def extend_vocabulary(data, sentences, max_words=10_000):
     """Captions whose vocabulary holds the words of further sentences, and these sentences as rows.
 
     Args:
@@ -27,7 +27,7 @@ def with_sentences(data, sentences, max_words=10_000):
         max_words: Size limit of the vocabulary: the most frequent words of sentences and training captions.
 
     Returns:
-        tuple: the `Data`, and `Examples` of the sentences without any picture, for `train_decoder`.
+        tuple: the `Data`, and `Examples` of the sentences without any image, for `pretrain_decoder`.
 
     Raises:
         ValueError: the data has no captions, or there are no sentences.
@@ -35,13 +35,13 @@ def with_sentences(data, sentences, max_words=10_000):
     Example:
 
     ```python
-    data, sentences = kf.transfer.with_sentences(data, pathlib.Path("descriptions.txt").read_text().splitlines())
+    data, sentences = kf.transfer.extend_vocabulary(data, pathlib.Path("descriptions.txt").read_text().splitlines())
     ```
     """
     captions = [task for task in data.schema.tasks if task.kind == "caption"]
     if not captions or not len(sentences):
         lacking = "sentences" if captions else f"captions; the tasks are {[task.kind for task in data.schema.tasks]}"
-        raise ValueError(f"with_sentences: there are no {lacking}.")
+        raise ValueError(f"extend_vocabulary: there are no {lacking}.")
     (task,) = captions
     texts = {name: split.frame[task.column].fillna("").astype(str) for name, split in data.splits.items()}
     words, _ = learn_vocabulary([*texts["train"], *sentences], max_words)
@@ -62,7 +62,7 @@ def language_model(captioner):
     """The decoder of a captioner with nothing to look at: a causal language model.
 
     It has the captioner's own decoder and head, so that training it trains these two; its context are cells of
-    zeros. What the decoder does with a context is learned from pictures.
+    zeros. What the decoder does with a context is learned from images.
 
     Args:
         captioner: What `kf.models.captioner` made; it stays a captioner.
@@ -94,17 +94,17 @@ def language_model(captioner):
     return keras.Model({parts.task: ids}, outputs, name=f"{captioner.name}_language")
 
 
-def train_decoder(captioner, train, validation, recipe, out):
-    """Teach a captioner's decoder sentences, for which no picture is needed.
+def pretrain_decoder(captioner, train, validation, recipe, out):
+    """Teach a captioner's decoder sentences, for which no image is needed.
 
-    Then it is trained on pictures with captions as any other, of which it may need fewer. Another captioner, also
-    one with other words, takes what was learned by `kf.transfer.inherit`.
+    Then it is trained on images with captions as any other, of which it may need fewer. Another captioner, also
+    one with other words, takes what was learned by `kf.transfer.transfer_weights`.
 
     Args:
         captioner: What `kf.models.captioner` made; its decoder and head are trained.
-        train: `Examples` with captions, such as the sentences from `with_sentences`; pictures are not looked at.
+        train: `Examples` with captions, such as the sentences from `extend_vocabulary`; images are not looked at.
         validation: The same, to choose the best epoch by.
-        recipe: A `Recipe`.
+        recipe: A `TrainingConfig`.
         out: Folder for `model.keras`, the captioner, and `history.csv`.
 
     Returns:
@@ -116,9 +116,9 @@ def train_decoder(captioner, train, validation, recipe, out):
     Example:
 
     ```python
-    data, sentences = kf.transfer.with_sentences(data, lines)
+    data, sentences = kf.transfer.extend_vocabulary(data, lines)
     captioner = kf.create_model("fusion_transformer", data.schema)
-    kf.transfer.train_decoder(captioner, sentences, data.splits["validation"], recipe, "runs/language")
+    kf.transfer.pretrain_decoder(captioner, sentences, data.splits["validation"], recipe, "runs/language")
     kf.training.fit(captioner, data.splits["train"], data.splits["validation"], recipe, "runs/captioner")
     ```
     """
@@ -128,7 +128,7 @@ def train_decoder(captioner, train, validation, recipe, out):
     return fit(language, *splits, recipe, out, saved=captioner)
 
 
-def words_from_bert(captioner, schema, preset):
+def init_embeddings_from_bert(captioner, schema, preset):
     """Begin a captioner's word vectors with what a BERT of KerasHub (arXiv 1810.04805, extra `[hub]`) holds of words.
 
     A masked language model reads in both directions, so its layers do not fit a decoder that writes from left to
@@ -152,7 +152,7 @@ def words_from_bert(captioner, schema, preset):
 
     ```python
     captioner = kf.create_model("caption_attend", data.schema)
-    print(kf.transfer.words_from_bert(captioner, data.schema, "bert_tiny_en_uncased"))
+    print(kf.transfer.init_embeddings_from_bert(captioner, data.schema, "bert_tiny_en_uncased"))
     ```
     """
     parts, hub = CaptionerParts(captioner), keras_hub()
@@ -162,7 +162,7 @@ def words_from_bert(captioner, schema, preset):
     of_pieces = ops.convert_to_numpy(hub.models.Backbone.from_preset(str(preset)).token_embedding.embeddings)
     known = (pieces >= 0).any(axis=1) & (pieces != unknown).all(axis=1)
     if not known.any():
-        raise ValueError(f"words_from_bert: {preset} has none of the {len(words)} words.")
+        raise ValueError(f"init_embeddings_from_bert: {preset} has none of the {len(words)} words.")
     there = (pieces[known] >= 0)[..., None]
     vectors = (of_pieces[pieces[known]] * there).sum(axis=1) / there.sum(axis=1)
     table = parts.decoder.embedding.embeddings

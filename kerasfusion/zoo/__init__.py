@@ -2,6 +2,6 @@
 
 # Importing registers them.
 from kerasfusion.zoo import articles, baselines, captioning, classifiers, retrieval, tagging, vqa  # noqa: F401
-from kerasfusion.zoo.registry import Entry, create_model, get_entry, list_models, register_model
+from kerasfusion.zoo.registry import ModelEntry, create_model, get_entry, list_models, register_model
 
-__all__ = ["Entry", "create_model", "get_entry", "list_models", "register_model"]
+__all__ = ["ModelEntry", "create_model", "get_entry", "list_models", "register_model"]

@@ -18,4 +18,4 @@ def article_joint(schema, **changes):
         "units": 128,
         "name": "article_joint",
     }
-    return kf.models.fused(schema, **{**settings, **changes})
+    return kf.models.fusion_model(schema, **{**settings, **changes})

@@ -6,7 +6,7 @@ from kerasfusion.zoo.registry import register_model
 
 def _single(schema, kind, changes, **settings):
     settings = {"fusion": "concat", "units": 128, "dropout": 0.2, "name": f"{kind}_only", **settings}
-    return kf.models.fused(schema.only(kind), **{**settings, **changes})
+    return kf.models.fusion_model(schema.only(kind), **{**settings, **changes})
 
 
 @register_model(inputs=("text",), source="baseline")

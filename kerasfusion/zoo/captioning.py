@@ -1,4 +1,4 @@
-"""Captioning: a picture put into words."""
+"""Captioning: an image put into words."""
 
 import kerasfusion as kf
 from kerasfusion.zoo.registry import register_model
@@ -14,23 +14,23 @@ def _captioner(schema, name, changes, **settings):
 
 @register_model(inputs=("image",), source="article 004, section 3; arXiv 1411.4555", task="caption")
 def caption_lstm(schema, **changes):
-    """An LSTM that sees the picture once and then writes (Show and Tell)."""
+    """An LSTM that sees the image once and then writes (Show and Tell)."""
     return _captioner(schema.only("image"), "caption_lstm", changes, decoder="lstm")
 
 
 @register_model(inputs=("image",), source="article 004, section 3", task="caption")
 def caption_gru(schema, **changes):
-    """A GRU that sees the picture once and then writes."""
+    """A GRU that sees the image once and then writes."""
     return _captioner(schema.only("image"), "caption_gru", changes, decoder="gru")
 
 
 @register_model(inputs=("image",), source="arXiv 1502.03044", task="caption")
 def caption_attend(schema, **changes):
-    """An LSTM that looks at the picture's cells anew for each word (Show, Attend and Tell)."""
+    """An LSTM that looks at the image's cells anew for each word (Show, Attend and Tell)."""
     return _captioner(schema.only("image"), "caption_attend", changes, decoder="attend")
 
 
 @register_model(inputs=("image",), source="article 002, section 3.2", task="caption")
 def fusion_transformer(schema, **changes):
-    """Picture and, where there is one, text are read by one transformer; another one writes what they show."""
+    """Image and, where there is one, text are read by one transformer; another one writes what they show."""
     return _captioner(schema, "fusion_transformer", changes, decoder="transformer", depth=2)

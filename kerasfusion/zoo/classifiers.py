@@ -1,4 +1,4 @@
-"""Dual-branch classifiers for a table of pictures and sentences: one per fusion, and one per pair of encoders."""
+"""Dual-branch classifiers for a table of images and sentences: one per fusion, and one per pair of encoders."""
 
 import kerasfusion as kf
 from kerasfusion.zoo.registry import register_model
@@ -12,7 +12,7 @@ def _classifier(schema, name, changes, **settings):
         "dropout": 0.2,
         **settings,
     }
-    return kf.models.fused(schema, **{**settings, "name": name, **changes})
+    return kf.models.fusion_model(schema, **{**settings, "name": name, **changes})
 
 
 @register_model(source="article 000, section 5.2")
@@ -71,7 +71,7 @@ def classifier_bigru(schema, **changes):
 
 @register_model(source="article 001, section 3")
 def classifier_row_rnn(schema, **changes):
-    """LSTM over words and LSTM over the rows of the picture, concatenated."""
+    """LSTM over words and LSTM over the rows of the image, concatenated."""
     return _classifier(
         schema, "classifier_row_rnn", changes, text_encoder="lstm", image_encoder="row_rnn", fusion="concat"
     )
@@ -79,7 +79,7 @@ def classifier_row_rnn(schema, **changes):
 
 @register_model(source="arXiv 1706.03762, 2010.11929")
 def classifier_transformer(schema, **changes):
-    """Transformers over words and over patches of the picture, concatenated."""
+    """Transformers over words and over patches of the image, concatenated."""
     settings = {"text_encoder": {"name": "transformer", "depth": 1}, "image_encoder": {"name": "vit", "depth": 2}}
     return _classifier(schema, "classifier_transformer", changes, **settings, fusion="concat")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class ModelEntry:
     """One registered model.
 
     Args:
@@ -16,7 +16,7 @@ class Entry:
         summary: One line for lists and tables.
         inputs: Feature kinds that a schema must hold.
         source: The article section or paper it comes from.
-        task: `"label"`, any tasks with labels, `"match"`, which picture a text belongs to, or `"caption"`.
+        task: `"label"`, any tasks with labels, `"match"`, which image a text belongs to, or `"caption"`.
     """
 
     name: str
@@ -48,7 +48,7 @@ def register_model(name=None, *, inputs=("text", "image"), source="", task="labe
     @kf.register_model(source="1702.01992")
     def my_gated(schema, **changes):
         "Bag of words and a small CNN, gated."
-        return kf.models.fused(schema, **{"text_encoder": "bag_of_words", "fusion": "gated", **changes})
+        return kf.models.fusion_model(schema, **{"text_encoder": "bag_of_words", "fusion": "gated", **changes})
     ```
     """
 
@@ -59,7 +59,7 @@ def register_model(name=None, *, inputs=("text", "image"), source="", task="labe
         if not builder.__doc__:
             raise ValueError(f"register_model: {key!r} needs a docstring; its first line says what it is.")
         summary = builder.__doc__.strip().splitlines()[0]
-        _ENTRIES[key] = Entry(key, builder, summary, tuple(inputs), source, task)
+        _ENTRIES[key] = ModelEntry(key, builder, summary, tuple(inputs), source, task)
         return builder
 
     return register
@@ -77,7 +77,7 @@ def list_models(pattern="*"):
 
 
 def get_entry(name):
-    """The `Entry` of a registered name.
+    """The `ModelEntry` of a registered name.
 
     Raises:
         ValueError: there is no such name; the message has the nearest ones.
@@ -94,7 +94,7 @@ def create_model(name, schema, **changes):
 
     Args:
         name: A name from `list_models()`.
-        schema: A `kf.data.Schema`: the inputs, vocabularies and classes the model is made for.
+        schema: A `kf.Schema`: the inputs, vocabularies and classes the model is made for.
         **changes: Settings of the builder to change, such as `units=256` or `fusion="gated"`.
 
     Returns:
@@ -120,7 +120,7 @@ def create_model(name, schema, **changes):
     if entry.task != wanted:
         raise ValueError(
             f"{name} learns a {entry.task}, and the data has a {wanted}. `kerasfusion list` shows which model is for "
-            "which; a table of pictures and their texts is read for a match by match=True (--match), for captions by "
+            "which; a table of images and their texts is read for a match by match=True (--match), for captions by "
             "label_kind='caption' (--label-kind caption)."
         )
     try:

@@ -1,4 +1,4 @@
-"""Dual encoders: a picture finds its texts, a text its pictures."""
+"""Dual encoders: an image finds its texts, a text its images."""
 
 import kerasfusion as kf
 from kerasfusion.zoo.registry import register_model
@@ -28,7 +28,7 @@ def dual_gru_mobilenet(schema, **changes):
 
 @register_model(source="arXiv 2103.00020", task="match")
 def dual_transformer_vit(schema, **changes):
-    """Transformers over words and over patches of the picture, into one space (CLIP's form, small)."""
+    """Transformers over words and over patches of the image, into one space (CLIP's form, small)."""
     settings = {"text_encoder": {"name": "transformer", "depth": 2}, "image_encoder": {"name": "vit", "depth": 4}}
     return _dual(schema, "dual_transformer_vit", changes, **settings)
 

@@ -7,9 +7,9 @@ from kerasfusion.zoo.registry import register_model
 _SAME_ENCODERS = {
     "block": ("arXiv 1902.00038", "GRU and strided CNN, multiplied chunk by chunk through low-rank cores (BLOCK)."),
     "bottleneck": ("arXiv 2107.00135", "Words and cells in two transformers that meet in a few tokens (MBT)."),
-    "co_attention": ("arXiv 1908.02265", "Words look at the picture's cells and cells at words, in turns (ViLBERT)."),
+    "co_attention": ("arXiv 1908.02265", "Words look at the image's cells and cells at words, in turns (ViLBERT)."),
     "concat": ("arXiv 1706.01427", "GRU and strided CNN, concatenated: the CNN + MLP to compare with."),
-    "cross_attention": ("arXiv 1908.02265", "Words look for what they need among the picture's cells, three times."),
+    "cross_attention": ("arXiv 1908.02265", "Words look for what they need among the image's cells, three times."),
     "gated": ("arXiv 1702.01992", "GRU and strided CNN, weighed by learned gates (GMU)."),
     "low_rank": ("arXiv 1806.00064", "GRU and strided CNN, every product of places at low rank (LMF)."),
     "memory": ("arXiv 1603.01417", "The question looks at the cells, thinks, and looks again, three times (DMN+)."),
@@ -17,14 +17,14 @@ _SAME_ENCODERS = {
     "mfh": ("arXiv 1708.03619", "GRU and strided CNN, factorized high-order pooling (MFH)."),
     "mutan": ("arXiv 1705.06676", "GRU and strided CNN, a bilinear form by Tucker decomposition (MUTAN)."),
     "perceiver": ("arXiv 2103.03206", "A few learned tokens ask words and cells, then one another (Perceiver)."),
-    "relation": ("arXiv 1706.01427", "Every pair of the picture's cells is asked the question (relation network)."),
-    "residual": ("arXiv 1606.01455", "The question gathers products with the picture's vector in layers (MRN)."),
-    "stacked_attention": ("arXiv 1511.02274", "The question looks at the picture's cells three times (SAN)."),
+    "relation": ("arXiv 1706.01427", "Every pair of the image's cells is asked the question (relation network)."),
+    "residual": ("arXiv 1606.01455", "The question gathers products with the image's vector in layers (MRN)."),
+    "stacked_attention": ("arXiv 1511.02274", "The question looks at the image's cells three times (SAN)."),
     "sum": ("", "GRU and strided CNN, added."),
     "tensor": ("arXiv 1707.07250", "GRU and strided CNN, every product of two places (tensor fusion)."),
-    "token_transformer": ("arXiv 1908.03557", "One transformer reads words and picture cells in a row (VisualBERT)."),
+    "token_transformer": ("arXiv 1908.03557", "One transformer reads words and image cells in a row (VisualBERT)."),
 }
-# Nothing is normalized: a batch holds few pictures with many questions each.
+# Nothing is normalized: a batch holds few images with many questions each.
 _ENCODERS = {
     "text_encoder": "gru",
     "image_encoder": {
@@ -53,7 +53,7 @@ def _register(fusion, source, summary):
             "units": 64,
             "name": f"vqa_{fusion}",
         }
-        return kf.models.fused(schema, **{**settings, **changes})
+        return kf.models.fusion_model(schema, **{**settings, **changes})
 
     build.__doc__ = summary
     register_model(f"vqa_{fusion}", source=source)(build)
@@ -73,7 +73,7 @@ def vqa_film(schema, **changes):
         "units": 64,
         "name": "vqa_film",
     }
-    return kf.models.fused(schema, **{**settings, **changes})
+    return kf.models.fusion_model(schema, **{**settings, **changes})
 
 
 @register_model(source="arXiv 1610.04325")
@@ -86,4 +86,4 @@ def vqa_multiply(schema, **changes):
         "units": 32,
         "name": "vqa_multiply",
     }
-    return kf.models.fused(schema, **{**settings, **changes})
+    return kf.models.fusion_model(schema, **{**settings, **changes})

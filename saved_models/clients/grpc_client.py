@@ -1,4 +1,4 @@
-"""Ask a served model over gRPC; quicker than REST for pictures, which travel as they are.
+"""Ask a served model over gRPC; quicker than REST for images, which travel as they are.
 
     pip install tensorflow grpcio && pip install --no-deps tensorflow-serving-api==2.21.0
     python saved_models/clients/grpc_client.py a.png "is there a red circle?"
@@ -19,7 +19,7 @@ def make_request(model, inputs, signature="serving_default", version=None, label
 
     Args:
         model: Name of the model.
-        inputs: Input name -> list or array, one value per row; text as `str`, pictures as `bytes`.
+        inputs: Input name -> list or array, one value per row; text as `str`, images as `bytes`.
         signature: Name of the signature.
         version: A version's number; the highest one if neither this nor `label` is given.
         label: A version's label, such as `"stable"`.
@@ -59,15 +59,15 @@ def predict(address, request, timeout=30.0):
 
 
 def main(arguments=None):
-    """Ask about one picture."""
+    """Ask about one image."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("picture", type=Path)
+    parser.add_argument("image", type=Path)
     parser.add_argument("text")
     parser.add_argument("--address", default="localhost:8500")
     parser.add_argument("--model", default="shapes_vqa")
     parser.add_argument("--label", help="such as stable")
     options = parser.parse_args(arguments)
-    inputs = {"text": [options.text], "image_bytes": [options.picture.read_bytes()]}
+    inputs = {"text": [options.text], "image_bytes": [options.image.read_bytes()]}
     request = make_request(options.model, inputs, label=options.label)
     for name, value in predict(options.address, request).items():
         print(name, value[0])

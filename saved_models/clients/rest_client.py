@@ -19,7 +19,7 @@ def predict(url, model, rows, version=None, label=None, timeout=30.0):
     Args:
         url: Of the server, such as `"http://localhost:8501"`.
         model: Its name.
-        rows: List of dicts, input name -> value. `bytes` are sent as base64, which pictures have to be.
+        rows: List of dicts, input name -> value. `bytes` are sent as base64, which images have to be.
         version: A version's number; the highest one if neither this nor `label` is given.
         label: A version's label, such as `"stable"`.
         timeout: Seconds to wait.
@@ -45,15 +45,15 @@ def _encoded(value):
 
 
 def main(arguments=None):
-    """Ask about one picture."""
+    """Ask about one image."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("picture", type=Path)
+    parser.add_argument("image", type=Path)
     parser.add_argument("text")
     parser.add_argument("--url", default="http://localhost:8501")
     parser.add_argument("--model", default="shapes_vqa")
     parser.add_argument("--label", help="such as stable")
     options = parser.parse_args(arguments)
-    row = {"text": options.text, "image_bytes": options.picture.read_bytes()}
+    row = {"text": options.text, "image_bytes": options.image.read_bytes()}
     (answer,) = predict(options.url, options.model, [row], label=options.label)
     print(json.dumps(answer))
 

@@ -1,6 +1,6 @@
 """Tables as people have them: each case ends in an error that says what to do, or is counted and said.
 
-What concerns one part alone is tested beside that part: pictures of all kinds in
+What concerns one part alone is tested beside that part: images of all kinds in
 `preprocessing/test_preprocessing_image_formats.py`, files of all kinds in `test_data_table.py`.
 """
 
@@ -15,51 +15,51 @@ from PIL import Image, features
 import kerasfusion as kf
 from kerasfusion.data import DataError
 from kerasfusion.data.clean import clean_rows
+from kerasfusion.data.column_roles import ColumnRoles, infer_columns
+from kerasfusion.data.data_checks import run_data_checks
 from kerasfusion.data.images import resolve_images
-from kerasfusion.data.infer import Columns, infer_columns
 from kerasfusion.data.labels import encode_labels
-from kerasfusion.data.remarks import remarks
 from kerasfusion.data.split import make_splits
 from kerasfusion.data.table import read_table
 from kerasfusion.preprocessing import learn_vocabulary, tokenize
 
-# Pictures --------------------------------------------------------------------------------------------------------
+# Images --------------------------------------------------------------------------------------------------------
 
 
 def png(path, color="red", size=(4, 4), kind="PNG", **settings):
     Image.new("RGB", size, color).save(path, kind, **settings)
 
 
-def pictures(folder, *cells, **settings):
-    """The pictures of `pets.csv` in a folder, which names one sound picture and these."""
+def images(folder, *cells, **settings):
+    """The images of `pets.csv` in a folder, which names one sound image and these."""
     png(folder / "good.png", "blue")
     frame = read_table(pd.DataFrame({"photo": ["good.png", *cells]}))
     frame.attrs.update(source="pets.csv", folder=str(folder), line_offset=1)
     return resolve_images(frame, "photo", **settings)
 
 
-NO_PICTURES = {
-    "text": (b"hello", "not a readable picture"),
+NO_IMAGES = {
+    "text": (b"hello", "not a readable image"),
     "empty": (b"", "empty file (0 bytes)"),
-    "SVG": (b'<?xml version="1.0"?>\n<svg width="1"/>', "SVG pictures are not supported (save as PNG or JPEG)"),
-    "web page": (b"<!DOCTYPE html><html>404</html>", "a web page, not a picture (its download failed)"),
+    "SVG": (b'<?xml version="1.0"?>\n<svg width="1"/>', "SVG images are not supported (save as PNG or JPEG)"),
+    "web page": (b"<!DOCTYPE html><html>404</html>", "a web page, not an image (its download failed)"),
     "pointer": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
-        "a Git LFS pointer, not a picture (run git lfs pull)",
+        "a Git LFS pointer, not an image (run git lfs pull)",
     ),
-    "PDF": (b"%PDF-1.7\n", "a PDF, not a picture (save as PNG or JPEG)"),
-    "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC pictures are not supported (save as PNG or JPEG)"),
+    "PDF": (b"%PDF-1.7\n", "a PDF, not an image (save as PNG or JPEG)"),
+    "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC images are not supported (save as PNG or JPEG)"),
 }
 
 
 @pytest.mark.parametrize("inside", [False, True])
-@pytest.mark.parametrize("case", NO_PICTURES)
-def test_what_is_no_picture_is_named_for_what_it_is(tmp_path, case, inside):
-    data, reason = NO_PICTURES[case]
+@pytest.mark.parametrize("case", NO_IMAGES)
+def test_what_is_no_image_is_named_for_what_it_is(tmp_path, case, inside):
+    data, reason = NO_IMAGES[case]
     (tmp_path / "bad.png").write_bytes(data)
     if inside and not data:
-        pytest.skip("Empty bytes are a missing picture, not a broken one.")
-    check = pictures(tmp_path, data if inside else "bad.png").check()
+        pytest.skip("Empty bytes are a missing image, not a broken one.")
+    check = images(tmp_path, data if inside else "bad.png").check()
     assert check.problems.counts == {reason: 1}
     shown = f"{len(data):,} bytes" if inside else str(tmp_path / "bad.png")
     assert check.problems.examples[reason] == [(2, "photo", shown)]
@@ -70,70 +70,70 @@ def save(name, **settings):
 
 
 UNSUPPORTED = {
-    "TIFF": (save("TIFF"), "TIFF pictures are not supported (save as PNG or JPEG)"),
-    "AVIF": (save("AVIF"), "AVIF pictures are not supported (save as PNG or JPEG)"),
+    "TIFF": (save("TIFF"), "TIFF images are not supported (save as PNG or JPEG)"),
+    "AVIF": (save("AVIF"), "AVIF images are not supported (save as PNG or JPEG)"),
     "animated WebP": (
         save("WEBP", save_all=True, append_images=[Image.new("RGB", (4, 4), "blue")]),
-        "animated WebP pictures are not supported (save one frame as PNG or JPEG)",
+        "animated WebP images are not supported (save one frame as PNG or JPEG)",
     ),
     "1-bit BMP": (
         lambda path: Image.new("1", (8, 8)).save(path, "BMP"),
-        "BMP pictures of fewer than 8 bits or with run lengths are not supported (save as PNG)",
+        "BMP images of fewer than 8 bits or with run lengths are not supported (save as PNG)",
     ),
 }
 
 
 @pytest.mark.parametrize("case", UNSUPPORTED)
-def test_kinds_of_pictures_that_are_not_supported(tmp_path, case):
+def test_kinds_of_images_that_are_not_supported(tmp_path, case):
     if case == "AVIF" and not features.check("avif"):
         pytest.skip("This Pillow writes no AVIF.")
     write, reason = UNSUPPORTED[case]
     write(tmp_path / "bad.png")
-    assert pictures(tmp_path, "bad.png").check().problems.counts == {reason: 1}
+    assert images(tmp_path, "bad.png").check().problems.counts == {reason: 1}
 
 
-def test_a_picture_that_is_a_folder(tmp_path):
+def test_a_image_that_is_a_folder(tmp_path):
     (tmp_path / "bad.png").mkdir()
-    assert pictures(tmp_path, "bad.png").check().problems.counts == {"a folder, not a file": 1}
+    assert images(tmp_path, "bad.png").check().problems.counts == {"a folder, not a file": 1}
 
 
-def test_a_picture_that_is_no_file_is_not_read(tmp_path):
+def test_a_image_that_is_no_file_is_not_read(tmp_path):
     """Reading this one would wait for ever."""
     os.mkfifo(tmp_path / "bad.png")
-    found = pictures(tmp_path, "bad.png")
+    found = images(tmp_path, "bad.png")
     check = found.check()
     assert check.problems.counts == {"not a file": 1}
     assert found.decodable(check) == [str(tmp_path / "good.png"), b""]
 
 
 def test_a_path_through_a_file_and_one_with_a_zero(tmp_path):
-    check = pictures(tmp_path, "good.png/x.png", "a\0.png").check()
-    assert check.problems.counts == {"file does not exist": 1, "not a readable picture": 1}
+    check = images(tmp_path, "good.png/x.png", "a\0.png").check()
+    assert check.problems.counts == {"file does not exist": 1, "not a readable image": 1}
 
 
-def test_a_picture_that_may_not_be_read(tmp_path):
+def test_a_image_that_may_not_be_read(tmp_path):
     png(tmp_path / "bad.png")
     (tmp_path / "bad.png").chmod(0)
     if os.access(tmp_path / "bad.png", os.R_OK):
         pytest.skip("This user (root) may read every file.")
-    assert pictures(tmp_path, "bad.png").check().problems.counts == {"file may not be read (permission denied)": 1}
+    assert images(tmp_path, "bad.png").check().problems.counts == {"file may not be read (permission denied)": 1}
 
 
-def test_a_picture_that_may_not_be_read_as_the_system_says_it(tmp_path, monkeypatch):
+def test_a_image_that_may_not_be_read_as_the_system_says_it(tmp_path, monkeypatch):
     """The same for root, to whom nothing is denied."""
 
     def denied(*_):
         raise PermissionError(13, "Permission denied")
 
     png(tmp_path / "bad.png")
-    found = pictures(tmp_path, "bad.png")
+    found = images(tmp_path, "bad.png")
     monkeypatch.setattr("kerasfusion.data.images.Image.open", denied)
     assert found.check().problems.counts == {"file may not be read (permission denied)": 2}
 
 
 @pytest.fixture
 def two_folders(tmp_path):
-    """A picture outside of the table's folder, and links to it."""
+    """An image outside of the table's folder, and links to it."""
     inside, outside = tmp_path / "table", tmp_path / "elsewhere"
     inside.mkdir()
     outside.mkdir()
@@ -158,13 +158,13 @@ def test_paths_that_lead_out_are_refused_unless_allowed(two_folders, case):
     cell = OUTSIDE[case](outside)
     message = r"pets\.csv, row 2 \(line 3\), column 'photo': .*x?\.png' leads out of the image folder .*image-dir"
     with pytest.raises(DataError, match=message):
-        pictures(inside, cell)
-    assert len(pictures(inside, cell, allow_outside=True).check().bad) == 2
+        images(inside, cell)
+    assert len(images(inside, cell, allow_outside=True).check().bad) == 2
     # A name that begins like the folder's is another folder; the system's root holds all.
     (inside.parent / "tables").mkdir()
     png(inside.parent / "tables" / "x.png")
     with pytest.raises(DataError, match="leads out"):
-        pictures(inside, "../tables/x.png")
+        images(inside, "../tables/x.png")
     frame = read_table(pd.DataFrame({"photo": [str(outside / "x.png")]}))
     frame.attrs.update(source="pets.csv", folder=str(inside))
     assert len(resolve_images(frame, "photo", image_dir="/").keys) == 1
@@ -178,20 +178,20 @@ def test_absolute_paths_of_a_program_are_its_own(two_folders):
 
 def test_a_table_in_a_folder_that_is_a_link_is_at_home_there(two_folders):
     inside, _ = two_folders
-    assert not pictures(inside / "linked", "x.png").check().problems
+    assert not images(inside / "linked", "x.png").check().problems
 
 
-def test_a_picture_named_by_itself_may_lie_anywhere(two_folders, monkeypatch):
+def test_a_image_named_by_itself_may_lie_anywhere(two_folders, monkeypatch):
     inside, _ = two_folders
 
     class Run:
-        schema = kf.data.Schema((kf.data.Feature("image", "image", ("photo",), size=(8, 8)),), ())
+        schema = kf.Schema((kf.Feature("image", "image", ("photo",), size=(8, 8)),), ())
 
         def predict(self, rows):
             return kf.data.load_rows(rows, self.schema, with_labels=False)[0].images["image"].tolist()
 
     monkeypatch.chdir(inside)
-    assert kf.recipes.predict_one(Run(), image="../elsewhere/x.png") == [0]
+    assert kf.workflows.predict_one(Run(), image="../elsewhere/x.png") == [0]
 
 
 def test_a_table_handed_on_keeps_its_name(tmp_path):
@@ -201,7 +201,7 @@ def test_a_table_handed_on_keeps_its_name(tmp_path):
     assert read_table(pd.concat([frame, frame])).attrs["source"] == "DataFrame"
 
 
-def test_bad_pictures_of_a_table_are_counted_and_named(tmp_path):
+def test_bad_images_of_a_table_are_counted_and_named(tmp_path):
     rows = []
     for i in range(30):
         png(tmp_path / f"{i}.png", [(255, i, 0), (0, i, 255)][i % 2], (16, 16))
@@ -215,8 +215,8 @@ def test_bad_pictures_of_a_table_are_counted_and_named(tmp_path):
     assert data.skipped.counts == {
         "a web address, not a file (download it first)": 1,
         "file does not exist": 1,
-        "a web page, not a picture (its download failed)": 1,
-        "picture cannot be decoded (cut off or damaged)": 1,
+        "a web page, not an image (its download failed)": 1,
+        "image cannot be decoded (cut off or damaged)": 1,
     }
     for line in ("row 4, column 'photo'", "row 5, column 'photo'", "row 6, column 'photo'", "row 7, column 'photo'"):
         assert line in str(data.skipped)
@@ -231,14 +231,14 @@ def texts_of(cells, tmp_path):
     rows = [{"text": cell, "label": i % 2} for i, cell in enumerate([*cells, *["a sound text"] * 12])]
     path = tmp_path / "pets.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
-    frame, skipped = clean_rows(read_table(path), Columns((), ("text",), (), {"label": "binary"}))
+    frame, skipped = clean_rows(read_table(path), ColumnRoles((), ("text",), (), {"label": "binary"}))
     return frame, skipped
 
 
 def test_empty_texts_are_counted(tmp_path):
     cells = ["", "  ", "\t\n", None, float("nan")]
     frame, skipped = texts_of(cells, tmp_path)
-    assert skipped.counts == {"no text, picture or number": 5}
+    assert skipped.counts == {"no text, image or number": 5}
     assert len(frame) == 12
 
 
@@ -273,7 +273,7 @@ def test_a_label_that_is_half_a_character_can_be_written(tmp_path):
     path.write_text(json.dumps([{"text": f"a b {i}", "label": ["\ud83d", "x"][i % 2]} for i in range(12)]))
     data = kf.data.load(path, text="text", label="label")
     data.schema.save(tmp_path / "schema.json")
-    assert kf.data.Schema.load(tmp_path / "schema.json").tasks[0].classes == ("x", "\ufffd")
+    assert kf.Schema.load(tmp_path / "schema.json").tasks[0].classes == ("x", "\ufffd")
 
 
 def table_of_texts(folder, texts, name="pets.csv"):
@@ -327,8 +327,8 @@ def remarks_on(texts=None, labels=None, photo=None, **more):
     count = len(next(v for v in (texts, labels, photo) if v is not None))
     texts, labels = texts or [f"t {i}" for i in range(count)], labels or ["a"] * count
     frame = read_table(pd.DataFrame({"text": texts, "label": labels, **more}))
-    columns = Columns(("photo",) if photo else (), ("text",), tuple(more), {"label": "classes"})
-    return remarks(frame, columns, {"photo": np.asarray(photo)} if photo else {})
+    columns = ColumnRoles(("photo",) if photo else (), ("text",), tuple(more), {"label": "classes"})
+    return run_data_checks(frame, columns, {"photo": np.asarray(photo)} if photo else {})
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_labels_of_several_types_are_refused(cells, message):
 
 def test_missing_labels_are_counted():
     frame = labels(["a", None, np.nan, "b", "", "a", "b"])
-    _, skipped = clean_rows(frame, Columns((), ("text",), (), {"label": "classes"}))
+    _, skipped = clean_rows(frame, ColumnRoles((), ("text",), (), {"label": "classes"}))
     assert str(skipped).startswith("3 rows:\n  3 x label missing: row 2, column 'label' (nan)")
 
 
@@ -394,7 +394,7 @@ def test_spellings_of_one_class_are_said_and_not_joined():
 def splits_of(cells, **roles):
     more = {name: roles.pop(f"{name}_cells") for name in ("split", "patient") if f"{name}_cells" in roles}
     frame = labels(cells).assign(**more)
-    columns = Columns((), ("text",), (), {"label": "classes"}, **roles)
+    columns = ColumnRoles((), ("text",), (), {"label": "classes"}, **roles)
     return make_splits(frame, columns, labels={"label": encode_labels(frame, "label", "classes")[0]})
 
 
@@ -494,7 +494,7 @@ def test_a_text_that_is_a_list_is_named_when_predicting_too():
 
 def test_features_that_never_change_are_said():
     assert remarks_on(["same"] * 4, labels=list("abab"), photo=[0] * 4) == [
-        "Every row shows the same picture (column 'photo'): nothing can be learnt from it.",
+        "Every row shows the same image (column 'photo'): nothing can be learnt from it.",
         "Every row has the same text (column 'text'): nothing can be learnt from it.",
     ]
     assert remarks_on(["same", "other"], labels=["a", "b"], photo=[0, -1]) == []

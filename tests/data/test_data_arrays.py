@@ -1,4 +1,4 @@
-"""Pictures and labels as arrays in an `.npz` file."""
+"""Images and labels as arrays in an `.npz` file."""
 
 import io
 
@@ -23,10 +23,10 @@ def pixels_of(encoded):
     return np.asarray(Image.open(io.BytesIO(encoded)))
 
 
-def test_pictures_and_labels_without_a_word_said(tmp_path):
+def test_images_and_labels_without_a_word_said(tmp_path):
     data = kf.data.load(write(tmp_path, x=PIXELS, y=LABELS))
     assert data.columns.image == ("x",) and data.columns.labels == {"y": "classes"} and data.source == "set.npz"
-    assert data.columns.reasons["image"] == "inferred: the cells are encoded pictures"
+    assert data.columns.reasons["image"] == "inferred: the cells are encoded images"
     assert data.schema["label"].classes == ("0", "1", "2") and data.schema["image"].size == (16, 16)
     for split in data.splits.values():
         rows = split.frame.index.to_numpy()
@@ -51,7 +51,7 @@ def test_splits_in_the_names(tmp_path, names):
 
 
 @pytest.mark.parametrize("shape", [(30, 16, 16), (30, 16, 16, 1)])
-def test_grey_pictures(tmp_path, shape):
+def test_grey_images(tmp_path, shape):
     frame = read_table(write(tmp_path, images=PIXELS[..., 0].reshape(shape), labels=LABELS))
     np.testing.assert_array_equal(pixels_of(frame["images"][3]), PIXELS[3, ..., 0])
 
@@ -79,7 +79,7 @@ def test_objects_are_not_unpickled(tmp_path):
     [
         ({"x": PIXELS, "y": LABELS[:29]}, r"lengths are \{'x': 30, 'y': 29\}"),
         ({"x": PIXELS, "seed": np.array(3)}, r"lengths are \{'x': 30, 'seed': 0\}"),
-        ({"x": PIXELS / 255.0, "y": LABELS}, r"array 'x': float64 \(30, 16, 16, 3\) is neither pictures"),
+        ({"x": PIXELS / 255.0, "y": LABELS}, r"array 'x': float64 \(30, 16, 16, 3\) is neither images"),
         ({"x": PIXELS[..., :2], "y": LABELS}, r"array 'x': uint8 \(30, 16, 16, 2\)"),
         ({"x_train": PIXELS, "y_train": LABELS, "x_test": PIXELS}, "every split needs the same arrays"),
         ({}, "holds no arrays"),

@@ -5,7 +5,7 @@ import pytest
 from tables import color_table
 
 import kerasfusion as kf
-from kerasfusion.data import Batches, augmentation_for
+from kerasfusion.data import BatchedDataset, choose_augmentation
 from kerasfusion.preprocessing import Augmentation
 
 
@@ -15,7 +15,7 @@ def frame(tmp_path_factory):
     frame = color_table(folder, rows=60)
     frame["description"] = [f"a thing in room {i}" for i in range(60)]
     frame["place"] = [("hall", "attic")[i % 2] for i in range(60)]
-    frame["photo"] = frame["photo"].iloc[np.arange(60) // 3].to_numpy()  # three rows share a picture
+    frame["photo"] = frame["photo"].iloc[np.arange(60) // 3].to_numpy()  # three rows share an image
     frame.attrs.update(folder=str(folder))
     return frame
 
@@ -27,7 +27,7 @@ def train(frame):
 
 def said(frame, texts, **roles):
     roles = {"image": "photo", "text": "description", "label": "place", **roles}
-    return augmentation_for(kf.data.load(frame.assign(description=texts), **roles).splits["train"])
+    return choose_augmentation(kf.data.load(frame.assign(description=texts), **roles).splits["train"])
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def said(frame, texts, **roles):
 def test_words_decide(train, word, flip, color):
     train = train.take(np.arange(20))
     train.frame["description"] = ["nothing"] * 19 + [f"it is {word} there"]
-    augmentation, reason = augmentation_for(train)
+    augmentation, reason = choose_augmentation(train)
     assert augmentation == Augmentation("light", flip, color)
     assert ("1 of 20 texts (text)" in reason) == (not (flip and color))
 
@@ -92,8 +92,8 @@ def test_labels_decide(frame, label, values, reason):
     assert reason in found
 
 
-def pictures(batches, epoch=0):
-    """Entry -> its picture, read in the order of the epoch's batches."""
+def images(batches, epoch=0):
+    """Entry -> its image, read in the order of the epoch's batches."""
     batches.epoch = epoch
     order = batches.order(epoch)
     found = {}
@@ -104,26 +104,27 @@ def pictures(batches, epoch=0):
 
 
 @pytest.mark.parametrize("image_major", [False, True])
-def test_every_epoch_has_its_own_pictures_and_can_be_repeated(train, image_major):
+def test_every_epoch_has_its_own_images_and_can_be_repeated(train, image_major):
     batches, same, another = (
-        Batches(train, 8, image_major, shuffle=True, seed=seed, augment=Augmentation("strong")) for seed in (3, 3, 4)
+        BatchedDataset(train, 8, image_major, shuffle=True, seed=seed, augment=Augmentation("strong"))
+        for seed in (3, 3, 4)
     )
-    first, second, again, other = pictures(batches), pictures(batches, 1), pictures(same), pictures(another)
+    first, second, again, other = images(batches), images(batches, 1), images(same), images(another)
     assert len(first) == len(batches.entries)
-    for entry, picture in first.items():
-        np.testing.assert_array_equal(picture, again[entry])
+    for entry, image in first.items():
+        np.testing.assert_array_equal(image, again[entry])
     assert np.mean([(first[entry] != second[entry]).any() for entry in first]) > 0.9
     assert np.mean([(first[entry] != other[entry]).any() for entry in first]) > 0.9
     # Entered in its middle, the rest of the epoch is the same.
     batches.first_step = 2
-    rest = pictures(batches)
+    rest = images(batches)
     assert 0 < len(rest) < len(first)
-    for entry, picture in rest.items():
-        np.testing.assert_array_equal(picture, first[entry])
+    for entry, image in rest.items():
+        np.testing.assert_array_equal(image, first[entry])
 
 
 def test_rows_keep_their_texts_and_labels(train):
-    plain, changed = (Batches(train, 8, shuffle=True, augment=a) for a in (None, Augmentation()))
+    plain, changed = (BatchedDataset(train, 8, shuffle=True, augment=a) for a in (None, Augmentation()))
     for (x, y, w), (x2, y2, w2) in zip(plain.dataset(), changed.dataset(), strict=True):
         np.testing.assert_array_equal(x["text"], x2["text"])
         np.testing.assert_array_equal(y["label"], y2["label"])
@@ -131,17 +132,17 @@ def test_rows_keep_their_texts_and_labels(train):
         assert x["image"].shape == x2["image"].shape and (x["image"] != x2["image"]).numpy().any()
 
 
-def test_a_missing_picture_stays_zeros(train):
+def test_a_missing_image_stays_zeros(train):
     train = train.take(np.arange(12))
     train.images["image"][4] = -1
-    ((x, _, _),) = Batches(train, 12, augment=Augmentation("strong")).dataset()
+    ((x, _, _),) = BatchedDataset(train, 12, augment=Augmentation("strong")).dataset()
     assert x["image_present"].numpy().tolist() == [i != 4 for i in range(12)]
     assert not x["image"][4].numpy().any() and x["image"][5].numpy().any()
 
 
 @pytest.mark.parametrize(("word", "flips"), [("left", False), ("there", True)])
-def test_no_picture_is_mirrored_where_a_text_has_a_side(train, word, flips):
-    """Pictures that are white on their left half: over 10 epochs the left half stays the lighter one."""
+def test_no_image_is_mirrored_where_a_text_has_a_side(train, word, flips):
+    """Images that are white on their left half: over 10 epochs the left half stays the lighter one."""
     train = train.take(np.arange(24))
     train.frame["description"] = f"a thing {word}"
     half = np.zeros((16, 16, 3), np.uint8)
@@ -152,24 +153,24 @@ def test_no_picture_is_mirrored_where_a_text_has_a_side(train, word, flips):
             return np.repeat(half[None], 24, axis=0), np.ones(24, bool)
 
     train = dataclasses.replace(train, banks={"image": Bank()})
-    augmentation, _ = augmentation_for(train, "strong")
-    batches = Batches(train, 24, augment=augmentation)
+    augmentation, _ = choose_augmentation(train, "strong")
+    batches = BatchedDataset(train, 24, augment=augmentation)
     mirrored = []
     for epoch in range(10):
-        found = np.stack(list(pictures(batches, epoch).values())).astype(float)
+        found = np.stack(list(images(batches, epoch).values())).astype(float)
         left, right = np.split(found.mean(axis=(1, 3)), 2, axis=1)
         mirrored += (left.mean(axis=1) < right.mean(axis=1)).tolist()
     assert np.mean(mirrored) == (0 if not flips else pytest.approx(0.5, abs=0.15))
 
 
-def test_without_pictures_there_is_nothing_to_augment(frame):
+def test_without_images_there_is_nothing_to_augment(frame):
     data = kf.data.load(frame, image=[], text="description", label="place")
-    with pytest.raises(ValueError, match="no pictures to augment"):
-        augmentation_for(data.splits["train"])
+    with pytest.raises(ValueError, match="no images to augment"):
+        choose_augmentation(data.splits["train"])
 
 
 def test_fit_augments_the_training_batches_alone(frame, tmp_path, monkeypatch):
-    """By the texts of all features, also for a model without pictures."""
+    """By the texts of all features, also for a model without images."""
     data = kf.data.load(
         frame.assign(description=[f"left of room {i}" for i in range(60)]),
         image="photo",
@@ -177,16 +178,16 @@ def test_fit_augments_the_training_batches_alone(frame, tmp_path, monkeypatch):
         label="place",
     )
     seen = {}
-    own = Batches.__init__
+    own = BatchedDataset.__init__
 
     def watched(self, *args, **options):
         own(self, *args, **options)
         seen[self.shuffle] = self.augment
 
-    monkeypatch.setattr(Batches, "__init__", watched)
+    monkeypatch.setattr(BatchedDataset, "__init__", watched)
     model = kf.create_model("text_only", data.schema, units=4)
-    recipe = kf.training.Recipe(epochs=1, augment="strong")
+    recipe = kf.training.TrainingConfig(epochs=1, augment="strong")
     kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, tmp_path)
     assert seen == {True: Augmentation("strong", flip=False), False: None}
     with pytest.raises(ValueError, match="augment must be None or one of light, strong"):
-        kf.training.Recipe(augment="wild")
+        kf.training.TrainingConfig(augment="wild")

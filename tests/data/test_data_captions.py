@@ -1,4 +1,4 @@
-"""Tables whose label is a sentence about the picture."""
+"""Tables whose label is a sentence about the image."""
 
 import numpy as np
 import pandas as pd
@@ -6,17 +6,18 @@ import pytest
 from png import png_bytes
 
 import kerasfusion as kf
-from kerasfusion.data import Batches, DataError, Schema, Task, load, load_rows
+from kerasfusion.data import BatchedDataset, DataError, load, load_rows
 from kerasfusion.data.captions import encode_captions, one_caption_per_row
 from kerasfusion.data.profile import profile_splits
+from kerasfusion.schema import Schema, Task
 
 CAPTION = {"label": "caption", "label_kind": "caption"}
 
 
-def table(pictures=12):
-    """Every third picture has one caption, the others two, as a list; words come in the order a, thing, number …"""
+def table(images=12):
+    """Every third image has one caption, the others two, as a list; words come in the order a, thing, number …"""
     rows = []
-    for number in range(pictures):
+    for number in range(images):
         captions = [f"A thing, number {number}!", f"thing {number}"]
         rows.append({"photo": png_bytes(number), "caption": captions if number % 3 else captions[0]})
     return pd.DataFrame(rows)
@@ -59,7 +60,7 @@ def test_a_list_is_one_row_for_each_caption(data, tmp_path):
     assert sum(len(split) for split in data.splits.values()) == 4 + 8 * 2
     assert not data.skipped
     shown = [set(split.images["image"].tolist()) for split in data.splits.values()]
-    assert sum(map(len, shown)) == len(set.union(*shown)) == 12  # no picture is in two splits
+    assert sum(map(len, shown)) == len(set.union(*shown)) == 12  # no image is in two splits
     data.schema.save(tmp_path / "schema.json")
     assert Schema.load(tmp_path / "schema.json") == data.schema
 
@@ -93,7 +94,7 @@ def cut():
 @pytest.mark.parametrize("image_major", [False, True])
 def test_what_is_read_ends_before_what_is_to_be_said(cut, image_major):
     train = cut.splits["train"]
-    batches = Batches(train, 8, image_major, shuffle=True)
+    batches = BatchedDataset(train, 8, image_major, shuffle=True)
     captions = []
     for x, y, w in batches.dataset():
         read, said, weight = x["caption"].numpy(), y["caption"].numpy(), w["caption"].numpy()
@@ -121,7 +122,7 @@ def test_another_table_of_captions_is_read_by_the_same_schema(data):
     assert skipped.counts == {"label missing": 1}
     # To caption them, none are needed.
     examples, _ = load_rows(other[["photo"]], data.schema, with_labels=False)
-    (x,) = Batches(examples, 8).dataset()
+    (x,) = BatchedDataset(examples, 8).dataset()
     assert sorted(x) == ["image", "image_present"] and len(examples) == 2
 
 
@@ -149,7 +150,7 @@ def test_what_was_set_is_said(cut):
 
 def test_what_is_no_caption_is_refused():
     frame = table().assign(kind="cat", sentence="red cat")
-    with pytest.raises(DataError, match=r"one label and one picture column are needed, not \['caption', 'kind'\]"):
+    with pytest.raises(DataError, match=r"one label and one image column are needed, not \['caption', 'kind'\]"):
         load(frame, image="photo", label=["caption", "kind"], label_kind={"caption": "caption", "kind": "classes"})
     with pytest.raises(DataError, match=r"not \['caption'\] and \[\]"):
         load(frame, image=[], text="sentence", **CAPTION)

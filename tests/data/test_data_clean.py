@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kerasfusion.data.clean import Skipped, clean_rows, duplicates_across_splits
+from kerasfusion.data.clean import SkippedRows, clean_rows, duplicates_across_splits
+from kerasfusion.data.column_roles import ColumnRoles
 from kerasfusion.data.errors import DataError
-from kerasfusion.data.infer import Columns
 from kerasfusion.data.table import read_table
 
 
@@ -14,7 +14,7 @@ def table(**columns):
     return read_table(pd.DataFrame(columns))
 
 
-COLUMNS = Columns(image=("photo",), text=("text",), numbers=(), labels={"label": "classes"})
+COLUMNS = ColumnRoles(image=("photo",), text=("text",), numbers=(), labels={"label": "classes"})
 
 
 def test_rows_are_stripped_dropped_and_counted():
@@ -33,7 +33,7 @@ def test_rows_are_stripped_dropped_and_counted():
     assert frame["text"].iloc[0] == "hello"
     assert frame["label"].tolist() == ["cat", "dog", "cat"]
     assert frame.attrs["source"] == "DataFrame"
-    assert skipped.counts == {"label missing": 2, "no text, picture or number": 1}
+    assert skipped.counts == {"label missing": 2, "no text, image or number": 1}
     assert skipped.total == 3
     assert [row for row, _, _ in skipped.examples["label missing"]] == [5, 6]
     assert skipped.examples["label missing"][1] == (6, "label", "\t")
@@ -47,7 +47,7 @@ def test_nothing_to_skip():
 
 
 def test_numeric_text_and_string_numbers():
-    columns = Columns(image=(), text=("text",), numbers=("age", "weight"), labels={"label": "number"})
+    columns = ColumnRoles(image=(), text=("text",), numbers=("age", "weight"), labels={"label": "number"})
     frame, skipped = clean_rows(
         table(text=[1.0, np.nan, 2.5], age=["65", "", " 7"], weight=[1, 2, 3], label=[1, 2, 3]), columns
     )
@@ -58,17 +58,17 @@ def test_numeric_text_and_string_numbers():
 
 
 def test_lists_and_bytes_are_left_alone():
-    columns = Columns(image=("photo",), text=(), numbers=(), labels={"label": "tags"})
+    columns = ColumnRoles(image=("photo",), text=(), numbers=(), labels={"label": "tags"})
     frame, skipped = clean_rows(
         table(photo=[b"x", {"bytes": b"x"}, b"", b"y"], label=[["a"], [], ["b"], ["b"]]), columns
     )
     assert frame["photo"].tolist() == [b"x", {"bytes": b"x"}, b"y"]
     assert frame["label"].tolist() == [["a"], [], ["b"]]
-    assert skipped.counts == {"no text, picture or number": 1}
+    assert skipped.counts == {"no text, image or number": 1}
 
 
 def test_a_row_counts_once():
-    columns = Columns(image=(), text=("text",), numbers=(), labels={"a": "classes", "b": "classes"})
+    columns = ColumnRoles(image=(), text=("text",), numbers=(), labels={"a": "classes", "b": "classes"})
     _, skipped = clean_rows(
         table(text=["x", "x", None, "x"], a=["1", None, None, "1"], b=["1", None, "1", "2"]), columns
     )
@@ -86,14 +86,14 @@ def test_more_than_half_is_an_error():
 
 
 def test_skipped_adds_up():
-    one = Skipped({"x": 2}, {"x": [(1, "c", "u"), (2, "c", "v")]})
-    two = Skipped({"x": 3, "y": 1}, {"x": [(3, "c", "w"), (4, "c", "w")], "y": [(9, "d", 0)]})
+    one = SkippedRows({"x": 2}, {"x": [(1, "c", "u"), (2, "c", "v")]})
+    two = SkippedRows({"x": 3, "y": 1}, {"x": [(3, "c", "w"), (4, "c", "w")], "y": [(9, "d", 0)]})
     both = one + two
     assert both.counts == {"x": 5, "y": 1}
     assert both.examples == {"x": [(1, "c", "u"), (2, "c", "v"), (3, "c", "w")], "y": [(9, "d", 0)]}
     assert both.total == 6
     assert one.total == 2
-    assert str(two + Skipped({"z": 1})) == (
+    assert str(two + SkippedRows({"z": 1})) == (
         "5 rows:\n  3 x x: row 3, column 'c' ('w'); row 4, column 'c' ('w')\n  1 x y: row 9, column 'd' (0)\n  1 x z"
     )
 
@@ -111,13 +111,13 @@ def test_duplicates_across_splits():
         "test: 2 row(s) have the same 'photo' and 'text' as a training row (row 5 and row 1). "
         "Scores may be too good.",
     ]
-    numbers_only = Columns(image=(), text=(), numbers=("n",), labels={"label": "classes"})
+    numbers_only = ColumnRoles(image=(), text=(), numbers=("n",), labels={"label": "classes"})
     assert duplicates_across_splits(frame, numbers_only, splits) == []
 
 
-def test_duplicates_of_pictures_as_bytes():
+def test_duplicates_of_images_as_bytes():
     frame = table(photo=[{"bytes": b"x"}, {"bytes": b"y"}, {"bytes": b"x"}], label=["0", "1", "0"])
-    columns = Columns(image=("photo",), text=(), numbers=(), labels={"label": "classes"})
+    columns = ColumnRoles(image=("photo",), text=(), numbers=(), labels={"label": "classes"})
     splits = {"train": np.array([0]), "validation": np.array([1]), "test": np.array([2])}
     assert duplicates_across_splits(frame, columns, splits) == [
         "test: 1 row(s) have the same 'photo' as a training row (row 3 and row 1). Scores may be too good."

@@ -1,4 +1,4 @@
-"""The picture column: each picture once, and the broken ones named."""
+"""The image column: each image once, and the broken ones named."""
 
 import base64
 import io
@@ -17,7 +17,7 @@ from kerasfusion.data.table import read_table
 
 
 def encoded(size=(5, 3), kind="PNG"):
-    """An encoded picture, `size` being (width, height)."""
+    """An encoded image, `size` being (width, height)."""
     file = io.BytesIO()
     Image.new("RGB", size).save(file, kind)
     return file.getvalue()
@@ -32,13 +32,13 @@ def png_header(width, height):
 
 
 def table(folder, cells):
-    """A table read from `pets.csv` in `folder`, its pictures being `cells`."""
+    """A table read from `pets.csv` in `folder`, its images being `cells`."""
     frame = read_table(pd.DataFrame({"photo": cells}))
     frame.attrs.update(source="pets.csv", folder=str(folder), line_offset=1)
     return frame
 
 
-def test_each_picture_once(tmp_path):
+def test_each_image_once(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "a.png").write_bytes(encoded())
     (tmp_path / "sub/b c.png").write_bytes(encoded((4, 3)))
@@ -52,17 +52,17 @@ def test_each_picture_once(tmp_path):
         (tmp_path / "sub" / "b c.png").as_uri(),
         "sub\\b c.png",
     ]
-    pictures = resolve_images(table(tmp_path, cells), "photo")
-    assert pictures.keys == [a, b]
-    assert pictures.row_index.dtype == np.int32
-    assert pictures.row_index.tolist() == [0, 1, 0, -1, 0, 1, 1]
-    check = pictures.check()
+    images = resolve_images(table(tmp_path, cells), "photo")
+    assert images.keys == [a, b]
+    assert images.row_index.dtype == np.int32
+    assert images.row_index.tolist() == [0, 1, 0, -1, 0, 1, 1]
+    check = images.check()
     assert not check.problems
     assert check.sizes.tolist() == [[3, 5], [3, 4]]
     assert check.bad.tolist() == [False, False]
 
 
-def test_pictures_in_the_cells(tmp_path):
+def test_images_in_the_cells(tmp_path):
     one, two = encoded((5, 3)), encoded((2, 7), "JPEG")
     inline = "data:image/png;base64," + base64.b64encode(one).decode()
     cells = [
@@ -74,19 +74,19 @@ def test_pictures_in_the_cells(tmp_path):
         {"bytes": None, "path": None},
         None,
     ]
-    pictures = resolve_images(table(tmp_path, cells), "photo")
-    assert pictures.keys == [one, two]
-    assert pictures.row_index.tolist() == [0, 1, 0, 1, -1, -1, -1]
-    assert pictures.check().sizes.tolist() == [[3, 5], [7, 2]]
+    images = resolve_images(table(tmp_path, cells), "photo")
+    assert images.keys == [one, two]
+    assert images.row_index.tolist() == [0, 1, 0, 1, -1, -1, -1]
+    assert images.check().sizes.tolist() == [[3, 5], [7, 2]]
 
 
 def test_image_dir_and_paths_in_dicts(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.png").write_bytes(encoded())
     frame = table(tmp_path, [{"path": "a.png", "bytes": None}, "a.png"])
-    pictures = resolve_images(frame, "photo", image_dir=tmp_path / "photos")
-    assert pictures.keys == [str(tmp_path / "photos" / "a.png")]
-    assert pictures.row_index.tolist() == [0, 0]
+    images = resolve_images(frame, "photo", image_dir=tmp_path / "photos")
+    assert images.keys == [str(tmp_path / "photos" / "a.png")]
+    assert images.row_index.tolist() == [0, 0]
 
 
 def test_problems_name_row_column_and_file(tmp_path):
@@ -109,14 +109,14 @@ def test_problems_name_row_column_and_file(tmp_path):
         "data:image/png;base64,!",
         "sub/../text.png",
     ]
-    pictures = resolve_images(table(tmp_path, cells), "photo")
-    check = pictures.check()
+    images = resolve_images(table(tmp_path, cells), "photo")
+    check = images.check()
     assert check.problems.counts == {
         "a web address, not a file (download it first)": 1,
         "broken base64": 1,
         "empty file (0 bytes)": 1,
-        "not a readable picture": 2,
-        "TIFF pictures are not supported (save as PNG or JPEG)": 1,
+        "not a readable image": 2,
+        "TIFF images are not supported (save as PNG or JPEG)": 1,
         "over 100 megapixels": 2,
         "file does not exist": 2,
     }
@@ -128,24 +128,24 @@ def test_problems_name_row_column_and_file(tmp_path):
     assert check.problems.total == 10
     assert check.bad.tolist() == [False, True, True, True, True, True, False, True]
     assert check.sizes[[0, 1, 6]].tolist() == [[3, 5], [0, 0], [10_000, 9_999]]
-    assert pictures.row_index.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 7, -1, -1, 2]
-    assert np.flatnonzero(pictures.unusable_rows).tolist() == [9, 10]
+    assert images.row_index.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 7, -1, -1, 2]
+    assert np.flatnonzero(images.unusable_rows).tolist() == [9, 10]
 
 
 def test_broken_bytes_are_reported_by_length(tmp_path):
     check = resolve_images(table(tmp_path, [encoded(), b"hello"]), "photo").check()
-    assert check.problems.examples == {"not a readable picture": [(2, "photo", "5 bytes")]}
+    assert check.problems.examples == {"not a readable image": [(2, "photo", "5 bytes")]}
 
 
 def test_rows_are_the_tables_after_filtering(tmp_path):
     frame = table(tmp_path, [encoded(), encoded((1, 1)), b"hello"])[1:]
-    assert resolve_images(frame, "photo").check().problems.examples["not a readable picture"][0][0] == 3
+    assert resolve_images(frame, "photo").check().problems.examples["not a readable image"][0][0] == 3
 
 
 def test_sample_looks_at_some(tmp_path):
-    pictures = resolve_images(table(tmp_path, [encoded((i, 1)) for i in range(1, 8)]), "photo")
-    assert pictures.check(sample=3).sizes[:, 1].tolist() == [1, 0, 0, 4, 0, 0, 7]
-    assert pictures.check(sample=99).sizes[:, 1].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    images = resolve_images(table(tmp_path, [encoded((i, 1)) for i in range(1, 8)]), "photo")
+    assert images.check(sample=3).sizes[:, 1].tolist() == [1, 0, 0, 4, 0, 0, 7]
+    assert images.check(sample=99).sizes[:, 1].tolist() == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_paths_that_lead_out_are_refused(tmp_path):
@@ -163,26 +163,32 @@ def test_all_missing_says_where_it_looked(tmp_path):
     with pytest.raises(DataError) as caught:
         resolve_images(table(tmp_path, ["a.png", "b.png"]), "photo")
     assert str(caught.value) == (
-        f"pets.csv: not one picture of column 'photo' exists. Searched {tmp_path}; the first would be "
-        f"{tmp_path / 'a.png'}. Say where the pictures are (image_dir=…, --image-dir)."
+        f"pets.csv: not one image of column 'photo' exists. Searched {tmp_path}; the first would be "
+        f"{tmp_path / 'a.png'}. Say where the images are (image_dir=…, --image-dir)."
     )
-    with pytest.raises(DataError, match=r"(?s)not one picture .* 1 x a web address.*row 1, column 'photo'"):
+    with pytest.raises(DataError, match=r"(?s)not one image .* 1 x a web address.*row 1, column 'photo'"):
         resolve_images(table(tmp_path, ["https://x.org/a.png"]), "photo")
-    with pytest.raises(DataError, match=r"pets\.csv: every cell of the picture column 'photo' is empty"):
+    with pytest.raises(DataError, match=r"pets\.csv: every cell of the image column 'photo' is empty"):
         resolve_images(table(tmp_path, [None, None]), "photo")
 
 
 def test_wrong_folder_and_wrong_cells(tmp_path):
     with pytest.raises(DataError, match=r"The image folder .*nowhere does not exist \(image_dir=…, --image-dir\)"):
         resolve_images(table(tmp_path, ["a.png"]), "photo", image_dir=tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"pets\.csv, row 2 \(line 3\), column 'photo': a picture is .* not int"):
+    with pytest.raises(DataError, match=r"pets\.csv, row 2 \(line 3\), column 'photo': an image is .* not int"):
         resolve_images(table(tmp_path, ["a.png", 7]), "photo")
 
 
 def test_files_of_equal_bytes_are_one_image(tmp_path):
     one, two = encoded((5, 3)), encoded((3, 5))
     assert len(one) == len(two)
-    for name, data in {"a.png": one, "copy.png": one, "b.png": two, "bad.png": b"hello", "bad2.png": b"hello"}.items():
+    for name, data in {
+        "a.png": one,
+        "copy.png": one,
+        "b.png": two,
+        "bad.png": b"hello",
+        "bad2.png": b"hello",
+    }.items():
         (tmp_path / name).write_bytes(data)
     (tmp_path / "hard.png").hardlink_to(tmp_path / "a.png")
     (tmp_path / "soft.png").symlink_to(tmp_path / "a.png")
@@ -193,7 +199,7 @@ def test_files_of_equal_bytes_are_one_image(tmp_path):
     assert images.keys[:2] == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
     # Each row is named as its own cell names it.
     examples = images.check().problems.examples
-    assert [name for *_, name in examples["not a readable picture"]] == [
+    assert [name for *_, name in examples["not a readable image"]] == [
         str(tmp_path / "bad.png"),
         str(tmp_path / "bad2.png"),
     ]

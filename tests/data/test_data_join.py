@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import kerasfusion as kf
-from kerasfusion.data.schema import Feature, Schema, Task
+from kerasfusion.schema import Feature, Schema, Task
 
 SCHEMA = Schema(
     (
@@ -21,13 +21,13 @@ SCHEMA = Schema(
 
 @dataclasses.dataclass
 class Bank:
-    """What is known of pictures before they are decoded."""
+    """What is known of images before they are decoded."""
 
     keys: list
     size: tuple = (8, 8)
 
 
-def table(start, pictures, places):
+def table(start, images, places):
     """Rows that count from `start`, with these places of the bank."""
     rows = np.arange(start, start + len(places))
     return kf.data.Examples(
@@ -37,15 +37,15 @@ def table(start, pictures, places):
         {"numbers": rows[:, None].astype("float32")},
         {"numbers": rows % 2 == 0},
         {"image": np.array(places, "int32")},
-        {"image": pictures},
+        {"image": images},
         {"label": (rows % 3).astype("float32")},
         {"label": np.full(len(rows), 0.5, "float32")},
     )
 
 
-def test_parts_of_one_table_share_their_pictures():
+def test_parts_of_one_table_share_their_images():
     whole = table(0, Bank(["a", "b", "c"]), [0, 1, 2, -1])
-    joined = kf.data.join([whole.take([2, 3]), whole.take([0]), whole.take([2])])
+    joined = kf.data.concatenate([whole.take([2, 3]), whole.take([0]), whole.take([2])])
     assert joined.banks["image"] is whole.banks["image"]
     assert joined.frame["row"].tolist() == [2, 3, 0, 2]
     assert joined.text["text"].tolist() == [[2, 2], [3, 3], [0, 0], [2, 2]]
@@ -56,10 +56,10 @@ def test_parts_of_one_table_share_their_pictures():
     assert joined.images["image"].tolist() == [2, -1, 0, 2]
 
 
-def test_another_table_brings_its_pictures(monkeypatch):
-    monkeypatch.setattr("kerasfusion.data.examples.ImageBank", Bank)
+def test_another_table_brings_its_images(monkeypatch):
+    monkeypatch.setattr("kerasfusion.data.examples.ImageStore", Bank)
     first, second = table(0, Bank(["a", "b"]), [1, 0]), table(5, Bank(["c", "d", "e"], (8, 8)), [2, -1, 0])
-    joined = kf.data.join([first, second, first])
+    joined = kf.data.concatenate([first, second, first])
     assert joined.banks == {"image": Bank(["a", "b", "c", "d", "e", "a", "b"])}
     assert joined.images["image"].tolist() == [1, 0, 4, -1, 2, 6, 5]
     assert joined.images["image"].dtype == np.int32
@@ -69,6 +69,6 @@ def test_another_table_brings_its_pictures(monkeypatch):
 def test_what_cannot_be_joined():
     whole = table(0, None, [0])
     with pytest.raises(ValueError, match="rows of another schema"):
-        kf.data.join([whole, whole.with_features(SCHEMA.only("text"))])
+        kf.data.concatenate([whole, whole.with_features(SCHEMA.only("text"))])
     with pytest.raises(ValueError, match="some rows were read without label"):
-        kf.data.join([whole, dataclasses.replace(whole, labels={}, weights={})])
+        kf.data.concatenate([whole, dataclasses.replace(whole, labels={}, weights={})])

@@ -53,11 +53,11 @@ def test_numbers_and_several_tasks(table):
     np.testing.assert_allclose(data.schema["shade"].mean, data.splits["train"].frame["shade"].mean(), rtol=1e-6)
 
 
-def test_missing_and_broken_pictures_are_skipped_and_named(table):
+def test_missing_and_broken_images_are_skipped_and_named(table):
     folder = table.parent / "photos"
     (folder / "3.png").unlink()
     (folder / "5.png").write_bytes((folder / "5.png").read_bytes()[:300])
-    (folder / "7.png").write_text("not a picture")
+    (folder / "7.png").write_text("not an image")
     Image.effect_noise((64, 64), 80).convert("RGB").save(folder / "9.png", "JPEG")
     (folder / "9.png").write_bytes((folder / "9.png").read_bytes()[:1200])
     data = kf.data.load(table, **ROLES)
@@ -68,10 +68,10 @@ def test_missing_and_broken_pictures_are_skipped_and_named(table):
     assert sum(len(split) for split in data.splits.values()) == 56
 
 
-def test_mostly_broken_pictures_are_an_error(table):
+def test_mostly_broken_images_are_an_error(table):
     for i in range(40):
         (table.parent / "photos" / f"{i}.png").write_bytes(b"junk")
-    with pytest.raises(DataError, match=r"pets.csv: 40 of 60 rows have a picture that cannot be read"):
+    with pytest.raises(DataError, match=r"pets.csv: 40 of 60 rows have an image that cannot be read"):
         kf.data.load(table, **ROLES)
 
 
@@ -135,7 +135,7 @@ def test_other_rows_follow_the_schema_and_keep_what_is_missing(table):
 def test_schema_round_trip(table, tmp_path):
     schema = kf.data.load(table, **ROLES).schema
     schema.save(tmp_path / "schema.json")
-    assert kf.data.Schema.load(tmp_path / "schema.json") == schema
+    assert kf.Schema.load(tmp_path / "schema.json") == schema
 
 
 def test_tfds_sets_by_a_mapping_of_features():

@@ -1,4 +1,4 @@
-"""Tables of pictures and their texts, where what goes together is the label."""
+"""Tables of images and their texts, where what goes together is the label."""
 
 import numpy as np
 import pandas as pd
@@ -8,14 +8,12 @@ from png import png_bytes
 from kerasfusion.data import DataError, load
 
 
-def table(pictures=12, captions=2):
-    rows = [
-        {"photo": png_bytes(p), "caption": f"picture {p} said {c}"} for p in range(pictures) for c in range(captions)
-    ]
+def table(images=12, captions=2):
+    rows = [{"photo": png_bytes(p), "caption": f"image {p} said {c}"} for p in range(images) for c in range(captions)]
     return pd.DataFrame(rows)
 
 
-def test_the_label_is_the_picture():
+def test_the_label_is_the_image():
     data = load(table(), image="photo", text="caption", match=True)
     (task,) = data.schema.tasks
     assert (task.name, task.kind, task.column) == ("match", "match", "photo")
@@ -23,11 +21,11 @@ def test_the_label_is_the_picture():
     for split in data.splits.values():
         numbers = split.labels["match"]
         assert numbers.dtype == "int32" and (split.weights["match"] == 1).all()
-        said = split.frame["caption"].str.extract(r"picture (\d+)")[0].to_numpy()
+        said = split.frame["caption"].str.extract(r"image (\d+)")[0].to_numpy()
         assert len(np.unique(numbers)) == len(np.unique(said)) == len(numbers) // 2
         assert all(len(np.unique(said[numbers == n])) == 1 for n in numbers)
         seen += list(np.unique(numbers))
-    assert len(seen) == len(set(seen)) == 12  # no picture is in two splits
+    assert len(seen) == len(set(seen)) == 12  # no image is in two splits
 
 
 def test_rows_without_both_are_counted():
@@ -36,7 +34,7 @@ def test_rows_without_both_are_counted():
     frame.loc[4, "photo"] = None
     frame.loc[6, "caption"] = "?!"  # no word in it
     data = load(frame, image="photo", text="caption", match=True)
-    assert data.skipped.counts == {"no picture to match": 1, "no text to match": 1}
+    assert data.skipped.counts == {"no image to match": 1, "no text to match": 1}
     assert data.skipped.examples["no text to match"][0][:2] == (4, "caption")
     assert sum(len(split) for split in data.splits.values()) == 22
     assert sum((split.weights["match"] == 0).sum() for split in data.splits.values()) == 1
@@ -47,8 +45,8 @@ def test_what_cannot_be_matched_is_refused():
     with pytest.raises(DataError, match=r"no label is used; \['kind'\] was named"):
         load(frame, image="photo", text="caption", label="kind", match=True)
     with pytest.raises(
-        DataError, match=r"one picture column and one text column, not \['photo'\] and \['caption', 'other'\]"
+        DataError, match=r"one image column and one text column, not \['photo'\] and \['caption', 'other'\]"
     ):
         load(frame, image="photo", text=["caption", "other"], match=True)
-    with pytest.raises(DataError, match="no row has both a picture and a text"):
+    with pytest.raises(DataError, match="no row has both an image and a text"):
         load(frame.assign(caption=""), image="photo", text="caption", match=True)

@@ -6,8 +6,9 @@ import tensorflow as tf
 from tables import color_table
 
 import kerasfusion as kf
-from kerasfusion.data import Batches, Feature, Schema, Task
+from kerasfusion.data import BatchedDataset
 from kerasfusion.data.missing import drop_modalities, take_away
+from kerasfusion.schema import Feature, Schema, Task
 
 SCHEMA = Schema(
     features=(
@@ -21,7 +22,7 @@ SCHEMA = Schema(
 
 
 def batch(rows, texts=None):
-    """Inputs of ones that are all there; image-major with so many texts for each picture."""
+    """Inputs of ones that are all there; image-major with so many texts for each image."""
     shape = (rows,) if texts is None else (rows, texts)
     return {
         "title": tf.ones((*shape, 3), tf.int32),
@@ -70,12 +71,12 @@ def test_the_last_modality_stays():
     assert not found["image_present"][3] and found["numbers_present"][3]
 
 
-def test_a_picture_stays_while_one_of_its_texts_needs_it():
+def test_a_image_stays_while_one_of_its_texts_needs_it():
     schema = SCHEMA.only("text", "image")
     x = {name: value for name, value in batch(3, 2).items() if "numbers" not in name}
     there = tf.constant([[True, False], [True, False], [True, True]])
     x["title_present"] = x["body_present"] = there
-    # The second text of the first picture is a row without text; that of the second only fills up the batch.
+    # The second text of the first image is a row without text; that of the second only fills up the batch.
     real = tf.constant([[True, True], [True, False], [True, True]])
     random = np.array([[0, 0, 0], [0, 0, 0], [0.9, 0, 0.9]], "float32")
     found = drop_modalities(x, schema, real, random, 0.6)
@@ -93,15 +94,15 @@ def examples(tmp_path_factory):
 
 
 def losses(examples, image_major, batch_size=8, epoch=0, first_step=0, seed=5):
-    """Whether each row kept its text and its picture: the rows are told apart by their weights."""
+    """Whether each row kept its text and its image: the rows are told apart by their weights."""
     examples = examples.weighted(np.arange(1, 1 + len(examples), dtype="float32"))
-    batches = Batches(examples, batch_size, image_major, shuffle=True, seed=seed, modality_dropout=0.7)
+    batches = BatchedDataset(examples, batch_size, image_major, shuffle=True, seed=seed, modality_dropout=0.7)
     batches.epoch, batches.first_step = epoch, first_step
     found = {}
     for x, _, w in batches.dataset():
         keys, text = w["label"].numpy(), x["text_present"].numpy()
-        picture = np.broadcast_to(x["image_present"].numpy().reshape(-1, *[1] * (keys.ndim - 1)), keys.shape)
-        found.update({keys[i]: (text[i], picture[i]) for i in zip(*np.nonzero(keys), strict=True)})
+        image = np.broadcast_to(x["image_present"].numpy().reshape(-1, *[1] * (keys.ndim - 1)), keys.shape)
+        found.update({keys[i]: (text[i], image[i]) for i in zip(*np.nonzero(keys), strict=True)})
     return found
 
 
@@ -118,10 +119,10 @@ def test_what_a_row_loses_depends_on_seed_and_epoch_alone(examples, image_major)
 
 def test_baselines_of_one_modality_lose_nothing(examples):
     alone = examples.with_features(examples.schema.only("text"))
-    for x, *_ in Batches(alone, 8, modality_dropout=0.9).dataset():
+    for x, *_ in BatchedDataset(alone, 8, modality_dropout=0.9).dataset():
         assert x["text_present"].numpy().all()
 
 
 def test_the_rate_is_a_probability():
     with pytest.raises(ValueError, match=r"in \[0, 1\), not 1"):
-        kf.training.Recipe(modality_dropout=1)
+        kf.training.TrainingConfig(modality_dropout=1)

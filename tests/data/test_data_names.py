@@ -2,8 +2,9 @@
 
 import pytest
 
-from kerasfusion.data import Feature, Schema, Task, safe_names
+from kerasfusion.data import safe_names
 from kerasfusion.data.names import LONGEST, claims, is_named_after, is_safe, reserved
+from kerasfusion.schema import Feature, Schema, Task
 
 
 @pytest.mark.parametrize(

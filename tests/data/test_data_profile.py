@@ -9,7 +9,7 @@ from kerasfusion.data.profile import profile_splits
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Twelve rows, three to a picture, with a gap, a repeat and a contradiction; see the expectations below."""
+    """Twelve rows, three to an image, with a gap, a repeat and a contradiction; see the expectations below."""
     folder = tmp_path_factory.mktemp("profile")
     for shade, (name, size) in enumerate({"a": (10, 8), "b": (10, 8), "c": (40, 30), "d": (20, 20)}.items()):
         Image.fromarray(np.full((*size, 3), shade, np.uint8)).save(folder / f"{name}.png")
@@ -50,11 +50,11 @@ def test_texts(profile):
     assert text["unknown"] == {"train": 0, "validation": 0, "test": 0.75}
 
 
-def test_pictures(profile):
+def test_images(profile):
     image = profile["image"]["image"]
     assert image["size"] == [16, 16]
-    assert image["pictures"] == {"train": 2, "validation": 1, "test": 1}
-    assert image["rows_per_picture"]["train"]["mean"] == 3 and image["rows_per_picture"]["test"]["mean"] == 2
+    assert image["images"] == {"train": 2, "validation": 1, "test": 1}
+    assert image["rows_per_image"]["train"]["mean"] == 3 and image["rows_per_image"]["test"]["mean"] == 2
     assert image["distinct_sizes"] == 3 and image["sizes"] == [[10, 8, 2], [20, 20, 1], [40, 30, 1]]
     assert (image["height"]["smallest"], image["height"]["largest"], image["width"]["largest"]) == (10, 40, 30)
 
@@ -75,7 +75,7 @@ def test_numbers_and_gaps(profile):
 
 
 def test_repeats_and_contradictions(profile):
-    # The first two rows are alike and disagree; the two of picture d are alike and agree.
+    # The first two rows are alike and disagree; the two of image d are alike and agree.
     assert profile["repeats"] == {"rows": 2, "other_label": {"label": 2}}
 
 

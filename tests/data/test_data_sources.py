@@ -35,7 +35,7 @@ def expected(frame):
 def train(data, out):
     """One epoch of a model that takes everything."""
     model = kf.create_model("classifier_concat", data.schema, units=8)
-    recipe = kf.training.Recipe(epochs=1, batch_size=16)
+    recipe = kf.training.TrainingConfig(epochs=1, batch_size=16)
     cost = kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, out)
     assert np.isfinite(cost["history"][0]["loss"]) and np.isfinite(cost["history"][0]["val_loss"])
     return model
@@ -64,7 +64,7 @@ def test_files_give_what_the_frame_gives(frame, expected, folder, ending):
         np.testing.assert_array_equal(pixels, others)
 
 
-def test_parquet_with_pictures_inside(frame, expected, folder):
+def test_parquet_with_images_inside(frame, expected, folder):
     pytest.importorskip("pyarrow", reason="Parquet needs the extra [parquet]")
     inside = frame.assign(photo=[{"bytes": (folder / p).read_bytes(), "path": p} for p in frame["photo"]])
     inside.to_parquet(folder / "inside.parquet")
@@ -77,7 +77,7 @@ def test_parquet_with_pictures_inside(frame, expected, folder):
 
 
 @pytest.mark.slow
-def test_several_pictures_and_texts_and_numbers_in_a_row(frame, folder, tmp_path):
+def test_several_images_and_texts_and_numbers_in_a_row(frame, folder, tmp_path):
     """Each column is a feature of its own name; all of them reach the model."""
     frame = frame.assign(back=np.roll(frame["photo"], 1), title=[f"title {i % 4}" for i in range(48)])
     roles = {"image": ["photo", "back"], "text": ["description", "title"], "numbers": ["age", "shade"]}
@@ -89,7 +89,7 @@ def test_several_pictures_and_texts_and_numbers_in_a_row(frame, folder, tmp_path
         "title": "text",
         "numbers": "numbers",
     }
-    x, _, _ = next(iter(kf.data.Batches(data.splits["train"], 4).dataset()))
+    x, _, _ = next(iter(kf.data.BatchedDataset(data.splits["train"], 4).dataset()))
     rows = data.splits["train"].frame.iloc[:4]
     np.testing.assert_allclose(x["numbers"], rows[["age", "shade"]], rtol=1e-6)
     colors = {0: "red", 1: "green", 2: "blue"}
@@ -122,7 +122,7 @@ def test_tags(frame, form):
 
 
 def test_rows_that_lack_a_whole_modality(frame, tmp_path):
-    """Without text, without picture, without numbers: kept, fed as absent zeros, and trained on."""
+    """Without text, without image, without numbers: kept, fed as absent zeros, and trained on."""
     frame = frame.copy()
     age = frame["age"].copy()
     frame.loc[::4, "description"], frame.loc[1::4, "photo"], frame.loc[2::4, "age"] = None, None, np.nan
@@ -130,7 +130,7 @@ def test_rows_that_lack_a_whole_modality(frame, tmp_path):
     assert sum(map(len, data.splits.values())) == 48 and not data.skipped
     part = data.splits["train"]
     x = {}
-    for batch, _, _ in kf.data.Batches(part, 16).dataset():
+    for batch, _, _ in kf.data.BatchedDataset(part, 16).dataset():
         for name, value in batch.items():
             x.setdefault(name, []).append(value.numpy())
     x = {name: np.concatenate(values) for name, values in x.items()}
@@ -146,7 +146,7 @@ def test_rows_that_lack_a_whole_modality(frame, tmp_path):
 
 
 def test_a_frame_that_was_filtered_and_reordered(frame):
-    """Its index is no row number; pictures and labels stay with their rows."""
+    """Its index is no row number; images and labels stay with their rows."""
     some = frame.sample(40, random_state=1)
     some.attrs.update(frame.attrs)
     data = kf.data.load(some, **ROLES)

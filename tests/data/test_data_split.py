@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kerasfusion.data.column_roles import ColumnRoles
 from kerasfusion.data.errors import DataError
-from kerasfusion.data.infer import Columns
 from kerasfusion.data.labels import encode_labels
 from kerasfusion.data.split import make_splits
 from kerasfusion.data.table import read_table
 
 
 def columns(kind="classes", **roles):
-    return Columns(image=(), text=("text",), numbers=(), labels={"label": kind}, **roles)
+    return ColumnRoles(image=(), text=("text",), numbers=(), labels={"label": kind}, **roles)
 
 
 def table(labels, **more):
@@ -65,26 +65,26 @@ def test_rare_classes_train_first():
     assert notes == []
 
 
-def test_groups_and_pictures_are_kept_together_through_chains():
+def test_groups_and_images_are_kept_together_through_chains():
     rng = np.random.default_rng(0)
     patient = [f"p{i}" for i in rng.integers(0, 150, 400)]
-    picture = np.where(rng.random(400) < 0.2, rng.integers(0, 60, 400), -1).astype("int32")
+    image = np.where(rng.random(400) < 0.2, rng.integers(0, 60, 400), -1).astype("int32")
     frame = table(rng.choice(["a", "b", "c"], 400), patient=patient)
-    splits, _ = split(frame, columns(group="patient"), [picture])
+    splits, _ = split(frame, columns(group="patient"), [image])
     where = np.empty(400, dtype="<U10")
     for name, rows in splits.items():
         where[rows] = name
     assert (pd.Series(where).groupby(frame["patient"]).nunique() == 1).all()
-    assert (pd.Series(where)[picture >= 0].groupby(picture[picture >= 0]).nunique() == 1).all()
+    assert (pd.Series(where)[image >= 0].groupby(image[image >= 0]).nunique() == 1).all()
     assert all(len(rows) for rows in splits.values())
 
 
 def test_a_chain_is_one_group():
-    # 0-1 share a patient, 1-2 a picture, 2-3 a patient: all four belong together.
+    # 0-1 share a patient, 1-2 an image, 2-3 a patient: all four belong together.
     frame = table(["a", "b"] * 10, patient=["p", "p", "q", "q"] + [None] * 16)
-    picture = np.array([-1, 7, 7] + [-1] * 17)
+    image = np.array([-1, 7, 7] + [-1] * 17)
     for seed in range(20):
-        splits, _ = split(frame, columns("binary", group="patient"), [picture], seed=seed)
+        splits, _ = split(frame, columns("binary", group="patient"), [image], seed=seed)
         holders = [name for name, rows in splits.items() if set(rows) & {0, 1, 2, 3}]
         assert len(holders) == 1
 
@@ -181,7 +181,7 @@ def test_straddling_groups_of_a_given_split_are_noted():
     frame = table(["a", "b"] * 6, split=given, patient=list("aabbccddaabx"))
     _, notes = split(frame, columns("binary", split="split", group="patient"))
     assert notes == [
-        "The column 'split' puts rows that belong together (same 'patient' or picture) into different "
+        "The column 'split' puts rows that belong together (same 'patient' or image) into different "
         "splits: 2 group(s), such as 'a': row 1 is train and row 9 is validation. Scores on validation and test may "
         "be too good."
     ]

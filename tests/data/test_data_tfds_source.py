@@ -16,7 +16,7 @@ def test_without_tfds_the_extra_is_named(source, monkeypatch):
 
 
 class CocoAlike(tfds.core.GeneratorBasedBuilder):
-    """`coco_captions` in features and splits, with three pictures in each; TFDS calls it `coco_alike`."""
+    """`coco_captions` in features and splits, with three images in each; TFDS calls it `coco_alike`."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -35,9 +35,9 @@ class CocoAlike(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, split):
         for number in range(3):
             captions = [{"id": place, "text": f"{split} {number} said {place}"} for place in range(1 + number)]
-            picture = f"{split}_{number}"
-            pixels = png_bytes(sum(picture.encode()) + 1000 * number)
-            yield picture, {"captions": captions, "image": pixels, "image/filename": picture}
+            image = f"{split}_{number}"
+            pixels = png_bytes(sum(image.encode()) + 1000 * number)
+            yield image, {"captions": captions, "image": pixels, "image/filename": image}
 
 
 def test_a_captioned_set_of_tfds(tmp_path, monkeypatch):

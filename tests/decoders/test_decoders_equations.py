@@ -89,7 +89,7 @@ def test_gru():
 
 
 @pytest.mark.parametrize("kind", ["attend", "gru", "lstm"])
-def test_what_all_pictures_share_does_not_hide_what_differs(kind):
+def test_what_all_images_share_does_not_hide_what_differs(kind):
     """A vector that is the same for all but for a hundredth gives as different outputs as the differences alone."""
     decoder, context, ids = fresh(kind), context_of(), np.repeat(IDS[:1], 3, axis=0)
     differs = context["pooled"] - context["pooled"].mean(axis=0)

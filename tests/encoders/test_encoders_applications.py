@@ -75,8 +75,8 @@ def test_all_layers_learn_from_a_random_start_and_none_from_a_given_one(vgg, wei
 def test_the_last_blocks_learn_and_a_saved_model_needs_no_file(weights_file, tiny_schema, rows_for, tmp_path):
     path = tmp_path / "given.weights.h5"
     path.write_bytes(weights_file.read_bytes())
-    feature = kf.data.Feature("image", "image", ("photo",), size=(32, 32))
-    schema = kf.data.Schema((tiny_schema["text"], feature), tiny_schema.tasks)
+    feature = kf.Feature("image", "image", ("photo",), size=(32, 32))
+    schema = kf.Schema((tiny_schema["text"], feature), tiny_schema.tasks)
     image = {"name": "vgg16", "weights": str(path), "fine_tune": "last_blocks"}
     model = kf.create_model("classifier_concat", schema, image_encoder=image, units=4)
     encoder = model.get_layer("encode_image")
@@ -137,9 +137,9 @@ def test_what_cannot_be_is_refused(tmp_path, weights_file):
         VGG16Encoder(units=5, weights=tmp_path / "nowhere.h5")
     with pytest.raises(ValueError, match="fine_tune must be one of none, last_blocks, all, not 'some'"):
         VGG16Encoder(units=5, fine_tune="some")
-    with pytest.raises(ValueError, match="pictures must be 32 x 32 at least, not 31 x 40"):
+    with pytest.raises(ValueError, match="images must be 32 x 32 at least, not 31 x 40"):
         VGG16Encoder(units=5)(np.zeros((1, 31, 40, 3), "uint8"))
-    with pytest.raises(ValueError, match="pictures must be 32 x 32 at least, not 16 x 16"):
+    with pytest.raises(ValueError, match="images must be 32 x 32 at least, not 16 x 16"):
         VGG16Encoder(units=5, fine_tune="none", pool=True, sizes=(64, 16))(PIXELS)
     text = tmp_path / "text.weights.h5"
     text.write_text("no weights")

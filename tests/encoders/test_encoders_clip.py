@@ -9,10 +9,10 @@ import pytest
 from tables import caption_table
 
 import kerasfusion as kf
-from kerasfusion.data.schema import Schema, Task
 from kerasfusion.encoders import CLIPImageEncoder, CLIPTextEncoder
-from kerasfusion.models import dual_branch, dual_encoder
-from kerasfusion.models.inputs import again
+from kerasfusion.models import dual_encoder, get_tower
+from kerasfusion.models.inputs import rebuild_encoder
+from kerasfusion.schema import Schema, Task
 
 WORDS = ("cat", "cats", "dog", "x")
 # CLIP marks the ends of words. "x" has no piece here, and stands for nothing: the true one knows every byte.
@@ -89,7 +89,7 @@ class TestClip:
         np.testing.assert_allclose(numbers(out["sequence"])[0, :3], hidden[[1, 2, 4]], atol=1e-5)
         assert not numbers(out["sequence"])[0, 3:].any() and not numbers(out["sequence"])[1, 1].any()
 
-    def test_pictures_get_clips_own_embeddings(self, preset, clip):
+    def test_images_get_clips_own_embeddings(self, preset, clip):
         pixels = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype("uint8")
         mean, std = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
         expected = numbers(clip.get_vision_embeddings((pixels / 255 - mean) / std))
@@ -114,7 +114,7 @@ class TestClip:
     def test_of_another_kind_or_size_is_said(self, preset, tmp_path):
         import keras_hub
 
-        with pytest.raises(ValueError, match=r"takes pictures of 16 x 16 pixels, not 32 x 32: .*--image-size 16"):
+        with pytest.raises(ValueError, match=r"takes images of 16 x 16 pixels, not 32 x 32: .*--image-size 16"):
             CLIPImageEncoder(None, preset)(np.zeros((1, 32, 32, 3), "uint8"))
         sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 6, "intermediate_dim": 8}
         keras_hub.models.BertBackbone(vocabulary_size=9, max_sequence_length=8, **sizes).save_to_preset(tmp_path)
@@ -123,17 +123,17 @@ class TestClip:
 
     def test_a_table_is_learned_saved_and_searched(self, preset, tmp_path):
         """Two steps by `kf.train` on frozen branches and their last layers, `load`, `index`, `verify`."""
-        table = caption_table(tmp_path, pictures=20)
+        table = caption_table(tmp_path, images=20)
         # Words of the tiny tokenizer's letters.
         table["caption"] = table["caption"].str.replace("crimson|emerald", "cat", regex=True)
         table["caption"] = table["caption"].str.replace("azure", "cats").str.replace("red|green", "dog", regex=True)
         table.to_csv(tmp_path / "captions.csv", index=False)
         said = []
         data = kf.data.load(tmp_path / "captions.csv", image="photo", text="caption", match=True, image_size=16)
-        recipe = kf.training.Recipe(epochs=2, batch_size=64, patience=None)
+        recipe = kf.training.TrainingConfig(epochs=2, batch_size=64, patience=None)
         run = kf.train(data, "dual_clip", tmp_path / "run", recipe, preset=str(preset), say=said.append)
         assert any("encode_image: what its frozen layers make of" in line for line in said)
-        starts = [again(run.model.get_layer(f"encode_{f.name}"), f) for f in data.schema.features]
+        starts = [rebuild_encoder(run.model.get_layer(f"encode_{f.name}"), f) for f in data.schema.features]
         for encoder, feature in zip(starts, data.schema.features, strict=True):
             encoder.build((None, feature.length) if feature.kind == "text" else (None, 16, 16, 3))
             found = run.model.get_layer(f"encode_{feature.name}")
@@ -143,12 +143,12 @@ class TestClip:
         moved = preset.rename(preset.with_name("moved"))
         try:
             loaded = kf.load(tmp_path / "run")
-            version, left_out = kf.index(loaded, tmp_path / "photos", tmp_path / "served", k=2)
+            version, left_out = kf.export_search_index(loaded, tmp_path / "photos", tmp_path / "served", k=2)
         finally:
             moved.rename(preset)
         report = kf.verify(version)
         assert report.ok and left_out == [], report
         batch = {"text": np.full((2, data.schema["text"].length), 4, "int32"), "text_present": np.ones(2, bool)}
-        embeddings = [numbers(dual_branch(model, data.schema["text"])(batch)) for model in (run.model, loaded.model)]
+        embeddings = [numbers(get_tower(model, data.schema["text"])(batch)) for model in (run.model, loaded.model)]
         np.testing.assert_allclose(embeddings[0], embeddings[1], atol=1e-6)
         np.testing.assert_allclose(np.linalg.norm(embeddings[0], axis=1), 1, atol=1e-5)

@@ -13,7 +13,7 @@ from kerasfusion.encoders import (
     IMAGE_ENCODERS,
     TEXT_ENCODERS,
     ImageEncoder,
-    NumbersEncoder,
+    NumericEncoder,
     TransformerTextEncoder,
 )
 from kerasfusion.encoders.text.transformer import positions
@@ -47,7 +47,7 @@ IMAGE["small_cnn_flatten"] = lambda **c: IMAGE_ENCODERS["small_cnn"](
 IMAGE["residual_cnn_plain"] = lambda **c: IMAGE_ENCODERS["residual_cnn"](
     **{"units": 5, "filters": (4, 6), "blocks": 0, "coordinates": True, **c}
 )
-NUMBERS = {"numbers": lambda **c: NumbersEncoder(**{"units": 5, "mean": (10, 5), "std": (2, 0), **c})}
+NUMBERS = {"numbers": lambda **c: NumericEncoder(**{"units": 5, "mean": (10, 5), "std": (2, 0), **c})}
 EVERY = {**TEXT, **IMAGE, **NUMBERS}
 
 text_encoders = pytest.mark.parametrize("kind", sorted(TEXT))
@@ -225,8 +225,8 @@ def test_image_shapes(kind):
     assert np.ptp(numbers(out["pooled"])) > 0
 
 
-def test_patches_must_fill_the_picture():
-    with pytest.raises(ValueError, match="patches of 5 pixels do not fill pictures of 16 x 16"):
+def test_patches_must_fill_the_image():
+    with pytest.raises(ValueError, match="patches of 5 pixels do not fill images of 16 x 16"):
         IMAGE["vit"](patch=5)(PIXELS)
 
 
@@ -320,7 +320,7 @@ def test_low_precision(kind, low_precision):
 
 
 def test_numbers_are_normalised_and_a_constant_column_counts_as_one():
-    layer = NumbersEncoder(2, mean=(10, 5), std=(2, 0))
+    layer = NumericEncoder(2, mean=(10, 5), std=(2, 0))
     layer.build((None, 2))
     layer.dense.set_weights([np.eye(2, dtype="float32"), np.array([0.0, 0.5], "float32")])
     out = layer(np.array([[14.0, 6.0], [7.0, 5.0]], "float32"))
@@ -330,7 +330,7 @@ def test_numbers_are_normalised_and_a_constant_column_counts_as_one():
 
 
 def test_large_numbers_are_normalised_before_precision_is_lost(low_precision):
-    layer = NumbersEncoder(1, mean=(70000.0,), std=(1.0,))
+    layer = NumericEncoder(1, mean=(70000.0,), std=(1.0,))
     layer.build((None, 1))
     layer.dense.set_weights([np.ones((1, 1), "float32"), np.zeros(1, "float32")])
     np.testing.assert_allclose(numbers(layer(np.array([[70002.0]], "float32"))["pooled"]), [[2.0]])
@@ -338,4 +338,4 @@ def test_large_numbers_are_normalised_before_precision_is_lost(low_precision):
 
 def test_numbers_of_another_width_are_refused():
     with pytest.raises(ValueError, match="3 numbers for 2 means"):
-        NumbersEncoder(2, mean=(0, 0), std=(1, 1))(np.zeros((1, 3), "float32"))
+        NumericEncoder(2, mean=(0, 0), std=(1, 1))(np.zeros((1, 3), "float32"))

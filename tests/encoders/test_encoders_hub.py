@@ -9,10 +9,10 @@ import pytest
 from bert import bert_preset
 
 import kerasfusion as kf
-from kerasfusion.data.schema import Feature, Schema, Task
 from kerasfusion.encoders import KerasHubTextEncoder
 from kerasfusion.encoders.text.hub import piece_table
 from kerasfusion.models import image_major, unimodal
+from kerasfusion.schema import Feature, Schema, Task
 
 WORDS = ("cat", "playing", "dog", "zebra", "playful")
 #         0        1        2        3        4         5      6       7        8      9
@@ -110,7 +110,7 @@ class TestBackbone:
             (Task("label", "classes", "kind", classes=("a", "b")),),
         )
         text = {"name": "keras_hub", "preset": str(preset), "fine_tune": "all"}
-        model = kf.models.fused(schema, text, {"name": "small_cnn", "filters": (4,)}, "gated", units=4)
+        model = kf.models.fusion_model(schema, text, {"name": "small_cnn", "filters": (4,)}, "gated", units=4)
         pixels = np.zeros((3, 16, 16, 3), "uint8")
         present = np.ones(3, bool)
         batch = {"text": IDS, "image": pixels, "text_present": present, "image_present": present}

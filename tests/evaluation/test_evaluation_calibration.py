@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss, log_loss
 
-from kerasfusion.data import Task
 from kerasfusion.evaluation import calibration_scores, fit_temperature
 from kerasfusion.evaluation.calibration import LARGEST, before_and_after
-from kerasfusion.evaluation.page.calibration import calibration
-from kerasfusion.heads import BinaryHead, ClassesHead, TagsHead
-from kerasfusion.models import heads_of, late_average
+from kerasfusion.evaluation.html_report.calibration import calibration
+from kerasfusion.heads import BinaryHead, MulticlassHead, MultiLabelHead
+from kerasfusion.models import get_heads, late_average
+from kerasfusion.schema import Task
 
 CLASSES = Task("label", "classes", "c", classes=("a", "b", "c"))
 BINARY = Task("label", "binary", "b", classes=("no", "yes"))
@@ -103,25 +103,27 @@ def test_rows_that_determine_no_temperature_leave_doubt():
     assert np.isfinite(fit_temperature(BINARY, np.array([0.0, 1.0]), np.array([[900.0], [-900.0]])))
 
 
-@pytest.mark.parametrize("head", [ClassesHead(3), BinaryHead(), TagsHead(3)], ids=lambda head: type(head).__name__)
+@pytest.mark.parametrize(
+    "head", [MulticlassHead(3), BinaryHead(), MultiLabelHead(3)], ids=lambda head: type(head).__name__
+)
 def test_a_head_divides_by_its_temperature_and_decides_the_same(head):
     logits = np.random.default_rng(1).normal(scale=3, size=(500, head.outputs)).astype("float32")
     before = np.asarray(head.predictions(logits)["probabilities"])
-    loss = head.loss()(np.zeros((500, head.outputs)) if isinstance(head, TagsHead) else np.zeros(500), logits)
+    loss = head.loss()(np.zeros((500, head.outputs)) if isinstance(head, MultiLabelHead) else np.zeros(500), logits)
     head.temperature = 2.5
     after = np.asarray(head.predictions(logits)["probabilities"])
     yes = sigmoid(logits / 2.5)
     expected = {
-        "ClassesHead": lambda: softmax(logits / 2.5),
+        "MulticlassHead": lambda: softmax(logits / 2.5),
         "BinaryHead": lambda: np.concatenate([1 - yes, yes], axis=1),
-        "TagsHead": lambda: yes,
+        "MultiLabelHead": lambda: yes,
     }[type(head).__name__]()
     np.testing.assert_allclose(after, expected, atol=1e-6)
-    if isinstance(head, TagsHead):
+    if isinstance(head, MultiLabelHead):
         np.testing.assert_array_equal(after > 0.5, before > 0.5)
     else:
         np.testing.assert_array_equal(after.argmax(axis=1), before.argmax(axis=1))
-    again = head.loss()(np.zeros((500, head.outputs)) if isinstance(head, TagsHead) else np.zeros(500), logits)
+    again = head.loss()(np.zeros((500, head.outputs)) if isinstance(head, MultiLabelHead) else np.zeros(500), logits)
     assert float(again) == float(loss)
     assert type(head).from_config(head.get_config()).temperature == 2.5
 
@@ -129,18 +131,18 @@ def test_a_head_divides_by_its_temperature_and_decides_the_same(head):
 def test_a_temperature_is_positive():
     for temperature in (0.0, -1.0, float("nan")):
         with pytest.raises(ValueError, match="positive"):
-            ClassesHead(3, temperature=temperature)
+            MulticlassHead(3, temperature=temperature)
 
 
 def test_an_average_has_a_temperature_of_its_own(tiny_schema, rows_for, tmp_path):
     model = late_average(tiny_schema, text_encoder="average", units=4)
     batch = rows_for(tiny_schema, 3)
     before = np.asarray(model(batch)["label"])
-    heads_of(model)["label"].temperature = 3.0
+    get_heads(model)["label"].temperature = 3.0
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(loaded(batch)["label"], before, atol=1e-6)
-    probabilities = np.asarray(heads_of(loaded)["label"].predictions(before)["probabilities"])
+    probabilities = np.asarray(get_heads(loaded)["label"].predictions(before)["probabilities"])
     np.testing.assert_allclose(probabilities, softmax(before / 3), atol=1e-6)
 
 
@@ -155,6 +157,6 @@ def test_the_page_shows_both_diagrams():
 
 
 def test_heads_saved_before_there_were_temperatures_load():
-    config = ClassesHead(3).get_config()
+    config = MulticlassHead(3).get_config()
     config.pop("temperature")
-    assert ClassesHead.from_config(config).temperature == 1.0
+    assert MulticlassHead.from_config(config).temperature == 1.0

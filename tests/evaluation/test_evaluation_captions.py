@@ -14,16 +14,16 @@ import kerasfusion as kf
 from kerasfusion.data.profile import profile_splits
 from kerasfusion.data.shapes_world import encode_png
 from kerasfusion.evaluation import score_captions, score_rows
-from kerasfusion.evaluation.caption_baselines import majority_caption, nearest_captions, picture_features
-from kerasfusion.evaluation.caption_report import caption_report, caption_rows, shown_pictures
+from kerasfusion.evaluation.caption_baselines import image_features, majority_caption, nearest_captions
+from kerasfusion.evaluation.caption_report import caption_report, caption_rows, shown_images
 from kerasfusion.evaluation.figures import words_looked_at
-from kerasfusion.evaluation.page.captions import caption_details, captions, word_details
-from kerasfusion.evaluation.page.parts import Parts
-from kerasfusion.evaluation.page.profile import profile_section
-from kerasfusion.evaluation.page.results import results
-from kerasfusion.evaluation.page.serving import serving
-from kerasfusion.evaluation.page.summary import verdicts
-from kerasfusion.explain import NoActivation, explained_words
+from kerasfusion.evaluation.html_report.captions import caption_details, captions, word_details
+from kerasfusion.evaluation.html_report.parts import Parts
+from kerasfusion.evaluation.html_report.profile import profile_section
+from kerasfusion.evaluation.html_report.results import results
+from kerasfusion.evaluation.html_report.serving import serving
+from kerasfusion.evaluation.html_report.summary import verdicts
+from kerasfusion.explain import NoFeatureMapError, explain_captions
 
 
 def test_scores_by_hand():
@@ -77,12 +77,12 @@ def test_baselines():
 
 @pytest.fixture(scope="module")
 def data():
-    """Pictures of one color each, two captions for the even ones; the words tell which."""
+    """Images of one color each, two captions for the even ones; the words tell which."""
     rows, random = [], np.random.default_rng(0)
     for number in range(30):
-        picture = encode_png(np.tile(random.integers(0, 256, 3, dtype="uint8"), (16, 16, 1)))
-        said = [f"picture number {number} is <b>here</b>", f"see picture {number} now"]
-        rows.append({"photo": picture, "caption": said[: 2 - number % 2], "hint": f"hint {number % 3}"})
+        pixels = encode_png(np.tile(random.integers(0, 256, 3, dtype="uint8"), (16, 16, 1)))
+        said = [f"image number {number} is <b>here</b>", f"see image {number} now"]
+        rows.append({"photo": pixels, "caption": said[: 2 - number % 2], "hint": f"hint {number % 3}"})
     return kf.data.load(pd.DataFrame(rows), image="photo", label="caption", label_kind="caption", image_size=16)
 
 
@@ -107,7 +107,7 @@ def test_a_row_is_captioned_once_for_all_that_is_seen(data):
     assert len(caption_rows(lost, task)[0]) == len(caption_rows(part, task)[0]) - (kept == 1)
 
 
-def test_of_one_picture_with_several_texts_each_is_captioned():
+def test_of_one_image_with_several_texts_each_is_captioned():
     rows = [{"photo": png_bytes(n // 2), "caption": f"said {n}", "hint": f"hint {n}"} for n in range(24)]
     both = kf.data.load(
         pd.DataFrame(rows), image="photo", text="hint", label="caption", label_kind="caption", image_size=16
@@ -128,9 +128,7 @@ def test_the_report_says_whether_baselines_are_beaten(data):
     found = caption_report({"mine": written(test, task)}, test, task, train, features)
     assert list(found.scores) == ["mine", "majority", "nearest neighbor"]
     assert found.standing == "beats" and found.scores["mine"].bleu[3] == pytest.approx(100)
-    assert (
-        found.verdict.startswith("caption: mine CIDEr ") and f"BLEU-4 100.0, {len(rows)} pictures." in found.verdict
-    )
+    assert found.verdict.startswith("caption: mine CIDEr ") and f"BLEU-4 100.0, {len(rows)} images." in found.verdict
     assert found.scores["mine"].novel == 1 and found.scores["majority"].novel == 0
     assert found.scores["nearest neighbor"].novel == 0
     said = [own[0] for own in caption_rows(train, task)[1]]
@@ -149,7 +147,7 @@ def test_the_page_and_the_rows_of_results(data):
     found = caption_report({"mine": written(test, task, wrong=1)}, test, task, data.splits["train"])
     detail = json.loads(json.dumps(caption_details(found, test, count=2)))
     plain = json.loads(json.dumps({"kind": "caption", **found.to_dict()}))
-    assert len(detail["pictures"]) == 2 and all(p["captions"]["mine"] for p in detail["pictures"])
+    assert len(detail["images"]) == 2 and all(p["captions"]["mine"] for p in detail["images"])
     details = {"tasks": {"caption": detail}, "rows_of": "Rows.", "skipped": []}
     details["profile"] = profile_splits(data.splits)
     parts = Parts("t", data.schema, {}, {"tasks": {"caption": plain}}, details, [])
@@ -172,38 +170,38 @@ def test_the_page_and_the_rows_of_results(data):
 def test_models_write_and_are_scored(data):
     model = kf.models.captioner(data.schema, image_encoder="small_cnn", decoder="attend", units=8)
     train, test = data.splits["train"], data.splits["test"]
-    found = kf.evaluation.report({"mine": model}, test, train)["caption"]
+    found = kf.evaluation.evaluate({"mine": model}, test, train)["caption"]
     assert list(found.scores) == ["mine", "majority", "nearest neighbor"]
     assert len(found.captions["mine"]) == len(caption_rows(test, data.schema["caption"])[0])
     rows, references = caption_rows(train, data.schema["caption"])
-    features = picture_features(model, train, rows)
+    features = image_features(model, train, rows)
     assert nearest_captions(features, features, references) == references  # each is like none as like itself
 
-    shown = explained_words(model, found, test, count=2)
-    assert [row["place"] for row in shown] == shown_pictures(found, 2).tolist()
+    shown = explain_captions(model, found, test, count=2)
+    assert [row["place"] for row in shown] == shown_images(found, 2).tolist()
     for row in shown:
         assert [one["word"] for one in row["maps"]] == found.captions["mine"][row["place"]].split()
-        assert all(one["picture"].shape == (16, 16, 3) and one["picture"].dtype == np.uint8 for one in row["maps"])
+        assert all(one["pixels"].shape == (16, 16, 3) and one["pixels"].dtype == np.uint8 for one in row["maps"])
     detail = json.loads(json.dumps(word_details(shown, found, test)))
     page = captions(found.to_dict(), {**caption_details(found, test), "looked_at": detail}, "")
     assert page.count("was looked at for") == sum(len(row["maps"]) for row in shown)
-    assert shown_pictures(found, 3)[:2].tolist() == shown_pictures(found, 2).tolist()
+    assert shown_images(found, 3)[:2].tolist() == shown_images(found, 2).tolist()
 
 
 def test_a_decoder_that_looks_nowhere_says_so(data):
     model = kf.models.captioner(data.schema, image_encoder="small_cnn", decoder="gru", units=8)
     test = data.splits["test"]
     found = caption_report({"mine": written(test, data.schema["caption"])}, test, data.schema["caption"])
-    with pytest.raises(NoActivation, match="sees the picture as one vector"):
-        explained_words(model, found, test)
+    with pytest.raises(NoFeatureMapError, match="sees the image as one vector"):
+        explain_captions(model, found, test)
     assert word_details("no map", found, test) == "no map"
     detail = {**caption_details(found, test), "looked_at": "no map"}
     assert "Not shown: no map" in captions(found.to_dict(), detail, "")
 
 
 def test_maps_of_many_words_are_wrapped(tmp_path):
-    picture = np.zeros((4, 4, 3), "uint8")
-    rows = [{"picture": picture, "maps": [{"word": "$a", "picture": picture}] * count} for count in (9, 1)]
+    pixels = np.zeros((4, 4, 3), "uint8")
+    rows = [{"pixels": pixels, "maps": [{"word": "$a", "pixels": pixels}] * count} for count in (9, 1)]
     words_looked_at(rows, tmp_path / "words.png")
     with Image.open(tmp_path / "words.png") as drawn:
         assert drawn.size == (1320, 3 * 187)  # two lines of eight, and one

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kerasfusion.data.schema import Task
 from kerasfusion.evaluation import compare, score, write_comparison_page
 from kerasfusion.evaluation.comparison import _between_seeds, estimate, holm
-from kerasfusion.evaluation.comparison_picture import spread
+from kerasfusion.evaluation.comparison_figure import spread
+from kerasfusion.schema import Task
 
 CLASSES = Task("label", "classes", "species", classes=("cat", "dog", "owl"))
 
@@ -94,7 +94,7 @@ def test_the_verdict_names_what_is_not_told_apart():
     assert "is told apart from all 1 others (1 seed, 200 test rows)" in alone.verdict
 
 
-def test_rows_of_one_picture_count_as_one():
+def test_rows_of_one_image_count_as_one():
     labels = np.zeros(100, int)
     decided = {name: answers(right, 2, 100, seed) for seed, (name, right) in enumerate({"a": 0.7, "b": 0.5}.items())}
     single = compare(CLASSES, labels, decided)

@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from kerasfusion.data import Examples, Feature, Schema, Task
+from kerasfusion.data import Examples
 from kerasfusion.evaluation.details import LONGEST_TEXT, task_details
 from kerasfusion.evaluation.report import TaskReport
 from kerasfusion.evaluation.thumbnails import thumbnail
+from kerasfusion.schema import Feature, Schema, Task
 
 CLASSES = Task("label", "classes", "c", classes=("a", "b", "c"))
 TAGS = Task("label", "tags", "t", classes=("x", "y"))
@@ -98,15 +99,15 @@ def opened(address):
 
 def test_thumbnails_are_small_and_keep_their_shape():
     address, size = thumbnail(encoded(np.full((300, 600, 3), 90, np.uint8), "JPEG"))
-    kind, picture = opened(address)
-    assert kind == "data:image/jpeg;base64" and picture.size == size == (144, 72)
+    kind, image = opened(address)
+    assert kind == "data:image/jpeg;base64" and image.size == size == (144, 72)
     tiny = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
-    kind, picture = opened(thumbnail(encoded(tiny))[0])
+    kind, image = opened(thumbnail(encoded(tiny))[0])
     assert kind == "data:image/png;base64"
-    np.testing.assert_array_equal(np.asarray(picture), tiny)
+    np.testing.assert_array_equal(np.asarray(image), tiny)
 
 
-def test_thumbnails_of_transparent_grey_turned_and_broken_pictures():
+def test_thumbnails_of_transparent_grey_turned_and_broken_images():
     clear = np.zeros((4, 4, 4), np.uint8)
     assert np.asarray(opened(thumbnail(encoded(clear))[0])[1]).min() == 255
     deep = np.full((4, 4), 0x8000, np.uint16)
@@ -115,4 +116,4 @@ def test_thumbnails_of_transparent_grey_turned_and_broken_pictures():
     exif[0x0112] = 6
     assert thumbnail(encoded(np.zeros((2, 8, 3), np.uint8), "JPEG", exif=exif))[1] == (2, 8)
     assert thumbnail(encoded(np.zeros((90, 90, 3), np.uint8))[:60]) is None
-    assert thumbnail(b"no picture") is None
+    assert thumbnail(b"no image") is None

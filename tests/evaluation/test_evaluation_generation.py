@@ -6,7 +6,7 @@ import pytest
 from png import png_bytes
 
 import kerasfusion as kf
-from kerasfusion.data.pipeline import Batches
+from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.decoders import beam_search, sample
 from kerasfusion.evaluation import captions as module
 from kerasfusion.evaluation.captions import attention_maps, generate_captions
@@ -17,7 +17,7 @@ SMALL = {"image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 8}
 
 @pytest.fixture(scope="module")
 def data():
-    """Pictures of noise with sentences of up to five words, and a hint."""
+    """Images of noise with sentences of up to five words, and a hint."""
     random = np.random.default_rng(0)
     rows = [
         {
@@ -61,7 +61,7 @@ def words_of(data, ids):
 @pytest.mark.slow
 def test_greedy_and_beam_captions_are_those_of_the_decoder(data, model, some):
     parts = CaptionerParts(model)
-    ((x, *_),) = Batches(some, 6).dataset()
+    ((x, *_),) = BatchedDataset(some, 6).dataset()
     context = parts.encode({name: x[name] for name in parts.encode.input})
     greedy = generate_captions(model, some)
     assert greedy == words_of(data, sample(parts.decoder, parts.head, context)[0])
@@ -91,13 +91,13 @@ def test_maps_of_what_was_looked_at(data, some, decoder):
     some = some.take(range(3))
     found = attention_maps(model, some)
     parts = CaptionerParts(model)
-    ((x, *_),) = Batches(some, 3).dataset()
+    ((x, *_),) = BatchedDataset(some, 3).dataset()
     context = parts.encode({name: x[name] for name in parts.encode.input})
     ids = sample(parts.decoder, parts.head, context)[0]
     assert [" ".join(words) for words, _ in found] == words_of(data, ids)
     looked = parts.decoder.attention(context, np.concatenate([[[2]] * 3, ids[:, :-1]], axis=1))
     cells = model.get_layer("encode_image")(x["image"])["grid"].shape[1:3]
-    # In the joint sequence the cells of the picture stand where the context says they do.
+    # In the joint sequence the cells of the image stand where the context says they do.
     start = 0 if next(iter(model.get_layer("context").read)) == "image" else data.schema["text"].length
     for row, (words, maps) in enumerate(found):
         assert maps.shape == (len(words), *cells) and maps.dtype == np.float32
@@ -107,5 +107,5 @@ def test_maps_of_what_was_looked_at(data, some, decoder):
 
 
 def test_without_attention_there_are_no_maps(model, some):
-    with pytest.raises(ValueError, match="sees the picture as one vector"):
+    with pytest.raises(ValueError, match="sees the image as one vector"):
         attention_maps(model, some)

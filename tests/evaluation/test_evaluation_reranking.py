@@ -6,8 +6,8 @@ import pytest
 from tables import caption_table
 
 import kerasfusion as kf
-from kerasfusion.evaluation.match_report import match_report
 from kerasfusion.evaluation.reranking import _reordered, rerank
+from kerasfusion.evaluation.retrieval_report import match_report
 
 
 def test_ranks_in_the_new_order():
@@ -21,7 +21,7 @@ def test_ranks_in_the_new_order():
 def searched(tmp_path_factory):
     """A dual encoder that has learned nothing, and rows whose texts all differ."""
     folder = tmp_path_factory.mktemp("captions")
-    table = caption_table(folder, pictures=40)
+    table = caption_table(folder, images=40)
     table["caption"] += [f" number{i}" for i in range(len(table))]
     data = kf.data.load(table, image="photo", text="caption", match=True, image_dir=folder)
     image = {"name": "small_cnn", "filters": (4,), "flatten": True}
@@ -40,7 +40,7 @@ def test_the_first_items_are_turned_round(searched):
     assert after.recall == {k: pytest.approx((expected <= k).mean()) for k in (1, 5, 10)}
     assert after.mrr == pytest.approx((1 / expected).mean()) != found.before["text to image"].mrr
     assert found.before == report.directions
-    # Of a picture's two texts, the last of the first four comes first.
+    # Of an image's two texts, the last of the first four comes first.
     scores = report.images @ report.texts.T
     last = np.argsort(-scores, axis=1)[:, 3]
     first = np.mean(report.image_of_text[last] == np.arange(len(report.images)))

@@ -8,18 +8,18 @@ from scipy.ndimage import gaussian_filter
 from tables import color_table
 
 import kerasfusion as kf
-from kerasfusion.data import Feature
 from kerasfusion.evaluation import robustness, write_robustness_page
 from kerasfusion.evaluation.corruptions import CORRUPTIONS, add_noise, blur, drop, mask_words
 from kerasfusion.evaluation.figures import robustness as draw
 from kerasfusion.evaluation.robustness import _summary
+from kerasfusion.schema import Feature
 
 IMAGE = Feature("image", "image", ("photo",), size=(24, 16))
 TEXT = Feature("text", "text", ("said",), length=50, vocabulary=tuple("abcdefgh"))
 SEED = tf.constant([7, 100])
 
 
-def pictures(rows=4):
+def images(rows=4):
     pixels = np.random.default_rng(0).integers(0, 256, (rows, 24, 16, 3)).astype("uint8")
     pixels[-1] = 0
     present = np.arange(rows) < rows - 1
@@ -62,14 +62,14 @@ def test_noise_has_the_deviation_it_says():
 
 @pytest.mark.parametrize("degree", [0.3, 1.0])
 def test_blur_is_a_gaussian(degree):
-    x = pictures()
+    x = images()
     found = blur(x, [IMAGE], degree, SEED)["image"].numpy()
     deviation = degree * 16 / 8
-    for picture, blurred in zip(x["image"].numpy()[:-1], found, strict=False):
+    for image, blurred in zip(x["image"].numpy()[:-1], found, strict=False):
         # Three deviations, as here; SciPy's "reflect" mirrors the edge as well.
         reach = int(np.ceil(3 * deviation))
         expected = gaussian_filter(
-            picture.astype(float), (deviation, deviation, 0), mode="reflect", radius=(reach, reach, 0)
+            image.astype(float), (deviation, deviation, 0), mode="reflect", radius=(reach, reach, 0)
         )
         np.testing.assert_allclose(blurred, expected, atol=0.51)
     assert (found[-1] == 0).all()
@@ -128,7 +128,7 @@ def test_every_model_is_scored_at_every_degree(found, examples):
     assert found.curves["corruption"].unique().tolist() == names
     assert len(found.curves) == len(names) * 2 * 2 * 3 and (found.curves["n"] == len(examples)).all()
     table = found.curves.pivot_table(index=["task", "corruption", "model"], columns="degree", values="value")
-    # Spoiled pictures are nothing to a model of texts, and all curves start at the clean score.
+    # Spoiled images are nothing to a model of texts, and all curves start at the clean score.
     unmoved = table.xs("text only", level="model").loc[(slice(None), ["image dropped", "pixels noised"]), :]
     assert (unmoved.nunique(axis=1) == 1).all()
     assert (table[0.0].groupby(["task", "model"]).nunique() == 1).all()
@@ -139,7 +139,7 @@ def test_everything_dropped_is_what_the_pipeline_calls_missing(found, examples):
     found, models = found
     gone = {"images": {"image": np.full(len(examples), -1, "int32")}}
     without = type(examples)(**{**vars(examples), **gone})
-    expected = kf.evaluation.report(models, without)
+    expected = kf.evaluation.evaluate(models, without)
     at_end = found.curves[(found.curves["corruption"] == "image dropped") & (found.curves["degree"] == 1)]
     for line in at_end.itertuples():
         assert line.value == pytest.approx(expected[line.task].scores[line.model].value, rel=1e-5)
@@ -152,7 +152,7 @@ def test_the_same_seed_gives_the_same_curves(found, examples):
     pd.testing.assert_frame_equal(again.curves, same)
 
 
-def test_a_page_and_a_picture(found, examples, tmp_path):
+def test_a_page_and_a_image(found, examples, tmp_path):
     found, _ = found
     page = write_robustness_page(tmp_path / "page.html", found, examples.schema, "fused", "a <table>")
     text = page.read_text()

@@ -2,11 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kerasfusion.data import Task
-from kerasfusion.evaluation import lookups, results
-from kerasfusion.evaluation.predict import decide, names
+from kerasfusion.evaluation import results, trivial_baselines
+from kerasfusion.evaluation.predict import decode_predictions, predict_classes
 from kerasfusion.evaluation.report import TaskReport
 from kerasfusion.evaluation.scores import Score, further_scores, score, score_by
+from kerasfusion.schema import Task
 
 CLASSES = Task("label", "classes", "c", classes=("a", "b", "c"))
 TAGS = Task("label", "tags", "t", classes=("x", "y"))
@@ -23,7 +23,7 @@ def test_accuracy_and_its_interval():
     assert found.high == pytest.approx(0.5 + 1.96 * 0.025, abs=0.01)
 
 
-def test_rows_of_one_picture_are_no_independent_evidence():
+def test_rows_of_one_image_are_no_independent_evidence():
     labels = np.zeros(400, int)
     decided = np.repeat([0, 1] * 20, 10)
     alone = score(CLASSES, labels, decided)
@@ -54,19 +54,25 @@ def test_further_scores():
 
 def test_decisions_and_their_names():
     probabilities = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
-    assert names(CLASSES, decide(CLASSES, {"probabilities": probabilities})).tolist() == ["b", "a"]
-    tags = decide(TAGS, {"probabilities": np.array([[0.9, 0.6], [0.1, 0.2]])})
-    assert names(TAGS, tags).tolist() == ["x|y", ""]
-    assert decide(NUMBER, {"value": np.array([1.5])}).tolist() == [1.5]
+    assert decode_predictions(CLASSES, predict_classes(CLASSES, {"probabilities": probabilities})).tolist() == [
+        "b",
+        "a",
+    ]
+    tags = predict_classes(TAGS, {"probabilities": np.array([[0.9, 0.6], [0.1, 0.2]])})
+    assert decode_predictions(TAGS, tags).tolist() == ["x|y", ""]
+    assert predict_classes(NUMBER, {"value": np.array([1.5])}).tolist() == [1.5]
 
 
 def test_lookups():
     labels = np.array([0, 0, 1, 2])
-    assert lookups.majority(CLASSES, labels, 2).tolist() == [0, 0]
-    assert lookups.by_key(CLASSES, ["p", "q", "q", "q"], np.array([0, 2, 2, 1]), ["q", "new"]).tolist() == [2, 2]
-    assert lookups.ceiling_by_key(CLASSES, [7, 7, 7, 8], np.array([1, 1, 0, 2])).tolist() == [1, 1, 1, 2]
-    assert lookups.majority(TAGS, np.array([[1, 0], [1, 1.0], [1, 0]]), 1).tolist() == [[1, 0]]
-    assert lookups.majority(NUMBER, np.array([1.0, 2.0, 9.0]), 1).tolist() == [2.0]
+    assert trivial_baselines.majority(CLASSES, labels, 2).tolist() == [0, 0]
+    assert trivial_baselines.by_key(CLASSES, ["p", "q", "q", "q"], np.array([0, 2, 2, 1]), ["q", "new"]).tolist() == [
+        2,
+        2,
+    ]
+    assert trivial_baselines.ceiling_by_key(CLASSES, [7, 7, 7, 8], np.array([1, 1, 0, 2])).tolist() == [1, 1, 1, 2]
+    assert trivial_baselines.majority(TAGS, np.array([[1, 0], [1, 1.0], [1, 0]]), 1).tolist() == [[1, 0]]
+    assert trivial_baselines.majority(NUMBER, np.array([1.0, 2.0, 9.0]), 1).tolist() == [2.0]
 
 
 def report_of(**scores):
@@ -82,10 +88,10 @@ def test_the_verdict_says_whether_fusing_helped():
 
 def test_results_replace_their_own_rows_alone(tmp_path):
     path = tmp_path / "results.csv"
-    results.record(path, [{"model": "m", "metric": "accuracy", "value": 0.5}], "one", "command one")
-    results.record(path, [{"model": "m", "metric": "accuracy", "value": 0.6}], "two", "command two")
-    results.record(path, [{"model": "m", "metric": "accuracy", "value": 0.7}], "one", "command one")
-    assert {(r["experiment"], r["value"], r["command"]) for r in results.read(path)} == {
+    results.append_results(path, [{"model": "m", "metric": "accuracy", "value": 0.5}], "one", "command one")
+    results.append_results(path, [{"model": "m", "metric": "accuracy", "value": 0.6}], "two", "command two")
+    results.append_results(path, [{"model": "m", "metric": "accuracy", "value": 0.7}], "one", "command one")
+    assert {(r["experiment"], r["value"], r["command"]) for r in results.read_results(path)} == {
         ("one", "0.7", "command one"),
         ("two", "0.6", "command two"),
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kerasfusion.evaluation.results import read
+from kerasfusion.evaluation.results import read_results
 
 SCRIPT = Path(__file__).parents[2] / "experiments" / "05_contrastive_retrieval.py"
 
@@ -18,7 +18,7 @@ def test_a_fused_model_reranks(tmp_path):
     command = [sys.executable, str(SCRIPT), *options]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "MPLBACKEND": "agg"})
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    rows = {(row["model"], row["metric"]): float(row["value"]) for row in read(tmp_path / "results.csv")}
+    rows = {(row["model"], row["metric"]): float(row["value"]) for row in read_results(tmp_path / "results.csv")}
     # It tells pairs apart that the dual encoder takes for right, and finds more than chance.
     assert rows["classifier_film, hard pairs", "accuracy"] > rows["majority, hard pairs", "accuracy"]
     for direction in ("image to text", "text to image"):

@@ -6,8 +6,8 @@ from planted import hidden, low_rank
 from scipy.optimize import nnls
 
 from kerasfusion.factorization import CollectiveMatrixFactorization, buckets
+from kerasfusion.factorization.als_step import Design, half_step, workers
 from kerasfusion.factorization.entries import Entries
-from kerasfusion.factorization.half_step import Design, half_step, workers
 
 
 def entries_of(matrix, weights=None):

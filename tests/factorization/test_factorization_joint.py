@@ -9,9 +9,9 @@ from kerasfusion.factorization import (
     ConcatenatedPCA,
     JointMatrixFactorization,
     RidgeCCA,
-    choose_joint,
-    paired_recall,
-    view_recall,
+    cross_view_recall,
+    grid_search,
+    recall_at_k,
 )
 
 
@@ -130,7 +130,7 @@ def recalls():
         "whitened": JointMatrixFactorization(8, whiten=0.01),
     }
     return {
-        name: [view_recall(model.fit(part), test) for part in (train, without_some(train))]
+        name: [cross_view_recall(model.fit(part), test) for part in (train, without_some(train))]
         for name, model in models.items()
     }
 
@@ -175,7 +175,7 @@ def test_partial_fit_continues():
 def test_choice_by_held_out_recall():
     train, test = halves(300, noise=1.0)
     grid = {"private": [0, 3, 6]}
-    best, trials = choose_joint(JointMatrixFactorization(8), without_some(train, 0.2), grid, random_state=0)
+    best, trials = grid_search(JointMatrixFactorization(8), without_some(train, 0.2), grid, random_state=0)
     assert best.private == 6 and [trial["private"] for trial in trials] == [0, 3, 6]
     assert best.score(test) > 0.5 and len(best.factors_) == 300
 
@@ -196,8 +196,8 @@ def test_baselines_equal_the_textbook():
 
 def test_paired_recall():
     items = np.eye(4)
-    assert paired_recall(items, items[[0, 1, 3, 2]]) == 0.5
-    assert paired_recall(items, np.ones((4, 4))) == 0.0 and paired_recall(items, np.ones((4, 4)), at=4) == 1.0
+    assert recall_at_k(items, items[[0, 1, 3, 2]]) == 0.5
+    assert recall_at_k(items, np.ones((4, 4))) == 0.0 and recall_at_k(items, np.ones((4, 4)), at=4) == 1.0
 
 
 def test_a_second_fit_starts_anew():

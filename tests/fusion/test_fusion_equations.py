@@ -13,7 +13,7 @@ from kerasfusion.fusion import (
     MFBFusion,
     MFHFusion,
     MultiplyFusion,
-    MutanFusion,
+    MUTANFusion,
     ResidualFusion,
     SumFusion,
     TensorFusion,
@@ -170,7 +170,7 @@ def test_root_and_norm_have_a_gradient_at_zero(fusion):
 
 @pytest.mark.parametrize("inputs", [BOTH, THREE])
 def test_mutan(inputs):
-    layer = random_weights(MutanFusion(5, width=4, rank=3), inputs)
+    layer = random_weights(MUTANFusion(5, width=4, rank=3), inputs)
     expected = np.zeros((2, 4))
     for r in range(3):
         term = np.ones((2, 4))
@@ -218,12 +218,12 @@ def test_who_asks():
         layer(inputs)
         return layer.asking
 
-    picture = {"grid": np.zeros((2, 1, 1, 2), "float32"), "pooled": IMAGE}
+    image = {"grid": np.zeros((2, 1, 1, 2), "float32"), "pooled": IMAGE}
     assert asks({"title": TEXT, "text": TEXT, "image": IMAGE}) == "text"
-    assert asks({"title": TEXT, "photo": picture}) == "title"
-    assert asks({"title": TEXT, "photo": picture}, query="photo") == "photo"
+    assert asks({"title": TEXT, "photo": image}) == "title"
+    assert asks({"title": TEXT, "photo": image}, query="photo") == "photo"
     with pytest.raises(ValueError, match=r"none was chosen among \['numbers', 'photo', 'title'\]"):
-        asks({"title": TEXT, "numbers": NUMBERS, "photo": picture})
+        asks({"title": TEXT, "numbers": NUMBERS, "photo": image})
     with pytest.raises(ValueError, match="caption was chosen"):
         asks(BOTH, query="caption")
     with pytest.raises(ValueError, match="needs another modality beside 'text'"):

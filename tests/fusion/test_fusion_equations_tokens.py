@@ -19,7 +19,7 @@ SETTINGS = {"units": 5, "width": 4, "heads": 2, "depth": 2}
 
 
 def three_modalities():
-    """Text of 4 words with padding, a picture of 6 cells, numbers as one token; two rows."""
+    """Text of 4 words with padding, an image of 6 cells, numbers as one token; two rows."""
     random = np.random.default_rng(3)
 
     def normal(*shape):

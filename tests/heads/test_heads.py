@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasfusion.data.schema import Task
-from kerasfusion.heads import BinaryHead, ClassesHead, NumberHead, TagsHead, head_for
+from kerasfusion.heads import BinaryHead, MulticlassHead, MultiLabelHead, RegressionHead, build_head
 from kerasfusion.losses import ScaledSquaredError
+from kerasfusion.schema import Task
 
 LOGITS = np.array([[2.0, 0.0, -1.0], [0.5, 1.5, 0.0], [-3.0, 0.0, 4.0], [9.0, 9.0, 9.0]], "float32")
 ONE = LOGITS[:, :1]
@@ -36,9 +36,9 @@ def bernoulli(y, logits):
 
 LOSSES = {
     "binary": (BinaryHead(), BINARY, ONE, bernoulli(BINARY, ONE[:, 0])),
-    "classes": (ClassesHead(3), CLASSES, LOGITS, -np.log(softmax(LOGITS)[np.arange(4), CLASSES])),
-    "tags": (TagsHead(3), TAGS, LOGITS, bernoulli(TAGS, LOGITS).mean(axis=1)),
-    "number": (NumberHead(mean=3.0, std=2.0), BINARY, ONE, ((BINARY - ONE[:, 0]) / 2) ** 2),
+    "classes": (MulticlassHead(3), CLASSES, LOGITS, -np.log(softmax(LOGITS)[np.arange(4), CLASSES])),
+    "tags": (MultiLabelHead(3), TAGS, LOGITS, bernoulli(TAGS, LOGITS).mean(axis=1)),
+    "number": (RegressionHead(mean=3.0, std=2.0), BINARY, ONE, ((BINARY - ONE[:, 0]) / 2) ** 2),
 }
 
 
@@ -55,8 +55,8 @@ def test_loss_is_the_weighted_mean_over_rows(kind):
 
 def test_literal_losses():
     zero = np.zeros((2, 3), "float32")
-    np.testing.assert_allclose(numbers(ClassesHead(3).loss()(np.array([0, 2]), zero)), np.log(3), rtol=1e-6)
-    np.testing.assert_allclose(numbers(TagsHead(3).loss()(TAGS[:2], zero)), np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(numbers(MulticlassHead(3).loss()(np.array([0, 2]), zero)), np.log(3), rtol=1e-6)
+    np.testing.assert_allclose(numbers(MultiLabelHead(3).loss()(TAGS[:2], zero)), np.log(2), rtol=1e-6)
     np.testing.assert_allclose(numbers(BinaryHead().loss()(BINARY[:2], zero[:, :1])), np.log(2), rtol=1e-6)
 
 
@@ -68,8 +68,8 @@ def measure(head, labels, logits, weights=None):
 
 
 def test_metrics():
-    assert measure(ClassesHead(3), CLASSES, LOGITS) == {"accuracy": 0.5}  # rows 0 and 2 (a tie counts as class 0)
-    assert measure(ClassesHead(3), CLASSES, LOGITS, WEIGHTS) == {"accuracy": 0.5}  # (1 + 2) / 6
+    assert measure(MulticlassHead(3), CLASSES, LOGITS) == {"accuracy": 0.5}  # rows 0 and 2 (a tie counts as class 0)
+    assert measure(MulticlassHead(3), CLASSES, LOGITS, WEIGHTS) == {"accuracy": 0.5}  # (1 + 2) / 6
     binary = measure(BinaryHead(), BINARY, ONE, WEIGHTS)
     assert binary["accuracy"] == 0.5 and set(binary) == {"accuracy", "auc"}
     assert measure(BinaryHead(), BINARY, ONE)["accuracy"] == 0.75  # a logit of 0.5 is a wrong yes
@@ -79,35 +79,35 @@ def test_metrics():
         0.75, abs=0.01
     )
     # Rows: 3, 2 (0.0 is no), 3 and 2 of 3 right.
-    assert measure(TagsHead(3), TAGS, LOGITS)["tag_accuracy"] == pytest.approx(11 / 12)
-    assert measure(NumberHead(3.0, 2.0), BINARY, ONE, WEIGHTS)["mae"] == pytest.approx((1 + 3 * 0.5 + 2 * 3) / 6)
+    assert measure(MultiLabelHead(3), TAGS, LOGITS)["tag_accuracy"] == pytest.approx(11 / 12)
+    assert measure(RegressionHead(3.0, 2.0), BINARY, ONE, WEIGHTS)["mae"] == pytest.approx((1 + 3 * 0.5 + 2 * 3) / 6)
 
 
 def test_metrics_are_new_each_time():
-    head = ClassesHead(3)
+    head = MulticlassHead(3)
     assert head.metrics_for()[0] is not head.metrics_for()[0]
 
 
 def test_predictions():
-    classes = ClassesHead(3).predictions(LOGITS)
+    classes = MulticlassHead(3).predictions(LOGITS)
     assert set(classes) == {"probabilities"}
     np.testing.assert_allclose(numbers(classes["probabilities"]), softmax(LOGITS), atol=1e-6)
     np.testing.assert_allclose(numbers(classes["probabilities"])[3], [1 / 3] * 3, atol=1e-6)
     binary = numbers(BinaryHead().predictions(np.array([[0.0], [np.log(3.0)]], "float32"))["probabilities"])
     np.testing.assert_allclose(binary, [[0.5, 0.5], [0.25, 0.75]], atol=1e-6)
-    tags = numbers(TagsHead(3).predictions(LOGITS)["probabilities"])
+    tags = numbers(MultiLabelHead(3).predictions(LOGITS)["probabilities"])
     np.testing.assert_allclose(tags, sigmoid(LOGITS), atol=1e-6)
-    number = NumberHead(mean=3.0, std=2.0).predictions(np.array([[4.5], [-1.0]], "float32"))
+    number = RegressionHead(mean=3.0, std=2.0).predictions(np.array([[4.5], [-1.0]], "float32"))
     assert set(number) == {"value"}
     np.testing.assert_array_equal(numbers(number["value"]), [4.5, -1.0])
 
 
 def test_number_head_answers_in_the_labels_unit():
-    head = NumberHead(mean=3.0, std=2.0)
+    head = RegressionHead(mean=3.0, std=2.0)
     head.build((None, 2))
     head.dense.set_weights([np.array([[1.0], [2.0]], "float32"), np.array([0.5], "float32")])
     np.testing.assert_allclose(numbers(head(np.array([[1.0, 0.25]], "float32"))), [[2.0 * 2.0 + 3.0]])
-    constant = NumberHead(mean=7.0, std=0.0)
+    constant = RegressionHead(mean=7.0, std=0.0)
     assert constant.std == 1.0 and constant.loss().std == 1.0
 
 
@@ -131,18 +131,18 @@ def logit(p):
 
 
 def test_average_is_the_log_of_the_mean_probability():
-    classes = numbers(ClassesHead(4).average(TWO, WEIGHTED))
+    classes = numbers(MulticlassHead(4).average(TWO, WEIGHTED))
     np.testing.assert_allclose(classes, np.log((softmax(TWO) * WEIGHTED).sum(axis=0)), atol=1e-4)
-    tags = numbers(TagsHead(4).average(TWO, WEIGHTED))
+    tags = numbers(MultiLabelHead(4).average(TWO, WEIGHTED))
     np.testing.assert_allclose(tags, logit((sigmoid(TWO) * WEIGHTED).sum(axis=0)), atol=1e-3)
     binary = numbers(BinaryHead().average(TWO[..., :1], WEIGHTED))
     assert binary.shape == (3, 1)
     np.testing.assert_allclose(binary, logit((sigmoid(TWO[..., :1]) * WEIGHTED).sum(axis=0)), atol=1e-3)
-    number = numbers(NumberHead(1.0, 2.0).average(np.array([[[2.0]] * 3, [[6.0]] * 3], "float32"), WEIGHTED))
+    number = numbers(RegressionHead(1.0, 2.0).average(np.array([[[2.0]] * 3, [[6.0]] * 3], "float32"), WEIGHTED))
     np.testing.assert_allclose(number, [[3.0], [4.0], [2.0]])
 
 
-@pytest.mark.parametrize("head", [BinaryHead(), ClassesHead(2), TagsHead(2)], ids=lambda h: type(h).__name__)
+@pytest.mark.parametrize("head", [BinaryHead(), MulticlassHead(2), MultiLabelHead(2)], ids=lambda h: type(h).__name__)
 def test_average_of_extreme_logits(head):
     far = np.array([[[80.0, -80.0]] * 3, [[-80.0, 80.0]] * 3], "float32")[..., : head.outputs]
     averaged = head.average(far, WEIGHTED)
@@ -162,16 +162,16 @@ def test_average_of_extreme_logits(head):
 
 TASKS = {
     "binary": (BinaryHead, 1, ("no", "yes")),
-    "classes": (ClassesHead, 3, ("a", "b", "c")),
-    "tags": (TagsHead, 3, ("a", "b", "c")),
-    "number": (NumberHead, 1, ()),
+    "classes": (MulticlassHead, 3, ("a", "b", "c")),
+    "tags": (MultiLabelHead, 3, ("a", "b", "c")),
+    "number": (RegressionHead, 1, ()),
 }
 
 
 @pytest.mark.parametrize("kind", sorted(TASKS))
 def test_head_for_a_task(kind, tmp_path):
     wanted, outputs, classes = TASKS[kind]
-    head = head_for(Task("mood", kind, "column", classes=classes, mean=4.0, std=0.5))
+    head = build_head(Task("mood", kind, "column", classes=classes, mean=4.0, std=0.5))
     assert type(head) is wanted and head.outputs == outputs and head.name == "head_mood"
     if kind == "number":
         assert (head.mean, head.std) == (4.0, 0.5)
@@ -186,7 +186,7 @@ def test_head_for_a_task(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", sorted(TASKS))
 def test_logits_are_float32_whatever_the_policy(kind, low_precision):
-    head = head_for(Task("label", kind, "column", classes=TASKS[kind][2]))
+    head = build_head(Task("label", kind, "column", classes=TASKS[kind][2]))
     logits = head(keras.ops.ones((2, 5), dtype=low_precision))
     assert keras.backend.standardize_dtype(logits.dtype) == "float32"
     assert keras.backend.standardize_dtype(head.dense.compute_dtype) == "float32"

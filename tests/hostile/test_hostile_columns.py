@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from tables import color_table
 
 import kerasfusion as kf
-from kerasfusion.data import Schema, safe_names
+from kerasfusion.data import safe_names
 from kerasfusion.data.names import claims, is_named_after, is_safe, reserved
+from kerasfusion.schema import Schema
 from kerasfusion.serving import CApiSession
-from kerasfusion.serving.card import read_card
+from kerasfusion.serving.metadata import read_metadata
 from kerasfusion.serving.signatures import Signatures
 
 # Names that clash once they are safe: in another case, after replacement, with what is derived from them.
@@ -157,7 +158,7 @@ def run(tmp_path_factory):
     pd.DataFrame(named).to_csv(folder / "table.csv", index=False)
     roles = {"image": IMAGES, "text": TEXTS, "label": list(LABELS), "numbers": ["class"]}
     data = kf.data.load(folder / "table.csv", image_size=8, **roles)
-    recipe = kf.training.Recipe(epochs=1)
+    recipe = kf.training.TrainingConfig(epochs=1)
     settings = {"text_encoder": "bag_of_words", "fusion": "sum", "units": 4}
     return kf.train(data, "classifier_concat", folder / "run", recipe, baselines=False, **settings), folder
 
@@ -175,7 +176,7 @@ def test_a_run_says_the_columns_own_names(run):
 
 def test_predicted_tables_have_the_columns_own_names(run):
     run, folder = run
-    found = kf.recipes.predict_table(run, folder / "table.csv")
+    found = kf.workflows.predict_table(run, folder / "table.csv")
     assert found.columns.is_unique
     # The table has the labels and one of the names already.
     own = [f"predicted_{name}" for name in LABELS]
@@ -193,7 +194,7 @@ def test_an_export_is_verified_and_maps_columns_to_names(run):
     run, folder = run
     version = kf.export(run, folder / "saved")
     assert kf.verify(version).ok
-    card = read_card(version)
+    card = read_metadata(version)
     assert card["inputs"] == {
         "front view": "front_view_bytes",
         "größe": "grosse_bytes",

@@ -347,7 +347,7 @@ def test_formulas_are_escaped_on_request_alone():
         (False, CELLS),
         (True, [f"'{cell}" if cell in ("=1+1", "@red") else cell for cell in CELLS]),
     ]:
-        content = kf.recipes.predictions_csv(frame, escape)
+        content = kf.workflows.predictions_csv(frame, escape)
         read = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, lineterminator="\n")
         assert read.columns[0] == ("'=text" if escape else "=text") and set(read["n"]) == {"-1.5"}
         assert read.iloc[:, 0].tolist() == expected
@@ -493,4 +493,4 @@ def test_data_refuses_its_settings_before_it_reads_the_table(settings):
 )
 def test_a_recipe_refuses_its_settings(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
-        kf.training.Recipe(**settings)
+        kf.training.TrainingConfig(**settings)

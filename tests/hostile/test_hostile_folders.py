@@ -18,10 +18,10 @@ import kerasfusion as kf
 from kerasfusion import cli
 from kerasfusion.evaluation import figures, results
 from kerasfusion.files import LOCK, FolderInUseError
-from kerasfusion.recipes import report, run_folder
-from kerasfusion.recipes.run_folder import COMPARISON, MARKER, RUN, SEARCH, open_folder
 from kerasfusion.serving.exporting import write_version
 from kerasfusion.training.callbacks import save_whole
+from kerasfusion.workflows import report, run_folder
+from kerasfusion.workflows.run_folder import COMPARISON, MARKER, RUN, SEARCH, open_folder
 
 CLASSES = (r"$\frac{", "$$")
 KINDS = {kind.name: kind for kind in (RUN, COMPARISON, SEARCH)}
@@ -57,7 +57,7 @@ def data(table):
 
 
 def train(data, out, **settings):
-    recipe = kf.training.Recipe(epochs=1, batch_size=32)
+    recipe = kf.training.TrainingConfig(epochs=1, batch_size=32)
     return kf.train(data, "text_only", out, recipe, units=4, text_encoder="bag_of_words", **settings)
 
 
@@ -78,7 +78,7 @@ def trained(data, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         patch.setattr(figures, "confusion", failing)
-        patch.setattr(report, "write_page", failing)
+        patch.setattr(report, "write_run_report", failing)
         train(data, out, say=say)
     return SimpleNamespace(
         out=out, second=second, said=[str(w.message) for w in caught if "Not written" in str(w.message)]
@@ -198,9 +198,9 @@ def test_a_report_that_fails_costs_no_scores(trained):
 def test_the_report_is_made_again(data, copy, monkeypatch):
     before = contents(copy)
     with monkeypatch.context() as gone:  # the table was moved since
-        gone.setattr(report, "reload_data", lambda _: (_ for _ in ()).throw(FileNotFoundError("texts.csv is gone")))
+        gone.setattr(report, "load_run_data", lambda _: (_ for _ in ()).throw(FileNotFoundError("texts.csv is gone")))
         with pytest.warns(UserWarning, match=r"figures \(texts.csv is gone\)"):
-            assert kf.recipes.rebuild_report(copy)
+            assert kf.workflows.rebuild_report(copy)
     assert (copy / "report.html").exists() and not (copy / "figures" / "confusion.png").exists()
     done = run("report", copy)
     assert done.exit_code == 0, done.output
@@ -213,10 +213,10 @@ def test_the_report_is_made_again(data, copy, monkeypatch):
     assert "Its report is missing and made now." in said and contents(copy) == after
     other = kf.data.load(pd.DataFrame({"text": ["a"] * 30, "label": ["x", "y"] * 15}), text="text", label="label")
     with pytest.raises(kf.data.DataError, match=r"is not what .* was trained on"):
-        kf.recipes.rebuild_report(copy, other)
+        kf.workflows.rebuild_report(copy, other)
     (copy / "metrics.json").unlink()
     with pytest.warns(UserWarning, match="interrupted"), pytest.raises(ValueError, match="it is not finished"):
-        kf.recipes.rebuild_report(copy)
+        kf.workflows.rebuild_report(copy)
 
 
 HOSTILE = [
@@ -244,9 +244,9 @@ def test_figures_of_hostile_names(tmp_path):
     figures.example_grid(
         [image] * count, [f"{name}\n{name}" for name in HOSTILE], ["black"] * count, tmp_path / "a.png"
     )
-    maps = [{"picture": image, "said": "label", "class": name, "word": name, "probability": 1.0} for name in HOSTILE]
-    figures.looked_at([{"picture": image, "maps": maps}], tmp_path / "looked_at.png", [HOSTILE[5]])
-    figures.words_looked_at([{"picture": image, "maps": maps}], tmp_path / "words.png")
+    maps = [{"image": image, "said": "label", "class": name, "word": name, "probability": 1.0} for name in HOSTILE]
+    figures.looked_at([{"image": image, "maps": maps}], tmp_path / "looked_at.png", [HOSTILE[5]])
+    figures.words_looked_at([{"image": image, "maps": maps}], tmp_path / "words.png")
     queries = {"text to image": [(i, [0], [True]) for i in range(count)]}
     figures.retrieval_grid(queries, lambda places: image[None], HOSTILE, tmp_path / "retrieval.png")
     assert len(list(tmp_path.iterdir())) == 5 and all(path.stat().st_size < 10**6 for path in tmp_path.iterdir())
@@ -327,13 +327,15 @@ def test_a_number_taken_by_a_writer_without_the_lock(tmp_path, monkeypatch, take
 
 def record_some(number, path):
     for i in range(5):
-        results.record(path, [{"model": "m", "metric": "accuracy", "value": i}], f"experiment {number}", "command")
+        results.append_results(
+            path, [{"model": "m", "metric": "accuracy", "value": i}], f"experiment {number}", "command"
+        )
 
 
 def test_concurrent_experiments_keep_each_other_s_results(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "commit", lambda: "abc")
     in_processes(4, record_some, tmp_path / "results.csv")
-    found = results.read(tmp_path / "results.csv")
+    found = results.read_results(tmp_path / "results.csv")
     assert sorted((row["experiment"], row["value"]) for row in found) == [(f"experiment {i}", "4") for i in range(4)]
     assert os.listdir(tmp_path) == ["results.csv"]
 
@@ -356,7 +358,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch, part):
         else:
             patch = stack.enter_context(pytest.MonkeyPatch.context())
             patch.setattr(results.csv.DictWriter, "writerows", lambda *_: half(os.devnull))
-            results.record(path, [], "experiment", "command")
+            results.append_results(path, [], "experiment", "command")
     assert path.read_text() == old and os.listdir(tmp_path) == [path.name]
 
 

@@ -185,7 +185,7 @@ def test_load_says_which_limit_an_image_is_over(tmp_path):
 
 
 def test_an_export_has_its_own_limit():
-    feature = kf.data.Feature("image", "image", ("photo",), size=SIZE)
+    feature = kf.Feature("image", "image", ("photo",), size=SIZE)
     raw = RawInputs([feature])
     raw.max_pixels = 24 * 24
     data = tf.constant(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import kerasfusion as kf
-from kerasfusion.data.schema import Feature, Schema, Task
+from kerasfusion.schema import Feature, Schema, Task
 from kerasfusion.training.model_file import check_model_file
 
 SCHEMA = Schema(

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import kerasfusion as kf
 from kerasfusion.data import DataError, arrays, table
 from kerasfusion.data.errors import listed, short
+from kerasfusion.data.label_leakage import mentions_class
 from kerasfusion.data.labels import encode_labels, label_kind, written_list
-from kerasfusion.data.leaks import names_class
 from kerasfusion.data.profile import profile_splits
 from kerasfusion.data.table import read_table
 
@@ -223,7 +223,7 @@ def test_time_grows_with_the_length_of_a_label_not_with_its_square(sign):
 def test_time_grows_with_the_number_of_classes_not_with_its_square():
     classes = [" ".join(f"w{i}x{j}" for j in range(100)) for i in range(200)]
     begin = time.process_time()
-    assert names_class(["w3xa w4x1", "nothing"], classes).sum() == 0
+    assert mentions_class(["w3xa w4x1", "nothing"], classes).sum() == 0
     assert time.process_time() - begin < 3
 
 
@@ -334,7 +334,7 @@ def test_a_small_npz_of_gigabytes_is_refused_before_it_is_unpacked(tmp_path, mon
         (strategies.npy("<f8", (3,), header="__import__('os').abort()"), "array 'x': its header cannot be read"),
         (strategies.npy("<f8", (3,), header="(" * 4000), "array 'x': its header cannot be read"),
         (strategies.npy("<f8", (3,), header=" " * 60_000), "array 'x': its header cannot be read"),
-        (strategies.npy("|u1", (30, 0, 0, 3)), r"array 'x': uint8 \(30, 0, 0, 3\) is neither pictures"),
+        (strategies.npy("|u1", (30, 0, 0, 3)), r"array 'x': uint8 \(30, 0, 0, 3\) is neither images"),
         (b"", "array 'x': its header cannot be read"),
     ],
     ids=range(18),

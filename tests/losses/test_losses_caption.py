@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasfusion.heads import CaptionHead
-from kerasfusion.losses import CaptionCrossEntropy
+from kerasfusion.losses import CaptionCrossentropy
 
 # Two captions of four words at most, one of two texts of five words.
 WORDS = np.array([[4, 4, 3, 0], [1, 3, 0, 0]], "int32")
@@ -26,22 +26,22 @@ def word_losses(smoothing):
 
 def test_by_hand():
     # No preference among five words: each costs log 5, however many there are.
-    assert value(CaptionCrossEntropy(), WORDS, np.zeros((2, 4, 5))) == pytest.approx(np.log(5))
-    assert value(CaptionCrossEntropy(0.3), WORDS, np.zeros((2, 4, 5))) == pytest.approx(np.log(5))
+    assert value(CaptionCrossentropy(), WORDS, np.zeros((2, 4, 5))) == pytest.approx(np.log(5))
+    assert value(CaptionCrossentropy(0.3), WORDS, np.zeros((2, 4, 5))) == pytest.approx(np.log(5))
     # Odds of 3 : 1 : 1 : 1 : 1 for the right one.
     sure = np.log(np.where(np.eye(5)[WORDS] > 0, 3.0, 1.0))
-    assert value(CaptionCrossEntropy(), WORDS, sure) == pytest.approx(np.log(7 / 3))
-    assert value(CaptionCrossEntropy(0.5), WORDS, sure) == pytest.approx(np.log(7) - 0.6 * np.log(3))
+    assert value(CaptionCrossentropy(), WORDS, sure) == pytest.approx(np.log(7 / 3))
+    assert value(CaptionCrossentropy(0.5), WORDS, sure) == pytest.approx(np.log(7) - 0.6 * np.log(3))
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_mean_is_over_words(smoothing):
-    loss, words = CaptionCrossEntropy(smoothing), word_losses(smoothing)
+    loss, words = CaptionCrossentropy(smoothing), word_losses(smoothing)
     assert value(loss, WORDS, LOGITS) == pytest.approx(words[WORDS > 0].mean(), rel=1e-5)
     weighted = (2 * words[0, :3].sum() + 0.5 * words[1, :2].sum()) / (2 * 3 + 0.5 * 2)
     assert value(loss, WORDS, LOGITS, np.array([2, 0.5])) == pytest.approx(weighted, rel=1e-5)
     assert value(loss, WORDS, LOGITS, np.array([0, 1])) == pytest.approx(words[1, :2].mean(), rel=1e-5)
-    # Several captions of a picture, `(B, K, T)`: the same words.
+    # Several captions of an image, `(B, K, T)`: the same words.
     assert value(loss, WORDS[None], LOGITS[None], np.array([[2, 0.5]])) == pytest.approx(weighted, rel=1e-5)
     # What stands at padding does not matter, and nothing at all costs nothing.
     other = np.where(WORDS[..., None] > 0, LOGITS, 99)
@@ -50,7 +50,7 @@ def test_the_mean_is_over_words(smoothing):
 
 
 def test_sure_logits_and_low_precision():
-    loss = CaptionCrossEntropy()
+    loss = CaptionCrossentropy()
     far = np.where(np.eye(5)[WORDS] > 0, 0, 60000).astype("float16")
     assert value(loss, WORDS, far) == pytest.approx(60000, rel=1e-3)
     assert value(loss, WORDS, -far) == pytest.approx(0, abs=1e-6)
@@ -59,8 +59,8 @@ def test_sure_logits_and_low_precision():
 def test_a_share_is_a_share():
     for share in (-0.1, 1.0):
         with pytest.raises(ValueError, match=rf"share in \[0, 1\), not {share}"):
-            CaptionCrossEntropy(share)
-    assert CaptionCrossEntropy.from_config(CaptionCrossEntropy(0.2).get_config()).label_smoothing == 0.2
+            CaptionCrossentropy(share)
+    assert CaptionCrossentropy.from_config(CaptionCrossentropy(0.2).get_config()).label_smoothing == 0.2
 
 
 def test_the_head_owns_the_loss(tmp_path):

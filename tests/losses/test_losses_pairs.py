@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from kerasfusion.losses import CosineMargin, InfoNCE, SigLIP, Triplet
+from kerasfusion.losses import InfoNCELoss, MarginContrastiveLoss, SigmoidContrastiveLoss, TripletLoss
 
-# Three pictures, five texts: two texts each for the first two, one for the last; the fourth text is padding.
+# Three images, five texts: two texts each for the first two, one for the last; the fourth text is padding.
 KNOWN = np.array([[1, 1, 0, -1, 0], [0, 0, 1, -1, 0], [0, 0, 0, -1, 1]])
 SCORES = np.array(
     [[0.9, 0.1, 0.2, 9.0, -0.4], [0.5, -0.3, 0.3, 9.0, 0.1], [0.0, 0.6, 0.25, 9.0, 0.7]],
@@ -53,9 +53,9 @@ def value(loss, known=KNOWN, scores=SCORES):
 
 
 def test_info_nce():
-    np.testing.assert_allclose(value(InfoNCE()), both_ways(info_nce_rows), rtol=1e-6)
+    np.testing.assert_allclose(value(InfoNCELoss()), both_ways(info_nce_rows), rtol=1e-6)
     # Two pairs, all scores alike: each has to choose one of two.
-    np.testing.assert_allclose(value(InfoNCE(), np.eye(2), np.zeros((2, 2))), np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(value(InfoNCELoss(), np.eye(2), np.zeros((2, 2))), np.log(2), rtol=1e-6)
 
 
 def test_info_nce_is_cross_entropy_where_every_row_has_one_positive():
@@ -64,16 +64,16 @@ def test_info_nce_is_cross_entropy_where_every_row_has_one_positive():
         keras.losses.SparseCategoricalCrossentropy(from_logits=True)(np.arange(6), matrix)
         for matrix in (scores, scores.T)
     ]
-    np.testing.assert_allclose(value(InfoNCE(), np.eye(6), scores), np.mean(expected), rtol=1e-5)
+    np.testing.assert_allclose(value(InfoNCELoss(), np.eye(6), scores), np.mean(expected), rtol=1e-5)
 
 
 def test_a_second_caption_is_no_negative():
-    """The gradient never pushes a picture from one of its captions, however near the other one is."""
+    """The gradient never pushes an image from one of its captions, however near the other one is."""
     import tensorflow as tf
 
     scores = tf.constant([[9.0, 1.0, 0.0], [0.0, 0.0, 3.0]])
     known = np.array([[1, 1, 0], [0, 0, 1]])
-    for loss in (InfoNCE(), SigLIP(), Triplet(0.5, "all"), CosineMargin()):
+    for loss in (InfoNCELoss(), SigmoidContrastiveLoss(), TripletLoss(0.5, "all"), MarginContrastiveLoss()):
         with tf.GradientTape() as tape:
             tape.watch(scores)
             found = loss(known, scores)
@@ -83,22 +83,27 @@ def test_a_second_caption_is_no_negative():
 @pytest.mark.parametrize("negatives", sorted(CHOICES))
 def test_triplet(negatives):
     expected = both_ways(triplets, 0.3, CHOICES[negatives])
-    np.testing.assert_allclose(value(Triplet(0.3, negatives)), expected, rtol=1e-5)
+    np.testing.assert_allclose(value(TripletLoss(0.3, negatives)), expected, rtol=1e-5)
 
 
 def test_siglip():
     yes, no = SCORES[KNOWN == 1].astype("float64"), SCORES[KNOWN == 0].astype("float64")
     expected = (np.log1p(np.exp(-yes)).sum() + np.log1p(np.exp(no)).sum()) / 4
-    np.testing.assert_allclose(value(SigLIP()), expected, rtol=1e-6)
+    np.testing.assert_allclose(value(SigmoidContrastiveLoss()), expected, rtol=1e-6)
 
 
 def test_cosine_margin():
     # Positives 0.9 0.1 0.3 0.7; of the negatives 0.5 and 0.6 and 0.25 are above 0.2.
     expected = (0.1 + 0.9 + 0.7 + 0.3) / 4 + (0.3 + 0.4 + 0.05) / 8
-    np.testing.assert_allclose(value(CosineMargin(0.2)), expected, rtol=1e-5)
+    np.testing.assert_allclose(value(MarginContrastiveLoss(0.2)), expected, rtol=1e-5)
 
 
-ALL = [InfoNCE(), SigLIP(), CosineMargin(0.1), *(Triplet(0.25, n) for n in sorted(CHOICES))]
+ALL = [
+    InfoNCELoss(),
+    SigmoidContrastiveLoss(),
+    MarginContrastiveLoss(0.1),
+    *(TripletLoss(0.25, n) for n in sorted(CHOICES)),
+]
 
 
 @pytest.mark.parametrize("loss", ALL, ids=lambda loss: f"{loss.name}-{getattr(loss, 'negatives', '')}")
@@ -122,8 +127,8 @@ class TestEveryLoss:
 
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="negatives must be one of all, semi_hard, hardest, not 'easy'"):
-        Triplet(negatives="easy")
+        TripletLoss(negatives="easy")
     with pytest.raises(ValueError, match="margin must be positive, not 0"):
-        Triplet(0)
+        TripletLoss(0)
     with pytest.raises(ValueError, match=r"cosine in \[-1, 1\), not 1"):
-        CosineMargin(1)
+        MarginContrastiveLoss(1)

@@ -1,18 +1,18 @@
-"""One code of a picture and a text: from either of them, to both."""
+"""One code of an image and a text: from either of them, to both."""
 
 import keras
 import numpy as np
 import pytest
 
-from kerasfusion.data import Feature, Schema, Task
-from kerasfusion.heads import PictureHead, WordsHead
-from kerasfusion.layers import GaussianCode, PictureDecoder, WordDropout
-from kerasfusion.losses import PictureError, WordsCrossEntropy, gaussian_kl
-from kerasfusion.models import autoencoder, heads_of
+from kerasfusion.heads import BagOfWordsHead, ImageReconstructionHead
+from kerasfusion.layers import GaussianLatent, ImageDecoder, TokenDropout
+from kerasfusion.losses import BagOfWordsCrossentropy, PixelMeanSquaredError, gaussian_kl
+from kerasfusion.models import autoencoder, get_heads
+from kerasfusion.schema import Feature, Schema, Task
 
 FEATURES = (
     Feature("text", "text", ("words",), length=3, vocabulary=("red", "blue", "cross")),
-    Feature("image", "image", ("picture",), size=(8, 8)),
+    Feature("image", "image", ("image",), size=(8, 8)),
 )
 SCHEMA = Schema(FEATURES, ())
 SMALL = {
@@ -40,23 +40,25 @@ def test_gaussian_kl_by_hand():
     np.testing.assert_allclose(kl, [2 + (np.e - 2) / 2, 0.0], rtol=1e-6)
 
 
-def test_picture_error_by_hand():
+def test_image_error_by_hand():
     # Black, known half: an error of 0.5 everywhere, squared, in units of 0.1.
-    loss = PictureError(reduction=None)(np.zeros((1, 2, 2, 3), "uint8"), np.zeros((1, 2, 2, 3), "float32"))
+    loss = PixelMeanSquaredError(reduction=None)(np.zeros((1, 2, 2, 3), "uint8"), np.zeros((1, 2, 2, 3), "float32"))
     np.testing.assert_allclose(loss, [25.0], rtol=1e-6)
     white = np.full((1, 2, 2, 3), 255, "uint8")
-    np.testing.assert_allclose(PictureError(0.5)(white, np.full((1, 2, 2, 3), 50.0, "float32")), 0.0, atol=1e-6)
+    np.testing.assert_allclose(
+        PixelMeanSquaredError(0.5)(white, np.full((1, 2, 2, 3), 50.0, "float32")), 0.0, atol=1e-6
+    )
 
 
 def test_words_cross_entropy_takes_words_once_and_no_others():
     # Ids 4 and 6 are the first and the third word; 0 is padding, 1 unknown.
     ids, logits = np.array([[4, 6, 4, 1, 0]]), np.array([[1.0, -2.0, 0.0]], "float32")
     expected = (np.log1p(np.exp(-1.0)) + np.log1p(np.exp(-2.0)) + np.log(2.0)) / 3
-    np.testing.assert_allclose(WordsCrossEntropy()(ids, logits), expected, rtol=1e-5)
+    np.testing.assert_allclose(BagOfWordsCrossentropy()(ids, logits), expected, rtol=1e-5)
 
 
 def test_the_code_is_drawn_in_training_and_its_mean_after():
-    layer = GaussianCode(2, kl_weight=0.5, seed=1)
+    layer = GaussianLatent(2, kl_weight=0.5, seed=1)
     x = np.ones((4000, 1), "float32")
     layer.build(x.shape)
     layer.mean.set_weights([np.array([[1.0, -1.0]]), np.zeros(2)])
@@ -73,7 +75,7 @@ def test_the_code_is_drawn_in_training_and_its_mean_after():
 def test_words_are_lost_in_training_alone():
     ids = np.full((100, 10), 5, "int32")
     ids[:, 8:] = 0
-    layer = WordDropout(0.25, seed=0)
+    layer = TokenDropout(0.25, seed=0)
     assert (keras.ops.convert_to_numpy(layer(ids)) == ids).all()
     noisy = keras.ops.convert_to_numpy(layer(ids, training=True))
     assert set(noisy[:, :8].ravel()) == {1, 5}
@@ -81,8 +83,8 @@ def test_words_are_lost_in_training_alone():
     assert (noisy[:, 8:] == 0).all()
 
 
-def test_a_picture_decoder_in_numpy():
-    layer = PictureDecoder((2, 2), (2,))
+def test_a_image_decoder_in_numpy():
+    layer = ImageDecoder((2, 2), (2,))
     vector = np.array([[1.0, -2.0]], "float32")
     layer.build(vector.shape)
     dense, kernel = np.array([[1.0, -1.0], [0.5, 0.25]]), np.arange(96, dtype="float32").reshape(4, 4, 3, 2)
@@ -114,7 +116,10 @@ def test_what_is_missing_does_not_matter_and_what_is_there_does(changes):
 def test_the_heads_are_those_of_the_features_and_survive_saving(tmp_path):
     keras.utils.set_random_seed(0)
     model = autoencoder(SCHEMA, noise=0.1, kl_weight=0.1, **SMALL)
-    assert {name: type(head) for name, head in heads_of(model).items()} == {"text": WordsHead, "image": PictureHead}
+    assert {name: type(head) for name, head in get_heads(model).items()} == {
+        "text": BagOfWordsHead,
+        "image": ImageReconstructionHead,
+    }
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     for name, logits in model(batch()).items():
@@ -126,7 +131,7 @@ def test_schemas_that_it_cannot_take_are_named():
     with pytest.raises(ValueError, match=r"no task.*the schema has \['text', 'image'\] and \['classes'\]"):
         autoencoder(Schema(FEATURES, (task,)))
     numbers = Feature("numbers", "numbers", ("n",), length=1, mean=(0.0,), std=(1.0,))
-    with pytest.raises(ValueError, match="pictures and texts"):
+    with pytest.raises(ValueError, match="images and texts"):
         autoencoder(Schema((*FEATURES, numbers), ()))
     with pytest.raises(ValueError, match=r"8 x 8 pixels is no grid doubled 4 times: choose sides that 16 divides"):
         autoencoder(SCHEMA, **{**SMALL, "filters": (4, 4, 4, 4)})

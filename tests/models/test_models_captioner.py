@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from kerasfusion.data.schema import Schema, Task
-from kerasfusion.models import CaptionerParts, captioner, captioning, fused, heads_of
+from kerasfusion.models import CaptionerParts, captioner, captioning, fusion_model, get_heads
 from kerasfusion.models.joint_encoder import JointEncoder
+from kerasfusion.schema import Schema, Task
 
 CAPTION = Task("caption", "caption", "said", vocabulary=tuple("abcdefg"), length=6)
 SMALL = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 8}
@@ -65,7 +65,7 @@ def test_in_blocks_the_modalities_meet_and_padding_does_not_matter():
     np.testing.assert_allclose(numbers(after["sequence"])[mask], numbers(before["sequence"])[mask], atol=1e-5)
     np.testing.assert_allclose(numbers(after["pooled"]), numbers(before["pooled"]), atol=1e-5)
     other["image"]["sequence"] = other["image"]["sequence"] + 1
-    # The words have seen the picture.
+    # The words have seen the image.
     changed = np.abs(numbers(layer(other)["sequence"]) - numbers(before["sequence"])).max(axis=-1)
     assert (changed[:, 6:][mask[:, 6:]] > 1e-4).all()
 
@@ -81,7 +81,7 @@ def schema(tiny_schema):
     return Schema(tiny_schema.features, (CAPTION,))
 
 
-def test_a_captioner_reads_pictures_and_texts(schema, rows_for, tmp_path):
+def test_a_captioner_reads_images_and_texts(schema, rows_for, tmp_path):
     model = captioner(schema, **SMALL, depth=1, decoder={"name": "transformer", "depth": 1}, label_smoothing=0.1)
     assert list(model.input) == ["text", "text_present", "image", "image_present", "caption"]
     batch = rows_of(schema, rows_for, 4)
@@ -113,7 +113,7 @@ def test_what_is_no_captioner_says_so(tiny_schema):
     with pytest.raises(ValueError, match=r"there is no 'rnn'; choose one of .*'attend', 'gru', 'lstm'"):
         captioner(Schema(tiny_schema.only("image").features, (CAPTION,)), **SMALL, decoder="rnn")
     with pytest.raises(ValueError, match="plain writes no captions: its heads are"):
-        CaptionerParts(fused(tiny_schema, **SMALL, fusion="concat", name="plain"))
+        CaptionerParts(fusion_model(tiny_schema, **SMALL, fusion="concat", name="plain"))
 
 
 @pytest.mark.parametrize("decoder", ["attend", "transformer"])
@@ -123,9 +123,9 @@ def test_the_twin_is_the_plain_model_row_by_row(schema, rows_for, decoder):
     model = captioner(both, **SMALL, decoder=decoder, label_smoothing=0.1)
     twin = captioning(model)
     assert {id(weight) for weight in twin.weights} == {id(weight) for weight in model.weights}
-    pictures, texts = rows_for(both.only("image"), B, present=0.7), rows_of(both, rows_for, B * K)
-    major = {**pictures, "caption": texts["caption"].reshape(B, K, T)}
-    plain = {name: np.repeat(value, K, axis=0) for name, value in pictures.items()} | {"caption": texts["caption"]}
+    images, texts = rows_for(both.only("image"), B, present=0.7), rows_of(both, rows_for, B * K)
+    major = {**images, "caption": texts["caption"].reshape(B, K, T)}
+    plain = {name: np.repeat(value, K, axis=0) for name, value in images.items()} | {"caption": texts["caption"]}
     expected = model(plain)
     found = twin(major)
     assert found["caption"].shape == (B, K, T, CAPTION.vocabulary_size) and found["context"].shape == (B, 1, 2)
@@ -140,8 +140,8 @@ def test_the_twin_is_the_plain_model_row_by_row(schema, rows_for, decoder):
     for one, x, shape in ((model, plain, (B * K,)), (twin, major, (B, K))):
         one.compile(
             "sgd",
-            loss={task: head.loss() for task, head in heads_of(model).items()},
-            weighted_metrics={task: head.metrics_for() for task, head in heads_of(model).items()},
+            loss={task: head.loss() for task, head in get_heads(model).items()},
+            weighted_metrics={task: head.metrics_for() for task, head in get_heads(model).items()},
             run_eagerly=True,
         )
         y = {task: values.reshape(*shape, *values.shape[1:]) for task, values in labels.items()}

@@ -6,14 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from kerasfusion.data.schema import Task
-from kerasfusion.heads import MatchHead
+from kerasfusion.heads import ContrastiveHead
 from kerasfusion.metrics import InBatchRecall
-from kerasfusion.models import contrastive, dual_encoder, fused, heads_of
+from kerasfusion.models import contrastive, dual_encoder, fusion_model, get_heads
+from kerasfusion.schema import Task
 
 SMALL = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 8}
 B, K = 3, 2
-# The first text of picture 2 is padding; pictures 0 and 1 are the same one, entered twice.
+# The first text of image 2 is padding; images 0 and 1 are the same one, entered twice.
 NUMBERS = np.array([[5, 5], [5, 5], [9, 9]], "int32")
 WEIGHTS = np.array([[1, 1], [2, 1], [0, 1]], "float32")
 KNOWN = np.array([[1, 1, 1, 1, -1, 0], [1, 1, 1, 1, -1, 0], [0, 0, 0, 0, -1, 1]])
@@ -26,12 +26,12 @@ def schema(tiny_schema):
 
 @pytest.fixture
 def batch(schema, rows_for):
-    pictures, texts = rows_for(schema.only("image"), B), rows_for(schema.only("text"), B * K)
-    return {**pictures, **{k: v.reshape(B, K, *v.shape[1:]) for k, v in texts.items()}}
+    images, texts = rows_for(schema.only("image"), B), rows_for(schema.only("text"), B * K)
+    return {**images, **{k: v.reshape(B, K, *v.shape[1:]) for k, v in texts.items()}}
 
 
 def embeddings(model, batch):
-    """Of all pictures and of all texts, by models cut out of the plain one."""
+    """Of all images and of all texts, by models cut out of the plain one."""
     flat = {name: v.reshape(-1, *v.shape[2:]) if name.startswith("text") else v for name, v in batch.items()}
     found = []
     for kind in ("image", "text"):
@@ -42,7 +42,7 @@ def embeddings(model, batch):
 
 
 def compiled(model, optimizer="sgd"):
-    twin, (head,) = contrastive(model), heads_of(model).values()
+    twin, (head,) = contrastive(model), get_heads(model).values()
     metrics = {"match": head.metrics_for()}
     twin.compile(optimizer, loss={"match": head.loss()}, weighted_metrics=metrics, run_eagerly=True)
     return twin
@@ -65,7 +65,7 @@ def test_the_twin_scores_all_pairs_and_the_plain_model_its_rows(schema, batch):
 def test_what_is_trained_on_is_the_loss_of_all_known_pairs(schema, batch, loss):
     model = dual_encoder(schema, loss=loss, **SMALL)
     twin = compiled(model)
-    (head,) = heads_of(model).values()
+    (head,) = get_heads(model).values()
     expected = float(head.loss()(KNOWN, twin(batch)["match"]))
     found = twin.evaluate(batch, {"match": NUMBERS}, sample_weight={"match": WEIGHTS}, verbose=0, return_dict=True)
     np.testing.assert_allclose(found["loss"], expected, rtol=1e-5)
@@ -104,7 +104,7 @@ def test_training_reaches_dropout_and_inference_does_not(schema, batch):
 
 
 def test_the_scale_is_bounded():
-    head = MatchHead("siglip")
+    head = ContrastiveHead("siglip")
     images = keras.ops.normalize(np.random.default_rng(0).normal(size=(2, 4)).astype("float32"))
     head({"image": images, "text": images})
     cosines = np.array(images) @ np.array(images).T
@@ -117,7 +117,7 @@ def test_the_scale_is_bounded():
 def test_in_batch_recall():
     metric = InBatchRecall()
     scores = np.array([[0.9, 0.1, 0.2, 0.3], [0.3, 0.2, 0.8, 0.4], [0.5, 0.4, 0.6, 0.9]])
-    # Texts 0 and 2 find their picture, text 1 finds another; text 3 is padding.
+    # Texts 0 and 2 find their image, text 1 finds another; text 3 is padding.
     metric.update_state(np.array([[1, 1, 0, -1], [0, 0, 1, -1], [0, 0, 0, -1]]), scores)
     np.testing.assert_allclose(float(metric.result()), 2 / 3, rtol=1e-6)
 
@@ -130,6 +130,6 @@ def test_what_is_no_dual_encoder_is_refused(schema, tiny_schema):
     with pytest.raises(ValueError, match="needs one text, one image"):
         dual_encoder(schema.only("image"))
     with pytest.raises(ValueError, match="is no dual encoder"):
-        contrastive(fused(tiny_schema, name="joint", **SMALL))
+        contrastive(fusion_model(tiny_schema, name="joint", **SMALL))
     with pytest.raises(ValueError, match="no loss 'nce'; choose one of info_nce, siglip"):
-        MatchHead("nce")
+        ContrastiveHead("nce")

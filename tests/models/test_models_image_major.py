@@ -1,11 +1,11 @@
-"""The image-major twin: the plain model's numbers, the image encoder once per picture."""
+"""The image-major twin: the plain model's numbers, the image encoder once per image."""
 
 import keras
 import numpy as np
 import pytest
 
 from kerasfusion.encoders import SmallCNN
-from kerasfusion.models import fused, heads_of, image_major, late_average
+from kerasfusion.models import fusion_model, get_heads, image_major, late_average
 
 B, K = 3, 4
 SMALL = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 8}
@@ -17,20 +17,20 @@ def make(schema, kind, **changes):
     if kind == "late_average":
         return late_average(schema, **{**SMALL, **changes})
     if kind == "image_only":
-        return fused(schema.only("image"), name="image_only", **{**SMALL, **changes})
+        return fusion_model(schema.only("image"), name="image_only", **{**SMALL, **changes})
     smaller = {"film": {"filters": 4, "blocks": 1}, "cross_attention": {"depth": 1}}
     settings = {"name": kind, **smaller.get(kind, {})}
-    return fused(schema, name=kind, fusion=settings, **{**SMALL, **changes})
+    return fusion_model(schema, name=kind, fusion=settings, **{**SMALL, **changes})
 
 
 @pytest.fixture
 def batch(tiny_schema, rows_for):
-    """Image-major inputs, the same as rows, labels and weights (two texts of the last picture are padding)."""
+    """Image-major inputs, the same as rows, labels and weights (two texts of the last image are padding)."""
     rows = rows_for(tiny_schema, B * K, present=0.7)
-    pictures = rows_for(tiny_schema.only("image"), B, present=0.7, seed=1)
-    pictures["image_present"] = np.array([True, False, True])
-    major = {**pictures, **{k: v.reshape(B, K, *v.shape[1:]) for k, v in rows.items() if k.startswith("text")}}
-    plain = {**rows, **{k: np.repeat(v, K, axis=0) for k, v in pictures.items()}}
+    images = rows_for(tiny_schema.only("image"), B, present=0.7, seed=1)
+    images["image_present"] = np.array([True, False, True])
+    major = {**images, **{k: v.reshape(B, K, *v.shape[1:]) for k, v in rows.items() if k.startswith("text")}}
+    plain = {**rows, **{k: np.repeat(v, K, axis=0) for k, v in images.items()}}
     labels = np.random.default_rng(2).integers(0, 3, (B, K)).astype("int32")
     weights = np.ones((B, K), "float32")
     weights[-1, -2:] = 0
@@ -69,7 +69,7 @@ def test_twin_equals_the_plain_model_row_by_row(tiny_schema, batch, kind):
 
 
 @pytest.mark.parametrize("kind", ["concat", "film", "late_average", "image_only"])
-def test_the_image_encoder_runs_once_per_picture(tiny_schema, batch, kind, monkeypatch):
+def test_the_image_encoder_runs_once_per_image(tiny_schema, batch, kind, monkeypatch):
     major, plain, _, _ = batch
     seen = []
     encode = SmallCNN.encode
@@ -93,14 +93,14 @@ def test_loss_and_metrics_count_no_padding(tiny_schema, batch, kind):
     major, plain, labels, weights = batch
     model = make(tiny_schema, kind)
     twin = image_major(model)
-    compile_for(twin, heads_of(model))
-    compile_for(model, heads_of(model))
-    by_picture = twin.test_on_batch(of(model, major), {"label": labels}, {"label": weights}, return_dict=True)
+    compile_for(twin, get_heads(model))
+    compile_for(model, get_heads(model))
+    by_image = twin.test_on_batch(of(model, major), {"label": labels}, {"label": weights}, return_dict=True)
     flat, flat_weights = labels.reshape(-1), weights.reshape(-1)
     by_row = model.test_on_batch(of(model, plain), {"label": flat}, {"label": flat_weights}, return_dict=True)
-    assert by_picture.keys() == by_row.keys() and any("accuracy" in key for key in by_row)
+    assert by_image.keys() == by_row.keys() and any("accuracy" in key for key in by_row)
     for key, value in by_row.items():
-        assert float(by_picture[key]) == pytest.approx(float(value), abs=1e-5), key
+        assert float(by_image[key]) == pytest.approx(float(value), abs=1e-5), key
     # And both are what NumPy says.
     logits = np.array(model(of(model, plain))["label"], "float64")
     losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(B * K), flat]
@@ -117,14 +117,14 @@ def test_a_step_on_the_twin_is_a_step_on_the_plain_model(tiny_schema, batch):
     models[1].set_weights(models[0].get_weights())
     before = models[0].get_weights()
     twin = image_major(models[0])
-    compile_for(twin, heads_of(models[0]))
-    compile_for(models[1], heads_of(models[1]))
+    compile_for(twin, get_heads(models[0]))
+    compile_for(models[1], get_heads(models[1]))
     twin.train_on_batch(major, {"label": labels}, {"label": weights})
     models[1].train_on_batch(plain, {"label": labels.reshape(-1)}, {"label": weights.reshape(-1)})
     moved = [np.abs(a - b).max() > 0 for a, b in zip(before, models[0].get_weights(), strict=True)]
     assert all(moved)
-    for by_picture, by_row in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
-        np.testing.assert_allclose(by_picture, by_row, atol=1e-5)
+    for by_image, by_row in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+        np.testing.assert_allclose(by_image, by_row, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["film", "late_average"])
@@ -133,7 +133,7 @@ def test_the_plain_model_saves_after_its_twin_was_trained(tiny_schema, batch, tm
     model = make(tiny_schema, kind)
     before = np.array(model(plain)["label"])
     twin = image_major(model)
-    compile_for(twin, heads_of(model))
+    compile_for(twin, get_heads(model))
     twin.fit(major, {"label": labels}, sample_weight={"label": weights}, epochs=1, batch_size=2, verbose=0)
     after = np.array(model(plain)["label"])
     assert np.abs(after - before).max() > 1e-4
@@ -163,7 +163,7 @@ def test_fit_trains_in_training_mode(tiny_schema, batch):
     statistics = [w for w in model.non_trainable_weights if "moving_mean" in w.path]
     before = [np.array(w) for w in statistics]
     twin = image_major(model)
-    compile_for(twin, heads_of(model), keras.optimizers.SGD(0.0))
+    compile_for(twin, get_heads(model), keras.optimizers.SGD(0.0))
     twin(major)
     twin.test_on_batch(major, {"label": labels}, {"label": weights})
     for weight, value in zip(statistics, before, strict=True):
@@ -177,6 +177,6 @@ def test_fit_trains_in_training_mode(tiny_schema, batch):
 
 
 def test_a_model_without_that_image_is_refused(tiny_schema):
-    text_only = fused(tiny_schema.only("text"), **SMALL)
+    text_only = fusion_model(tiny_schema.only("text"), **SMALL)
     with pytest.raises(ValueError, match=r"no input 'image'.*'text', 'text_present'"):
         image_major(text_only)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasfusion.preprocessing import Augmentation, augment_pictures
+from kerasfusion.preprocessing import Augmentation, augment_images
 from kerasfusion.preprocessing.augment import RANDOM_NUMBERS, STRENGTHS
 
 # Random numbers of 0.5 change nothing (that of the mirror none from 0.5 on).
@@ -19,7 +19,7 @@ def augmented(pixels, strength="light", flip=True, color=True, **changes):
     random = np.float32([STILL] * len(pixels))
     for name, value in changes.items():
         random[:, globals()[name.upper()]] = value
-    found = augment_pictures(tf.constant(pixels), tf.constant(random), Augmentation(strength, flip, color))
+    found = augment_images(tf.constant(pixels), tf.constant(random), Augmentation(strength, flip, color))
     assert found.dtype == tf.uint8 and found.shape == pixels.shape
     return found.numpy()
 
@@ -64,13 +64,13 @@ def test_zoom_and_turn_keep_the_middle():
     assert abs(abs(int(turned[0, :, 28, 0].argmax()) - 16) - 2) <= 0
 
 
-def test_pictures_do_not_depend_on_their_neighbours(pixels):
+def test_images_do_not_depend_on_their_neighbours(pixels):
     several = np.concatenate([pixels, pixels[:, ::-1], 255 - pixels])
     random = np.random.default_rng(1).random((3, RANDOM_NUMBERS), dtype=np.float32)
     augmentation = Augmentation("strong")
-    together = augment_pictures(tf.constant(several), tf.constant(random), augmentation).numpy()
+    together = augment_images(tf.constant(several), tf.constant(random), augmentation).numpy()
     for i in range(3):
-        alone = augment_pictures(tf.constant(several[i : i + 1]), tf.constant(random[i : i + 1]), augmentation)
+        alone = augment_images(tf.constant(several[i : i + 1]), tf.constant(random[i : i + 1]), augmentation)
         np.testing.assert_array_equal(together[i], alone[0])
     assert (together[0] != several[0]).any()
 

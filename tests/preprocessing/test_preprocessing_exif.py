@@ -1,4 +1,4 @@
-"""A picture taken with a turned camera is seen upright."""
+"""An image taken with a turned camera is seen upright."""
 
 import io
 import itertools
@@ -15,7 +15,7 @@ from kerasfusion.preprocessing.exif import exif_orientation, turn_upright
 SIZE = (24, 24)
 
 
-def picture():
+def image():
     """24 x 24 pixels in nine squares of nine shades, no two turns of which are alike."""
     shades = np.uint8([[0, 30, 60], [90, 120, 150], [180, 210, 240]])
     return Image.fromarray(shades.repeat(8, axis=0).repeat(8, axis=1)).convert("RGB")
@@ -42,9 +42,9 @@ def segment(kind, content):
 
 @pytest.fixture(scope="module")
 def upright():
-    """Orientation and byte order -> the picture as we see it and as Pillow does."""
+    """Orientation and byte order -> the image as we see it and as Pillow does."""
     cases = list(itertools.product(range(1, 9), (b"II", b"MM")))
-    turned = [jpeg(picture(), exif=exif(*case)) for case in cases]
+    turned = [jpeg(image(), exif=exif(*case)) for case in cases]
     ours, ok = decode_images(tf.constant(turned), SIZE)
     assert ok.numpy().all()
     pillows = [np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data)))) for data in turned]
@@ -55,13 +55,13 @@ def upright():
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_all_orientations_are_those_of_pillow(upright, orientation, order):
     ours, pillows = upright[orientation, order]
-    assert orientation == 1 or np.abs(pillows.astype(int) - np.asarray(picture())).max() > 20
+    assert orientation == 1 or np.abs(pillows.astype(int) - np.asarray(image())).max() > 20
     # The two decoders' rounding; a wrong turn is wrong by 30 and more.
     np.testing.assert_allclose(ours, pillows.astype(int), atol=4)
 
 
-# Where each corner of the stored picture comes to lie, top left to bottom right in reading order, by the standard:
-# 6, for example, has the stored picture's left side at the top.
+# Where each corner of the stored image comes to lie, top left to bottom right in reading order, by the standard:
+# 6, for example, has the stored image's left side at the top.
 CORNERS = {1: "abcd", 2: "badc", 3: "dcba", 4: "cdab", 5: "acbd", 6: "cadb", 7: "dbca", 8: "bdac"}
 
 
@@ -72,8 +72,8 @@ def test_turns_by_the_standard(orientation):
     assert "".join("abcd"[i] for i in turned) == CORNERS[orientation]
 
 
-def test_a_turned_picture_is_squeezed_to_the_size_asked_for():
-    turned = jpeg(picture().resize((48, 16)), exif=exif(6))
+def test_a_turned_image_is_squeezed_to_the_size_asked_for():
+    turned = jpeg(image().resize((48, 16)), exif=exif(6))
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(turned)))
     pixels, _ = decode_images(tf.constant([turned, jpeg(upright)]), (12, 8))
     np.testing.assert_allclose(pixels[0].numpy().astype(int), pixels[1].numpy().astype(int), atol=4)
@@ -82,10 +82,10 @@ def test_a_turned_picture_is_squeezed_to_the_size_asked_for():
 OTHER_ENTRIES = [(0x010F, 2, 9, struct.pack("<I", 200)), (0x0110, 2, 2, b"x\0")]
 
 
-PIXELS = jpeg(picture())[20:]  # what follows the first two segments
+PIXELS = jpeg(image())[20:]  # what follows the first two segments
 STATED = {
-    "nothing": (jpeg(picture()), 1),
-    "behind other entries": (jpeg(picture(), exif=exif(6, before=OTHER_ENTRIES)), 6),
+    "nothing": (jpeg(image()), 1),
+    "behind other entries": (jpeg(image(), exif=exif(6, before=OTHER_ENTRIES)), 6),
     "behind the file's name, a comment and a profile of color": (
         b"\xff\xd8"
         + segment(0xE0, b"JFIF\0" + bytes(9))
@@ -99,9 +99,9 @@ STATED = {
         b"\xff\xd8" + segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0") + segment(0xE1, exif(8)) + PIXELS,
         8,
     ),
-    "0": (jpeg(picture(), exif=exif(0)), 1),
-    "9": (jpeg(picture(), exif=exif(9)), 1),
-    "a number of another kind": (jpeg(picture(), exif=exif(6, kind=4)), 1),
+    "0": (jpeg(image(), exif=exif(0)), 1),
+    "9": (jpeg(image(), exif=exif(9)), 1),
+    "a number of another kind": (jpeg(image(), exif=exif(6, kind=4)), 1),
     "cut off": (b"\xff\xd8" + segment(0xE1, exif(6)[:16]) + PIXELS, 1),
     "a directory far outside": (b"\xff\xd8" + segment(0xE1, exif(6)[:10] + b"\xff\xff\xff\x7f") + PIXELS, 1),
     "an empty block": (b"\xff\xd8" + segment(0xE1, b"Exif\0\0") + PIXELS, 1),

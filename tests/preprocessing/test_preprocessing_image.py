@@ -45,9 +45,9 @@ def test_other_sizes_are_squeezed():
     np.testing.assert_allclose(decoded[0].numpy().mean(axis=(0, 1)), (10, 200, 30), atol=4)
 
 
-def test_a_bad_picture_costs_its_row_alone():
+def test_a_bad_image_costs_its_row_alone():
     good = encode(plain((1, 2, 3)))
-    rows = [good, b"", b"no picture", good[: len(good) // 2], good]
+    rows = [good, b"", b"no image", good[: len(good) // 2], good]
     decoded, ok = decode(tf.constant(rows))
     assert ok.numpy().tolist() == [True, False, False, False, True]
     np.testing.assert_array_equal(decoded[0], decoded[4])

@@ -1,4 +1,4 @@
-"""Pictures of every kind that people have: read right, or refused; never read wrong."""
+"""Images of every kind that people have: read right, or refused; never read wrong."""
 
 import io
 import struct
@@ -22,9 +22,9 @@ ON_WHITE = np.round(RGB * (ALPHA[..., None] / 255) + 255 * (1 - ALPHA[..., None]
 
 
 def encode(pixels, kind, mode=None, **settings):
-    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     buffer = io.BytesIO()
-    (picture.convert(mode) if mode else picture).save(buffer, kind, **settings)
+    (image.convert(mode) if mode else image).save(buffer, kind, **settings)
     return buffer.getvalue()
 
 
@@ -33,11 +33,11 @@ def rgba():
 
 
 def palette():
-    """Eight colors in eight columns; returns the picture and its pixels."""
+    """Eight colors in eight columns; returns the image and its pixels."""
     colors = np.uint8([[10 * i, 255 - 20 * i, 30 * i] for i in range(8)])
-    picture = Image.fromarray(np.repeat(np.arange(8, dtype=np.uint8)[None], 8, axis=0))
-    picture.putpalette(colors.tobytes())
-    return picture, np.repeat(colors[None], 8, axis=0)
+    image = Image.fromarray(np.repeat(np.arange(8, dtype=np.uint8)[None], 8, axis=0))
+    image.putpalette(colors.tobytes())
+    return image, np.repeat(colors[None], 8, axis=0)
 
 
 def chunk(name, data):
@@ -58,7 +58,7 @@ def bmp(pixel_bytes, bits, compression=0, height=8):
 
 @pytest.fixture(scope="module")
 def decoded():
-    """All pictures in one batch: starting TensorFlow's pipeline takes longer than reading them."""
+    """All images in one batch: starting TensorFlow's pipeline takes longer than reading them."""
     makers = {**{n: make()[0] for n, make in EXACT.items()}, **{n: make() for n, make in (NEAR | REFUSED).items()}}
     pixels, ok = decode_images(tf.constant(list(makers.values())), SIZE)
     return dict(zip(makers, zip(pixels.numpy(), ok.numpy(), strict=True), strict=True))
@@ -69,10 +69,10 @@ def grey(values):
 
 
 def palette_with_transparency():
-    picture, pixels = palette()
+    image, pixels = palette()
     expected = pixels.copy()
     expected[:, 2] = 255
-    return encode(picture, "PNG", transparency=2), expected
+    return encode(image, "PNG", transparency=2), expected
 
 
 def sixteen_bits():
@@ -91,8 +91,8 @@ def one_bit():
 
 
 def paletted(kind):
-    picture, pixels = palette()
-    return encode(picture, kind), pixels
+    image, pixels = palette()
+    return encode(image, kind), pixels
 
 
 def top_down_bmp():
@@ -101,8 +101,8 @@ def top_down_bmp():
 
 def gif_with_a_bomb_behind():
     """A second frame of more pixels than are let in, which is not to be unpacked."""
-    picture, pixels = palette()
-    first = encode(picture, "GIF")
+    image, pixels = palette()
+    first = encode(image, "GIF")
     second = encode(Image.new("P", (16_000, 8_000)), "GIF")
     return first[:-1] + second[second.index(b"\x2c") :], pixels
 
@@ -155,7 +155,7 @@ NEAR = {
 
 
 @pytest.mark.parametrize("case", NEAR)
-def test_lossy_pictures_are_near(decoded, case):
+def test_lossy_images_are_near(decoded, case):
     pixels, ok = decoded[case]
     expected = (90, 90, 90) if "grey" in case else (228, 178, 153) if "alpha" in case else (200, 100, 50)
     assert ok
@@ -183,7 +183,7 @@ def gif_with_frame(width, height):
 
 
 REFUSED = {
-    "text": lambda: b"hello, I am no picture",
+    "text": lambda: b"hello, I am no image",
     "nothing": lambda: b"",
     "one byte": lambda: b"\x89",
     "beginning of a JPEG": lambda: b"\xff\xd8\xff",
@@ -215,7 +215,7 @@ def test_what_is_refused_costs_its_row_alone(decoded, case):
 
 
 def test_too_many_pixels_are_refused_though_they_could_be_decoded():
-    """The same small pictures, on both sides of a limit set between them."""
+    """The same small images, on both sides of a limit set between them."""
     kinds = [("PNG", "RGB"), ("PNG", "RGBA"), ("JPEG", "RGB"), ("GIF", "P"), ("BMP", "RGB"), ("WEBP", "RGB")]
     below, above = (
         [encode(Image.new(mode, (9, height)), kind) for kind, mode in kinds]
@@ -230,7 +230,7 @@ def test_too_many_pixels_are_refused_though_they_could_be_decoded():
     assert ok.numpy().tolist() == [True, False] * 2
 
 
-def test_a_picture_12000_pixels_wide_works():
+def test_a_image_12000_pixels_wide_works():
     assert MOST_PIXELS > 12_000 * 40
     wide = np.zeros((40, 12_000, 3), np.uint8)
     wide[:, 6000:] = (200, 100, 50)
@@ -252,5 +252,5 @@ def test_a_picture_12000_pixels_wide_works():
         (b"", False),
     ],
 )
-def test_plain_pictures_take_the_short_way(encoded, plain):
+def test_plain_images_take_the_short_way(encoded, plain):
     assert bool(is_plain(tf.constant(encoded))) == plain

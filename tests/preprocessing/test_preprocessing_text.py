@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasfusion.data import Feature
 from kerasfusion.preprocessing import join_words, learn_vocabulary, text_vectorizer, tokenize
+from kerasfusion.schema import Feature
 
 
 def words(text):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from kerasfusion.data.schema import Schema, Task
-from kerasfusion.heads import head_for
-from kerasfusion.models import heads_of
-from kerasfusion.reasoning import RuleLoss, Rules, WithRules
+from kerasfusion.heads import build_head
+from kerasfusion.models import get_heads
+from kerasfusion.reasoning import RuleLoss, RuleRegularizedModel, Rules
+from kerasfusion.schema import Schema, Task
 
 pytest.importorskip("pysat")
 
@@ -71,7 +71,7 @@ def test_an_unknown_norm_is_refused():
 def model():
     inputs = keras.Input((4,), name="numbers")
     hidden = keras.layers.Dense(8, activation="relu")(inputs)
-    return keras.Model({"numbers": inputs}, {task.name: head_for(task)(hidden) for task in SCHEMA.tasks})
+    return keras.Model({"numbers": inputs}, {task.name: build_head(task)(hidden) for task in SCHEMA.tasks})
 
 
 def some_rows():
@@ -84,9 +84,9 @@ def some_rows():
 
 def test_the_twin_adds_the_rules_to_the_labels_losses(model):
     loss = RuleLoss(Rules(SCHEMA, TEXTS))
-    twin = WithRules(model, loss, weight=0.5, warmup_steps=4)
+    twin = RuleRegularizedModel(model, loss, weight=0.5, warmup_steps=4)
     assert {id(w) for w in twin.weights} == {id(w) for w in model.weights}
-    losses = {task: head.loss() for task, head in heads_of(model).items()}
+    losses = {task: head.loss() for task, head in get_heads(model).items()}
     twin.compile("sgd", loss=losses, run_eagerly=True)
     x, y, unlabelled, labelled = some_rows()
     logits = model(x)
@@ -101,8 +101,8 @@ def test_the_twin_adds_the_rules_to_the_labels_losses(model):
 @pytest.mark.parametrize("norm", BY_HAND)
 def test_rows_without_labels_learn_from_the_rules(model, norm):
     loss = RuleLoss(Rules(SCHEMA, TEXTS), norm)
-    twin = WithRules(model, loss)
-    losses = {task: head.loss() for task, head in heads_of(model).items()}
+    twin = RuleRegularizedModel(model, loss)
+    losses = {task: head.loss() for task, head in get_heads(model).items()}
     twin.compile(keras.optimizers.Adam(0.2), loss=losses, run_eagerly=True)
     x, y, unlabelled, _ = some_rows()
     before = float(loss(model(x)))

@@ -5,15 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
-from kerasfusion.data.schema import Task
 from kerasfusion.reasoning import (
     LateFusion,
     ProductOfExperts,
+    ask_greedily,
+    bayes_update,
     confusion_likelihood,
-    expected_information,
-    narrow,
-    update,
+    expected_information_gain,
 )
+from kerasfusion.schema import Task
 
 TASK = Task("label", "classes", "label", classes=("a", "b", "c"))
 PRIOR = np.array([0.5, 0.3, 0.2])
@@ -125,15 +125,15 @@ def test_a_confusion_matrix_as_likelihood():
 
 def test_updates_are_bayes_rule_in_any_order():
     prior = np.tile(PRIOR, (1000, 1))
-    one = update(update(prior, FIRST, SAYS), SECOND, SAYS_TOO)
-    other = update(update(prior, SECOND, SAYS_TOO), FIRST, SAYS)
+    one = bayes_update(bayes_update(prior, FIRST, SAYS), SECOND, SAYS_TOO)
+    other = bayes_update(bayes_update(prior, SECOND, SAYS_TOO), FIRST, SAYS)
     wanted = [posterior((FIRST, i), (SECOND, j)) for i, j in zip(SAYS, SAYS_TOO, strict=True)]
     np.testing.assert_allclose(one, wanted)
     np.testing.assert_allclose(other, wanted)
     half = np.where(np.arange(1000) % 2, SAYS, -1)
-    np.testing.assert_allclose(update(prior, FIRST, half)[:2], [PRIOR, posterior((FIRST, SAYS[1]))])
+    np.testing.assert_allclose(bayes_update(prior, FIRST, half)[:2], [PRIOR, posterior((FIRST, SAYS[1]))])
     with pytest.raises(ValueError, match="in row 1 outcome 0 is impossible"):
-        update([[0.5, 0.5], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]], [0, 0])
+        bayes_update([[0.5, 0.5], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]], [0, 0])
 
 
 def test_expected_information_is_mutual_information():
@@ -142,25 +142,25 @@ def test_expected_information_is_mutual_information():
         joint[y, o] * np.log(joint[y, o] / (PRIOR[y] * joint[:, o].sum())) for y in range(3) for o in range(2)
     )
     sure = [1.0, 0.0, 0.0]
-    np.testing.assert_allclose(expected_information([PRIOR, sure], FIRST), [by_cells, 0.0], atol=1e-12)
+    np.testing.assert_allclose(expected_information_gain([PRIOR, sure], FIRST), [by_cells, 0.0], atol=1e-12)
     # Without errors an answer tells all of its entropy.
-    np.testing.assert_allclose(expected_information([PRIOR], np.eye(3)), [-(PRIOR * np.log(PRIOR)).sum()])
+    np.testing.assert_allclose(expected_information_gain([PRIOR], np.eye(3)), [-(PRIOR * np.log(PRIOR)).sum()])
 
 
 def test_questions_are_asked_by_what_they_tell():
     which = {"first?": FIRST, "second?": SECOND, "nothing?": np.full((3, 2), 0.5)}
     answers = {"first?": SAYS, "second?": SAYS_TOO, "nothing?": np.full(1000, -1)}
     start = np.tile(PRIOR, (1000, 1))
-    beliefs, asked = narrow(start, which, answers)
+    beliefs, asked = ask_greedily(start, which, answers)
     assert beliefs.shape == (4, 1000, 3) and asked.shape == (1000, 3)
-    worth = {name: expected_information(start[:1], likelihood)[0] for name, likelihood in which.items()}
+    worth = {name: expected_information_gain(start[:1], likelihood)[0] for name, likelihood in which.items()}
     assert (asked[:, 0] == max(worth, key=worth.get)).all() and (asked[:, 2] == "nothing?").all()
     wanted = [posterior((FIRST, i), (SECOND, j)) for i, j in zip(SAYS, SAYS_TOO, strict=True)]
     np.testing.assert_allclose(beliefs[2], wanted)
     np.testing.assert_allclose(beliefs[3], wanted)
-    by_chance, order = narrow(start, which, answers, np.random.default_rng(0))
+    by_chance, order = ask_greedily(start, which, answers, np.random.default_rng(0))
     np.testing.assert_allclose(by_chance[3], wanted)
     assert {tuple(sorted(row)) for row in order} == {("first?", "nothing?", "second?")}
     assert len({tuple(row) for row in order}) == 6
     with pytest.raises(ValueError, match="no answers to 'second\\?'"):
-        narrow(start, which, {"first?": SAYS, "nothing?": SAYS})
+        ask_greedily(start, which, {"first?": SAYS, "nothing?": SAYS})

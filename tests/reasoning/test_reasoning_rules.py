@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kerasfusion.data.schema import Schema, Task
-from kerasfusion.reasoning import Rule, Rules, decode, facts, hierarchy, read_rules
+from kerasfusion.reasoning import Rule, Rules, constrained_decode, read_rules, rules_from_hierarchy, rules_from_table
 from kerasfusion.reasoning.clauses import parse, to_clauses
 from kerasfusion.reasoning.solver import conflicts, exactly_one_of
+from kerasfusion.schema import Schema, Task
 
 pytest.importorskip("pysat")
 
@@ -181,7 +181,7 @@ SETS = [
 @pytest.mark.parametrize("texts", SETS)
 def test_decoding_finds_what_enumeration_finds(texts):
     rules, found = Rules(SCHEMA, texts), predictions(40, seed=1)
-    decided = decode(rules, found)
+    decided = constrained_decode(rules, found)
     assert not rules.broken(decided).any()
     obeys = np.array([all(MEANT[text](*row) for text in texts) for row in ROWS.tolist()])
     best = np.full(40, -np.inf)
@@ -213,7 +213,7 @@ def test_many_classes_take_few_clauses_and_are_decoded_exactly():
     assert sum(map(len, rules.structure.values())) < 3 * 603
     random = np.random.default_rng(0)
     parts, tints = random.dirichlet([0.05] * 600, 5), random.dirichlet([0.5] * 3, 5)
-    decided = decode(rules, {"part": {"probabilities": parts}, "color": {"probabilities": tints}})
+    decided = constrained_decode(rules, {"part": {"probabilities": parts}, "color": {"probabilities": tints}})
     joint = np.log(np.clip(parts, 1e-7, 1)) + np.log(tints)[:, np.arange(600) % 3]
     assert not rules.broken(decided).any()
     np.testing.assert_allclose(joint[np.arange(5), decided["part"]], joint.max(axis=1), atol=1e-5)
@@ -223,7 +223,7 @@ def test_decoding_leaves_alone_what_obeys():
     rules = Rules(SCHEMA, ["red implies on"])
     found = predictions(20, seed=2)
     found["color"]["probabilities"] = np.tile([0.1, 0.5, 0.4], (20, 1))
-    decided = decode(rules, found)
+    decided = constrained_decode(rules, found)
     assert (decided["color"] == 1).all()
     np.testing.assert_array_equal(decided["tags"], found["tags"]["probabilities"] > 0.5)
 
@@ -235,20 +235,20 @@ def test_decoding_bears_certain_predictions_and_says_what_it_lacks():
         "lit": {"probabilities": np.array([[0.9, 0.1]])},
         "tags": {"probabilities": np.array([[0.2, 0.0, 1.0, 0.0]])},
     }
-    decided = decode(rules, certain)
+    decided = constrained_decode(rules, certain)
     assert decided["color"].tolist() == [0] and decided["lit"].tolist() == [1.0]
     assert decided["tags"].tolist() == [[1.0, 0.0, 1.0, 0.0]]
     with pytest.raises(ValueError, match="over lit, which is not among"):
-        decode(rules, {name: part for name, part in certain.items() if name != "lit"})
+        constrained_decode(rules, {name: part for name, part in certain.items() if name != "lit"})
     certain["tags"]["probabilities"][0, 2] = np.nan
     with pytest.raises(ValueError, match="'tags' is not a number in row 0"):
-        decode(rules, certain)
+        constrained_decode(rules, certain)
 
 
 def test_facts_of_a_table(tmp_path):
     file = tmp_path / "parts.csv"
     file.write_text("part,color,size\nP1,red,1\nP2,green|blue,\nP3,red,2\n")
-    rules = facts(file, key="part", closed=True)
+    rules = rules_from_table(file, key="part", closed=True)
     assert [str(rule) for rule in rules] == [
         '"part=P1" implies "color=red" (parts.csv, row 1 (line 2), column \'color\')',
         '"part=P2" implies "color=green" or "color=blue" (parts.csv, row 2 (line 3), column \'color\')',
@@ -262,7 +262,7 @@ def test_facts_of_a_table(tmp_path):
         '"size=1" implies "part=P1" or "part=P2" (parts.csv, column \'size\', no other rows)',
         '"size=2" implies "part=P2" or "part=P3" (parts.csv, column \'size\', no other rows)',
     ]
-    assert facts(file, key="part") == [rule for rule in rules if "no other rows" not in rule.where]
+    assert rules_from_table(file, key="part") == [rule for rule in rules if "no other rows" not in rule.where]
     tasks = {"part": ("P1", "P2", "P3"), "color": ("red", "green", "blue"), "size": ("1", "2")}
     schema = Schema((), tuple(Task(name, "classes", name, classes=classes) for name, classes in tasks.items()))
     assert len(Rules(schema, rules).rules) == 10
@@ -271,7 +271,7 @@ def test_facts_of_a_table(tmp_path):
 def test_facts_that_contradict_name_their_cells():
     table = pd.DataFrame({"tags": ["dog", "cat", "dog"], "color": ["red", "green", "blue"]})
     with pytest.raises(ValueError, match="'tags=dog' can never hold") as error:
-        Rules(SCHEMA, facts(table, key="tags"))
+        Rules(SCHEMA, rules_from_table(table, key="tags"))
     lines = str(error.value).splitlines()
     assert lines[1].endswith("(DataFrame, row 1, column 'color')") and lines[2].endswith(
         "(DataFrame, row 3, column 'color')"
@@ -282,20 +282,20 @@ def test_facts_that_contradict_name_their_cells():
 def test_bad_tables_of_facts():
     table = pd.DataFrame({"part": ["P1", None], "color": ["red", "blue"]})
     with pytest.raises(ValueError, match=r"row 2, column 'part' is empty"):
-        facts(table, key="part")
+        rules_from_table(table, key="part")
     with pytest.raises(ValueError, match=r"no column 'colour'; did you mean 'color'\?"):
-        facts(table, key="colour")
+        rules_from_table(table, key="colour")
     with pytest.raises(ValueError, match="double quote in it"):
-        facts(pd.DataFrame({"part": ['3" pipe'], "color": ["red"]}), key="part")
+        rules_from_table(pd.DataFrame({"part": ['3" pipe'], "color": ["red"]}), key="part")
     with pytest.raises(ValueError, match=r"there is no predicate 'color=rde'; did you mean 'color=red'\?"):
-        Rules(SCHEMA, facts(pd.DataFrame({"tags": ["dog"], "color": ["rde"]}), key="tags"))
+        Rules(SCHEMA, rules_from_table(pd.DataFrame({"tags": ["dog"], "color": ["rde"]}), key="tags"))
     with pytest.raises(ValueError, match="row 1, column 'parent' is empty"):
-        hierarchy(pd.DataFrame({"child": ["poodle"], "parent": [None]}))
+        rules_from_hierarchy(pd.DataFrame({"child": ["poodle"], "parent": [None]}))
 
 
 def test_a_hierarchy_and_a_file_of_rules(tmp_path):
     table = pd.DataFrame({"child": ["poodle", "dog"], "parent": ["dog", "big thing"]})
-    rules = Rules(SCHEMA, hierarchy(table))
+    rules = Rules(SCHEMA, rules_from_hierarchy(table))
     assert rules.clauses == [[{-6, 5}], [{-5, 7}]]
     decided = {**{task: labels[:1] for task, labels in EVERY_ROW.items()}, "tags": np.array([[0.0, 1.0, 0.0, 0.0]])}
     assert rules.broken(decided).tolist() == [[True, False]]

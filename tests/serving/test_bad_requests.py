@@ -14,9 +14,9 @@ from kerasfusion.serving.capi import ServingError
 SIZE = (8, 8)
 
 
-def encode(picture, kind="PNG", **settings):
+def encode(image, kind="PNG", **settings):
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **settings)
+    image.save(buffer, kind, **settings)
     return buffer.getvalue()
 
 
@@ -37,7 +37,7 @@ def turned():
     return encode(colors(), "JPEG", exif=exif, quality=100)
 
 
-ODD_PICTURES = {
+ODD_IMAGES = {
     "turned JPEG": turned(),
     "CMYK JPEG": encode(colors("CMYK"), "JPEG"),
     "transparent PNG": encode(colors("RGBA")),
@@ -46,7 +46,7 @@ ODD_PICTURES = {
     "animated GIF": encode(colors("P"), "GIF", save_all=True, append_images=[Image.new("P", SIZE)]),
     "another size": encode(colors().resize((20, 9))),
 }
-BAD_PICTURES = {
+BAD_IMAGES = {
     "none": b"",
     "text": b"hello",
     "cut off": encode(colors())[:-30],
@@ -74,7 +74,7 @@ def served(tmp_path_factory):
     import keras
 
     import kerasfusion as kf
-    from kerasfusion.data.schema import Feature, Schema, Task
+    from kerasfusion.schema import Feature, Schema, Task
     from kerasfusion.serving.exporting import export_model
 
     keras.utils.set_random_seed(0)
@@ -98,9 +98,9 @@ def answers(served):
     from kerasfusion.preprocessing import decode_images, text_vectorizer
 
     model, schema, session = served
-    pictures = ODD_PICTURES | BAD_PICTURES
-    texts = [b"red circle"] * len(pictures) + list(ODD_TEXTS.values())
-    images = list(pictures.values()) + [encode(colors())] * len(ODD_TEXTS)
+    image_rows = ODD_IMAGES | BAD_IMAGES
+    texts = [b"red circle"] * len(image_rows) + list(ODD_TEXTS.values())
+    images = list(image_rows.values()) + [encode(colors())] * len(ODD_TEXTS)
     found = session.run("serving_default", {"text": texts, "image_bytes": images})
     pixels, ok = decode_images(np.array(images, object), SIZE)
     ids = np.asarray(text_vectorizer(schema["text"])(np.array(texts, object)), "int32")
@@ -108,18 +108,18 @@ def answers(served):
     logits = np.asarray(model(inputs)["label"])
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     rows = zip(found["probabilities"], found["image_ok"], expected, strict=True)
-    return dict(zip([*pictures, *ODD_TEXTS], rows, strict=True))
+    return dict(zip([*image_rows, *ODD_TEXTS], rows, strict=True))
 
 
-@pytest.mark.parametrize("case", ODD_PICTURES)
-def test_odd_pictures_are_seen_as_in_training(answers, case):
+@pytest.mark.parametrize("case", ODD_IMAGES)
+def test_odd_images_are_seen_as_in_training(answers, case):
     probabilities, ok, expected = answers[case]
     assert ok
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("case", BAD_PICTURES)
-def test_bad_pictures_are_missing_ones_and_said(answers, case):
+@pytest.mark.parametrize("case", BAD_IMAGES)
+def test_bad_images_are_missing_ones_and_said(answers, case):
     probabilities, ok, _ = answers[case]
     assert not ok
     np.testing.assert_array_equal(probabilities, answers["none"][0])

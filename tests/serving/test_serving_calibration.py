@@ -6,11 +6,11 @@ import pytest
 from png import png_bytes
 
 import kerasfusion as kf
-from kerasfusion.data import Feature, Schema, Task
-from kerasfusion.models import heads_of
+from kerasfusion.models import get_heads
+from kerasfusion.schema import Feature, Schema, Task
 from kerasfusion.serving import CApiSession, LiteModel, lite_model, reference
-from kerasfusion.serving.card import read_card
 from kerasfusion.serving.exporting import export_model
+from kerasfusion.serving.metadata import read_metadata
 
 SCHEMA = Schema(
     features=(
@@ -32,8 +32,8 @@ def model(tmp_path_factory):
     """A model with temperatures, saved and loaded."""
     keras.utils.set_random_seed(0)
     image = {"name": "small_cnn", "filters": (4,)}
-    model = kf.models.fused(SCHEMA, text_encoder="average", image_encoder=image, fusion="sum", units=8)
-    for task, head in heads_of(model).items():
+    model = kf.models.fusion_model(SCHEMA, text_encoder="average", image_encoder=image, fusion="sum", units=8)
+    for task, head in get_heads(model).items():
         # Logits far from 0, so that a temperature is seen.
         head.dense.set_weights([8 * weight for weight in head.dense.get_weights()])
         head.temperature = TEMPERATURES.get(task, 1.0)
@@ -47,7 +47,7 @@ def test_an_export_answers_with_the_logits_divided(model, tmp_path, variant, lit
     if lite:
         pytest.importorskip("ai_edge_litert", reason="needs the extra [lite]")
     version = export_model(model, SCHEMA, tmp_path, EXAMPLES, variant, lite)
-    assert read_card(version)["temperatures"] == TEMPERATURES
+    assert read_metadata(version)["temperatures"] == TEMPERATURES
     inputs, kept = reference.load_reference(version / reference.FILE)["tensors"]
     logits = {task: np.asarray(value, "float64") for task, value in model(inputs).items()}
     powers = np.exp(logits["color"] / 2.5)

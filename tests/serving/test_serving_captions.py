@@ -1,4 +1,4 @@
-"""The export of a captioner: captions of pictures in TensorFlow's C API, from the table to the string."""
+"""The export of a captioner: captions of images in TensorFlow's C API, from the table to the string."""
 
 import keras
 import numpy as np
@@ -29,11 +29,11 @@ def served(tmp_path_factory):
     for weight in (*parts.decoder.weights, parts.head.dense.kernel, model.get_layer("context").projection.kernel):
         weight.assign(6 * weight if len(weight.shape) > 1 else weight)
     some = data.splits["train"].take(range(4))
-    pictures = [some.banks["image"].encoded(place) for place in some.images["image"]]
+    images = [some.banks["image"].encoded(place) for place in some.images["image"]]
     base = tmp_path_factory.mktemp("exports") / "captioner"
-    version = export_model(model, data.schema, base, {"image_bytes": [*pictures, b"no picture"]})
+    version = export_model(model, data.schema, base, {"image_bytes": [*images, b"no image"]})
     with CApiSession(version) as session:
-        yield session, version, model, some, pictures
+        yield session, version, model, some, images
 
 
 def text(found):
@@ -41,8 +41,8 @@ def text(found):
 
 
 def test_strings_are_those_that_reports_show(served):
-    session, _, model, some, pictures = served
-    found = session.run("serving_default", {"image_bytes": pictures})
+    session, _, model, some, images = served
+    found = session.run("serving_default", {"image_bytes": images})
     assert set(found) == {"caption", "log_probability", "image_ok"} and found["image_ok"].all()
     greedy, beam = generate_captions(model, some), generate_captions(model, some, "beam")
     assert text(found) == greedy != beam
@@ -51,15 +51,15 @@ def test_strings_are_those_that_reports_show(served):
     assert (found["log_probability"] < 0).all() and found["log_probability"].dtype == np.float32
     # Rows of one batch may ask for either.
     strategy = ["greedy", "beam", "greedy", "beam"]
-    mixed = session.run("caption", {"image_bytes": pictures, "prompt": [""] * 4, "strategy": strategy})
+    mixed = session.run("caption", {"image_bytes": images, "prompt": [""] * 4, "strategy": strategy})
     pairs = zip(strategy, beam, greedy, strict=True)
     assert text(mixed) == [best if asked == "beam" else first for asked, best, first in pairs]
     np.testing.assert_allclose(mixed["log_probability"][::2], found["log_probability"][::2], atol=1e-4)
 
 
 def test_the_log_probability_is_that_of_the_words(served):
-    session, _, model, some, pictures = served
-    (caption,) = text(session.run("caption", {"image_bytes": pictures[1:2], "prompt": [""], "strategy": ["beam"]}))
+    session, _, model, some, images = served
+    (caption,) = text(session.run("caption", {"image_bytes": images[1:2], "prompt": [""], "strategy": ["beam"]}))
     task = some.schema["caption"]
     words = [task.vocabulary.index(word) + 4 for word in caption]
     ids = np.zeros((1, task.length - 1), "int32")
@@ -74,9 +74,9 @@ def test_the_log_probability_is_that_of_the_words(served):
 
 
 def test_prompts(served):
-    session, _, _, _, pictures = served
+    session, _, _, _, images = served
     prompts = ["红色", "一只 Zebra!", "", "圆 cat"]
-    given = {"image_bytes": pictures, "prompt": [prompt.encode() for prompt in prompts]}
+    given = {"image_bytes": images, "prompt": [prompt.encode() for prompt in prompts]}
     for strategy in ("greedy", "beam"):
         found = text(session.run("caption", {**given, "strategy": [strategy] * 4}))
         # Of what is unknown, 一只 and zebra, the words stay as they were given.
@@ -86,9 +86,9 @@ def test_prompts(served):
 
 
 def test_an_unknown_strategy_costs_its_row_and_not_the_batch(served):
-    session, _, _, _, pictures = served
+    session, _, _, _, images = served
     strategy = ["greedy", "best", "beam", ""]
-    given = {"image_bytes": pictures, "prompt": ["红色"] * 4}
+    given = {"image_bytes": images, "prompt": ["红色"] * 4}
     found = session.run("caption", {**given, "strategy": strategy})
     known = session.run("caption", {**given, "strategy": ["greedy", "greedy", "beam", "beam"]})
     assert text(found) == [text(known)[0], "", text(known)[2], ""]
@@ -97,30 +97,30 @@ def test_an_unknown_strategy_costs_its_row_and_not_the_batch(served):
     assert found["image_ok"].all()
 
 
-def drawn(session, pictures, **changes):
-    rows = len(pictures)
+def drawn(session, images, **changes):
+    rows = len(images)
     settings = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 7, "prompt": ""} | changes
     given = {name: value if isinstance(value, list) else [value] * rows for name, value in settings.items()}
-    return text(session.run("caption_sample", {"image_bytes": pictures, **given}))
+    return text(session.run("caption_sample", {"image_bytes": images, **given}))
 
 
 @pytest.mark.slow
 def test_samples_go_by_their_seeds(served):
-    session, _, model, some, pictures = served
+    session, _, model, some, images = served
     greedy = generate_captions(model, some)
-    assert drawn(session, pictures, temperature=0.0) == drawn(session, pictures, top_k=1) == greedy
+    assert drawn(session, images, temperature=0.0) == drawn(session, images, top_k=1) == greedy
     seeds = [3, 4, 5, 6]
-    found = drawn(session, pictures, seed=seeds)
+    found = drawn(session, images, seed=seeds)
     # The seeds of a report count up; equal ones draw equally, whatever else is in the batch.
     assert found == generate_captions(model, some, "sample", seed=3)
-    assert [drawn(session, [picture], seed=seed)[0] for picture, seed in zip(pictures, seeds, strict=True)] == found
-    assert len(set(drawn(session, pictures[:1] * 8, temperature=2.0, seed=list(range(8))))) > 3
-    assert all(one.startswith("蓝") for one in drawn(session, pictures, prompt="蓝".encode()))
+    assert [drawn(session, [image], seed=seed)[0] for image, seed in zip(images, seeds, strict=True)] == found
+    assert len(set(drawn(session, images[:1] * 8, temperature=2.0, seed=list(range(8))))) > 3
+    assert all(one.startswith("蓝") for one in drawn(session, images, prompt="蓝".encode()))
 
 
-def test_a_picture_that_cannot_be_read_is_described_like_one_that_is_missing(served):
-    session, version, _, _, pictures = served
-    found = session.run("serving_default", {"image_bytes": [b"", pictures[0], b"no picture"]})
+def test_a_image_that_cannot_be_read_is_described_like_one_that_is_missing(served):
+    session, version, _, _, images = served
+    found = session.run("serving_default", {"image_bytes": [b"", images[0], b"no image"]})
     assert found["image_ok"].tolist() == [False, True, False]
     assert found["caption"][0] == found["caption"][2] and found["log_probability"][0] == found["log_probability"][2]
     stored = load_reference(version / FILE)

@@ -55,14 +55,14 @@ def test_grpc_client():
     import tensorflow as tf
 
     client = load("grpc_client")
-    picture = b"\x89PNG\x00\xff\x00"
-    request = client.make_request("toy", {"text": ["é"], "image_bytes": [picture]}, label="stable")
+    image = b"\x89PNG\x00\xff\x00"
+    request = client.make_request("toy", {"text": ["é"], "image_bytes": [image]}, label="stable")
     sent = predict_pb2.PredictRequest.FromString(request.SerializeToString())
     assert (sent.model_spec.name, sent.model_spec.signature_name) == ("toy", "serving_default")
     assert sent.model_spec.version_label == "stable"
     assert not sent.model_spec.HasField("version")
     assert tf.make_ndarray(sent.inputs["text"]).tolist() == ["é".encode()]
-    assert tf.make_ndarray(sent.inputs["image_bytes"]).tolist() == [picture]
+    assert tf.make_ndarray(sent.inputs["image_bytes"]).tolist() == [image]
     assert client.make_request("toy", {}, version=3).model_spec.version.value == 3
 
     response = predict_pb2.PredictResponse()

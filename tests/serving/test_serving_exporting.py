@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from png import png_bytes
 
-from kerasfusion.data.schema import Feature, Schema, Task
+from kerasfusion.schema import Feature, Schema, Task
 from kerasfusion.serving import CApiSession, exporting, reference, verify
-from kerasfusion.serving.card import read_card
 from kerasfusion.serving.exporting import export_model
 from kerasfusion.serving.lite_model import installed
+from kerasfusion.serving.metadata import read_metadata
 from kerasfusion.serving.verify_worker import Failure, SignatureChecks, card_of, check_lite, check_size
 
 SCHEMA = Schema(
@@ -43,7 +43,7 @@ def small_model():
     import kerasfusion as kf
 
     keras.utils.set_random_seed(3)
-    return kf.models.fused(
+    return kf.models.fusion_model(
         SCHEMA,
         text_encoder={"name": "lstm", "embedding_dim": 32},
         image_encoder={"name": "residual_cnn", "filters": (8, 16)},
@@ -102,7 +102,7 @@ def test_sizes_and_cards(exports):
     assert graph["frozen"] >= weights
     # All but the small constants shrink to half.
     assert graph["frozen"] - graph["bfloat16"] > 0.45 * weights
-    cards = {variant: read_card(version) for variant, version in versions.items()}
+    cards = {variant: read_metadata(version) for variant, version in versions.items()}
     assert {v: (c["variant"], c["tolerance"]) for v, c in cards.items()} == {v: (v, t) for v, t in VARIANTS.items()}
     assert [cards[v]["constant_bytes"] / weights for v in VARIANTS] == [0, 1, 0.5]
     assert cards["frozen"]["kinds"] == {"color": "classes", "tags": "tags", "price": "number"}
@@ -147,7 +147,7 @@ TEXT = Schema((Feature("text", "text", ("said",), length=4, vocabulary=("a", "b"
 def text_model():
     import kerasfusion as kf
 
-    return kf.models.fused(TEXT, text_encoder="bag_of_words", units=4)
+    return kf.models.fusion_model(TEXT, text_encoder="bag_of_words", units=4)
 
 
 def no_space(*_, **__):
@@ -160,7 +160,7 @@ def no_space(*_, **__):
         (exporting.reference, "save_reference"),
         (exporting.warmup, "write_warmup"),
         (exporting, "write_lite"),
-        (exporting, "write_card"),
+        (exporting, "write_metadata"),
         (exporting.os, "replace"),
     ],
 )
@@ -178,7 +178,7 @@ import os, signal, sys
 sys.path.insert(0, sys.argv[2])
 from kerasfusion.serving import exporting
 from test_serving_exporting import TEXT, text_model
-exporting.write_card = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+exporting.write_metadata = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 exporting.export_model(text_model(), TEXT, sys.argv[1], {"text": [b"a", b"b"]})
 """
 

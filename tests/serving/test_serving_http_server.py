@@ -196,7 +196,7 @@ def test_nothing_to_serve(tmp_path, toy_exports):
 
 def test_curl_line_is_taken_by_a_shell(server, tmp_path):
     (version,) = server.manager.available("toy")
-    (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff")
+    (tmp_path / "image.png").write_bytes(b"\x89PNG\xff")
     # A shell function in curl's place shows what curl would be given.
     script = "curl() { printf '%s\\n' \"$@\"; }; " + curl_line(version, server.url)
     shell = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)

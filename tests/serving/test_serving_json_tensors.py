@@ -29,7 +29,7 @@ def test_rows():
 
 
 def test_columns():
-    # The second picture is in the alphabet of URLs and has no padding.
+    # The second image is in the alphabet of URLs and has no padding.
     body = '{"inputs": {"text": ["a", "b"], "image_bytes": [{"b64": ""}, {"b64": "__8"}], "more": 1}}'
     assert read(body, PAIR) == ({"text": [b"a", b"b"], "image_bytes": [b"", b"\xff\xff"]}, False)
     assert read('{"inputs": [[1, 2]]}', ONE) == ({"x": [[1.0, 2.0]]}, False)
@@ -118,8 +118,8 @@ def test_outputs():
         '{"outputs": {"label": ["cat", "é"], "p": [[0.2, 1.0], [NaN, -Infinity]]}}'
     )
     # A single output goes without its name, and what is called `_bytes` as base64.
-    picture = {"picture_bytes": np.array([[b"\x00\xff"], [b""]], object)}
-    assert write_outputs(picture, rows=True) == b'{"predictions": [[{"b64": "AP8="}], [{"b64": ""}]]}'
+    image = {"image_bytes": np.array([[b"\x00\xff"], [b""]], object)}
+    assert write_outputs(image, rows=True) == b'{"predictions": [[{"b64": "AP8="}], [{"b64": ""}]]}'
     assert write_outputs({"ok": np.array([True])}, rows=False) == b'{"outputs": [true]}'
     assert write_outputs({"n": np.array(3)}, rows=False) == b'{"outputs": 3}'
     assert write_outputs({"text": np.array(b"one", object)}, rows=False) == b'{"outputs": "one"}'

@@ -1,4 +1,4 @@
-"""Models for LiteRT: raw strings and pictures through a predictor, ids and pixels without TensorFlow."""
+"""Models for LiteRT: raw strings and images through a predictor, ids and pixels without TensorFlow."""
 
 import importlib.util
 import os
@@ -12,12 +12,12 @@ import pytest
 from png import png_bytes
 
 import kerasfusion as kf
-from kerasfusion.data.schema import Feature, Schema, Task
+from kerasfusion.schema import Feature, Schema, Task
 from kerasfusion.serving import LiteModel, LitePredictor, exporting, lite_model, reference
 from kerasfusion.serving.exporting import export_model
 
-PICTURES = [png_bytes(seed) for seed in range(3)]
-EXAMPLES = {"text": [b"a b", b"c", b"", b"b"], "image_bytes": [*PICTURES, b"no picture"]}
+IMAGES = [png_bytes(seed) for seed in range(3)]
+EXAMPLES = {"text": [b"a b", b"c", b"", b"b"], "image_bytes": [*IMAGES, b"no image"]}
 
 
 def schema(length):
@@ -36,12 +36,14 @@ def version(request, tmp_path_factory):
     pytest.importorskip("ai_edge_litert", reason="needs the extra [lite]")
     keras.utils.set_random_seed(0)
     image = {"name": "small_cnn", "filters": (8,)}
-    model = kf.models.fused(schema(request.param), text_encoder="gru", image_encoder=image, fusion="gated", units=32)
+    model = kf.models.fusion_model(
+        schema(request.param), text_encoder="gru", image_encoder=image, fusion="gated", units=32
+    )
     base = tmp_path_factory.mktemp("lite")
     return export_model(model, schema(request.param), base, EXAMPLES, lite=True)
 
 
-def test_the_predictor_answers_strings_and_pictures(version):
+def test_the_predictor_answers_strings_and_images(version):
     predictor = LitePredictor(version)
     expected = reference.load_reference(version / reference.FILE)["serving_default"][1]
     found = predictor.run(EXAMPLES)

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from kerasfusion.serving import protos
 from kerasfusion.serving.errors import ServingError
 from kerasfusion.serving.model_config import ModelConfig, metrics_path, read_models, read_text_proto, versions_in
-from kerasfusion.serving.operator_files import write_serving_files
+from kerasfusion.serving.serving_config import write_serving_config
 
 SAVED_MODELS = Path(__file__).parents[2] / "saved_models"
 
@@ -106,7 +106,7 @@ def test_metrics_path(tmp_path):
 
 
 def test_written_files(models):
-    files = write_serving_files(models)
+    files = write_serving_config(models)
     assert [file.name for file in files] == ["models.config", "batching_parameters.txt", "monitoring.config"]
     assert read_models(models) == [
         ModelConfig("cats", models / "cats", latest=None, labels={"stable": 12}),
@@ -119,16 +119,16 @@ def test_written_files(models):
 
 
 def test_files_edited_by_hand_are_kept(models):
-    (file, *_) = write_serving_files(models)
-    write_serving_files(models)
+    (file, *_) = write_serving_config(models)
+    write_serving_config(models)
     edited = file.read_text().replace("value: 12", "value: 2")
     file.write_text(edited)
     (models / "monitoring.config").unlink()
     with pytest.raises(FileExistsError, match=r"models\.config would change .* nothing was written"):
-        write_serving_files(models)
+        write_serving_config(models)
     assert file.read_text() == edited
     assert not (models / "monitoring.config").exists()
-    write_serving_files(models, overwrite=True)
+    write_serving_config(models, overwrite=True)
     assert read_models(models)[0].labels == {"stable": 12}
 
 
@@ -143,10 +143,10 @@ def test_the_command_writes_the_files(models):
 
 def test_no_models_to_write_files_for(tmp_path):
     with pytest.raises(ServingError, match="holds no model"):
-        write_serving_files(tmp_path)
+        write_serving_config(tmp_path)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ServingError, match="holds no model"):
-        write_serving_files(tmp_path / "nowhere")
+        write_serving_config(tmp_path / "nowhere")
 
 
 def test_the_files_of_saved_models_fit_what_is_there():

@@ -5,12 +5,12 @@ import pytest
 from png import png_bytes
 
 import kerasfusion as kf
-from kerasfusion.data.schema import Feature, Schema, Task
+from kerasfusion.schema import Feature, Schema, Task
 from kerasfusion.serving import CApiSession
-from kerasfusion.serving.card import read_card
 from kerasfusion.serving.exporting import export_model
 from kerasfusion.serving.gallery import Gallery
 from kerasfusion.serving.json_tensors import read_inputs
+from kerasfusion.serving.metadata import read_metadata
 from kerasfusion.serving.reference import too_close
 
 SCHEMA = Schema(
@@ -21,7 +21,7 @@ SCHEMA = Schema(
     tasks=(Task("match", "match", "photo"),),
 )
 TEXTS = [b"a b c", b"d", b"", b"g h i a"]
-IMAGES = [png_bytes(seed) for seed in range(3)] + [b"no picture"]
+IMAGES = [png_bytes(seed) for seed in range(3)] + [b"no image"]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def session(tmp_path_factory):
     found = Gallery([f"é{i}.png" for i in range(5)], gallery, k=3)
     examples = {"text": TEXTS, "image_bytes": IMAGES}
     version = export_model(model, SCHEMA, tmp_path_factory.mktemp("exports") / "dual", examples, gallery=found)
-    assert read_card(version)["gallery"] == {"pictures": 5, "k": 3}
+    assert read_metadata(version)["gallery"] == {"images": 5, "k": 3}
     with CApiSession(version) as session:
         yield session, gallery
 
@@ -67,7 +67,7 @@ def test_a_search_gives_the_nearest(session, embedded):
     np.testing.assert_allclose(found["scores"], np.take_along_axis(scores, order, axis=1), atol=1e-5)
 
 
-def test_a_picture_that_cannot_be_read_finds_nothing(session, embedded):
+def test_a_image_that_cannot_be_read_finds_nothing(session, embedded):
     session, gallery = session
     found = session.run("search_by_image", {"image_bytes": IMAGES})
     assert found["ids"][3].tolist() == [b""] * 3 and found["scores"][3].tolist() == [0] * 3
@@ -82,7 +82,7 @@ def test_zero_shot_chooses_among_the_labels_of_each_row(session, embedded):
     for row, words in enumerate(([0, 1], [1, 3, 0])):
         cosines = embedded["text"][words] @ images[row]
         np.testing.assert_allclose(found["scores"][row, : len(words)], cosines, atol=1e-5)
-        # SigLIP's scale starts at 10; its bias is the same for all labels.
+        # SigmoidContrastiveLoss's scale starts at 10; its bias is the same for all labels.
         weights = np.exp(10 * cosines)
         np.testing.assert_allclose(found["probabilities"][row, : len(words)], weights / weights.sum(), atol=1e-4)
         assert found["label"][row].decode() == labels[row, cosines.argmax()]
@@ -92,15 +92,15 @@ def test_zero_shot_chooses_among_the_labels_of_each_row(session, embedded):
 
 def test_zero_shot_takes_rest_rows(session):
     specs = session[0].signatures["zero_shot"]["inputs"]
-    picture = {"image_bytes": {"b64": "AAAA"}}
-    rows = [{**picture, "labels": ["a", "b c"]}, {**picture, "labels": ["", "d"]}]
+    image = {"image_bytes": {"b64": "AAAA"}}
+    rows = [{**image, "labels": ["a", "b c"]}, {**image, "labels": ["", "d"]}]
     given, _ = read_inputs({"instances": rows}, specs)
     assert given["labels"].tolist() == [[b"a", b"b c"], [b"", b"d"]]
 
 
-def test_a_gallery_needs_pictures():
+def test_a_gallery_needs_images():
     for ids, k in (([], 3), (["a"], 0)):
-        with pytest.raises(ValueError, match="at least 1 picture and k at least 1"):
+        with pytest.raises(ValueError, match="at least 1 image and k at least 1"):
             Gallery(ids, np.zeros((len(ids), 2), "float32"), k)
     assert Gallery(["a"], np.ones((1, 2), "float32"), 10).k == 1
 

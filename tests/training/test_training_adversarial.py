@@ -4,14 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from kerasfusion.data import Feature, Schema
 from kerasfusion.losses import discriminator_hinge, generator_hinge
 from kerasfusion.models import discriminator, generator
+from kerasfusion.schema import Feature, Schema
 from kerasfusion.training.adversarial import Adversarial
 
 FEATURES = (
     Feature("text", "text", ("words",), length=3, vocabulary=("red", "blue", "cross")),
-    Feature("image", "image", ("picture",), size=(8, 8)),
+    Feature("image", "image", ("image",), size=(8, 8)),
 )
 SCHEMA = Schema(FEATURES, ())
 
@@ -41,7 +41,7 @@ def test_hinges_by_hand():
     np.testing.assert_allclose(generator_hinge(drawn), 2 / 3, rtol=1e-6)
 
 
-def test_drawn_pictures_follow_text_and_noise():
+def test_drawn_images_follow_text_and_noise():
     draw, _ = pair()
     ids, noise = batch()["text"], np.random.default_rng(1).normal(size=(4, 4)).astype("float32")
     ids[:] = [4, 6, 0]
@@ -57,7 +57,7 @@ def test_drawn_pictures_follow_text_and_noise():
     assert np.abs(other_text - first).max() > 1e-4
 
 
-def test_the_text_is_projected_onto_the_pictures_features():
+def test_the_text_is_projected_onto_the_images_features():
     _, score = pair()
     x = batch()
     given = {"text": x["text"], "image": x["image"] / 255.0}
@@ -82,7 +82,7 @@ def test_a_step_normalizes_the_discriminator_and_changes_both():
     np.testing.assert_allclose(np.linalg.norm(kernel, 2), 1.0, rtol=0.1)
 
 
-def test_real_pictures_of_other_texts_are_to_be_refused():
+def test_real_images_of_other_texts_are_to_be_refused():
     draw, score = pair()
     twin = Adversarial(draw, score, seed=3)
     twin.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import kerasfusion as kf
-from kerasfusion.data.pipeline import Batches
+from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.training import checkpoint
 
 ROWS = 24
@@ -24,12 +24,12 @@ def splits():
         split = ("train", "train", "validation", "test")[i % 4]
         rows.append({"image": file.getvalue(), "text": ("dark", "light")[i > 11], "split": split})
     data = kf.data.load(pd.DataFrame(rows), image="image", text="text", split="split", match=True, image_size=8)
-    schema = kf.data.Schema(data.schema.features, tasks=())
+    schema = kf.Schema(data.schema.features, tasks=())
     return {name: examples.with_features(schema) for name, examples in data.splits.items()}
 
 
 def test_labels_are_the_features_before_any_was_dropped(splits):
-    batches = Batches(splits["train"], 12, shuffle=True, seed=1, modality_dropout=0.9)
+    batches = BatchedDataset(splits["train"], 12, shuffle=True, seed=1, modality_dropout=0.9)
     batch = next(iter(batches.dataset()))
     x, y, w = ({key: value.numpy() for key, value in part.items()} for part in batch)
     lost = {name: ~x[f"{name}_present"] for name in ("image", "text")}
@@ -48,7 +48,7 @@ def test_labels_are_the_features_before_any_was_dropped(splits):
 def test_what_was_never_there_is_not_learned(splits):
     rows = splits["train"].take(np.arange(2))
     images = {"image": np.array([-1, rows.images["image"][1]], "int32")}
-    x, _, w = next(iter(Batches(type(rows)(**{**vars(rows), "images": images}), 2).dataset()))
+    x, _, w = next(iter(BatchedDataset(type(rows)(**{**vars(rows), "images": images}), 2).dataset()))
     assert x["image_present"].numpy().tolist() == [False, True]
     assert w["image"].numpy().tolist() == [0, 1]
     assert w["text"].numpy().tolist() == [1, 1]
@@ -59,7 +59,7 @@ def test_fit_learns_to_fill_in(splits, tmp_path):
     schema = splits["train"].schema
     small = {"name": "small_cnn", "filters": (4,), "flatten": True}
     model = kf.models.autoencoder(schema, "average", small, units=8, code=2, filters=(8, 8))
-    recipe = kf.training.Recipe(epochs=4, batch_size=4, learning_rate=2e-2, modality_dropout=2 / 3)
+    recipe = kf.training.TrainingConfig(epochs=4, batch_size=4, learning_rate=2e-2, modality_dropout=2 / 3)
     often = splits["train"].take(np.tile(np.arange(len(splits["train"])), 12))
     found = kf.training.fit(model, often, splits["validation"], recipe, tmp_path)
     losses = [row["val_loss"] for row in found["history"]]
@@ -76,7 +76,7 @@ def test_an_interrupted_training_ends_as_a_whole_one(splits, tmp_path, monkeypat
     """Of what is drawn by chance, too: the code, the noise on pixels and words, which modality is lost."""
     schema = splits["train"].schema
     often = splits["train"].take(np.tile(np.arange(len(splits["train"])), 2))
-    recipe = kf.training.Recipe(epochs=3, batch_size=2, learning_rate=1e-2, modality_dropout=0.5)
+    recipe = kf.training.TrainingConfig(epochs=3, batch_size=2, learning_rate=1e-2, modality_dropout=0.5)
 
     def train(folder, resume=False):
         keras.utils.set_random_seed(0)

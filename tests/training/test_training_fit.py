@@ -23,7 +23,7 @@ def fit(data, out, **recipe):
     keras.utils.set_random_seed(0)
     plain = {"image_encoder": "small_cnn", "units": 16, "dropout": 0.0}  # graphs that are made quickly
     model = kf.create_model("classifier_sum", data.schema, **plain)
-    recipe = kf.training.Recipe(**{"epochs": 3, "batch_size": 16, "learning_rate": 1e-2, **recipe})
+    recipe = kf.training.TrainingConfig(**{"epochs": 3, "batch_size": 16, "learning_rate": 1e-2, **recipe})
     return model, kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, out)
 
 
@@ -56,8 +56,8 @@ def test_it_stops_when_validation_no_longer_improves(data, tmp_path):
 @pytest.mark.parametrize("asked, found", [(None, False), (True, True), (False, False)])
 def test_xla_compiles_the_step_where_the_recipe_says_so(data, monkeypatch, asked, found):
     monkeypatch.setattr("kerasfusion.training.compile.on_gpu", lambda: False)
-    model = kf.models.fused(data.schema, text_encoder="average", units=4)
-    compile_model(model, kf.models.heads_of(model), data.schema, kf.training.Recipe(jit_compile=asked), 10)
+    model = kf.models.fusion_model(data.schema, text_encoder="average", units=4)
+    compile_model(model, kf.models.get_heads(model), data.schema, kf.training.TrainingConfig(jit_compile=asked), 10)
     assert model.jit_compile is found
 
 
@@ -90,7 +90,7 @@ def test_balanced_weights_make_classes_equal(data):
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"warmup": 1.0}, {"class_weight": "even"}])
 def test_recipes_that_make_no_sense(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        kf.training.Recipe(**wrong)
+        kf.training.TrainingConfig(**wrong)
 
 
 def test_a_failed_save_leaves_the_old_model(data, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from tables import caption_table
 
 import kerasfusion as kf
-from kerasfusion.data import Batches
+from kerasfusion.data import BatchedDataset
 from kerasfusion.encoders import IMAGE_ENCODERS
 from kerasfusion.encoders.image import ApplicationEncoder
 from kerasfusion.models import image_major
@@ -20,7 +20,7 @@ RECIPE = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-2}
 
 @keras.saving.register_keras_serializable("tests")
 class TinyEncoder(ApplicationEncoder):
-    """An application of two convolutions and a normalization that has seen other pictures before."""
+    """An application of two convolutions and a normalization that has seen other images before."""
 
     last_blocks = ("late",)
     last_frozen = "early_dropout"
@@ -43,9 +43,9 @@ class TinyEncoder(ApplicationEncoder):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Pairs of pictures and captions; as `label`, what the caption says of the sky."""
+    """Pairs of images and captions; as `label`, what the caption says of the sky."""
     folder = tmp_path_factory.mktemp("captions")
-    table = caption_table(folder, pictures=24)
+    table = caption_table(folder, images=24)
     table["sky"] = table["caption"].str.split().str[0]
     table["split"] = np.repeat(["train", "train", "validation", "test"] * 6, 2)
     table.attrs.update(folder=str(folder))
@@ -66,7 +66,7 @@ def make(data, model, **changes):
 
 
 def fit(model, data, folder, say=None, **recipe):
-    recipe = kf.training.Recipe(**RECIPE, **recipe)
+    recipe = kf.training.TrainingConfig(**RECIPE, **recipe)
     return kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, folder, say)
 
 
@@ -78,7 +78,7 @@ def test_features_train_the_same_weights_as_pixels(data, tmp_path):
     cost = fit(ours, data, tmp_path / "features", said.append)
     theirs.get_layer("encode_image").stem = None
     same = fit(theirs, data, tmp_path / "pixels")
-    assert "make of 18 pictures is computed once and kept in memory (0 MiB, float32)" in said[0]
+    assert "make of 18 images is computed once and kept in memory (0 MiB, float32)" in said[0]
     for a, b in zip(cost["history"], same["history"], strict=True):
         assert (a["loss"], a["val_loss"]) == pytest.approx((b["loss"], b["val_loss"]), rel=1e-4)
     for weight, a, b in zip(ours.weights, ours.get_weights(), theirs.get_weights(), strict=True):
@@ -96,7 +96,7 @@ def test_fused_models_do_as_well_on_features(data, together):
     model = make(data["label"], "classifier_sum", pool=True)
     some = data["label"].splits["validation"].take([0, 1, 2, 3])
     (cached,) = frozen_features(model, [some])
-    (pixels, *_), (features, *_) = (next(iter(Batches(e, 4, together).dataset())) for e in (some, cached))
+    (pixels, *_), (features, *_) = (next(iter(BatchedDataset(e, 4, together).dataset())) for e in (some, cached))
     twins = (image_major(model), image_major(model)) if together else (model, Rerun(model))
     assert features["image"].shape == (2 if together else 4, 1, 1, 5)
     logits, ours = (twin(x)["label"] for twin, x in zip(twins, (pixels, features), strict=True))
@@ -106,7 +106,7 @@ def test_fused_models_do_as_well_on_features(data, together):
 
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("augment", [None, "light"])
-def test_pictures_that_change_have_no_features_to_keep(data, tmp_path, monkeypatch, together, augment):
+def test_images_that_change_have_no_features_to_keep(data, tmp_path, monkeypatch, together, augment):
     twins, said = [], []
 
     def stop(model, *arguments, **settings):
@@ -121,7 +121,7 @@ def test_pictures_that_change_have_no_features_to_keep(data, tmp_path, monkeypat
     assert (twins[0] is model) == (bool(augment) and not together)
 
 
-def test_a_network_sees_each_picture_once(data, tmp_path, monkeypatch):
+def test_a_network_sees_each_image_once(data, tmp_path, monkeypatch):
     rows = []
     scale = TinyEncoder.scale
     monkeypatch.setattr(TinyEncoder, "scale", lambda self, x: rows.append(x.shape[0]) or scale(self, x))
@@ -129,7 +129,7 @@ def test_a_network_sees_each_picture_once(data, tmp_path, monkeypatch):
     rows.clear()
     splits = [data["match"].splits[name] for name in ("train", "validation")]
     cached = frozen_features(model, splits)
-    # Once for the shape; 12 pictures and 6, and with both the one that stands for a missing picture.
+    # Once for the shape; 12 images and 6, and with both the one that stands for a missing image.
     assert rows == [1, 13, 7]
     bank, pixels = cached[0].banks["image"], splits[0].banks["image"]
     index = splits[0].images["image"][:5]
@@ -137,7 +137,7 @@ def test_a_network_sees_each_picture_once(data, tmp_path, monkeypatch):
     expected = model.get_layer("encode_image").features(pixels.fetch(np.append(index, -1))[0])
     np.testing.assert_allclose(features, expected, atol=1e-6)
     np.testing.assert_array_equal(present, [True] * 5 + [False])
-    # A picture of another split was never seen: there is nothing to train on by mistake.
+    # An image of another split was never seen: there is nothing to train on by mistake.
     with pytest.raises(Exception, match="is not in"):
         bank.fetch(splits[1].images["image"][:1])
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import kerasfusion as kf
-from kerasfusion.data.schema import Task
-from kerasfusion.models import contrastive, dual_encoder, heads_of
+from kerasfusion.models import contrastive, dual_encoder, get_heads
+from kerasfusion.schema import Task
 from kerasfusion.training.gradient_cache import GradientCache
 
 SMALL = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 8}
@@ -20,7 +20,7 @@ def trained(schema, batch, make, dropout, eagerly):
     """The model and what it logged in two steps that go down the gradients."""
     keras.utils.set_random_seed(0)
     model = dual_encoder(schema, dropout=dropout, **SMALL)
-    twin, (head,) = make(model), heads_of(model).values()
+    twin, (head,) = make(model), get_heads(model).values()
     metrics = {"match": head.metrics_for()}
     twin.compile(keras.optimizers.SGD(1.0), {"match": head.loss()}, weighted_metrics=metrics, run_eagerly=eagerly)
     numbers = np.array([[0, 0], [0, 0], *([i, i] for i in range(2, B))], "int32")
@@ -33,9 +33,9 @@ def trained(schema, batch, make, dropout, eagerly):
 @pytest.mark.parametrize("dropout, eagerly", [(0.0, False), (0.5, True)])
 def test_parts_give_the_gradients_of_the_whole(tiny_schema, rows_for, dropout, eagerly):
     schema = dataclasses.replace(tiny_schema, tasks=(Task("match", "match", "photo"),))
-    pictures, texts = rows_for(schema.only("image"), B), rows_for(schema.only("text"), B * K)
-    batch = {**pictures, **{k: v.reshape(B, K, *v.shape[1:]) for k, v in texts.items()}}
-    # Parts of 3, 3 and 1 pictures; with dropout, one part of all: what it drops is drawn as for the whole.
+    images, texts = rows_for(schema.only("image"), B), rows_for(schema.only("text"), B * K)
+    batch = {**images, **{k: v.reshape(B, K, *v.shape[1:]) for k, v in texts.items()}}
+    # Parts of 3, 3 and 1 images; with dropout, one part of all: what it drops is drawn as for the whole.
     rows = 3 if not dropout else B
     whole, expected = trained(schema, batch, contrastive, dropout, eagerly)
     parts, found = trained(schema, batch, lambda m: GradientCache(m, rows), dropout, eagerly)
@@ -49,9 +49,9 @@ def test_parts_give_the_gradients_of_the_whole(tiny_schema, rows_for, dropout, e
 def test_a_label_has_no_use_for_it(tmp_path):
     frame = pd.DataFrame({"description": list("abcdef") * 4, "color": ["red", "green", "blue"] * 8})
     data = kf.data.load(frame, text="description", label="color")
-    recipe = kf.training.Recipe(rows_at_once=8)
+    recipe = kf.training.TrainingConfig(rows_at_once=8)
     model = kf.create_model("text_only", data.schema, units=4)
     with pytest.raises(ValueError, match="rows_at_once is for a match"):
         kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, tmp_path)
     with pytest.raises(ValueError, match="rows_at_once must be at least 1"):
-        kf.training.Recipe(rows_at_once=0)
+        kf.training.TrainingConfig(rows_at_once=0)

@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from kerasfusion.training import Recipe, processor_time
-from kerasfusion.training.processor_time import plan_epochs, some_pictures
+from kerasfusion.training import TrainingConfig, processor_time
+from kerasfusion.training.processor_time import plan_epochs, some_images
 
 
 class Rows:
-    """What is used of `Examples`: rows of pictures."""
+    """What is used of `Examples`: rows of images."""
 
-    def __init__(self, pictures):
-        self.images = {"image": np.asarray(pictures)}
+    def __init__(self, images):
+        self.images = {"image": np.asarray(images)}
 
     def __len__(self):
         return len(self.images["image"])
@@ -18,13 +18,13 @@ class Rows:
         return Rows(self.images["image"][rows])
 
 
-def test_some_pictures_with_all_their_rows():
+def test_some_images_with_all_their_rows():
     rows = Rows(np.repeat(np.arange(50), 3))
-    some = some_pictures(rows, 10)
+    some = some_images(rows, 10)
     assert len(some) == 30 and len(np.unique(some.images["image"])) == 10
-    np.testing.assert_array_equal(some.images["image"], some_pictures(rows, 10).images["image"])
-    assert set(some.images["image"]) != set(some_pictures(rows, 10, seed=1).images["image"])
-    assert some_pictures(rows, 50) is rows
+    np.testing.assert_array_equal(some.images["image"], some_images(rows, 10).images["image"])
+    assert set(some.images["image"]) != set(some_images(rows, 10, seed=1).images["image"])
+    assert some_images(rows, 50) is rows
 
 
 @pytest.mark.parametrize(
@@ -44,5 +44,5 @@ def test_plan(monkeypatch, tmp_path, seconds, epochs, share):
 
     monkeypatch.setattr(processor_time, "fit", fit)
     train, validation = Rows(np.repeat(np.arange(3200), 10)), Rows(np.repeat(np.arange(3200), 2))
-    found = plan_epochs("model", train, validation, Recipe(seed=4), seconds, tmp_path)
+    found = plan_epochs("model", train, validation, TrainingConfig(seed=4), seconds, tmp_path)
     assert found == (epochs, pytest.approx(share))

@@ -12,7 +12,7 @@ from tables import color_table
 import kerasfusion as kf
 from kerasfusion.training import checkpoint, fit
 from kerasfusion.training.callbacks import SaveBest
-from kerasfusion.training.interruption import Interruption
+from kerasfusion.training.signals import Interruption
 
 
 class Killed(BaseException):
@@ -31,7 +31,9 @@ def train(data, out, resume=False, image_encoder="small_cnn", **recipe):
     keras.utils.set_random_seed(0)
     # The seeds of dropout must come back too.
     model = kf.create_model("classifier_sum", data.schema, units=16, dropout=0.3, image_encoder=image_encoder)
-    recipe = kf.training.Recipe(**{"epochs": 3, "batch_size": 4, "learning_rate": 1e-3, "patience": None, **recipe})
+    recipe = kf.training.TrainingConfig(
+        **{"epochs": 3, "batch_size": 4, "learning_rate": 1e-3, "patience": None, **recipe}
+    )
     cost = fit(model, data.splits["train"], data.splits["validation"], recipe, out, resume=resume)
     return model, cost
 

@@ -8,11 +8,11 @@ import pytest
 from tables import color_table
 
 import kerasfusion as kf
-from kerasfusion.layers import Bottleneck, TransformerBlock
-from kerasfusion.models import fused, heads_of
+from kerasfusion.layers import Adapter, TransformerBlock
+from kerasfusion.models import fusion_model, get_heads
 from kerasfusion.serving import verify
 from kerasfusion.serving.exporting import export_model
-from kerasfusion.transfer import bottlenecks, lora, merge
+from kerasfusion.transfer import add_adapters, enable_lora, merge_lora
 
 BLOCK = "encode_text/block_0"
 SMALL = {
@@ -24,7 +24,7 @@ SMALL = {
 
 @pytest.fixture
 def model(tiny_schema):
-    return fused(tiny_schema, **SMALL)
+    return fusion_model(tiny_schema, **SMALL)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def values(model):
 def train(model, batch):
     """Three large steps; returns the paths of the weights that changed."""
     before = values(model)
-    loss = {task: head.loss() for task, head in heads_of(model).items()}
+    loss = {task: head.loss() for task, head in get_heads(model).items()}
     model.compile(keras.optimizers.Adam(0.1), loss, run_eagerly=True)
     labels = {"label": np.arange(6) % 3}
     model.fit(batch, labels, epochs=3, verbose=0)
@@ -58,7 +58,7 @@ def reloaded(model, folder):
 def test_lora_learns_alone_and_is_merged(model, batch, tiny_schema, tmp_path):
     start = outputs(model, batch)
     count = model.count_params()
-    found = lora(model, 2, f"{BLOCK}/*")
+    found = enable_lora(model, 2, f"{BLOCK}/*")
     np.testing.assert_array_equal(outputs(model, batch), start)
     assert sorted(path.removeprefix(f"{BLOCK}/") for path in found.layers) == [
         "attention/attention_output",
@@ -81,12 +81,12 @@ def test_lora_learns_alone_and_is_merged(model, batch, tiny_schema, tmp_path):
     after = outputs(model, batch)
     assert np.abs(after - start).max() > 0.1
 
-    plain = merge(model)
+    plain = merge_lora(model)
     assert [weight.path for weight in plain.weights] == [
-        weight.path for weight in fused(tiny_schema, **SMALL).weights
+        weight.path for weight in fusion_model(tiny_schema, **SMALL).weights
     ]
-    assert len(plain.trainable_weights) == len(fused(tiny_schema, **SMALL).trainable_weights)
-    assert merge(plain) is plain
+    assert len(plain.trainable_weights) == len(fusion_model(tiny_schema, **SMALL).trainable_weights)
+    assert merge_lora(plain) is plain
     np.testing.assert_allclose(outputs(plain, batch), after, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(outputs(model, batch), after)
     for saved in (plain, model):
@@ -100,19 +100,19 @@ def test_by_hand():
     inputs = keras.Input((3,))
     hidden = keras.layers.Dense(4, name="hidden")(inputs)
     model = keras.Model(inputs, {"label": keras.layers.Dense(2, name="head")(hidden)})
-    found = lora(model, 2, "hid*", alpha=1)
+    found = enable_lora(model, 2, "hid*", alpha=1)
     assert (found.layers, found.trained, found.total) == (("hidden",), 2 * 3 + 2 * 4 + 10, 16 + 10 + 14)
     layer = model.get_layer("hidden")
     kernel, a, b = (np.array(w) for w in (layer._kernel, layer.lora_kernel_a, layer.lora_kernel_b))
     layer.lora_kernel_b.assign(b + 1)
-    plain = merge(model).get_layer("hidden")
+    plain = merge_lora(model).get_layer("hidden")
     assert not plain.lora_enabled and plain.lora_rank is None
     np.testing.assert_allclose(plain.kernel, kernel + 0.5 * a @ np.ones((2, 4)), rtol=1e-5)
 
 
 def test_bottlenecks_learn_alone_and_are_saved(model, batch, tiny_schema, tmp_path):
     start = outputs(model, batch)
-    found = bottlenecks(model, 3)
+    found = add_adapters(model, 3)
     np.testing.assert_array_equal(outputs(model, batch), start)
     each = 8 * 3 + 3 + 3 * 8 + 8
     assert found.layers == (BLOCK,) and found.trained == 2 * each + 27
@@ -123,20 +123,20 @@ def test_bottlenecks_learn_alone_and_are_saved(model, batch, tiny_schema, tmp_pa
     assert np.abs(after - start).max() > 0.1
     np.testing.assert_array_equal(outputs(reloaded(model, tmp_path), batch), after)
     # Low-rank changes besides: the bottlenecks learn on, and are left when the others are merged.
-    both = lora(model, 2, f"{BLOCK}/expand")
+    both = enable_lora(model, 2, f"{BLOCK}/expand")
     assert both.trained == found.trained + 2 * (8 + 32)
     assert {f"{BLOCK}/expand/lora_kernel_b", "attention_bottleneck/up/kernel"} < train(model, batch)
     after = outputs(model, batch)
-    plain = merge(model)
+    plain = merge_lora(model)
     np.testing.assert_allclose(outputs(plain, batch), after, rtol=1e-5, atol=1e-6)
     assert plain.get_layer("encode_text").blocks[0].attention_bottleneck.units == 3
 
 
 @pytest.mark.slow
 def test_a_merged_model_is_exported(model, batch, tiny_schema, tmp_path):
-    lora(model, 1)
+    enable_lora(model, 1)
     train(model, batch)
-    plain = merge(model)
+    plain = merge_lora(model)
     white = keras.utils.array_to_img(np.full((16, 16, 3), 255), scale=False)
     white.save(tmp_path / "white.png")
     raw = {"text": [b"a b", b"c"], "image_bytes": [(tmp_path / "white.png").read_bytes()] * 2}
@@ -159,7 +159,7 @@ def test_a_run_that_starts_from_another(tmp_path):
         "image_encoder": "small_cnn",
         "units": 8,
     }
-    recipe = kf.training.Recipe(epochs=1)
+    recipe = kf.training.TrainingConfig(epochs=1)
     parent = kf.train(first, "classifier_concat", tmp_path / "parent", recipe, baselines=False, **changes)
     said = []
     run = kf.train(
@@ -170,7 +170,7 @@ def test_a_run_that_starts_from_another(tmp_path):
         baselines=False,
         say=said.append,
         init_from=parent.path,
-        lora=2,
+        enable_lora=2,
         **changes,
     )
     assert any("Weights from" in line and "copied" in line for line in said)
@@ -186,7 +186,7 @@ def test_a_run_that_starts_from_another(tmp_path):
         kf.train(second, "classifier_concat", tmp_path / "other", recipe, init_from=tmp_path / "nowhere")
     assert not (tmp_path / "other").exists()
     with pytest.raises(ValueError, match="say which by init_from"):
-        kf.train(second, "classifier_concat", tmp_path / "other", recipe, lora=2)
+        kf.train(second, "classifier_concat", tmp_path / "other", recipe, enable_lora=2)
     with pytest.raises(ValueError, match="say which by lora"):
         kf.train(second, "classifier_concat", tmp_path / "other", recipe, init_from=parent.path, lora_budget=1)
 
@@ -196,14 +196,14 @@ def test_frozen_normalization_keeps_its_statistics():
     x = keras.layers.Dense(3, name="dense")(inputs)
     x = keras.layers.BatchNormalization(name="normalization")(x)
     model = keras.Model(inputs, {"label": keras.layers.Dense(2, name="head")(x)})
-    lora(model, 1)
+    enable_lora(model, 1)
     before = np.array(model.get_layer("normalization").moving_mean)
     model(np.ones((4, 3), "float32"), training=True)
     np.testing.assert_array_equal(model.get_layer("normalization").moving_mean, before)
 
 
 def test_bottleneck_by_hand():
-    layer = Bottleneck(2)
+    layer = Adapter(2)
     x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
     np.testing.assert_array_equal(layer(x), x)
     down, _, up, _ = random = [np.random.default_rng(1).normal(size=w.shape) for w in layer.get_weights()]
@@ -227,24 +227,24 @@ def test_what_cannot_be_adapted(model):
     with pytest.raises(
         ValueError, match=r"the rank of encode_text/block_0/attention/query, 8 x 2 x 4, is from 1 to 4"
     ):
-        lora(model, 5, "*/query")
+        enable_lora(model, 5, "*/query")
     with pytest.raises(ValueError, match="not 0"):
-        lora(model, 0)
+        enable_lora(model, 0)
     with pytest.raises(
         ValueError, match=r"no layer matches 'block\*'; .* has .*encode_text/block_0/expand, .*fusion"
     ):
-        lora(model, 1, "block*")
+        enable_lora(model, 1, "block*")
     with pytest.raises(ValueError, match=r"no layer matches 'head_label\*'"):
-        lora(model, 1, "head_label*")
+        enable_lora(model, 1, "head_label*")
     with pytest.raises(ValueError, match="units for encode_text/block_0 are from 1 to 7, not 8"):
-        bottlenecks(model, 8)
+        add_adapters(model, 8)
     with pytest.raises(ValueError, match=r"no layer matches 'fusion'; .* has encode_text/block_0"):
-        bottlenecks(model, 2, "fusion")
+        add_adapters(model, 2, "fusion")
     # Nothing was frozen by what was refused.
     assert model.get_layer("fusion").projection.kernel.trainable
-    lora(model, 1)
+    enable_lora(model, 1)
     with pytest.raises(ValueError, match=r"has an adapter already; merge\(model\)"):
-        lora(model, 1)
-    bottlenecks(model, 2)
+        enable_lora(model, 1)
+    add_adapters(model, 2)
     with pytest.raises(ValueError, match="encode_text/block_0 has some already"):
-        bottlenecks(model, 2)
+        add_adapters(model, 2)

@@ -10,10 +10,10 @@ import tensorflow as tf
 from sklearn.linear_model import Ridge
 
 import kerasfusion as kf
-from kerasfusion.data.schema import Schema, Task
-from kerasfusion.layers import FilledIn, TagsAsWords
-from kerasfusion.models import fused, heads_of
-from kerasfusion.transfer import append_tags, fill_in
+from kerasfusion.layers import ModalityImputer, TagTokenAppender
+from kerasfusion.models import fusion_model, get_heads
+from kerasfusion.schema import Schema, Task
+from kerasfusion.transfer import append_tags, impute_modality
 
 SMALL = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 6}
 TAGS = Task("tags", "tags", "tags", ("a", "big red", "z"))
@@ -28,16 +28,16 @@ def without(batch, *names):
 
 
 def test_tags_are_written_behind_the_words_the_likeliest_first():
-    layer = TagsAsWords([[7, 0], [8, 9], [5, 0]], most=2)
+    layer = TagTokenAppender([[7, 0], [8, 9], [5, 0]], most=2)
     ids = np.array([[4, 6, 0], [4, 6, 6], [0, 0, 0], [4, 0, 0]], "int32")
     logits = np.array([[1.0, 2.0, 0.5], [-1, -2, 3], [1, -1, -1], [5, 5, 5]], "float32")
     found = layer(ids, logits, np.array([True, True, True, False]))
     expected = [[4, 6, 8, 9, 7, 0, 0], [4, 6, 6, 5, 0, 0, 0], [7, 0, 0, 0, 0, 0, 0], [4, 0, 0, 0, 0, 0, 0]]
     np.testing.assert_array_equal(found, expected)
     # Of classes the likeliest, be it likely or not.
-    one = TagsAsWords([[7, 0], [8, 9], [5, 0]], exclusive=True)
+    one = TagTokenAppender([[7, 0], [8, 9], [5, 0]], exclusive=True)
     np.testing.assert_array_equal(one(ids[:1], -logits[:1], np.array([True])), [[4, 6, 5, 0, 0]])
-    again = TagsAsWords.from_config(layer.get_config())
+    again = TagTokenAppender.from_config(layer.get_config())
     np.testing.assert_array_equal(again(ids, logits, np.array([True, True, True, False])), expected)
     symbolic = layer(keras.Input((3,), dtype="int32"), keras.Input((3,)), keras.Input((), dtype="bool"))
     assert symbolic.shape == (None, 7) and symbolic.dtype == "int32"
@@ -45,8 +45,8 @@ def test_tags_are_written_behind_the_words_the_likeliest_first():
 
 @pytest.fixture
 def tagger(tiny_schema):
-    """Its logits are the same for any picture: "big red", then "a"."""
-    model = fused(Schema(tiny_schema.only("image").features, (TAGS,)), **SMALL)
+    """Its logits are the same for any image: "big red", then "a"."""
+    model = fusion_model(Schema(tiny_schema.only("image").features, (TAGS,)), **SMALL)
     kernel = model.get_layer("head_tags").get_weights()[0]
     model.get_layer("head_tags").set_weights([0 * kernel, np.array([1, 2, -1])])
     return model
@@ -57,13 +57,13 @@ def test_a_reader_reads_what_the_tagger_sees(tiny_schema, rows_for, tagger, tmp_
 
     def build(schema):
         seen.append(schema)
-        return fused(schema, **SMALL)
+        return fusion_model(schema, **SMALL)
 
     model = append_tags(tagger, TAGS, tiny_schema, build, most=2)
     (longer,) = seen[0].of_kind("text")
     assert (longer.vocabulary, longer.length) == ((*"abcdefghi", "big", "red", "z"), 6 + 2 * 2)
     assert {name: tensor.shape for name, tensor in model.input.items()} == {
-        name: tensor.shape for name, tensor in kf.models.model_inputs(tiny_schema).items()
+        name: tensor.shape for name, tensor in kf.models.make_inputs(tiny_schema).items()
     }
     # "a" is word 4, "big" and "red" are 13 and 14: what the reader alone says of the texts with these words.
     batch = rows_for(tiny_schema, 5)
@@ -75,7 +75,7 @@ def test_a_reader_reads_what_the_tagger_sees(tiny_schema, rows_for, tagger, tmp_
     longer_ids = np.array([row + [0] * (10 - len(row)) for row in words], "int32")
     expected = outputs(reader, {**batch, "text": longer_ids})
     np.testing.assert_allclose(outputs(model, batch), expected, rtol=1e-5, atol=1e-6)
-    # A row without a text has words all the same; without a picture nothing is written.
+    # A row without a text has words all the same; without an image nothing is written.
     bare = {**without(batch, "text"), "text": 0 * batch["text"]}
     only_tags = np.tile(np.array([13, 14, 4] + [0] * 7, "int32"), (5, 1))
     expected = outputs(reader, {**batch, "text": only_tags})
@@ -85,7 +85,7 @@ def test_a_reader_reads_what_the_tagger_sees(tiny_schema, rows_for, tagger, tmp_
     expected = outputs(reader, {**blind, "text": unchanged})
     np.testing.assert_allclose(outputs(model, blind), expected, rtol=1e-5, atol=1e-6)
 
-    assert list(heads_of(model)) == ["label"]
+    assert list(get_heads(model)) == ["label"]
     trained = {weight.path.split("/")[0] for weight in model.trainable_variables}
     assert trained == {"encode_text", "encode_image", "fusion", "head_label"}
     model.save(tmp_path / "reader.keras")
@@ -103,10 +103,10 @@ def test_taggers_that_do_not_fit(tiny_schema, tagger):
     with pytest.raises(ValueError, match="the rows have 0 texts"):
         append_tags(tagger, TAGS, tiny_schema.only("image"), build)
     larger = Schema((tiny_schema["text"], dataclasses.replace(tiny_schema["image"], size=(24, 24))), ())
-    with pytest.raises(ValueError, match=r"takes image \(16, 16, 3\), and the pictures .* are image \(24, 24, 3\)"):
+    with pytest.raises(ValueError, match=r"takes image \(16, 16, 3\), and the images .* are image \(24, 24, 3\)"):
         append_tags(tagger, TAGS, larger, build)
-    reading = fused(Schema(tiny_schema.features, (TAGS,)), **SMALL)
-    with pytest.raises(ValueError, match=r"takes text \(6,\) and image .* on the picture alone"):
+    reading = fusion_model(Schema(tiny_schema.features, (TAGS,)), **SMALL)
+    with pytest.raises(ValueError, match=r"takes text \(6,\) and image .* on the image alone"):
         append_tags(reading, TAGS, tiny_schema, build)
 
 
@@ -123,7 +123,7 @@ def at_once(monkeypatch):
     monkeypatch.setattr("kerasfusion.transfer.features.predict_logits", predict)
 
 
-class Pictures:
+class Images:
     """A bank of given pixels."""
 
     def __init__(self, pixels):
@@ -135,13 +135,13 @@ class Pictures:
 
 @pytest.fixture
 def pairs(tiny_schema, rows_for):
-    """Twelve rows; the first has no picture, the second no text."""
+    """Twelve rows; the first has no image, the second no text."""
     batch = rows_for(tiny_schema, 12)
     text, places = batch["text"].copy(), np.arange(12, dtype="int32")
     text[1], places[0] = 0, -1
     examples = kf.data.Examples(
         tiny_schema, pd.DataFrame(index=range(12)), {"text": text}, {}, {}, {"image": places},
-        {"image": Pictures(batch["image"])}, {}, {},
+        {"image": Images(batch["image"])}, {}, {},
     )  # fmt: skip
     return examples, {**batch, "text": text}
 
@@ -152,9 +152,9 @@ def vector(model, name, batch):
 
 def test_missing_vectors_are_predicted_from_the_other(tiny_schema, pairs, at_once, tmp_path):
     examples, batch = pairs
-    model = fused(tiny_schema, **SMALL)
-    once = fill_in(model, examples, missing="image", given="text", alpha=0.1)
-    filled = fill_in(once, examples, missing="text", given="image", alpha=0.1)
+    model = fusion_model(tiny_schema, **SMALL)
+    once = impute_modality(model, examples, missing="image", given="text", alpha=0.1)
+    filled = impute_modality(once, examples, missing="text", given="image", alpha=0.1)
     vectors = {name: vector(model, name, batch) for name in ("text", "image")}
     fusion, head, there = model.get_layer("fusion"), model.get_layer("head_label"), np.ones(12, bool)
 
@@ -180,10 +180,12 @@ def test_missing_vectors_are_predicted_from_the_other(tiny_schema, pairs, at_onc
     np.testing.assert_allclose(head(fused_vector(blind)), outputs(filled, blind), rtol=1e-5, atol=1e-6)
 
 
-def test_a_text_with_tags_predicts_a_picture_by_its_own_words_alone(tiny_schema, pairs, tagger, at_once):
+def test_a_text_with_tags_predicts_a_image_by_its_own_words_alone(tiny_schema, pairs, tagger, at_once):
     examples, batch = pairs
-    model = append_tags(tagger, TAGS, tiny_schema, lambda schema: fused(schema, **SMALL))
-    predict = fill_in(model, examples, missing="image", given="text", alpha=0.1).get_layer("fill_in_image").dense
+    model = append_tags(tagger, TAGS, tiny_schema, lambda schema: fusion_model(schema, **SMALL))
+    predict = (
+        impute_modality(model, examples, missing="image", given="text", alpha=0.1).get_layer("fill_in_image").dense
+    )
     words = vector(model, "text", {"text": np.pad(batch["text"], ((0, 0), (0, 6)))})
     ridge = Ridge(0.1).fit(words[2:], vector(model, "image", batch)[2:])
     np.testing.assert_allclose(predict.bias, ridge.intercept_, rtol=1e-4, atol=1e-5)
@@ -192,18 +194,18 @@ def test_a_text_with_tags_predicts_a_picture_by_its_own_words_alone(tiny_schema,
 
 def test_what_cannot_be_filled_in(tiny_schema, pairs):
     examples, _ = pairs
-    model = fused(tiny_schema, **SMALL)
-    with pytest.raises(ValueError, match="'picture' from 'text' is not possible; there are text, image"):
-        fill_in(model, examples, missing="picture", given="text")
+    model = fusion_model(tiny_schema, **SMALL)
+    with pytest.raises(ValueError, match="'image' from 'text' is not possible; there are text, image"):
+        impute_modality(model, examples, missing="image", given="text")
     with pytest.raises(ValueError, match="no row has both image and text"):
-        fill_in(model, examples.take([0, 1]), missing="image", given="text")
-    attending = fused(tiny_schema, **{**SMALL, "fusion": "stacked_attention"})
+        impute_modality(model, examples.take([0, 1]), missing="image", given="text")
+    attending = fusion_model(tiny_schema, **{**SMALL, "fusion": "stacked_attention"})
     with pytest.raises(ValueError, match="no fusion that takes 'image' as one vector"):
-        fill_in(attending, examples, missing="image", given="text")
+        impute_modality(attending, examples, missing="image", given="text")
 
 
 def test_filled_in_by_hand():
-    layer = FilledIn()
+    layer = ModalityImputer()
     vector, other = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), np.array([[1.0], [10.0], [0.0]])
     there, other_there = np.array([True, False, False]), np.array([False, True, False])
     layer.build((None, 2), (None, 1), (None,), (None,))

@@ -10,9 +10,9 @@ from tables import color_table
 
 import kerasfusion as kf
 from kerasfusion.layers import BilinearKnowledge
-from kerasfusion.losses import SoftTargets
-from kerasfusion.models import fused, image_major
-from kerasfusion.transfer import cut, taught
+from kerasfusion.losses import DistillationLoss
+from kerasfusion.models import fusion_model, image_major
+from kerasfusion.transfer import distill, feature_extractor
 from kerasfusion.transfer.distillation import FEATURES
 
 IMAGE = {"name": "small_cnn", "filters": (4,)}
@@ -22,7 +22,7 @@ IMAGE = {"name": "small_cnn", "filters": (4,)}
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("colors")
     table = color_table(folder)[["photo", "description", "color"]]
-    # The text says which color the picture has.
+    # The text says which color the image has.
     table["description"] = "a " + table["color"] + " thing"
     table["split"] = ["train"] * 40 + ["validation"] * 10 + ["test"] * 10
     table.attrs.update(folder=str(folder))
@@ -30,14 +30,14 @@ def data(tmp_path_factory):
 
 
 def network(schema, **changes):
-    return fused(schema, **{"text_encoder": "average", "image_encoder": IMAGE, "units": 8, **changes})
+    return fusion_model(schema, **{"text_encoder": "average", "image_encoder": IMAGE, "units": 8, **changes})
 
 
 def outputs(model, examples):
     """What it gives for all rows, without the cost of `predict`."""
     features = [feature for feature in examples.schema.features if feature.name in model.input]
-    examples = examples.with_features(kf.data.Schema(features, examples.schema.tasks))
-    (x, *_) = next(iter(kf.data.Batches(examples, len(examples)).dataset()))
+    examples = examples.with_features(kf.Schema(features, examples.schema.tasks))
+    (x, *_) = next(iter(kf.data.BatchedDataset(examples, len(examples)).dataset()))
     return {task: np.array(found) for task, found in model(x).items()}
 
 
@@ -45,18 +45,18 @@ def test_soft_targets_by_hand():
     teacher, student = np.array([[2.0, 0.0], [0.0, 0.0]]), np.array([[0.0, 2.0], [0.0, 0.0]])
     p = np.exp([1.0, 0.0]) / np.exp([1.0, 0.0]).sum()
     expected = 4 * (p[0] * np.log(p[0] / p[1]) + p[1] * np.log(p[1] / p[0]))
-    np.testing.assert_allclose(SoftTargets(2.0, reduction=None)(teacher, student), [expected, 0.0], rtol=1e-5)
-    loss = SoftTargets(2.0)
+    np.testing.assert_allclose(DistillationLoss(2.0, reduction=None)(teacher, student), [expected, 0.0], rtol=1e-5)
+    loss = DistillationLoss(2.0)
     np.testing.assert_allclose(loss(teacher, student, np.array([1.0, 0.0])), expected, rtol=1e-5)
     # A tag by itself: 2 is a choice of two with these odds. Of several tags it is the mean.
     for tags in (1, 2, 20):
         pairs = np.zeros((1, tags)), np.zeros((1, tags))
         pairs[0][0, 0], pairs[1][0, 0] = 2.0, -2.0
-        np.testing.assert_allclose(SoftTargets(2.0, exclusive=False)(*pairs), expected / tags, rtol=1e-5)
+        np.testing.assert_allclose(DistillationLoss(2.0, exclusive=False)(*pairs), expected / tags, rtol=1e-5)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
     assert (again.temperature, again.exclusive) == (2.0, True)
     with pytest.raises(ValueError, match="above 0, not 0"):
-        SoftTargets(0)
+        DistillationLoss(0)
 
 
 @pytest.mark.parametrize("kind", ["binary", "classes", "tags"])
@@ -74,7 +74,7 @@ def test_a_teacher_weighs_what_labels_weigh(kind):
         sure = 40.0 * (2 * labels - 1)
         head = keras.losses.BinaryCrossentropy(from_logits=True)
     gradients = []
-    for loss, target in ((head, labels), (SoftTargets(1.0, exclusive=kind == "classes"), sure)):
+    for loss, target in ((head, labels), (DistillationLoss(1.0, exclusive=kind == "classes"), sure)):
         with tf.GradientTape() as tape:
             cost = loss(target, student)
         gradients.append(tape.gradient(cost, student.value))
@@ -85,14 +85,14 @@ def test_an_image_only_student_learns_without_labels_from_a_teacher_that_reads(d
     train, validation, test = (data.splits[name] for name in ("train", "validation", "test"))
     teacher = network(data.schema.only("text"))
     # It knows the three sentences by heart.
-    sentences = outputs(cut(teacher, "fusion"), train)["features"]
+    sentences = outputs(feature_extractor(teacher, "fusion"), train)["features"]
     kernel = np.linalg.pinv(sentences) @ (4 * np.eye(3)[train.labels["label"]] - 1)
     teacher.get_layer("head_label").set_weights([kernel, np.zeros(3)])
     # No row has a label, so all that the student can know comes from the teacher.
     splits = [dataclasses.replace(s, weights={"label": 0 * s.weights["label"]}) for s in (train, validation)]
     student = network(data.schema.only("image"))
     paths = [weight.path for weight in student.weights]
-    twin, splits = taught(student, teacher, splits, features=("encode_image", "fusion"))
+    twin, splits = distill(student, teacher, splits, features=("encode_image", "fusion"))
     said = outputs(teacher, train)["label"]
     np.testing.assert_allclose(splits[0].labels["label_by_teacher"], said, atol=1e-5)
     np.testing.assert_array_equal(said.argmax(axis=1), train.labels["label"])
@@ -103,7 +103,7 @@ def test_an_image_only_student_learns_without_labels_from_a_teacher_that_reads(d
         FEATURES: 0.5,
     }
     before = outputs(student, test)["label"].argmax(axis=1) == test.labels["label"]
-    recipe = kf.training.Recipe(epochs=4, batch_size=2, learning_rate=0.03, patience=None)
+    recipe = kf.training.TrainingConfig(epochs=4, batch_size=2, learning_rate=0.03, patience=None)
     cost = kf.training.fit(twin, *splits, recipe, tmp_path / "student")
     after = outputs(student, test)["label"].argmax(axis=1) == test.labels["label"]
     assert before.mean() < 0.8 and after.mean() == 1.0
@@ -117,13 +117,13 @@ def test_an_image_only_student_learns_without_labels_from_a_teacher_that_reads(d
     np.testing.assert_array_equal(outputs(again, test)["label"], outputs(student, test)["label"])
 
 
-def test_batches_of_pictures_with_several_texts(data):
-    """The twin of the twin: rows of one picture each, and those with their pictures kept together."""
+def test_batches_of_images_with_several_texts(data):
+    """The twin of the twin: rows of one image each, and those with their images kept together."""
     student, teacher = network(data.schema), network(data.schema)
-    twin, (rows,) = taught(student, teacher, [data.splits["test"]])
+    twin, (rows,) = distill(student, teacher, [data.splits["test"]])
     assert sorted(twin.output) == ["label", "label_by_teacher"]
-    one = next(iter(kf.data.Batches(rows, 10).dataset()))
-    together = next(iter(kf.data.Batches(rows, 10, image_major=True).dataset()))
+    one = next(iter(kf.data.BatchedDataset(rows, 10).dataset()))
+    together = next(iter(kf.data.BatchedDataset(rows, 10, image_major=True).dataset()))
     assert together[1]["label_by_teacher"].shape == (10, 1, 3)
     np.testing.assert_array_equal(together[1]["label_by_teacher"][:, 0], one[1]["label_by_teacher"])
     np.testing.assert_allclose(
@@ -133,9 +133,9 @@ def test_batches_of_pictures_with_several_texts(data):
 
 def test_classes_go_by_their_names(data):
     other = dataclasses.replace(data.schema["label"], classes=data.schema["label"].classes[::-1])
-    schema = kf.data.Schema(data.schema.features, (other,))
+    schema = kf.Schema(data.schema.features, (other,))
     teacher = network(schema)
-    _, (rows,) = taught(network(data.schema), teacher, [data.splits["test"]], schema)
+    _, (rows,) = distill(network(data.schema), teacher, [data.splits["test"]], schema)
     said = outputs(teacher, data.splits["test"])["label"]
     np.testing.assert_allclose(rows.labels["label_by_teacher"], said[:, ::-1], atol=1e-5)
 
@@ -146,10 +146,10 @@ def test_what_cannot_be_taught(data):
 
     def refused(match, teacher_schema, rows=splits, **options):
         with pytest.raises(ValueError, match=match):
-            taught(student, network(teacher_schema), rows, teacher_schema, **options)
+            distill(student, network(teacher_schema), rows, teacher_schema, **options)
 
     def schema(**changes):
-        return kf.data.Schema(data.schema.features, (dataclasses.replace(label, **changes),))
+        return kf.Schema(data.schema.features, (dataclasses.replace(label, **changes),))
 
     refused(
         r"'label' \(classes\) is not the student's \(classes\); of its classes the teacher lacks \['red'\], and "

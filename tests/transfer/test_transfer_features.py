@@ -7,8 +7,8 @@ from tables import color_table
 
 import kerasfusion as kf
 from kerasfusion.evaluation import predict_logits
-from kerasfusion.models import fused
-from kerasfusion.transfer import add_features, cut, extract, head_on, train_head
+from kerasfusion.models import fusion_model
+from kerasfusion.transfer import add_features, extract_features, feature_extractor, linear_probe, replace_head
 
 IMAGE = {"name": "small_cnn", "filters": (4,)}
 
@@ -17,7 +17,7 @@ IMAGE = {"name": "small_cnn", "filters": (4,)}
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("colors")
     table = color_table(folder).drop(columns=["tags", "patient", "shade", "age"])
-    table["photo"] = np.repeat(table["photo"][::2], 2).tolist()  # each picture is in two rows
+    table["photo"] = np.repeat(table["photo"][::2], 2).tolist()  # each image is in two rows
     table["color"] = np.repeat(table["color"][::2], 2).tolist()
     table["split"] = ["train"] * 40 + ["validation"] * 10 + ["test"] * 10
     table.attrs.update(folder=str(folder))
@@ -27,24 +27,24 @@ def data(tmp_path_factory):
 @pytest.fixture
 def parent(data):
     """It knows another task."""
-    schema = kf.data.Schema(data.schema.features, (kf.data.Task("sharp", "binary", "", ("no", "yes")),))
-    return fused(schema, text_encoder="average", image_encoder=IMAGE, units=8)
+    schema = kf.Schema(data.schema.features, (kf.Task("sharp", "binary", "", ("no", "yes")),))
+    return fusion_model(schema, text_encoder="average", image_encoder=IMAGE, units=8)
 
 
 def batch(data, rows=6):
-    return next(iter(kf.data.Batches(data.splits["train"], rows).dataset()))[0]
+    return next(iter(kf.data.BatchedDataset(data.splits["train"], rows).dataset()))[0]
 
 
 def test_a_cut_has_the_layer_and_the_inputs_it_needs(data, parent):
-    part, x = cut(parent, "encode_image"), batch(data)
+    part, x = feature_extractor(parent, "encode_image"), batch(data)
     assert sorted(part.input) == ["image", "image_present"]
     vectors = parent.get_layer("encode_image")(x["image"])["pooled"]
     np.testing.assert_array_equal(part({name: x[name] for name in part.input})["features"], vectors)
     assert part.get_layer("encode_image") is parent.get_layer("encode_image")
-    assert sorted(cut(parent, "encode_text").input) == ["text", "text_present"]
-    assert len(cut(parent, "fusion").input) == 4
+    assert sorted(feature_extractor(parent, "encode_text").input) == ["text", "text_present"]
+    assert len(feature_extractor(parent, "fusion").input) == 4
     head = parent.get_layer("head_sharp")
-    fusion = np.array(cut(parent, "fusion")(x)["features"])
+    fusion = np.array(feature_extractor(parent, "fusion")(x)["features"])
     np.testing.assert_allclose(head(fusion), parent(x)["sharp"], rtol=1e-6)
 
 
@@ -54,23 +54,23 @@ def test_a_grid_is_averaged():
     model = keras.Model(inputs, {"label": keras.layers.Flatten()(grid)})
     x = np.random.default_rng(0).normal(size=(5, 4, 4, 3)).astype("float32")
     cells = np.array(model.get_layer("grid")(x))
-    found = cut(model, "grid")({"image": x, "image_present": np.ones(5)})["features"]
+    found = feature_extractor(model, "grid")({"image": x, "image_present": np.ones(5)})["features"]
     np.testing.assert_allclose(found, cells.mean(axis=(1, 2)), rtol=1e-5, atol=1e-6)
 
 
 def test_unknown_layers_and_lacking_inputs(data, parent):
     with pytest.raises(ValueError, match=r"has no layer 'encode_imgae'. Did you mean 'encode_image'"):
-        cut(parent, "encode_imgae")
+        feature_extractor(parent, "encode_imgae")
     with pytest.raises(ValueError, match=r"has no layer 'zzz'. It has .*encode_text.*fusion, head_sharp"):
-        cut(parent, "zzz")
+        feature_extractor(parent, "zzz")
     text_only = data.splits["test"].with_features(data.schema.only("text"))
     with pytest.raises(ValueError, match=r"'fusion' of .* needs image, which the rows lack"):
-        extract(parent, "fusion", text_only)
+        extract_features(parent, "fusion", text_only)
 
 
 def test_features_of_rows_and_as_a_feature(data, parent, monkeypatch):
     train, test = data.splits["train"], data.splits["test"]
-    found = extract(parent, "encode_image", train)
+    found = extract_features(parent, "encode_image", train)
     x = batch(data, 40)
     np.testing.assert_allclose(found, parent.get_layer("encode_image")(x["image"])["pooled"], rtol=1e-5, atol=1e-6)
     seen = []
@@ -81,13 +81,13 @@ def test_features_of_rows_and_as_a_feature(data, parent, monkeypatch):
 
     monkeypatch.setattr("kerasfusion.transfer.features.predict_logits", predict)
     train, test = add_features(parent, "encode_image", [train, test], name="seen")
-    assert seen == [20, 5]  # pictures, not rows
+    assert seen == [20, 5]  # images, not rows
     feature = train.schema["seen"]
     assert (feature.kind, feature.length, test.schema) == ("numbers", 8, train.schema)
     np.testing.assert_allclose(feature.mean, found.mean(axis=0), rtol=1e-5)
     np.testing.assert_array_equal(train.numbers["seen"], found)
-    # Features of pictures as input of a model that reads.
-    reader = fused(train.schema.only("text", "numbers"), text_encoder="average", units=4)
+    # Features of images as input of a model that reads.
+    reader = fusion_model(train.schema.only("text", "numbers"), text_encoder="average", units=4)
     assert sorted(reader.input) == ["seen", "seen_present", "text", "text_present"]
     assert predict_logits(reader, test)["label"].shape == (10, 3)
 
@@ -95,11 +95,11 @@ def test_features_of_rows_and_as_a_feature(data, parent, monkeypatch):
 def test_a_head_on_frozen_features(data, parent, tmp_path):
     train, validation, test = (data.splits[name] for name in ("train", "validation", "test"))
     before = parent.get_weights()
-    fresh = head_on(parent, "encode_image", data.schema)
+    fresh = replace_head(parent, "encode_image", data.schema)
     assert sorted(fresh.input) == ["image", "image_present"]
     assert fresh.get_layer("encode_image") is not parent.get_layer("encode_image")
-    recipe = kf.training.Recipe(epochs=4, batch_size=2, learning_rate=0.3, patience=None)
-    probe = train_head(parent, "encode_image", train, validation, recipe, tmp_path)
+    recipe = kf.training.TrainingConfig(epochs=4, batch_size=2, learning_rate=0.3, patience=None)
+    probe = linear_probe(parent, "encode_image", train, validation, recipe, tmp_path)
     for mine, theirs in zip(parent.get_weights(), before, strict=True):
         np.testing.assert_array_equal(mine, theirs)
     for mine, theirs in zip(
@@ -113,4 +113,4 @@ def test_a_head_on_frozen_features(data, parent, tmp_path):
     x = {name: batch(data)[name] for name in probe.input}
     np.testing.assert_array_equal(again(x)["label"], probe(x)["label"])
     with pytest.raises(ValueError, match="leave augment out"):
-        train_head(parent, "encode_image", train, validation, kf.training.Recipe(augment="light"), tmp_path)
+        linear_probe(parent, "encode_image", train, validation, kf.training.TrainingConfig(augment="light"), tmp_path)

@@ -1,4 +1,4 @@
-"""A captioner's decoder learns sentences without pictures, and keeps what it learned."""
+"""A captioner's decoder learns sentences without images, and keeps what it learned."""
 
 import dataclasses
 import importlib.util
@@ -10,10 +10,16 @@ from bert import bert_preset
 from tables import caption_table
 
 import kerasfusion as kf
-from kerasfusion.data.schema import Feature, Schema, Task
 from kerasfusion.decoders import DECODERS
-from kerasfusion.models import captioner, fused
-from kerasfusion.transfer import inherit, language_model, train_decoder, with_sentences, words_from_bert
+from kerasfusion.models import captioner, fusion_model
+from kerasfusion.schema import Feature, Schema, Task
+from kerasfusion.transfer import (
+    extend_vocabulary,
+    init_embeddings_from_bert,
+    language_model,
+    pretrain_decoder,
+    transfer_weights,
+)
 
 SMALL = {"image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 8}
 WORDS = ("a", "dog", "cat", "runs", "sleeps")
@@ -51,7 +57,7 @@ def test_words_of_captions_go_by_their_names(schema):
     (task,) = schema.tasks
     other = Schema(schema.features, (dataclasses.replace(task, vocabulary=("cat", "bird", "a")),))
     parent, model = (captioner(each, **SMALL) for each in (schema, other))
-    found = inherit(model, parent, other, schema).set_index("weight")
+    found = transfer_weights(model, parent, other, schema).set_index("weight")
     places = [0, 1, 2, 3, 4 + WORDS.index("cat"), 4 + WORDS.index("a")]
     for layer, name, axis in (("decoder", "embedding/embeddings", 0), ("head_caption", "logits/kernel", 1)):
         old, new = (
@@ -76,7 +82,7 @@ def data(tmp_path_factory):
 
 def test_sentences_bring_their_words(data):
     known = set(data.schema["caption"].vocabulary)
-    more, sentences = with_sentences(data, ["a dog over there", "a dog that runs and runs and runs"])
+    more, sentences = extend_vocabulary(data, ["a dog over there", "a dog that runs and runs and runs"])
     task = more.schema["caption"]
     assert set(task.vocabulary) == known | {"a", "dog", "that", "runs", "and"} and task.length == 7
     assert more.splits["test"].schema is more.schema
@@ -90,26 +96,26 @@ def test_sentences_bring_their_words(data):
     np.testing.assert_array_equal(sentences.weights["caption"], [1, 1])
     said = more.splits["test"].frame["caption"].iloc[0]
     assert words(more.splits["test"].labels["caption"][0])[1:4] == said.split()[:3]
-    few, _ = with_sentences(data, ["over over over"], max_words=1)
+    few, _ = extend_vocabulary(data, ["over over over"], max_words=1)
     assert few.schema["caption"].vocabulary == ("over",)
     with pytest.raises(ValueError, match="there are no sentences"):
-        with_sentences(data, [])
+        extend_vocabulary(data, [])
     numbers = dataclasses.replace(data, schema=Schema(data.schema.features, (Task("label", "number", "n"),)))
     with pytest.raises(ValueError, match=r"there are no captions; the tasks are \['number'\]"):
-        with_sentences(numbers, ["a"])
+        extend_vocabulary(numbers, ["a"])
 
 
 @pytest.mark.slow
 def test_the_decoder_learns_alone(data, tmp_path):
-    data, sentences = with_sentences(data, ["a dog runs"] * 24)
+    data, sentences = extend_vocabulary(data, ["a dog runs"] * 24)
     model = captioner(data.schema, **SMALL)
     before = {weight.path: np.array(weight) for weight in model.weights}
-    recipe = kf.training.Recipe(epochs=3, batch_size=4, learning_rate=0.05, patience=None)
-    cost = train_decoder(model, sentences, sentences.take(np.arange(8)), recipe, tmp_path / "language")
+    recipe = kf.training.TrainingConfig(epochs=3, batch_size=4, learning_rate=0.05, patience=None)
+    cost = pretrain_decoder(model, sentences, sentences.take(np.arange(8)), recipe, tmp_path / "language")
     assert cost["history"][-1]["val_loss"] < 0.2
     changed = {w.path for w in model.weights if not np.array_equal(w, before[w.path])}
     assert {path.split("/")[0] for path in changed} == {"decoder", "head_caption"}
-    # How it looks at pictures is learned from pictures; no more than weight decay touched it.
+    # How it looks at images is learned from images; no more than weight decay touched it.
     for weight in model.get_layer("decoder").weights:
         if "context_in/" in weight.path or "context_out/" in weight.path:
             np.testing.assert_allclose(weight, before[weight.path], rtol=1e-3)
@@ -121,7 +127,7 @@ def test_the_decoder_learns_alone(data, tmp_path):
 
 def test_what_has_no_decoder(tiny_schema):
     with pytest.raises(ValueError, match="writes no captions"):
-        language_model(fused(tiny_schema, text_encoder="average", **SMALL))
+        language_model(fusion_model(tiny_schema, text_encoder="average", **SMALL))
 
 
 @pytest.mark.hub
@@ -136,7 +142,7 @@ def test_word_vectors_of_a_bert(schema, tmp_path, width):
     table = model.get_layer("decoder").embedding.embeddings
     before = np.array(table)
     # Of "a dog cat runs sleeps" BERT lacks the cat.
-    assert words_from_bert(model, schema, preset) == 4
+    assert init_embeddings_from_bert(model, schema, preset) == 4
     after = np.array(table)
     np.testing.assert_array_equal(after[[0, 1, 2, 3, 6]], before[[0, 1, 2, 3, 6]])
     own = np.array(keras_hub.models.Backbone.from_preset(str(preset)).token_embedding.embeddings)
@@ -152,4 +158,4 @@ def test_word_vectors_of_a_bert(schema, tmp_path, width):
         np.testing.assert_allclose(shares, shares[0], rtol=1e-4)
     with pytest.raises(ValueError, match="has none of the 1 words"):
         other = Schema(schema.features, (dataclasses.replace(schema["caption"], vocabulary=("zebra",)),))
-        words_from_bert(captioner(other, decoder="gru", **SMALL), other, preset)
+        init_embeddings_from_bert(captioner(other, decoder="gru", **SMALL), other, preset)

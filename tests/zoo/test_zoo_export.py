@@ -10,9 +10,9 @@ import kerasfusion as kf
 from kerasfusion.serving.exporting import export_model
 from kerasfusion.zoo import get_entry, list_models
 
-EXAMPLES = {"text": [b"a b c", b"unheard-of", b""], "image_bytes": [png_bytes(0), b"no picture", png_bytes(1)]}
+EXAMPLES = {"text": [b"a b c", b"unheard-of", b""], "image_bytes": [png_bytes(0), b"no image", png_bytes(1)]}
 
-# A family is a file of the zoo. Of the dual encoders one is verified with its index, in tests/recipes.
+# A family is a file of the zoo. Of the dual encoders one is verified with its index, in tests/workflows.
 LABELLED = [name for name in list_models() if get_entry(name).task == "label"]
 FIRST = set({get_entry(name).builder.__module__: name for name in reversed(LABELLED)}.values())
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import kerasfusion as kf
-from kerasfusion.models import contrastive, heads_of
-from kerasfusion.training import Recipe
+from kerasfusion.models import contrastive, get_heads
+from kerasfusion.training import TrainingConfig
 from kerasfusion.training.compile import compile_model
 from kerasfusion.zoo import create_model, get_entry, list_models, register_model, registry
 
@@ -37,7 +37,7 @@ def test_every_model_builds_trains_saves_and_loads(name, schema_for, rows_for, t
         labels = np.roll(batch["caption"], -1, axis=1)
     assert before.shape == (*labels.shape, task.outputs) and before.dtype == "float32"
     trained = contrastive(model) if task.kind == "match" else model
-    compile_model(trained, heads_of(model), schema, Recipe(warmup=0.0, learning_rate=0.01), total_steps=2)
+    compile_model(trained, get_heads(model), schema, TrainingConfig(warmup=0.0, learning_rate=0.01), total_steps=2)
     trained.run_eagerly = name not in FIRST
     weights = {task.name: np.ones(8, "float32")}
     history = trained.fit(batch, {task.name: labels}, sample_weight=weights, batch_size=4, verbose=0)
@@ -108,7 +108,7 @@ def test_register(own_registry, tiny_schema):
 
         And more about it.
         """
-        return kf.models.fused(schema.only("text"), **{"text_encoder": "average", "units": 4, **changes})
+        return kf.models.fusion_model(schema.only("text"), **{"text_encoder": "average", "units": 4, **changes})
 
     assert "my_words" in list_models()
     entry = get_entry("my_words")

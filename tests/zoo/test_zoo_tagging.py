@@ -1,4 +1,4 @@
-"""The picture taggers: the article's network to the letter, and the one for small pictures."""
+"""The image taggers: the article's network to the letter, and the one for small images."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import kerasfusion as kf
-from kerasfusion.data import Feature, Schema, Task
+from kerasfusion.schema import Feature, Schema, Task
 
 CIFAR = Schema(
     (Feature("image", "image", ("image",), size=(32, 32)),),
@@ -43,7 +43,7 @@ def test_article_tagging_is_the_articles_network():
     assert model.get_layer("head_label").loss().get_config()["from_logits"] is True
 
 
-def test_pictures_that_are_too_small_for_the_article():
+def test_images_that_are_too_small_for_the_article():
     small = dataclasses.replace(CIFAR.features[0], size=(17, 40))
     with pytest.raises(ValueError, match="17 x 40 pixels are too small for 3 convolutions; make them larger"):
         kf.create_model("article_tagging", dataclasses.replace(CIFAR, features=(small,)))
@@ -58,7 +58,7 @@ def test_the_residual_tagger_keeps_every_pixel_at_the_stem():
     assert model.get_layer("fusion").projection is None
 
 
-def test_taggers_take_pictures_alone(tiny_schema):
+def test_taggers_take_images_alone(tiny_schema):
     both = Schema((tiny_schema["text"], *CIFAR.features), CIFAR.tasks)
     for name in ("article_tagging", "tagger_residual"):
         assert set(kf.create_model(name, both, units=4).input) == {"image", "image_present"}

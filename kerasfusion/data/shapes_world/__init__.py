@@ -1,16 +1,16 @@
-"""The shapes world: pictures of colored shapes with captions and balanced questions, made on the spot."""
+"""The shapes world: images of colored shapes with captions and balanced questions, made on the spot."""
 
 from kerasfusion.data.shapes_world.builder import ShapesWorld, ShapesWorldConfig, prepare
 from kerasfusion.data.shapes_world.captions import caption, describes, parse_caption
-from kerasfusion.data.shapes_world.draw import PICTURE_SIZE, draw_scene, encode_png
-from kerasfusion.data.shapes_world.placed import PLACES, place_of, placed, sample_object
+from kerasfusion.data.shapes_world.draw import IMAGE_SIZE, draw_scene, encode_png
+from kerasfusion.data.shapes_world.locations import PLACES, place_of, placed, sample_object
 from kerasfusion.data.shapes_world.questions import ANSWERS, TYPES, Question, ask
 from kerasfusion.data.shapes_world.scene import COLORS, SHAPES, SIZES, Object, Scene, sample_scene
 
 __all__ = [
     "ANSWERS",
     "COLORS",
-    "PICTURE_SIZE",
+    "IMAGE_SIZE",
     "PLACES",
     "SHAPES",
     "SIZES",

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from kerasfusion.data.shapes_world.captions import caption
-from kerasfusion.data.shapes_world.draw import PICTURE_SIZE, draw_scene, encode_png
+from kerasfusion.data.shapes_world.draw import IMAGE_SIZE, draw_scene, encode_png
 from kerasfusion.data.shapes_world.questions import ask
 from kerasfusion.data.shapes_world.scene import ATTRIBUTES, COLORS, SHAPES, sample_scene
 from kerasfusion.data.tfds_prepare import prepare_builder
@@ -20,10 +20,10 @@ QUESTIONS_PER_TYPE = 3
 HELD_OUT = (("red", "cross"), ("green", "triangle"), ("blue", "circle"), ("yellow", "square"))
 
 # What chance is used for: see `ShapesWorld._rng`.
-_SCENE, _QUESTIONS_AND_PICTURE = 0, 1
+_SCENE, _QUESTIONS_AND_IMAGE = 0, 1
 
 _DESCRIPTION = """
-Small pictures of colored shapes, each with what it shows, a caption that says it and 12 questions about it:
+Small images of colored shapes, each with what it shows, a caption that says it and 12 questions about it:
 whether something is there, how many there are, what color, shape or size something has, and how two things lie
 to each other.
 
@@ -117,7 +117,7 @@ class ShapesWorld(tfds.core.GeneratorBasedBuilder):
             description=_DESCRIPTION,
             features=tfds.features.FeaturesDict(
                 {
-                    "image": tfds.features.Image(shape=(PICTURE_SIZE, PICTURE_SIZE, 3), encoding_format="png"),
+                    "image": tfds.features.Image(shape=(IMAGE_SIZE, IMAGE_SIZE, 3), encoding_format="png"),
                     "scene": tfds.features.Sequence(
                         {name: tfds.features.ClassLabel(names=values) for name, values in ATTRIBUTES.items()}
                         | {"x": np.float32, "y": np.float32}
@@ -136,7 +136,7 @@ class ShapesWorld(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split):
         for index, scene in enumerate(self._scenes[split]):
-            rng = self._rng(split, index, _QUESTIONS_AND_PICTURE)
+            rng = self._rng(split, index, _QUESTIONS_AND_IMAGE)
             yield (
                 index,
                 {

@@ -1,4 +1,4 @@
-"""From a scene to its picture."""
+"""From a scene to its image."""
 
 import io
 import math
@@ -8,7 +8,7 @@ from PIL import Image
 
 from kerasfusion.data.shapes_world.scene import RADIUS
 
-PICTURE_SIZE = 64
+IMAGE_SIZE = 64
 
 RGB = {
     "red": (215, 35, 40),
@@ -26,7 +26,7 @@ _CIRCLE_SHARE = 0.85
 def draw_scene(scene, rng):
     """Draws a scene with smooth edges on a light background.
 
-    Background tint and a slight pixel noise are random, so no two pictures are equal.
+    Background tint and a slight pixel noise are random, so no two images are equal.
 
     Args:
         scene: The `Scene`.
@@ -38,43 +38,43 @@ def draw_scene(scene, rng):
     Example:
     ```python
     rng = np.random.default_rng(0)
-    picture = draw_scene(sample_scene(rng), rng)
+    image = draw_scene(sample_scene(rng), rng)
     ```
     """
     background = rng.uniform(225, 250) + rng.uniform(-5, 5, 3)
-    picture = np.tile(background, (PICTURE_SIZE, PICTURE_SIZE, 1))
+    image = np.tile(background, (IMAGE_SIZE, IMAGE_SIZE, 1))
     for item in scene.objects:
-        radius = RADIUS[item.size] * PICTURE_SIZE
-        center_x, center_y = item.x * PICTURE_SIZE, item.y * PICTURE_SIZE
-        # Only the pixels an object can reach: most of a picture is background.
+        radius = RADIUS[item.size] * IMAGE_SIZE
+        center_x, center_y = item.x * IMAGE_SIZE, item.y * IMAGE_SIZE
+        # Only the pixels an object can reach: most of an image is background.
         rows, columns = _reach(center_y, radius), _reach(center_x, radius)
         y = np.arange(rows.start, rows.stop)[:, None] + 0.5 - center_y
         x = np.arange(columns.start, columns.stop)[None, :] + 0.5 - center_x
         # A pixel whose center lies half a pixel inside the edge is covered, one half a pixel outside is free.
         cover = np.clip(0.5 - _distance(item.shape, x, y, radius), 0, 1)[..., None]
-        patch = picture[rows, columns]
+        patch = image[rows, columns]
         patch += cover * (np.array(RGB[item.color]) - patch)
     # The same for the three channels: the files are half as large as with a noise of its own for each.
-    noise = rng.normal(0, 2, (PICTURE_SIZE, PICTURE_SIZE, 1))
-    return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+    noise = rng.normal(0, 2, (IMAGE_SIZE, IMAGE_SIZE, 1))
+    return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
 
 
-def encode_png(picture):
-    """The PNG file of a picture, compressed lightly for speed.
+def encode_png(image):
+    """The PNG file of an image, compressed lightly for speed.
 
     Args:
-        picture: uint8 array of shape (height, width, 3).
+        image: uint8 array of shape (height, width, 3).
 
     Returns:
         `bytes`.
     """
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", compress_level=1)
+    Image.fromarray(image).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
 def _reach(center, radius):
-    return slice(max(0, math.floor(center - radius - 1)), min(PICTURE_SIZE, math.ceil(center + radius + 1)))
+    return slice(max(0, math.floor(center - radius - 1)), min(IMAGE_SIZE, math.ceil(center + radius + 1)))
 
 
 def _distance(shape, x, y, radius):

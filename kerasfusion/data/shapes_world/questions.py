@@ -20,12 +20,12 @@ TYPES = ("existence", "count", "attribute", "relation")
 COUNTS = ("0", "1", "2", "3")
 ANSWERS = ("no", "yes", *COUNTS, *COLORS, *SHAPES, *SIZES)
 
-# How far apart, as a share of the picture, two centers must be for one to be left of or above the other.
+# How far apart, as a share of the image, two centers must be for one to be left of or above the other.
 # No two objects are nearer than that both ways, so any two of them have a relation.
 GAP = 10 / 64
 
 TEMPLATES = {
-    "existence": ("is there a {it}?", "do you see a {it}?", "does the picture show a {it}?"),
+    "existence": ("is there a {it}?", "do you see a {it}?", "does the image show a {it}?"),
     "count": ("how many {it} are there?", "how many {it} do you see?", "what is the number of {it}?"),
     "attribute": (
         "what {asked} is the {it}?",

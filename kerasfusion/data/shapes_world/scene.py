@@ -12,7 +12,7 @@ SIZES = ("small", "large")
 # What an object can be told by, in the order the words are said: "small red circle".
 ATTRIBUTES = {"size": SIZES, "color": COLORS, "shape": SHAPES}
 
-# Radius of the circle an object fits into, as a share of the picture's width. It does not depend on the
+# Radius of the circle an object fits into, as a share of the image's width. It does not depend on the
 # shape, so that no shape is likelier than another at any place, and questions about shapes stay balanced.
 RADIUS = {"small": 7 / 64, "large": 10 / 64}
 
@@ -28,8 +28,8 @@ class Object:
         shape: One of `SHAPES`.
         color: One of `COLORS`.
         size: One of `SIZES`.
-        x: Center, 0 at the left edge of the picture to 1 at the right one.
-        y: Center, 0 at the top edge of the picture to 1 at the bottom one.
+        x: Center, 0 at the left edge of the image to 1 at the right one.
+        y: Center, 0 at the top edge of the image to 1 at the bottom one.
     """
 
     shape: str
@@ -73,7 +73,7 @@ class Scene:
         object.__setattr__(self, "objects", objects)
 
     def key(self):
-        """What makes two scenes the same: equal objects at equal places, to an eighth of the picture.
+        """What makes two scenes the same: equal objects at equal places, to an eighth of the image.
 
         Coarse on purpose: the same objects a few pixels further are hardly a new scene for another split.
 
@@ -156,7 +156,7 @@ def _some(rng, values, count):
 
 
 def _sample_places(rng, radii):
-    """Centers that keep all circles apart and inside the picture. Starts afresh when one finds no room."""
+    """Centers that keep all circles apart and inside the image. Starts afresh when one finds no room."""
     margin = max(RADIUS.values())
     while True:
         places = []

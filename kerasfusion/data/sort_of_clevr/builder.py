@@ -9,11 +9,11 @@ import tensorflow_datasets as tfds
 
 from kerasfusion.data.shapes_world.draw import encode_png
 from kerasfusion.data.sort_of_clevr.questions import ask
-from kerasfusion.data.sort_of_clevr.scene import COLORS, PICTURE_SIZE, SHAPES, draw_scene, sample_scenes
+from kerasfusion.data.sort_of_clevr.scene import COLORS, IMAGE_SIZE, SHAPES, draw_scene, sample_scenes
 from kerasfusion.data.tfds_prepare import prepare_builder
 
 _DESCRIPTION = """
-Pictures of six objects, one of each of six colors, each a circle or a square, with 10 questions about single objects
+Images of six objects, one of each of six colors, each a circle or a square, with 10 questions about single objects
 (its shape, left or right, top or bottom) and 10 about how objects relate (the shape of the closest and of the
 furthest, how many have the same shape), after Santoro et al. 2017, arXiv 1706.01427.
 
@@ -79,7 +79,7 @@ class SortOfClevr(tfds.core.GeneratorBasedBuilder):
             description=_DESCRIPTION,
             features=tfds.features.FeaturesDict(
                 {
-                    "image": tfds.features.Image(shape=(PICTURE_SIZE, PICTURE_SIZE, 3), encoding_format="png"),
+                    "image": tfds.features.Image(shape=(IMAGE_SIZE, IMAGE_SIZE, 3), encoding_format="png"),
                     "scene": tfds.features.Sequence(
                         {
                             "color": tfds.features.ClassLabel(names=COLORS),

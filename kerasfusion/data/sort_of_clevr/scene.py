@@ -1,10 +1,10 @@
-"""Scenes of Sort-of-CLEVR, how they are drawn by chance, and their pictures."""
+"""Scenes of Sort-of-CLEVR, how they are drawn by chance, and their images."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-PICTURE_SIZE = 75
+IMAGE_SIZE = 75
 RADIUS = 5  # of a circle, and half a square's side: objects are 11 pixels wide
 SHAPES = ("circle", "square")
 RGB = {
@@ -18,9 +18,9 @@ RGB = {
 COLORS = tuple(RGB)
 BACKGROUND = 255
 
-MIDDLE = PICTURE_SIZE // 2
-# Every object is wholly in the picture. None is centered on the middle line, which is neither left nor right.
-CENTERS = np.setdiff1d(np.arange(RADIUS, PICTURE_SIZE - RADIUS), [MIDDLE])
+MIDDLE = IMAGE_SIZE // 2
+# Every object is wholly in the image. None is centered on the middle line, which is neither left nor right.
+CENTERS = np.setdiff1d(np.arange(RADIUS, IMAGE_SIZE - RADIUS), [MIDDLE])
 
 # Layouts drawn at a time. Not by the number asked for, so that the first scenes are the same for any number.
 _BLOCK = 16384
@@ -55,7 +55,7 @@ def sample_scenes(rng, count):
         count: Number of scenes.
 
     Returns:
-        List of `Scene`. No two have the same shapes at the same places, to an eighth of the picture: the same objects
+        List of `Scene`. No two have the same shapes at the same places, to an eighth of the image: the same objects
         a few pixels further are hardly a new scene for another split. A larger `count` adds scenes behind these.
 
     Example:
@@ -69,7 +69,7 @@ def sample_scenes(rng, count):
         drawn = drawn[_is_clear(drawn)]
         places = np.concatenate([places, drawn])
         shapes = np.concatenate([shapes, rng.integers(len(SHAPES), size=drawn.shape[:2])])
-        keys = np.concatenate([places.reshape(len(places), -1) * 8 // PICTURE_SIZE, shapes], axis=1)
+        keys = np.concatenate([places.reshape(len(places), -1) * 8 // IMAGE_SIZE, shapes], axis=1)
         first = np.sort(np.unique(keys, axis=0, return_index=True)[1])
         shapes, places = shapes[first], places[first]
     return [
@@ -87,7 +87,7 @@ def _is_clear(places):
 
 
 def draw_scene(scene):
-    """The picture of a scene.
+    """The image of a scene.
 
     Args:
         scene: The `Scene`.
@@ -97,11 +97,11 @@ def draw_scene(scene):
 
     Example:
     ```python
-    picture = draw_scene(sample_scenes(np.random.default_rng(0), 1)[0])
+    image = draw_scene(sample_scenes(np.random.default_rng(0), 1)[0])
     ```
     """
-    picture = np.full((PICTURE_SIZE, PICTURE_SIZE, 3), BACKGROUND, np.uint8)
+    image = np.full((IMAGE_SIZE, IMAGE_SIZE, 3), BACKGROUND, np.uint8)
     for color, shape, (column, row) in zip(COLORS, scene.shapes, scene.places, strict=True):
-        patch = picture[row - RADIUS : row + RADIUS + 1, column - RADIUS : column + RADIUS + 1]
+        patch = image[row - RADIUS : row + RADIUS + 1, column - RADIUS : column + RADIUS + 1]
         patch[_COVERED[shape]] = RGB[color]
-    return picture
+    return image

@@ -1,19 +1,19 @@
-"""More training pictures from the same: what a mirror does to a scene, it does to the answers about sides."""
+"""More training images from the same: what a mirror does to a scene, it does to the answers about sides."""
 
 import dataclasses
 
 import numpy as np
 import tensorflow as tf
 
-# Bit of a copy's number -> the axis of the pictures that it mirrors, and the questions whose answer that swaps.
+# Bit of a copy's number -> the axis of the images that it mirrors, and the questions whose answer that swaps.
 _MIRRORS = {1: (2, "left"), 2: (1, "top")}
 
 
-class MirroredBank:
-    """The pictures of an `ImageBank` four times over: as they are, left to right, top to bottom, and both.
+class MirroredStore:
+    """The images of an `ImageStore` four times over: as they are, left to right, top to bottom, and both.
 
     Args:
-        bank: The `ImageBank`; copy `c` of its picture `i` has the place `4 i + c` here.
+        bank: The `ImageStore`; copy `c` of its image `i` has the place `4 i + c` here.
     """
 
     def __init__(self, bank):
@@ -21,12 +21,12 @@ class MirroredBank:
         self.size = bank.size
 
     def fetch(self, index):
-        """As `ImageBank.fetch`."""
-        pictures, present = self.bank.fetch(index // 4)  # -1, for none, stays -1
+        """As `ImageStore.fetch`."""
+        images, present = self.bank.fetch(index // 4)  # -1, for none, stays -1
         for bit, (axis, _) in _MIRRORS.items():
             wanted = tf.bitwise.bitwise_and(index, bit) > 0
-            pictures = tf.where(wanted[:, None, None, None], tf.reverse(pictures, [axis]), pictures)
-        return pictures, present
+            images = tf.where(wanted[:, None, None, None], tf.reverse(images, [axis]), images)
+        return images, present
 
 
 def mirrored(examples):
@@ -57,6 +57,6 @@ def mirrored(examples):
     return dataclasses.replace(
         copies,
         images={"image": 4 * copies.images["image"] + number},
-        banks={"image": MirroredBank(copies.banks["image"])},
+        banks={"image": MirroredStore(copies.banks["image"])},
         labels={task.name: labels.astype("int32")},
     )

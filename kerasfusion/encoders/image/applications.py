@@ -10,7 +10,7 @@ from keras import ops
 from kerasfusion.encoders.image.base import ImageEncoder
 
 FINE_TUNE = ("none", "last_blocks", "all")
-# Of the pictures that these networks were trained on: RGB in 0..1.
+# Of the images that these networks were trained on: RGB in 0..1.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -19,7 +19,7 @@ class ApplicationEncoder(ImageEncoder):
     """Base class: a network of `keras.applications` without its top, and a dense layer that brings it to `units`.
 
     Layers that are not fine-tuned keep their weights, and their batch normalization its stored statistics, also in
-    training. `kf.training.fit` runs the frozen ones once per picture and trains on the `features` that they give.
+    training. `kf.training.fit` runs the frozen ones once per image and trains on the `features` that they give.
 
     Args:
         units: Width of the output; None leaves out the dense layer, and the output is as wide as the network's.
@@ -30,14 +30,14 @@ class ApplicationEncoder(ImageEncoder):
             `"all"`; None means all where weights start at random, else none.
         dropout: Dropout rate on the pooled vector.
         pool: Average the network's grid over its cells before the dense layer: what is left is a grid of one cell.
-        mirror: Let the network see the mirrored picture as well, mirror its grid back and take the mean of both:
+        mirror: Let the network see the mirrored image as well, mirror its grid back and take the mean of both:
             twice the work, steadier features.
-        sizes: Pixels; the network gets to see the picture enlarged or reduced to squares with these sides, in place
-            of the picture as it is. What it makes of several stands side by side, which takes `pool` and frozen
+        sizes: Pixels; the network gets to see the image enlarged or reduced to squares with these sides, in place
+            of the image as it is. What it makes of several stands side by side, which takes `pool` and frozen
             layers alone.
 
     Raises:
-        ValueError: an unknown `fine_tune`, a picture below 32 x 32, several sizes without `pool` or with layers that
+        ValueError: an unknown `fine_tune`, an image below 32 x 32, several sizes without `pool` or with layers that
             learn, a file that does not fit the network, or a download that failed.
         FileNotFoundError: there is no such file.
     """
@@ -80,7 +80,7 @@ class ApplicationEncoder(ImageEncoder):
     def build_encoder(self, pixels_shape):
         height, width = (min(self.sizes),) * 2 if self.sizes else pixels_shape[1:3]
         if min(height, width) < 32:
-            raise ValueError(f"{self.name}: pictures must be 32 x 32 at least, not {height} x {width}.")
+            raise ValueError(f"{self.name}: images must be 32 x 32 at least, not {height} x {width}.")
         with _dtype_policy(self.dtype_policy):
             network = self.make(None, (None, None, 3) if len(self.sizes) > 1 else (height, width, 3))
             if self._read_start:
@@ -113,7 +113,7 @@ class ApplicationEncoder(ImageEncoder):
             self.tail = keras.Model(between, self.network.output)
 
     def make(self, weights, shape):
-        """The application without its top, for pictures of this shape."""
+        """The application without its top, for images of this shape."""
         make = getattr(keras.applications, self.application)
         return make(include_top=False, weights=weights, input_shape=shape, **self.options())
 
@@ -197,7 +197,7 @@ class ApplicationEncoder(ImageEncoder):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class VGG16Encoder(ApplicationEncoder):
-    """VGG16 (arXiv 1409.1556), 14.7 million weights; the grid has 1/32 of the picture's height and width.
+    """VGG16 (arXiv 1409.1556), 14.7 million weights; the grid has 1/32 of the image's height and width.
 
     Args:
         units, weights, fine_tune, dropout, pool, mirror, sizes: As in `ApplicationEncoder`.
@@ -219,7 +219,7 @@ class VGG16Encoder(ApplicationEncoder):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ResNet50Encoder(ApplicationEncoder):
-    """ResNet50 (arXiv 1512.03385), 23.6 million weights; the grid has 1/32 of the picture's height and width.
+    """ResNet50 (arXiv 1512.03385), 23.6 million weights; the grid has 1/32 of the image's height and width.
 
     Args:
         units, weights, fine_tune, dropout, pool, mirror, sizes: As in `ApplicationEncoder`.
@@ -241,7 +241,7 @@ class ResNet50Encoder(ApplicationEncoder):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class MobileNetV2Encoder(ApplicationEncoder):
-    """MobileNetV2 (arXiv 1801.04381), small and quick; the grid has 1/32 of the picture's height and width.
+    """MobileNetV2 (arXiv 1801.04381), small and quick; the grid has 1/32 of the image's height and width.
 
     Args:
         units, weights, fine_tune, dropout, pool, mirror, sizes: As in `ApplicationEncoder`.
@@ -274,7 +274,7 @@ class MobileNetV2Encoder(ApplicationEncoder):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class EfficientNetB0Encoder(ApplicationEncoder):
-    """EfficientNetB0 (arXiv 1905.11946), 4 million weights; the grid has 1/32 of the picture's height and width.
+    """EfficientNetB0 (arXiv 1905.11946), 4 million weights; the grid has 1/32 of the image's height and width.
 
     Args:
         units, weights, fine_tune, dropout, pool, mirror, sizes: As in `ApplicationEncoder`.

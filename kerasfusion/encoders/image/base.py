@@ -18,7 +18,7 @@ class ImageEncoder(keras.layers.Layer):
 
     Returns:
         dict: `grid` float `(B, h, w, d)`, `sequence` float `(B, h·w, d)`, `pooled` float `(B, d)`. There is no
-        `mask` entry: every cell of a picture counts.
+        `mask` entry: every cell of an image counts.
     """
 
     def __init__(self, units, dropout=0.0, **kwargs):

@@ -4,7 +4,7 @@ from keras import ops
 from kerasfusion.encoders.hub import clip_branch, clip_projection, keras_hub
 from kerasfusion.encoders.image.base import ImageEncoder
 
-# Of the pictures that CLIP was trained on: RGB in 0..1.
+# Of the images that CLIP was trained on: RGB in 0..1.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -13,7 +13,7 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 class CLIPImageEncoder(ImageEncoder):
     """The image branch of CLIP (arXiv 2103.00020) from KerasHub: a vision transformer.
 
-    `kf.training.fit` runs the network once per picture where it is frozen, and trains on the `features` it gives.
+    `kf.training.fit` runs the network once per image where it is frozen, and trains on the `features` it gives.
 
     Args:
         units: Width `d` of a new dense layer on the network; None takes CLIP's own, into the space of its texts.
@@ -22,7 +22,7 @@ class CLIPImageEncoder(ImageEncoder):
         fine_tune: `"none"` leaves CLIP as it is; `"projection"` trains its last layer, the projection; `"all"` trains
             all of it. A new dense layer is always trained.
         dropout: Dropout rate on the pooled vector.
-        pool: Keep the vector of the whole picture alone: what is left is a grid of one cell.
+        pool: Keep the vector of the whole image alone: what is left is a grid of one cell.
         structure: What `get_config` gives for a loaded encoder.
 
     Call arguments:
@@ -30,11 +30,11 @@ class CLIPImageEncoder(ImageEncoder):
 
     Returns:
         dict: `grid` float `(B, h, w, d)` and `sequence` float `(B, h·w, d)` of the patches; `pooled` float `(B, d)`,
-        the class token, which for CLIP stands for the whole picture.
+        the class token, which for CLIP stands for the whole image.
 
     Raises:
         ImportError: keras-hub is not installed.
-        ValueError: an unknown `fine_tune`, a preset that is no CLIP, or pictures of another size.
+        ValueError: an unknown `fine_tune`, a preset that is no CLIP, or images of another size.
 
     Example:
 
@@ -69,7 +69,7 @@ class CLIPImageEncoder(ImageEncoder):
         height, width, _ = self.backbone.image_shape
         if tuple(pixels_shape[1:3]) != (height, width):
             raise ValueError(
-                f"{self.name}: {self.preset} takes pictures of {height} x {width} pixels, not {pixels_shape[1]} x "
+                f"{self.name}: {self.preset} takes images of {height} x {width} pixels, not {pixels_shape[1]} x "
                 f"{pixels_shape[2]}: read the data with image_size={height} (--image-size {height})."
             )
         self.projection.build((None, self.backbone.hidden_dim))

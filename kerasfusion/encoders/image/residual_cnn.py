@@ -55,14 +55,14 @@ class ConvNormRelu(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ResidualCNN(ImageEncoder):
-    """A small residual network (arXiv 1512.03385): a stem, then stages that each halve the picture.
+    """A small residual network (arXiv 1512.03385): a stem, then stages that each halve the image.
 
     Args:
         units: Width of the output.
         filters: Channels of the stem and of each following stage; every stage halves height and width.
         blocks: Residual blocks in each stage after the stem; 0 leaves one strided convolution a stage.
-        stem_strides: 2 halves the picture at the stem already, which makes all that follows cheap; 1 keeps its size
-            there, for pictures as small as 32 pixels.
+        stem_strides: 2 halves the image at the stem already, which makes all that follows cheap; 1 keeps its size
+            there, for images as small as 32 pixels.
         coordinates: Append each cell's row and column before the last layer: then also the pooled vector can tell
             where things are.
         attention: Transformer blocks behind that layer, in which the cells attend to one another (convolutions
@@ -70,7 +70,7 @@ class ResidualCNN(ImageEncoder):
             anyone asks.
         heads: Attention heads of these blocks; must divide `units`.
         normalize: Batch normalisation behind every convolution. Without it a shallow network learns steadily from
-            batches of few pictures too, whose means and variances say little.
+            batches of few images too, whose means and variances say little.
         dropout: Dropout rate on the pooled vector.
 
     Example:

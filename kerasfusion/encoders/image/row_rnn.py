@@ -6,9 +6,9 @@ from kerasfusion.encoders.image.base import ImageEncoder
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class RowRNN(ImageEncoder):
-    """A long short-term memory reads the picture row by row, from the top: `h_y = LSTM(h_{y-1}, relu(W x_y + b))`.
+    """A long short-term memory reads the image row by row, from the top: `h_y = LSTM(h_{y-1}, relu(W x_y + b))`.
 
-    A row is one vector of all its pixels, so that a column of the `grid` is as wide as the picture. `pooled` is the
+    A row is one vector of all its pixels, so that a column of the `grid` is as wide as the image. `pooled` is the
     state after the last row.
 
     Args:

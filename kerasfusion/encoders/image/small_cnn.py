@@ -12,14 +12,14 @@ class SmallCNN(ImageEncoder):
         units: Width of the output.
         filters: Output channels of each `Conv2D(3x3, relu)` + `MaxPooling2D(2)` pair.
         flatten: If True, `pooled` is a dense layer on the flattened grid, as in the articles: it knows places, and
-            its weights grow with the picture's area; the grid then has `filters[-1]` channels. If False, a dense
+            its weights grow with the image's area; the grid then has `filters[-1]` channels. If False, a dense
             layer acts on every cell and `pooled` is the mean over cells.
-        padding: `"same"` keeps the picture's size in each convolution; `"valid"` loses its border.
+        padding: `"same"` keeps the image's size in each convolution; `"valid"` loses its border.
         last_pool: Pool after the last convolution too.
         dropout: Dropout rate on the pooled vector.
 
     Raises:
-        ValueError: at build time, when a picture is too small for the convolutions.
+        ValueError: at build time, when an image is too small for the convolutions.
 
     Example:
 
@@ -56,7 +56,7 @@ class SmallCNN(ImageEncoder):
             batch, height, width, channels = build_chain(self.stages, pixels_shape)
         except ValueError as error:
             raise ValueError(
-                f"{self.name}: pictures of {pixels_shape[1]} x {pixels_shape[2]} pixels are too small for "
+                f"{self.name}: images of {pixels_shape[1]} x {pixels_shape[2]} pixels are too small for "
                 f"{len(self.filters)} convolutions; make them larger (image_size=…, --image-size). {error}"
             ) from None
         self.projection = keras.layers.Dense(

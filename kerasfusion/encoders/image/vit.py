@@ -7,7 +7,7 @@ from kerasfusion.layers import TransformerBlock
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class VisionTransformer(ImageEncoder):
-    """Patches of the picture attend to one another (ViT, arXiv 2010.11929).
+    """Patches of the image attend to one another (ViT, arXiv 2010.11929).
 
     Every patch is one vector plus a learned one for its place; then transformer blocks, `LN`, a dense layer. `pooled`
     is the mean over the patches, which the paper found to do as well as a class token.
@@ -21,7 +21,7 @@ class VisionTransformer(ImageEncoder):
         dropout: Dropout rate on the pooled vector.
 
     Raises:
-        ValueError: at build time, when patches do not fill the picture, or `width` is not divisible by `heads`.
+        ValueError: at build time, when patches do not fill the image, or `width` is not divisible by `heads`.
 
     Example:
 
@@ -42,8 +42,8 @@ class VisionTransformer(ImageEncoder):
         batch, height, width, _ = pixels_shape
         if height % self.patch or width % self.patch:
             raise ValueError(
-                f"{self.name}: patches of {self.patch} pixels do not fill pictures of {height} x {width}. Choose "
-                "another patch, or pictures whose sides it divides."
+                f"{self.name}: patches of {self.patch} pixels do not fill images of {height} x {width}. Choose "
+                "another patch, or images whose sides it divides."
             )
         dtype, inner = self.dtype_policy, self.width or self.units
         self.embed = keras.layers.Conv2D(inner, self.patch, strides=self.patch, name="embed", dtype=dtype)

@@ -15,7 +15,7 @@ class CLIPTextEncoder(KerasHubTextEncoder):
 
     Args:
         vocabulary_size: Number of token ids, the four special ones included.
-        units: Width `d` of a new dense layer on the network; None takes CLIP's own, into the space of its pictures.
+        units: Width `d` of a new dense layer on the network; None takes CLIP's own, into the space of its images.
         preset: Name of a KerasHub preset, or a folder that `save_to_preset` of a CLIP and its tokenizer wrote. It is
             read when an encoder is made, never when one is loaded.
         fine_tune: `"none"` leaves CLIP as it is; `"projection"` trains its last layer, the projection; `"all"` trains

@@ -43,7 +43,7 @@ class KerasHubTextEncoder(keras.layers.Layer):
 
     ```python
     text = {"name": "keras_hub", "preset": "bert_tiny_en_uncased"}
-    model = kf.models.fused(data.schema, text_encoder=text, image_encoder="residual_cnn")
+    model = kf.models.fusion_model(data.schema, text_encoder=text, image_encoder="residual_cnn")
     ```
     """
 

@@ -5,7 +5,7 @@ import tensorflow_datasets as tfds
 
 from kerasfusion.data.shapes_world import (
     COLORS,
-    PICTURE_SIZE,
+    IMAGE_SIZE,
     SHAPES,
     TYPES,
     Scene,
@@ -40,7 +40,7 @@ def files(folder):
 
 
 def stored(builder, split):
-    """Every example as it is stored, the picture as the bytes of its PNG file."""
+    """Every example as it is stored, the image as the bytes of its PNG file."""
     dataset = builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()})
     return [
         (
@@ -63,7 +63,7 @@ def test_an_example(splits):
     for examples in splits.values():
         assert sorted(example["index"] for example in examples) == list(range(len(examples)))
     example = splits["test"][0]
-    assert example["image"].shape == (PICTURE_SIZE, PICTURE_SIZE, 3)
+    assert example["image"].shape == (IMAGE_SIZE, IMAGE_SIZE, 3)
     assert [kind.decode() for kind in example["questions"]["type"]] == [kind for kind in TYPES for _ in range(3)]
     assert all(text.endswith(b"?") for text in example["questions"]["question"])
     assert len(example["questions"]["answer"]) == 12
@@ -102,7 +102,7 @@ def test_stored_scenes_equal_the_sampled_ones(builder, splits):
             assert Scene.from_example(example) == builder._scenes[split][example["index"]]
 
 
-def test_answers_belong_to_their_picture(splits):
+def test_answers_belong_to_their_image(splits):
     for example in splits["train"]:
         shapes = {item.shape for item in Scene.from_example(example).objects}
         for question, answer in zip(example["questions"]["question"], example["questions"]["answer"], strict=True):
@@ -115,9 +115,9 @@ def test_no_scene_is_in_two_splits(splits):
     assert len(set(keys)) == len(keys) == 420
 
 
-def test_all_pictures_differ(splits):
-    pictures = {example["image"].tobytes() for examples in splits.values() for example in examples}
-    assert len(pictures) == 420
+def test_all_images_differ(splits):
+    images = {example["image"].tobytes() for examples in splits.values() for example in examples}
+    assert len(images) == 420
 
 
 def test_a_repeated_scene_is_drawn_again(monkeypatch, tmp_path):
@@ -160,7 +160,7 @@ def test_the_first_example_is_what_it_always_was(builder):
     assert [round(item["x"], 4) for item in example["scene"]] == [0.6012, 0.42, 0.8306, 0.4236, 0.7683]
     assert [tuple(question.values())[:2] for question in example["questions"]] == [
         ("do you see a gray square?", "yes"),
-        ("does the picture show a large triangle?", "yes"),
+        ("does the image show a large triangle?", "yes"),
         ("do you see a small circle?", "no"),
         ("what is the number of small squares?", "1"),
         ("how many small things do you see?", "3"),

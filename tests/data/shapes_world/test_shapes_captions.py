@@ -52,10 +52,10 @@ def test_the_order_of_the_words_and_further_ands_do_not_matter():
         ("large", "blue", "cross"),
         ("small", "red", "square"),
     ]
-    assert parse_caption("a picture of nothing") is None
+    assert parse_caption("an image of nothing") is None
 
 
-def test_they_are_loaded_by_picture(tmp_path, monkeypatch):
+def test_they_are_loaded_by_image(tmp_path, monkeypatch):
     monkeypatch.setenv("KERASFUSION_DATA", str(tmp_path))
     data = kf.data.load("shapes:quick", label_kind="caption")
     assert data.schema["caption"].column == "caption"

@@ -109,8 +109,8 @@ def test_load_knows_it(data):
     }
     assert data.columns.type == "type" and data.texts_per_image == 20
     assert data.schema.tasks[0].classes == ("1", "2", "3", "4", "5", "6", "circle", "no", "square", "yes")
-    pictures = [set(part.images["image"].tolist()) for part in data.splits.values()]
-    assert [len(found) for found in pictures] == [180, 20, 40] and len(set.union(*pictures)) == 240
+    images = [set(part.images["image"].tolist()) for part in data.splits.values()]
+    assert [len(found) for found in images] == [180, 20, 40] and len(set.union(*images)) == 240
     assert set(data.splits["test"].frame["type"]) == {"relational", "non-relational"}
     assert set(data.splits["test"].frame["subtype"]) == set(SUBTYPES)
 
@@ -120,11 +120,11 @@ def test_mirrored_answers_are_those_of_the_mirrored_scene(data, splits):
     test = data.splits["test"].take(np.arange(0, 800, 7))
     copies = mirrored(test)
     assert len(copies) == 4 * len(test)
-    pictures, present = copies.banks["image"].fetch(copies.images["image"])
+    images, present = copies.banks["image"].fetch(copies.images["image"])
     originals = test.banks["image"].fetch(test.images["image"])[0].numpy()
     assert present.numpy().all()
     changed = 0
-    for row, picture in enumerate(pictures.numpy()):
+    for row, image in enumerate(images.numpy()):
         copy, original = divmod(row, len(test))
         scene = scenes[originals[original].tobytes()]
         places = scene.places.copy()
@@ -133,7 +133,7 @@ def test_mirrored_answers_are_those_of_the_mirrored_scene(data, splits):
         if copy in (2, 3):
             places[:, 1] = 74 - places[:, 1]
         scene = Scene(scene.shapes, places)
-        np.testing.assert_array_equal(picture, draw_scene(scene))
+        np.testing.assert_array_equal(image, draw_scene(scene))
         answers = {q.question: q.answer for q in ask(scene, np.random.default_rng(0), per_type=18)}
         label = copies.labels["label"][row]
         assert data.schema.tasks[0].classes[label] == answers[copies.frame["question"].iloc[row]]

@@ -75,10 +75,10 @@ def test_shapes_and_places_are_fair_coins(scenes):
         assert (np.abs(coin.mean(axis=0) - 0.5) < 0.1).all()
 
 
-def test_the_picture():
-    picture = draw_scene(SCENE)
-    assert picture.shape == (75, 75, 3) and picture.dtype == np.uint8
-    colors, counts = np.unique(picture.reshape(-1, 3), axis=0, return_counts=True)
+def test_the_image():
+    image = draw_scene(SCENE)
+    assert image.shape == (75, 75, 3) and image.dtype == np.uint8
+    colors, counts = np.unique(image.reshape(-1, 3), axis=0, return_counts=True)
     found = {tuple(color): count for color, count in zip(colors.tolist(), counts.tolist(), strict=True)}
     # A square is 11 x 11; a circle of radius 5.5 covers the centers of 97 pixels of these.
     assert found.pop((255, 255, 255)) == 75 * 75 - 2 * 121 - 4 * 97
@@ -86,8 +86,8 @@ def test_the_picture():
         (255, 0, 0): 97, (0, 255, 0): 121, (0, 0, 255): 97, (255, 156, 0): 97, (128, 128, 128): 121, (255, 255, 0): 97
     }  # fmt: skip
     assert len(COLORS) == 6
-    assert picture[10, 10].tolist() == [255, 0, 0] and picture[60, 10].tolist() == [0, 0, 255]  # row, column
-    assert picture[5, 19].tolist() == [0, 255, 0] and picture[5, 5].tolist() == [255, 255, 255]  # corners
+    assert image[10, 10].tolist() == [255, 0, 0] and image[60, 10].tolist() == [0, 0, 255]  # row, column
+    assert image[5, 19].tolist() == [0, 255, 0] and image[5, 5].tolist() == [255, 255, 255]  # corners
 
 
 def test_few_scenes_repeat_never(scenes):

@@ -1,0 +1,351 @@
+"""Which column is the image, which the text, which the label: told, or found and said aloud."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from kerasfusion.data.errors import DataError, listed, nearest, place, short, source_of
+from kerasfusion.data.labels import is_list, is_value, read_numbers, value_name
+from kerasfusion.data.labels import label_kind as kind_of_label
+from kerasfusion.data.table import is_missing
+from kerasfusion.schema import LABEL_KINDS
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+# How encoded images begin: PNG, JPEG, GIF, BMP, WebP's container, TIFF (both byte orders).
+IMAGE_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\x00", b"MM\x00*")
+# Kinds of columns that are neither images nor text: a table may have thousands of them.
+NUMERIC = "biufcmM"
+IMAGE_NAMES = ("image", "photo", "picture", "img", "image_path", "path", "file", "filename", "file_name")
+TEXT_NAMES = ("text", "question", "caption", "description", "sentence", "review", "title")
+LABEL_NAMES = ("label", "target", "class", "answer", "species", "category", "y")
+CAPTION_NAMES = ("caption", "captions")
+SPLIT_NAMES = ("split", "subset", "fold")
+# What people call the splits, lower case -> what we call them.
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "restval": "train",  # what the usual splits of COCO leave of its validation set
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ColumnRoles:
+    """What each column of a table is for.
+
+    Args:
+        image: Image columns.
+        text: Text columns.
+        numbers: Numeric input columns; together they are one vector.
+        labels: Label column -> `"binary"`, `"classes"`, `"tags"`, `"number"` or `"caption"`.
+        split: The column that says train, validation or test.
+        group: The column whose equal values must not straddle splits (a patient, a product).
+        type: The column by which reports are broken down (question type).
+        weight: The column of how much each row counts in training.
+        reasons: Role -> how it was decided.
+    """
+
+    image: tuple[str, ...]
+    text: tuple[str, ...]
+    numbers: tuple[str, ...]
+    labels: dict[str, str]
+    split: str | None = None
+    group: str | None = None
+    type: str | None = None
+    weight: str | None = None
+    reasons: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def features(self):
+        """All input columns."""
+        return self.image + self.text + self.numbers
+
+
+def infer_columns(
+    frame,
+    image=None,
+    text=None,
+    numbers=None,
+    label=None,
+    label_kind=None,
+    split=None,
+    group=None,
+    type=None,
+    weight=None,
+    match=False,
+):
+    """Decide what each column is for.
+
+    Every role can be given; image, text, label and split are looked for where they are not. Group, type and weight
+    never are, nor are numbers: a numeric column may as well be an identifier or leak the label.
+
+    Args:
+        frame: A frame from `read_table`.
+        image: Name of the image column, several as a list or divided by commas, `[]` for none. None: look.
+        text: Likewise for text.
+        numbers: Likewise for numeric inputs, except that None is none.
+        label: Likewise for what is to be predicted; at least one is needed.
+        label_kind: `"binary"`, `"classes"`, `"tags"`, `"number"`, `"caption"`, or a dict label column -> kind. None:
+            look; a caption is never found, only named. Beside one, texts are not looked for.
+        split: Column that says train, validation or test.
+        group: Column whose equal values must stay in one split.
+        type: Column by which reports are broken down.
+        weight: Column of numbers from 0 by which each row's loss is multiplied.
+        match: What is to be learned is which text goes with which image: there is no label.
+
+    Returns:
+        `ColumnRoles`, whose `reasons` say how each role was decided.
+
+    Raises:
+        DataError: A name is wrong, a column does not suit its role, or the choice would be a guess.
+
+    Example:
+    ```python
+    columns = infer_columns(read_table("pets.csv"), label="species")
+    columns.text, columns.reasons["text"]
+    # (("description",), "inferred: 9.4 words on average, 812 distinct")
+    ```
+    """
+    given = {
+        role: _given(frame, role, names)
+        for role, names in dict(
+            image=image, text=text, numbers=numbers, label=label, split=split, group=group, type=type, weight=weight
+        ).items()
+    }
+    for role in ("split", "group", "type", "weight"):
+        if given[role] and len(given[role]) > 1:
+            raise DataError(f"{role} takes one column, not {list(given[role])}.")
+    _refuse_two_roles(frame, given)
+    roles = {role: names for role, names in given.items() if names is not None}
+    reasons = {role: "given" if names else "none, as given" for role, names in roles.items()}
+    if roles.get("weight"):
+        reasons["weight"] = "given: multiplies loss and metrics while training; test scores are unweighted"
+    caption = "caption" in (label_kind.values() if isinstance(label_kind, dict) else (label_kind,))
+    if match:
+        if caption:
+            raise DataError(
+                f"{source_of(frame)}: match learns which text goes with which image, the label kind 'caption' to "
+                "write one. Choose one of the two."
+            )
+        if given["label"]:
+            raise DataError(
+                f"{source_of(frame)}: with match the image of a text is what is learned, so no label is used; "
+                f"{list(given['label'])} was named."
+            )
+        roles["label"], reasons["label"] = (), "none: which text goes with which image"
+    if caption and "text" not in roles:
+        roles["text"], reasons["text"] = (), "none: beside a caption texts are used only when named (text=…)"
+    find = {"label": _find_label, "split": _find_split, "image": _find_image, "text": _find_text}
+    if caption:
+        find["label"] = _find_caption
+    for role, look in find.items():
+        if role not in roles:
+            # What groups rows may well be the image; it is no label and no text.
+            beside = ("group", "type") if role == "image" else ()
+            taken = {name for other, names in roles.items() if other not in beside for name in names}
+            roles[role], reasons[role] = look(frame, [c for c in frame.columns if c not in taken])
+    if "numbers" not in roles:
+        roles["numbers"] = ()
+        reasons["numbers"] = "none: numeric columns are used only when named (numbers=…)"
+    if not roles["image"] + roles["text"] + roles["numbers"]:
+        raise DataError(
+            f"{source_of(frame)}: no image and no text column found among {listed(frame.columns)}. Name them "
+            "(image=…, text=…, numbers=…)."
+        )
+    if match and (len(roles["image"]), len(roles["text"])) != (1, 1):
+        raise DataError(
+            f"{source_of(frame)}: match needs one image column and one text column, not {list(roles['image'])} and "
+            f"{list(roles['text'])} (image=…, text=…)."
+        )
+    if not (roles["label"] or match):
+        raise DataError(f"{source_of(frame)}: a label column is needed (label=…, --label).")
+    for column in roles["numbers"]:
+        _check_numbers(frame, column)
+    for column in roles["text"]:
+        check_text(frame, column)
+    labels, reasons["label_kind"] = _label_kinds(frame, roles["label"], label_kind)
+    if caption and (len(labels), len(roles["image"])) != (1, 1):
+        raise DataError(
+            f"{source_of(frame)}: a caption is learned alone, of one image: one label and one image column are "
+            f"needed, not {list(labels)} and {list(roles['image'])} (label=…, image=…)."
+        )
+    single = {role: (roles.get(role) or (None,))[0] for role in ("split", "group", "type", "weight")}
+    return ColumnRoles(roles["image"], roles["text"], roles["numbers"], labels, **single, reasons=reasons)
+
+
+def _given(frame, role, names):
+    """The named columns, None where nothing was said."""
+    if names is None:
+        return None
+    if isinstance(names, str):
+        # A column may have a comma in its name.
+        names = [names] if names in frame.columns else [n.strip() for n in names.split(",") if n.strip()]
+    names = tuple(dict.fromkeys(names))
+    for name in names:
+        if name not in frame.columns:
+            near = nearest(name, frame.columns)
+            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            raise DataError(
+                f"{source_of(frame)} has no column {name!r} (given as {role}).{hint} Columns: "
+                f"{listed(frame.columns)}."
+            )
+    return names
+
+
+def _refuse_two_roles(frame, given):
+    role_of = {}
+    for role in ("image", "text", "numbers", "label", "split", "weight"):
+        for name in given[role] or ():
+            if name in role_of:
+                raise DataError(f"{source_of(frame)}: column {name!r} is given as {role_of[name]} and as {role}.")
+            role_of[name] = role
+
+
+def _find_label(frame, free):
+    named = [c for c in free if c.lower() in LABEL_NAMES]
+    if len(named) == 1:
+        return (named[0],), f"inferred: named {named[0]!r}"
+    if named:
+        raise DataError(f"{source_of(frame)}: which one is the label, {named}? Name it (label=…, --label).")
+    raise DataError(
+        f"{source_of(frame)}: no column is named like a label ({', '.join(LABEL_NAMES)}). Name the one to "
+        f"predict (label=…, --label) out of {listed(free)}."
+    )
+
+
+def _find_caption(frame, free):
+    named = [c for c in free if c.lower() in CAPTION_NAMES]
+    if len(named) != 1:
+        raise DataError(
+            f"{source_of(frame)}: which column holds the captions? Name it (label=…, --label) out of {listed(free)}."
+        )
+    return (named[0],), f"inferred: named {named[0]!r}"
+
+
+def _find_split(frame, free):
+    named = sorted((c for c in free if c.lower() in SPLIT_NAMES), key=lambda c: SPLIT_NAMES.index(c.lower()))
+    refused = ""
+    for column in named:
+        filled = frame[column][~is_missing(frame[column])]
+        if not filled.map(is_value).all():
+            continue  # lists and objects name no split
+        values = set(filled.map(value_name).str.lower()) if len(filled) else {""}
+        if values <= set(SPLITS):
+            return (column,), f"inferred: holds only {', '.join(sorted(values))}"
+        strange = sorted(values - set(SPLITS))[0]
+        refused = refused or f"; column {column!r} holds {short(strange)}, which names no split"
+    return (), "none: rows are split by us" + refused
+
+
+def _find_image(frame, free):
+    found = {c: reason for c in free if (reason := _image_reason(frame[c]))}
+    # Several columns of images: the one whose name says so, else it is not ours to choose.
+    named = [c for c in found if c.lower() in IMAGE_NAMES]
+    if len(found) > 1 and len(named) != 1:
+        raise DataError(f"{source_of(frame)}: which are the images, {listed(found)}? Name them (image=…, --image).")
+    chosen = (named if len(found) > 1 else list(found))[:1]
+    return (tuple(chosen), f"inferred: {found[chosen[0]]}") if chosen else ((), "none: no column of images")
+
+
+def _image_reason(series):
+    """Why a column is one of images, None if it is not."""
+    if series.dtype.kind in NUMERIC:
+        return None
+    filled = series[~is_missing(series)]
+    content = pd.api.types.infer_dtype(filled)
+    if filled.empty:
+        return None
+    if content == "string":
+        lower = filled.str.strip().str.lower()
+        ends, inline = lower.str.endswith(IMAGE_SUFFIXES), lower.str.startswith("data:image/")
+        share = (ends | inline).mean()
+        # What is on the web cannot be read from here; such a column often stands beside the file's.
+        if share < 0.8 or lower.str.startswith(("http://", "https://")).mean() > 0.5:
+            return None
+        kinds = lower[ends].head(1000).str.extract(r"(\.\w+)$")[0].value_counts().index
+        what = f"end in {'/'.join(kinds)}" if len(kinds) else "are images in base64"
+        return f"{share * 100:.0f} % of cells {what}"
+    if content == "bytes":
+        some = filled.head(20)
+        return "the cells are encoded images" if some.map(_begins_like_image).mean() >= 0.8 else None
+    if all(isinstance(v, dict) and ("bytes" in v or "path" in v) for v in filled.head(20)):
+        return "the cells hold images as {'bytes': …}"
+    return None
+
+
+def _begins_like_image(data):
+    return bytes(data).startswith(IMAGE_BEGINNINGS)
+
+
+def _find_text(frame, free):
+    best, best_score, reason = None, 0.0, ""
+    stats = {c: s for c in free if (s := _text_stats(frame[c])) and not _image_reason(frame[c])}
+    named = [c for c in stats if c.lower() in TEXT_NAMES]
+    # Codes and names of one word are no text, unless the column's name says so.
+    for column in named or [c for c in stats if stats[c][0] > 1.5]:
+        words, distinct = stats[column]
+        # Long and varied: a licence notice is long but always the same, an identifier varied but one word.
+        score = words * np.log2(distinct)
+        if score > best_score:
+            best, best_score = column, score
+            reason = f"inferred: {words:.1f} words on average, {distinct:,} distinct"
+    return ((best,), reason) if best else ((), "none: no column of sentences")
+
+
+def _text_stats(series):
+    """Mean number of words and number of distinct cells of a column of strings, else None."""
+    if series.dtype.kind in NUMERIC:
+        return None
+    filled = series[~is_missing(series)]
+    if filled.empty or pd.api.types.infer_dtype(filled) != "string":
+        return None
+    counts = filled.value_counts()
+    words = pd.Series(counts.index).str.count(r"\S+")
+    return float(np.average(words, weights=counts)), len(counts)
+
+
+def _check_numbers(frame, column):
+    if np.isnan(read_numbers(frame, column)).all():
+        raise DataError(f"{source_of(frame)}, column {column!r} (numbers): every cell is empty.")
+
+
+def check_text(frame, column):
+    """Raise a `DataError` that names the first cell of a text column which holds bytes, a list or another object."""
+    series = frame[column]
+    if series.dtype != object:
+        return
+    strange = ~(series.map(is_value).to_numpy(bool) | is_missing(series).to_numpy())
+    if strange.any():
+        position = np.flatnonzero(strange)[0]
+        value = series.iloc[position]
+        advice = "Write a string into each cell."
+        if isinstance(value, bytes):
+            advice = f"Decode it: frame[{column!r}].str.decode('utf-8')."
+        elif is_list(value):
+            advice = f"Give one row per text: frame.explode({column!r})."
+        raise DataError(f"{place(frame, position, column)}: the text is a {type(value).__name__}. {advice}")
+
+
+def _label_kinds(frame, columns, given):
+    given = dict.fromkeys(columns, given) if given is None or isinstance(given, str) else dict(given)
+    for column, kind in given.items():
+        if column not in columns:
+            raise DataError(f"label_kind names {column!r}, which is no label; labels: {list(columns)}.")
+        if kind is not None and kind not in LABEL_KINDS:
+            raise DataError(f"label_kind {kind!r} for {column!r} is unknown. Kinds: {', '.join(LABEL_KINDS)}.")
+    kinds, reasons = {}, []
+    for column in columns:
+        kind, reason = given.get(column), "given"
+        if kind is None:
+            kind, why = kind_of_label(frame, column)
+            reason = f"inferred: {why}"
+        kinds[column] = kind
+        reasons.append(f"{column} is {kind}: {reason}")
+    return kinds, "; ".join(reasons)

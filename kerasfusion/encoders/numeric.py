@@ -1,0 +1,48 @@
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class NumericEncoder(keras.layers.Layer):
+    """Plain numbers of a row, normalised by the training split's statistics, through a dense layer.
+
+    Args:
+        units: Width `d` of the output.
+        mean: Mean of each number over the training split.
+        std: Standard deviation of each number; 0 (a constant column) counts as 1.
+
+    Call arguments:
+        numbers: float32 `(B, n)`.
+
+    Returns:
+        dict: `pooled` float `(B, d)` and `sequence` float `(B, 1, d)`, the same vector as one token.
+
+    Example:
+
+    ```python
+    vector = NumericEncoder(units=16, mean=(40.0,), std=(12.0,))(ages)["pooled"]
+    ```
+    """
+
+    def __init__(self, units, mean, std, **kwargs):
+        # The numbers are normalised in float32 whatever the precision: float16 cannot hold a price of 70,000.
+        super().__init__(**{"autocast": False, **kwargs})
+        self.units = units
+        self.mean = tuple(float(m) for m in mean)
+        self.std = tuple(float(s) or 1.0 for s in std)
+        self.dense = keras.layers.Dense(units, activation="relu", name="dense", dtype=self.dtype_policy)
+
+    def build(self, numbers_shape):
+        if numbers_shape[-1] != len(self.mean):
+            raise ValueError(f"{self.name}: {numbers_shape[-1]} numbers for {len(self.mean)} means.")
+        self.dense.build(numbers_shape)
+
+    def call(self, numbers):
+        mean = ops.convert_to_tensor(self.mean, dtype="float32")
+        std = ops.convert_to_tensor(self.std, dtype="float32")
+        normal = (ops.cast(numbers, "float32") - mean) / std
+        vector = self.dense(ops.cast(normal, self.compute_dtype))
+        return {"pooled": vector, "sequence": vector[:, None, :]}
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "mean": self.mean, "std": self.std}

@@ -1,0 +1,194 @@
+"""`comparison.html`: several models on the same rows, in one file that loads nothing."""
+
+import math
+
+from kerasfusion.evaluation.comparison_figure import ROUND, around, spread
+from kerasfusion.evaluation.html_report.figures import short_number, ticks
+from kerasfusion.evaluation.html_report.html import element, join, section, table
+from kerasfusion.evaluation.html_report.render import document
+from kerasfusion.evaluation.html_report.results import METRICS
+from kerasfusion.evaluation.html_report.summary import listed
+from kerasfusion.evaluation.html_report.write import provenance, write_html
+
+_SIGNS = {
+    "beats": "Joining helps: the best model is told apart from all that do without",
+    "unsure": "Joining leads, but perhaps by chance",
+    "loses": "Joining does not help: the best does without",
+    "alone": "Nothing is joined here",
+}
+_READING = (
+    "Means over the seeds. The 95 % intervals, and the test of each difference to the best, ask what other seeds "
+    "and other rows would give: the variance between seeds plus that between rows (rows of one image count as "
+    "one), with Student's t and Satterthwaite's degrees of freedom. A model's variance between seeds is drawn toward "
+    "the median of all models'. Models are compared on the same rows; p is corrected by Holm's method for the number "
+    "of comparisons with the best. The best is picked on these rows, so its own figure is a little flattered. With "
+    "one seed, nothing is said of other seeds."
+)
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 680, 50, 430, 8, 32
+
+
+def write_comparison_page(path, tasks, costs, joined, config):
+    """Write the page of a comparison.
+
+    Args:
+        path: The file.
+        tasks: Task -> `TaskComparison`.
+        costs: Name -> dict of `parameters`, `train_seconds`, `epochs`, `latency_ms`, `export_mb`, as far as known.
+        joined: Names of the models that join modalities.
+        config: As in a comparison's `comparison.json`.
+
+    Returns:
+        Path: the page.
+    """
+    first = next(iter(tasks.values()))
+    page = document(
+        f"{len(first.scores)} models on {config['source']}",
+        [_verdict(found, joined) for found in tasks.values()],
+        [element("p", "Note: ", note, class_="note") for note in config["notes"]],
+        [_scores(found, joined, place) for place, found in enumerate(tasks.values())],
+        _costs(first, costs, joined),
+        _asked(config),
+    )
+    return write_html(page, path)
+
+
+def _verdict(found, joined):
+    others = [name for name in (found.best, *found.together()) if name not in joined]
+    sign = "alone" if not joined else "loses" if found.best not in joined else "unsure" if others else "beats"
+    return element("p", element("strong", _SIGNS[sign]), " ", found.verdict, class_=f"verdict {sign}")
+
+
+def _scores(found, joined, place):
+    scores, one = found.scores, found.figure
+    most = max(score.high for score in scores.values()) if found.metric == "mae" else 1
+    rows = []
+    for name, score in scores.items():
+        ends = f"{one(score.mean)} [{one(score.low)}, {one(score.high)}]"
+        line = _reach(score, most, name in joined)
+        if name == found.best:
+            cells = ["–", "", ""]
+        else:
+            behind = f"{score.behind:.4g}" if found.metric == "mae" else f"{score.behind * 100:.1f} points"
+            p = "< 0.001" if score.p < 0.001 else f"{score.p:.3f}"
+            cells = [behind, p, "yes" if score.apart else "NO"]
+        rows.append([name, element("div", element("span", ends), line, class_="reading"), *cells])
+    better = "smaller is better" if found.metric == "mae" else "larger is better"
+    header = ("", f"{METRICS[found.metric]} [95 % interval]", "behind the best", "p", "told apart")
+    caption = f"{found.seeds} seed(s), {found.rows:,} test rows ({better})"
+    seeds = [[name, *(one(value) for value in score.per_seed)] for name, score in scores.items() if found.seeds > 1]
+    columns = range(1, 1 + found.seeds)
+    each = table("Each seed", ("", *(f"{i}." for i in columns)), seeds, columns) if seeds else None
+    note = element("p", _READING, class_="legend")
+    return section(
+        f"Scores: {found.task.column}",
+        table(caption, header, rows, (2, 3), class_="scores"),
+        note,
+        each,
+        id_=f"scores-{place}",
+    )
+
+
+def _reach(score, most, own):
+    left, right, middle = (100 * min(max(x / (most or 1), 0), 1) for x in (score.low, score.high, score.mean))
+    return element(
+        "span",
+        element("span", class_="reach", style=f"left:{left:.2f}%;width:{right - left:.2f}%"),
+        element("span", class_="dot", style=f"left:{middle:.2f}%"),
+        class_="interval own" if own else "interval",
+        aria_hidden="true",
+    )
+
+
+def _costs(found, costs, joined):
+    names = [name for name in found.scores if name in costs]
+    rows = []
+    for name in names:
+        cost = costs[name]
+        seconds, epochs = (cost.get(key) for key in ("train_seconds", "epochs"))
+        rows.append(
+            [
+                name,
+                f"{cost['parameters']:,}",
+                f"{seconds:,.1f}",
+                "" if epochs is None else short_number(epochs),
+                f"{cost['latency_ms']:.3g}",
+                f"{cost['export_mb']:.2f}",
+            ]
+        )
+    header = ("", "parameters", "training seconds", "epochs", "milliseconds for one row", "export, MB")
+    said = (
+        "Training seconds and epochs are means over the seeds; a late average trains nothing but its members. The "
+        "time for one row is that of raw strings and encoded images through TensorFlow's C API on this machine, a "
+        "median with all models asked in turns."
+    )
+    return section(
+        "Costs",
+        _score_and_latency(found, {name: costs[name]["latency_ms"] for name in names}, joined),
+        table("What each model costs", header, rows, range(1, 6)),
+        element("p", said, class_="legend"),
+        id_="costs",
+    )
+
+
+def _score_and_latency(found, latency, joined):
+    names = list(latency)
+    height = max(280, _TOP + _BOTTOM + 15 * len(names))
+    base = height - _BOTTOM
+    left, right = around(latency.values())
+    low = min(found.scores[name].low for name in names)
+    high = max(found.scores[name].high for name in names)
+    air = (high - low or 1) * 0.04
+    low, high = low - air, high + air
+
+    def x(value):
+        return round(_LEFT + math.log(value / left) / math.log(right / left) * (_RIGHT - _LEFT), 1)
+
+    def y(value):
+        return round(base - (value - low) / (high - low) * (base - _TOP), 1)
+
+    drawn = [element("path", d=f"M{_LEFT} {_TOP}V{base}H{_RIGHT}", class_="axis")]
+    for value in ticks(low, high, most=6):
+        drawn.append(element("path", d=f"M{_LEFT} {y(value)}H{_RIGHT}", class_="grid"))
+        drawn.append(element("text", found.figure(value), x=_LEFT - 5, y=y(value) + 4, text_anchor="end"))
+    for value in (value for value in ROUND if left <= value <= right):
+        drawn.append(element("text", short_number(value), x=x(value), y=base + 13, text_anchor="middle"))
+    across = "milliseconds for one row (logarithmic)"
+    drawn.append(element("text", across, x=(_LEFT + _RIGHT) / 2, y=height - 3, text_anchor="middle"))
+    beside = spread([y(found.scores[name].mean) for name in names], 14, _TOP + 4, base)
+    for name, place in zip(names, beside, strict=True):
+        score, at = found.scores[name], x(latency[name])
+        kind, middle = "series1" if name in joined else "series0", y(score.mean)
+        told = f"{name}: {found.figure(score.mean)}, {latency[name]:.3g} ms"
+        drawn.append(element("path", d=f"M{at} {middle}L{_RIGHT + 12} {place}", class_="leader"))
+        drawn.append(element("line", x1=at, x2=at, y1=y(score.low), y2=y(score.high), class_="reach"))
+        drawn.append(element("circle", element("title", told), cx=at, cy=middle, r=4, class_=kind))
+        drawn.append(element("text", name, x=_RIGHT + 16, y=round(place + 4, 1), class_=kind))
+    alt = "; ".join(f"{name} {found.figure(found.scores[name].mean)} at {latency[name]:.3g} ms" for name in names)
+    svg = element("svg", drawn, viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_label=alt)
+    legend = element(
+        "p",
+        element("span", "joins modalities", class_="key series1"),
+        element("span", "does without", class_="key series0"),
+        class_="legend",
+    )
+    return element("figure", element("figcaption", "Score and latency"), svg, legend, class_="wide")
+
+
+def _asked(config):
+    made = provenance()
+    facts = [
+        ("table", config["source"]),
+        ("rows", listed(config["rows"], " ")),
+        ("models", ", ".join(config["models"])),
+        ("baselines", f"branches and late average of {config['reference']}"),
+        *([("changed settings", listed(config["changes"]))] if config["changes"] else []),
+        ("recipe", listed(config["recipe"])),
+        ("made", made["made"]),
+        *([("command", element("code", made["command"]))] if made["command"] else []),
+        ("versions", listed(made["versions"], " ")),
+    ]
+    said = join(
+        element("p", "All models: the same rows, splits and recipe. A seed changes weights, order and dropout."),
+        element("p", "Each model and seed is a run of its own, with its report, in runs/."),
+    )
+    return section("What was asked", table("The comparison", ("", ""), facts, class_="facts"), said, id_="asked")

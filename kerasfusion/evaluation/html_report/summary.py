@@ -1,0 +1,62 @@
+"""The verdict, and what was asked."""
+
+from kerasfusion.evaluation.html_report.html import element, join, section, table
+from kerasfusion.evaluation.scores import Score, standing
+
+_SIGNS = {
+    "beats": "Better than every baseline",
+    "unsure": "Better than every baseline, but perhaps by chance",
+    "loses": "No better than a baseline",
+    "alone": "Scored without baselines",
+}
+_MATCH_SIGNS = {
+    "beats": "Better than chance",
+    "unsure": "Better than chance, but perhaps by luck",
+    "loses": "No better than chance",
+}
+
+
+def verdicts(parts):
+    """One box per task: whether the model beats the best that does without joining."""
+    boxes = []
+    for task in parts.metrics["tasks"].values():
+        if task.get("kind") == "match":
+            found, signs = task["standing"], _MATCH_SIGNS
+        elif task.get("kind") == "caption":
+            found, signs = task["standing"], _SIGNS
+        else:
+            found, signs = standing({name: Score(**score) for name, score in task["scores"].items()}), _SIGNS
+        sign = element("strong", signs[found])
+        boxes.append(element("p", sign, " ", task["verdict"], class_=f"verdict {found}"))
+    return join(boxes)
+
+
+def notes(parts):
+    """What a reader of the figures must know before they believe them: leaks, repeats, classes that are rare."""
+    return join([element("p", "Note: ", note, class_="note") for note in parts.details["notes"]])
+
+
+def asked(parts):
+    """The table, the role of each column, the model and how it was trained."""
+    config, details = parts.config, parts.details
+    facts = [("table", config["source"]), ("model", config["model"])]
+    if config.get("changes"):
+        facts.append(("changed settings", listed(config["changes"])))
+    if config.get("teacher"):
+        facts.append(("teacher", listed(config["teacher"])))
+    facts += [("recipe", listed(config["recipe"]))] if "recipe" in config else []
+    facts.append(("made", details["made"]))
+    if details.get("command"):
+        facts.append(("command", element("code", details["command"])))
+    facts.append(("versions", listed(details["versions"], " ")))
+    facts += [("machine", config["machine"])] if "machine" in config else []
+    roles = None
+    if details.get("settings"):
+        header = ("what", "value", "why", "change with")
+        rows = [[*row[:3], element("code", row[3]) if row[3] else ""] for row in details["settings"]]
+        roles = table("Columns and settings", header, rows)
+    return section("What was asked", table("The run", ("", ""), facts, class_="facts"), roles, id_="asked")
+
+
+def listed(values, sign=" = "):
+    return ", ".join(f"{name}{sign}{value}" for name, value in values.items())

@@ -1,0 +1,91 @@
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasfusion.encoders import ImageEncoder
+
+
+class NoFeatureMapError(ValueError):
+    """There is nothing to make a map of; the message says why."""
+
+
+def image_encoders(model):
+    """The encoders of a model that give a grid: dict image feature -> layer.
+
+    Raises:
+        NoFeatureMapError: There is none; the message says why.
+    """
+    layers = {layer.name: layer for layer in model.layers}
+    found = {}
+    for name in model.input:
+        layer = layers.get(f"encode_{name}")
+        if isinstance(layer, ImageEncoder):
+            found[name] = layer
+    if not found:
+        inner = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
+        why = f"its encoders lie inside {' and '.join(inner)}: ask these" if inner else "no encoder gives one"
+        raise NoFeatureMapError(f"{model.name} has no image grid to look at: {why}.")
+    return found
+
+
+def grad_cam(model, batch, task, classes, image=None):
+    """Where in its images a model finds evidence for a class: Grad-CAM (arXiv 1610.02391).
+
+    `relu(Σ_k α_k A_k)`, where `A_k` are the channels of the image encoder's grid and `α_k` is the mean over cells of
+    the logit's gradient with respect to `A_k`. In a model whose logit is linear in the mean over cells, such as
+    `tagger_residual`, that is the class activation map (CAM, arXiv 1512.04150). Other inputs take part as they are:
+    with another question the same image has another map.
+
+    A map shows where the evidence lies and not what it is; a grid of few cells gives soft images.
+
+    Args:
+        model: A plain model.
+        batch: dict of the model's inputs, B rows, as `BatchedDataset` gives them.
+        task: Name of a task with classes: binary, classes or tags.
+        classes: int `(B,)`, the class asked about in each row, or one for all. Of a binary task 0 asks for the
+            evidence against.
+        image: Name of the image; None is the only one.
+
+    Returns:
+        float32 `(B, H, W)` in the image's size, 0 to 1: the strongest place of each image is 1. All zeros where
+        nothing in the image speaks for the class.
+
+    Raises:
+        NoFeatureMapError: The model has no image grid, or the answer does not come from it.
+        ValueError: `image` does not say which.
+
+    Example:
+
+    ```python
+    x, y, _ = next(iter(kf.data.BatchedDataset(data.splits["test"], 8).dataset()))
+    maps = kf.explain.grad_cam(run.model, x, "label", y["label"])
+    ```
+    """
+    encoders = image_encoders(model)
+    if image is None and len(encoders) > 1:
+        raise ValueError(f"{model.name} looks at several images, {', '.join(encoders)}: say which (image=…).")
+    image = image or next(iter(encoders))
+    if image not in encoders:
+        raise ValueError(f"{model.name} has no grid of {image!r}; it has one of {', '.join(encoders)}.")
+    encoder = encoders[image]
+    (grid,) = (output for output in encoder.output if len(output.shape) == 4)  # Keras keeps the outputs as a list
+    grid_and_logits = keras.Model(model.input, (grid, model.output[task]))
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        # The grid hangs on the encoder's weights, also where these are frozen.
+        tape.watch([weight.value for weight in encoder.weights if weight.dtype.startswith(("float", "bfloat"))])
+        grid, logits = grid_and_logits({name: batch[name] for name in model.input}, training=False)
+        classes = tf.broadcast_to(tf.cast(classes, tf.int32), tf.shape(logits)[:1])
+        if logits.shape[1] == 1:  # one logit for two classes
+            asked = logits[:, 0] * (2.0 * tf.cast(classes, tf.float32) - 1.0)
+        else:
+            asked = tf.gather(logits, classes, axis=1, batch_dims=1)
+    gradient = tape.gradient(asked, grid)
+    if gradient is None:
+        raise NoFeatureMapError(
+            f"{model.name} does not answer {task!r} from the grid of {image!r}, so there is no map of it."
+        )
+    weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
+    maps = tf.nn.relu(tf.reduce_sum(tf.cast(weights * grid, tf.float32), axis=-1, keepdims=True))
+    maps = tf.image.resize(maps, batch[image].shape[1:3])[..., 0].numpy()
+    most = maps.max(axis=(1, 2), keepdims=True)
+    return np.divide(maps, most, out=np.zeros_like(maps), where=most > 0)

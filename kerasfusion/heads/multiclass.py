@@ -1,0 +1,30 @@
+import keras
+from keras import ops
+
+from kerasfusion.heads.base import MEAN, Head, log_mixture
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class MulticlassHead(Head):
+    """One of several classes: softmax cross-entropy on int32 `(B,)` labels.
+
+    Example:
+
+    ```python
+    head = MulticlassHead(13)
+    logits = head(fused)  # (B, 13)
+    head.predictions(logits)["probabilities"]  # (B, 13), rows sum to 1
+    ```
+    """
+
+    def loss(self):
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=MEAN)
+
+    def metrics_for(self):
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+    def average(self, logits, weights):
+        return log_mixture(ops.log_softmax(logits), weights)
+
+    def predictions(self, logits):
+        return {"probabilities": ops.softmax(logits / self.temperature)}

@@ -1,0 +1,213 @@
+"""What a data set holds: its features, its tasks, and what was learned from the training split."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+from kerasfusion.data.names import RULE, claims, is_named_after, is_safe, reserved, safe_names
+from kerasfusion.files import write_json
+
+FEATURE_KINDS = ("text", "image", "numbers")
+# What a column of labels may hold; a match is known from the rows themselves, a vector from matrix factorization.
+LABEL_KINDS = ("binary", "classes", "tags", "number", "caption")
+TASK_KINDS = (*LABEL_KINDS, "match", "vector")
+
+# The first ids of every vocabulary. A word's id is its place in `vocabulary` plus `len(SPECIAL_TOKENS)`.
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[START]", "[END]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Feature:
+    """One model input.
+
+    Args:
+        name: The input's name, in layers and served requests: the kind for the only feature of that kind, else its
+            column's name, made safe (`kf.data.safe_names`).
+        kind: `"text"`, `"image"` or `"numbers"`.
+        columns: Where it comes from in a table: one column for text and image, one or more for numbers.
+        size: Image only. `(height, width)` in pixels.
+        length: Text: token ids per example. Numbers: width of the vector.
+        vocabulary: Text only. The words of ids 4, 5, …, most frequent first.
+        mean: Numbers only. Per-column mean over the training split.
+        std: Numbers only. Per-column standard deviation over the training split.
+    """
+
+    name: str
+    kind: str
+    columns: tuple[str, ...]
+    size: tuple[int, int] | None = None
+    length: int | None = None
+    vocabulary: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        if self.kind not in FEATURE_KINDS:
+            raise ValueError(f"Feature {self.name!r}: kind must be one of {FEATURE_KINDS}, not {self.kind!r}.")
+        for field in ("columns", "vocabulary", "mean", "std"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+        if self.size is not None:
+            object.__setattr__(self, "size", tuple(self.size))
+
+    @property
+    def title(self):
+        """The name to show to people: the column's own where the feature is named after it."""
+        return _title(self.name, *self.columns)
+
+    @property
+    def vocabulary_size(self):
+        """Number of token ids, the four special ones included."""
+        return len(self.vocabulary) + len(SPECIAL_TOKENS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One thing to predict.
+
+    Args:
+        name: `"label"` for the only task, else its column's name, made safe (`kf.data.safe_names`); `"caption"` and
+            `"match"` for these.
+        kind: `"binary"`, `"classes"`, `"tags"`, `"number"`; `"caption"`, a sentence to write about the image;
+            `"match"`, which image a text belongs to; or `"vector"`, an item's factors.
+        column: The column of the table that holds it.
+        classes: Class names in the order of the logits. Binary: `(negative, positive)`. Number: empty. Vector: names
+            of its numbers.
+        mean: Number and vector only. Mean over the training split.
+        std: Number and vector only. Standard deviation over the training split.
+        weight: Weight of this task's loss in the sum.
+        vocabulary: Caption only. The words of ids 4, 5, …, most frequent first.
+        length: Caption only. Token ids per caption, start and end included: its words plus two.
+    """
+
+    name: str
+    kind: str
+    column: str
+    classes: tuple[str, ...] = ()
+    mean: float = 0.0
+    std: float = 1.0
+    weight: float = 1.0
+    vocabulary: tuple[str, ...] = ()
+    length: int | None = None
+
+    def __post_init__(self):
+        if self.kind not in TASK_KINDS:
+            raise ValueError(f"Task {self.name!r}: kind must be one of {TASK_KINDS}, not {self.kind!r}.")
+        for field in ("classes", "vocabulary"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+
+    @property
+    def title(self):
+        """The name to show to people: the column's own where the task is named after it."""
+        return _title(self.name, self.column)
+
+    @property
+    def vocabulary_size(self):
+        """Number of token ids, the four special ones included."""
+        return len(self.vocabulary) + len(SPECIAL_TOKENS)
+
+    @property
+    def outputs(self):
+        """Width of the task's logits; of a caption's, at each of its words."""
+        if self.kind == "caption":
+            return self.vocabulary_size
+        return 1 if self.kind in ("binary", "number", "match") else len(self.classes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Schema:
+    """Features, tasks and everything that was learned from the training split. A model holds none of it.
+
+    Args:
+        features: `Feature`s, the model's inputs in order.
+        tasks: `Task`s, its outputs.
+
+    Raises:
+        ValueError: A name that layers, signatures or servers do not accept, or two names that clash.
+
+    Example:
+
+    ```python
+    schema = kf.Schema(
+        features=(
+            kf.Feature("text", "text", ("description",), length=8, vocabulary=("cat", "dog")),
+            kf.Feature("image", "image", ("photo",), size=(64, 64)),
+        ),
+        tasks=(kf.Task("label", "classes", "species", classes=("cat", "dog")),),
+    )
+    model = kf.create_model("classifier_gated", schema)
+    ```
+    """
+
+    features: tuple[Feature, ...]
+    tasks: tuple[Task, ...]
+
+    def __post_init__(self):
+        object.__setattr__(self, "features", tuple(self.features))
+        object.__setattr__(self, "tasks", tuple(self.tasks))
+        names = [f.name for f in self.features] + [t.name for t in self.tasks]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"Schema: the name(s) {twice} are used more than once.")
+        _check_names(self)
+
+    def of_kind(self, kind):
+        """The features of one kind, in order."""
+        return tuple(f for f in self.features if f.kind == kind)
+
+    def only(self, *kinds):
+        """The same schema with the features of these kinds alone (what a single-modality baseline sees)."""
+        return dataclasses.replace(self, features=tuple(f for f in self.features if f.kind in kinds))
+
+    def __getitem__(self, name):
+        """The feature or task of that name."""
+        for item in self.features + self.tasks:
+            if item.name == name:
+                return item
+        raise KeyError(f"Schema has no {name!r}; it has {[i.name for i in self.features + self.tasks]}.")
+
+    def to_dict(self):
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, config):
+        return cls(
+            features=tuple(Feature(**f) for f in config["features"]),
+            tasks=tuple(Task(**t) for t in config["tasks"]),
+        )
+
+    def save(self, path):
+        """Write the schema as JSON."""
+        write_json(path, self.to_dict())
+
+    @classmethod
+    def load(cls, path):
+        """Read a schema written by `save`."""
+        return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+
+
+def _title(name, *columns):
+    return columns[0] if len(columns) == 1 and is_named_after(name, columns[0]) else name
+
+
+def _check_names(schema):
+    captions_or_match = any(task.kind in ("caption", "match") for task in schema.tasks)
+    taken = reserved(with_requests=captions_or_match)
+    for item in schema.features + schema.tasks:
+        task = isinstance(item, Task)
+        # A task names no input, and runs of before `safe_names` have such tasks.
+        if not isinstance(item.name, str):
+            raise ValueError(f"Schema: the name {item.name!r} is not a string. Names are {RULE}.")
+        if not is_safe(item.name) and not (task and re.fullmatch("[A-Za-z0-9_.-]+", item.name)):
+            problem = "is not safe for layers, signatures and servers"
+        elif taken & claims(item.name, task):
+            problem = "clashes with the name of another feature or task, or of a layer or output"
+        else:
+            taken |= claims(item.name, task)
+            continue
+        (name,) = safe_names([item.name], taken, task).values()
+        raise ValueError(
+            f"Schema: the {'task' if task else 'feature'} name {item.name!r} {problem}. Names are {RULE}, and differ "
+            f"in more than case. Name it {name!r}, and keep the column's own name in "
+            f"`{'column' if task else 'columns'}`."
+        )

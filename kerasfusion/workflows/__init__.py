@@ -1,0 +1,46 @@
+"""Whole jobs that may build models."""
+
+from kerasfusion.workflows.compare import Comparison, compare
+from kerasfusion.workflows.context import add_caption_embeddings
+from kerasfusion.workflows.demo import demo_config, query_exported_model
+from kerasfusion.workflows.evaluate import evaluate
+from kerasfusion.workflows.export import export, format_export_metrics, measure_export
+from kerasfusion.workflows.faiss_index import faiss_index
+from kerasfusion.workflows.index import export_search_index
+from kerasfusion.workflows.pairs import mine_hard_negatives
+from kerasfusion.workflows.predict import predict_one, predict_table, predictions_csv
+from kerasfusion.workflows.recommender import export_recommender, train_item_tower
+from kerasfusion.workflows.reload import load_baselines, load_run_data
+from kerasfusion.workflows.report import rebuild_report
+from kerasfusion.workflows.robustness import robustness
+from kerasfusion.workflows.train import default_model, train
+from kerasfusion.workflows.tune import TUNE_CHOICES, TuningResult, tune
+
+__all__ = [
+    "TUNE_CHOICES",
+    "Comparison",
+    "TuningResult",
+    "add_caption_embeddings",
+    "compare",
+    "default_model",
+    "demo_config",
+    "evaluate",
+    "export",
+    "export_recommender",
+    "export_search_index",
+    "faiss_index",
+    "format_export_metrics",
+    "load_baselines",
+    "load_run_data",
+    "measure_export",
+    "mine_hard_negatives",
+    "predict_one",
+    "predict_table",
+    "predictions_csv",
+    "query_exported_model",
+    "rebuild_report",
+    "robustness",
+    "train",
+    "train_item_tower",
+    "tune",
+]

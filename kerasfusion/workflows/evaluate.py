@@ -1,0 +1,38 @@
+import kerasfusion as kf
+from kerasfusion.data import load_rows
+from kerasfusion.evaluation import report, write_evaluation_page
+from kerasfusion.evaluation.predict import restrict_schema
+
+
+def evaluate(run, source, image_dir=None, allow_outside=False, page=None):
+    """Score a finished run on another labelled table.
+
+    Args:
+        run: A `Run` or its folder.
+        source: A table with the run's feature and label columns. An image that cannot be read counts as missing.
+        image_dir: Folder that relative image paths start from.
+        allow_outside: Allow image paths that leave that folder.
+        page: File to write a report into, as HTML; None writes none.
+
+    Returns:
+        tuple: dict task -> `TaskReport`, and the `SkippedRows` rows and images.
+
+    Raises:
+        DataError: A column is missing or a label has an unknown class.
+
+    Example:
+
+    ```python
+    reports, skipped = kf.evaluate("runs/pets", "test.csv")
+    print(reports["label"].scores)
+    ```
+    """
+    run = run if isinstance(run, kf.training.Run) else kf.load(run)
+    schema = restrict_schema(run.model, run.schema)
+    examples, skipped = load_rows(source, schema, image_dir=image_dir, allow_outside=allow_outside)
+    type_column = run.config.get("type_column")
+    type_column = type_column if type_column in examples.frame.columns else None
+    found = report({run.config["model"]: run.model}, examples, type_column=type_column)
+    if page is not None:
+        write_evaluation_page(page, run, found, examples, skipped)
+    return found, skipped

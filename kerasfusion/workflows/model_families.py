@@ -1,0 +1,48 @@
+"""Families of the zoo: models with the same encoders, named `<family>_<fusion>`."""
+
+from kerasfusion.workflows.train import default_model
+from kerasfusion.zoo import list_models
+
+
+def family_of(data, names=()):
+    """The family that fusions are compared or searched in; None where the data has nothing to join.
+
+    Args:
+        data: What `kf.data.load` returned.
+        names: Names of models: the family of the first that belongs to one; without any, that of the model that the
+            data would get.
+
+    Returns:
+        str or None: such as `"classifier"`, for which `"classifier_concat"` is registered.
+    """
+    if not (data.schema.of_kind("text") and data.schema.of_kind("image")):
+        return None
+    for name in (*names, default_model(data)[0]):
+        family = name.partition("_")[0]
+        if f"{family}_concat" in list_models():
+            return family
+    return "classifier"
+
+
+def with_fusion(family, fusion):
+    """A family's model with this fusion: its name in the zoo, and what to change of it.
+
+    A fusion that has no entry of its own is put in the place of the concatenation.
+    """
+    name = f"{family}_{fusion}"
+    return (name, {}) if name in list_models() else (f"{family}_concat", {"fusion": fusion})
+
+
+def refuse_unlabelled(job, schema):
+    """Raise the error of a job that is for labels, where the data pairs images with texts or has them described."""
+    kinds = {task.kind for task in schema.tasks}
+    if "match" in kinds:
+        raise ValueError(
+            f"{job} is for labels, and this is a match. Train each model by kf.train (`kerasfusion train --match`): "
+            "its metrics.json has R@K, median rank, MRR and rsum of both directions beside chance."
+        )
+    if "caption" in kinds:
+        raise ValueError(
+            f"{job} is for labels, and these are captions. Train each captioner by kf.train (`kerasfusion train "
+            "--label-kind caption`): its metrics.json has CIDEr, BLEU and ROUGE-L beside two baselines."
+        )

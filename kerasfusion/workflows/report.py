@@ -1,0 +1,226 @@
+"""A run's figures and page: written after its scores, which they cannot cost, and again at any time."""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import warnings
+
+import numpy as np
+
+from kerasfusion.data import DataError
+from kerasfusion.evaluation import decode_predictions, figures, report, write_run_report
+from kerasfusion.evaluation.caption_report import shown_images
+from kerasfusion.evaluation.html_report.parts import DETAILS_FILE, read_history
+from kerasfusion.evaluation.html_report.write import FILE as PAGE
+from kerasfusion.evaluation.html_report.write import provenance, save_details
+from kerasfusion.evaluation.retrieval_report import shown_queries
+from kerasfusion.explain import NoFeatureMapError, explain_captions, explain_examples
+from kerasfusion.files import folder_lock
+from kerasfusion.training import Run, load
+from kerasfusion.training.model_file import load_model
+from kerasfusion.workflows.reload import check_data, load_baselines, load_run_data
+
+
+def rebuild_report(run, data=None):
+    """Draw a finished run's figures and write its page again.
+
+    The test split is scored again for the figures; `metrics.json` stays as it is.
+
+    Args:
+        run: A `Run` of `kf.train`, or its folder.
+        data: The `Data` it was trained on; None reads it again. A run that was trained on a DataFrame needs it for
+            its figures: without it, only the page is written, from `details.json`.
+
+    Returns:
+        list of str: What could not be written and why; empty where all was. A warning says the same.
+
+    Raises:
+        DataError: `data` is not what the run was trained on.
+        FileNotFoundError: The folder is no run, or its data is gone and it has no `details.json`.
+        FolderInUseError: Another process trains into the folder.
+        ValueError: The run is not finished, or not one of `kf.train`.
+
+    Example:
+
+    ```python
+    kf.workflows.rebuild_report("runs/pets")
+    ```
+    """
+    run = run if isinstance(run, Run) else load(run)
+    if "tasks" not in run.metrics:
+        raise ValueError(f"{run.path} has no report: it is not finished, or not a run of `kerasfusion train`.")
+    if data is not None:
+        check_data(run, data)
+    with folder_lock(run.path):
+        if data is None:
+            try:
+                data = load_run_data(run)
+            except (DataError, OSError, ImportError) as error:
+                write_run_report(run.path)
+                return _warn(run.path, [f"figures ({error})"])
+        return draw_report(run, data)
+
+
+def draw_report(run, data):
+    """Score a finished run on its test split and write its report, as `write_report` does."""
+    without = run.path / "baselines" / "without_teacher" / "model.keras"
+    models = {run.config["model"]: run.model}
+    if without.exists():
+        models["without teacher"] = load_model(without)
+    models |= load_baselines(run)
+    reports = report(models, data.splits["test"], data.splits["train"], run.config["type_column"])
+    data = dataclasses.replace(data, notes=run.metrics["notes"])
+    return write_report(run.path, run.model, reports, data, _made(run.path))
+
+
+def write_report(folder, model, reports, data, made=None):
+    """Write a run's `details.json`, figures and page. What fails is named in a warning and costs only itself.
+
+    Args:
+        folder: The run's folder, with everything else in it.
+        model: The run's model.
+        reports: dict task -> `TaskReport` on the test split.
+        data: The `Data` of the run.
+        made: As for `save_details`.
+
+    Returns:
+        list of str: What could not be written and why.
+    """
+    failed, looked_at = [], {}
+    with _step("what the model looked at", failed):
+        looked_at = _looked_at(model, reports, data.splits["test"])
+    with _step(DETAILS_FILE, failed):
+        save_details(folder, reports, data, looked_at, made)
+    with _step("figures", failed):
+        (folder / "figures").mkdir(exist_ok=True)
+        for name, draw in _figures(folder, reports, data, looked_at):
+            with _step(f"figures/{name}", failed):
+                draw(path=folder / "figures" / name)
+    # Last: a page stands for a report that is complete.
+    with _step(PAGE, failed):
+        write_run_report(folder)
+    return _warn(folder, failed)
+
+
+@contextlib.contextmanager
+def _step(name, failed):
+    try:
+        yield
+    except Exception as error:
+        failed.append(f"{name} ({type(error).__name__}: {error})")
+
+
+def _warn(folder, failed):
+    if failed:
+        warnings.warn(
+            f"Not written: {'; '.join(failed)}. The scores are in {folder}/metrics.json. "
+            f"`kerasfusion report {folder}` makes the report again.",
+            stacklevel=3,
+        )
+    return failed
+
+
+def _made(folder):
+    """When, how and with what a run was made, where its details say so."""
+    try:
+        details = json.loads((folder / DETAILS_FILE).read_text(encoding="utf-8"))
+        return {key: details[key] for key in provenance()}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _looked_at(model, found, test):
+    """Task -> rows with what the model looked at, or the reason why there are none; empty without images."""
+    shown = {}
+    for name, task_report in found.items() if test.images else ():
+        if task_report.task.kind == "match":
+            continue
+        explain = explain_captions if task_report.task.kind == "caption" else explain_examples
+        try:
+            shown[name] = explain(model, task_report, test)
+        except NoFeatureMapError as reason:
+            shown[name] = str(reason)
+    return shown
+
+
+def _figures(folder, reports, data, looked_at):
+    """File name and a function of the path that draws it, for every figure of a run."""
+    yield "learning_curves.png", functools.partial(figures.learning_curves, read_history(folder / "history.csv"))
+    test = data.splits["test"]
+    for name, found in reports.items():
+        kinds = {"match": _match_figures, "caption": _caption_figures}
+        end = "" if len(reports) == 1 else f"_{name}"
+        for file, draw in kinds.get(found.task.kind, _label_figures)(found, test, looked_at.get(name)):
+            yield f"{file}{end}.png", draw
+
+
+def _match_figures(found, test, _):
+    yield "retrieval", functools.partial(_draw_queries, found, test)
+
+
+def _caption_figures(found, test, looked_at):
+    yield "comparison", functools.partial(figures.comparison, found.ciders)
+    yield "examples", functools.partial(_draw_captions, found, test)
+    if isinstance(looked_at, list):
+        yield "looked_at", functools.partial(figures.words_looked_at, looked_at)
+
+
+def _label_figures(found, test, looked_at):
+    yield "comparison", functools.partial(figures.comparison, found.scores)
+    if found.task.kind in ("binary", "classes"):
+        yield "confusion", functools.partial(figures.confusion, found.task, found.labels, found.decided)
+    if found.calibration is not None:
+        yield "reliability", functools.partial(figures.reliability, found.calibration)
+    if test.schema.of_kind("image"):
+        yield "examples", functools.partial(_draw_examples, found, test)
+    if isinstance(looked_at, list):
+        asked = _asked(test, found.rows[[row["place"] for row in looked_at]])
+        yield "looked_at", functools.partial(figures.looked_at, looked_at, asked=asked)
+
+
+def _draw_queries(found, test, path):
+    (image,), (text,) = test.schema.of_kind("image"), test.schema.of_kind("text")
+    bank, texts = test.banks[image.name], test.raw(text)[found.rows]
+
+    def images(places):
+        return bank.fetch(found.image_places[places])[0].numpy()
+
+    figures.retrieval_grid(shown_queries(found), images, texts, path)
+
+
+def _draw_captions(found, test, path, count=12):
+    """What was written about a few images, and below what a person wrote."""
+    places = shown_images(found, count)
+    (image,) = test.schema.of_kind("image")
+    images = test.banks[image.name].fetch(test.images[image.name][found.rows[places]])[0].numpy()
+    written = next(iter(found.captions.values()))
+    texts = [f"{written[place]}\n({found.references[place][0]})" for place in places]
+    figures.example_grid(images, texts, ["black"] * len(texts), path)
+
+
+def _draw_examples(found, test, path, count=12):
+    """Test rows spread over the split: what was asked, what was answered, in green where right."""
+    task = found.task
+    random = np.random.default_rng(0)
+    chosen = np.sort(random.choice(len(found.rows), min(count, len(found.rows)), replace=False))
+    image = next(iter(test.images))
+    rows = found.rows[chosen]
+    images = test.banks[image].fetch(test.images[image][rows])[0].numpy()
+    answers, labels = decode_predictions(task, found.decided[chosen]), decode_predictions(task, found.labels[chosen])
+    captions, colors = [], []
+    for i, asked in enumerate(_asked(test, rows)):
+        if task.kind == "number":
+            captions.append(f"{asked}\n{answers[i]:.3g} (label {labels[i]:.3g})")
+            colors.append("black")
+            continue
+        right = answers[i] == labels[i]
+        captions.append(f"{asked}\n{answers[i]}" + ("" if right else f" (label {labels[i]})"))
+        colors.append("#1a7f37" if right else "#cf222e")
+    figures.example_grid(images, captions, colors, path)
+
+
+def _asked(test, rows):
+    """The texts of each row, short enough to stand beside its image."""
+    texts = [test.raw(feature)[rows] for feature in test.schema.of_kind("text")]
+    return [" / ".join(str(text[i]) for text in texts)[:90] for i in range(len(rows))]
