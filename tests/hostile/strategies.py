@@ -285,6 +285,7 @@ def _parquet_table(random):
     for name, cells in table.items():
         try:
             arrays[name] = pyarrow.array(cells)
+            pyarrow.parquet.write_table(pyarrow.table([arrays[name]], names=["x"]), io.BytesIO())
         except (pyarrow.ArrowException, OverflowError, UnicodeError, ValueError):
             arrays[name] = pyarrow.array([_safe(cell).encode("utf-8", "replace") for cell in cells])
         if not often(random, 80) and pyarrow.types.is_string(arrays[name].type):
