@@ -157,16 +157,16 @@ ENCODERS = {
     "image_encoder": {
         "name": "residual_cnn",
         "filters": (24, 48, 64),
-        "blocks": 0,
+        "num_blocks": 0,
         "coordinates": True,
-        "normalize": False,
+        "batch_norm": False,
     },
     "units": 64,
 }
 COARSE = {**ENCODERS, "image_encoder": {**ENCODERS["image_encoder"], "filters": (24, 48, 64, 64)}}
 HEAVY = {"bottleneck", "co_attention", "film", "relation", "token_transformer"}
 # Two entries of the zoo are older and have settings of their own; here they get those of the others.
-OTHERS = {"film": {"fusion": {"name": "film", "filters": 64, "blocks": 2}}, "multiply": {"fusion": "multiply"}}
+OTHERS = {"film": {"fusion": {"name": "film", "filters": 64, "num_blocks": 2}}, "multiply": {"fusion": "multiply"}}
 
 
 def make(fusion, seed):

@@ -40,8 +40,8 @@ from kerasfusion.serving import CApiSession
 LOSSES = {
     "info_nce": "info_nce",
     "siglip": "siglip",
-    "triplet, hardest": {"name": "triplet", "negatives": "hardest"},
-    "triplet, semi-hard": {"name": "triplet", "negatives": "semi_hard"},
+    "triplet, hardest": {"name": "triplet", "mining": "hard"},
+    "triplet, semi-hard": {"name": "triplet", "mining": "semi_hard"},
     "cosine margin": "cosine_margin",
 }
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -121,7 +121,7 @@ def flickr(folder):
 scratch = tempfile.TemporaryDirectory()
 columns = {"image": arguments.image or "image", "text": arguments.text or ("text" if arguments.source else "caption")}
 # How large MobileNetV2 sees the images (no size: as they are), and how the words are read.
-sizes, reading = (), {"windows": (1, 2, 3), "filters": 256, "embedding_dim": 200}
+sizes, reading = (), {"kernel_sizes": (1, 2, 3), "filters": 256, "embedding_dim": 200}
 if arguments.quick:
     data = kf.data.load(drawn_shapes(Path(scratch.name)), **columns, match=True)
 elif arguments.source:
@@ -130,7 +130,7 @@ elif arguments.data_dir:
     table = flickr(Path(arguments.data_dir) / "flickr8k_128")
     # MobileNetV2 learned from images of 224 pixels. It knows these of 128 better when they are drawn as large, and
     # better still when it sees them in two sizes. With so many captions a small network reads them as well.
-    sizes, reading = (224, 288), {"windows": (1, 2), "filters": 192, "embedding_dim": 128}
+    sizes, reading = (224, 288), {"kernel_sizes": (1, 2), "filters": 192, "embedding_dim": 128}
     # Words that stand in a single caption are left out: they would only help to learn that caption by heart.
     shape = {"image_size": 128, "text_length": 24, "max_words": 4500}
     data = kf.data.load(table, **columns, split="split", match=True, allow_outside=True, **shape)
@@ -169,7 +169,14 @@ if arguments.quick:
 else:
     model = "dual_gru_mobilenet"
     words = {"name": "text_cnn", "dropout": 0.2, **reading}
-    look = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights, "pool": True, "mirror": True, "sizes": sizes}
+    look = {
+        "name": "mobilenet_v2",
+        "alpha": 0.35,
+        "weights": weights,
+        "global_pool": True,
+        "flip_tta": True,
+        "image_sizes": sizes,
+    }
     changes = {"text_encoder": {**words, "units": None}, "image_encoder": {**look, "units": None}}
     changes |= {"units": 512, "dropout": 0.5}
     recipe = kf.training.TrainingConfig(
@@ -253,7 +260,7 @@ if arguments.rerank:
     else:
         # The cells of the image, which words may steer; the network that sees them stays frozen and looks once.
         changes |= {
-            "image_encoder": {**look, "pool": False, "sizes": sizes[:1], "units": 128},
+            "image_encoder": {**look, "global_pool": False, "image_sizes": sizes[:1], "units": 128},
             "units": 256,
             "dropout": 0.3,
         }

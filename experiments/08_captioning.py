@@ -103,7 +103,7 @@ if photos:
         (str(path) for path in (Path(arguments.data_dir) / "mobilenet_v2_035").glob("*.h5")), None
     )
     # It keeps its ImageNet weights, sees each photo and its mirror image once, and gives a grid of 7 x 7 cells.
-    look = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights, "mirror": True, "units": None}
+    look = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights, "flip_tta": True, "units": None}
     changes = {"image_encoder": look, "units": 256, "dropout": 0.3, "label_smoothing": 0.1}
     recipe = {"epochs": arguments.epochs or 12, "learning_rate": 1e-3, "batch_size": 320, "clip": 1.0}
 if arguments.quick:

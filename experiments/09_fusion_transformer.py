@@ -130,7 +130,7 @@ SETTINGS = {
     "α = 0.3": {"alpha": 0.3},
     "α = 1": {"alpha": 1.0},
     "α = 3": {"alpha": 3.0},
-    "α learned": {"alpha": 1.0, "learned_weights": True},
+    "α learned": {"alpha": 1.0, "learn_loss_weights": True},
     "α = 0, without the hint": {"only": "image"},
 }
 wanted = [int(number) for number in arguments.settings or ([1, 5] if arguments.quick else range(1, 7))]
@@ -139,7 +139,7 @@ matcher = trained_matcher() if any("alpha" in changes for changes in SETTINGS.va
 recipe = kf.training.TrainingConfig(
     epochs=arguments.epochs, batch_size=64, learning_rate=1e-3, clip=1.0, patience=None
 )
-size = {"units": 96, "dropout": 0.0, "decoder": {"name": "transformer", "depth": 2}}
+size = {"units": 96, "dropout": 0.0, "decoder": {"name": "transformer", "num_layers": 2}}
 command = f"python experiments/09_fusion_transformer.py --scenes {arguments.scenes} --epochs {arguments.epochs}"
 command += f" --seeds {arguments.seeds}"
 command += f" --settings {' '.join(arguments.settings)}" if arguments.settings else ""

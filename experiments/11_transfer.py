@@ -343,7 +343,7 @@ def photos(folder):
 
 if arguments.quick:
     captioned, others = tables[2].drop(columns="y").rename(columns={"note": "captions"}), ["red circle"] * MANY
-    looking_at = {"image_encoder": CNN, "decoder": {"name": "transformer", "depth": 1}, "units": 16}
+    looking_at = {"image_encoder": CNN, "decoder": {"name": "transformer", "num_layers": 1}, "units": 16}
 else:
     captioned, others = photos(Path(arguments.data_dir) / "flickr8k_128")
     weights = next((Path(arguments.data_dir) / "mobilenet_v2_035").glob("*.h5"))
@@ -416,7 +416,7 @@ show(f"structure transfer, {len(labelled[0])} rows", found, vehicles)
 # weights. AdaLoRA begins with rank 6 everywhere and takes a third of it away while it learns, where it is needed
 # least: in the end it is 4 on average.
 
-VIT = {"name": "vit", "patch": 8, "depth": 1 if arguments.quick else 3}
+VIT = {"name": "vit", "patch_size": 8, "num_layers": 1 if arguments.quick else 3}
 looking = learn(images(animals, 0, VIT), splits(animals), recipe(0, epochs=12))
 names = ("head alone", "rank 4 and head", "rank 4 on average and head", "bottlenecks of 8 and head", "all weights")
 found = {name: [] for name in names}

@@ -122,7 +122,7 @@ def squared_error(found, true=images["test"]):
 # - *Denoising*: pixels are noisy and words unknown on the way in.
 # - *Variational*: the code is drawn from a normal distribution around its mean, and kept near the standard one.
 
-KINDS = {"plain": {}, "denoising": {"noise": 0.2}, "variational": {"kl_weight": 0.01}}
+KINDS = {"plain": {}, "denoising": {"noise_stddev": 0.2}, "variational": {"kl_weight": 0.01}}
 CNN = {"name": "small_cnn", "filters": (8, 16, 32), "flatten": True}
 
 
@@ -130,7 +130,7 @@ def learned(kind, seed):
     """An autoencoder of one of `KINDS`."""
     keras.utils.set_random_seed(seed)
     model = kf.models.autoencoder(
-        schema, "average", CNN, code=arguments.code, filters=(64, 32, 16), name=f"code_{kind}", **KINDS[kind]
+        schema, "average", CNN, latent_dim=arguments.code, filters=(64, 32, 16), name=f"code_{kind}", **KINDS[kind]
     )
     epochs = 1 if arguments.quick else arguments.epochs
     # At a third of this rate all shapes stay of one color for long: color is little of the error.

@@ -149,7 +149,7 @@ def learned(seed):
     """A generator, trained."""
     keras.utils.set_random_seed(seed)
     light = float(real["train"].mean()) / 255
-    draw = kf.models.generator(schema, "average", noise=NOISE, brightness=light, name="draw")
+    draw = kf.models.generator(schema, "average", noise_dim=NOISE, initial_brightness=light, name="draw")
     twin = Adversarial(draw, kf.models.discriminator(schema, "average"), seed=seed)
     batches = BatchedDataset(train, 64, shuffle=True, seed=seed)
     epochs = 2 if arguments.quick else arguments.epochs
@@ -325,7 +325,7 @@ if arguments.results:
 
 # ## What to change
 #
-# `noise=4`: what is drawn alike then? Leave the spectral normalization out: how long does it go well? Let sentences
-# leave out the color, too.
+# `noise_dim=4`: what is drawn alike then? Leave the spectral normalization out: how long does it go well? Let
+# sentences leave out the color, too.
 
 raise SystemExit(0 if report.ok else 1)

@@ -119,7 +119,11 @@ def list_command(pattern):
 @data_options
 @option("--model", "A name from `kerasfusion list`; chosen by the data if absent.")
 @out_option("runs/run")
-@option("--word-vectors", "Pretrained word vectors: a word and its numbers a line.", type=click.Path(dir_okay=False))
+@option(
+    "--pretrained-embeddings",
+    "Pretrained word vectors: a word and its numbers a line.",
+    type=click.Path(dir_okay=False),
+)
 @option("--image-weights", "Weights of a MobileNetV2 or the like: imagenet, or a file. They stay as they are.")
 @recipe_options
 @learning_rate_option
@@ -134,7 +138,7 @@ def list_command(pattern):
 @results_option
 @flag("--overwrite", "Replace the run in that folder.")
 @flag("--resume", "Go on with the interrupted run in that folder.")
-def train(source, model, out, word_vectors, image_weights, results, **settings):
+def train(source, model, out, pretrained_embeddings, image_weights, results, **settings):
     """Train a model, and what it has to beat, on a table of images, sentences and labels.
 
     SOURCE is a CSV, TSV, JSONL, JSON, Parquet or npz file, `shapes`, `sort_of_clevr`, or `tfds:NAME`.
@@ -145,7 +149,7 @@ def train(source, model, out, word_vectors, image_weights, results, **settings):
     recipe = _recipe(settings)
     options = {name: settings.pop(name) for name in TRAINING}
     data = kf.data.load(source, **settings)
-    pretrained = {"word_vectors": word_vectors, "image_weights": image_weights}
+    pretrained = {"pretrained_embeddings": pretrained_embeddings, "image_weights": image_weights}
     options |= {name: given for name, given in pretrained.items() if given}
     run = _train(data, model, out, recipe, **options)
     if results is not None:

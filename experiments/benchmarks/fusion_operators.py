@@ -171,13 +171,13 @@ def low_rank(layer, t, v, training):
 
 def mfb(layer, t, v, training):
     product = dense(layer.inputs["image"], v["pooled"]) * dense(layer.inputs["text"], t["pooled"])
-    return signed_root_norm(tf.reduce_sum(tf.reshape(product, (ROWS, layer.units, layer.factors)), axis=-1))
+    return signed_root_norm(tf.reduce_sum(tf.reshape(product, (ROWS, layer.units, layer.num_factors)), axis=-1))
 
 
 def mfh(layer, t, v, training):
     product = dense(layer.inputs["image"], v["pooled"]) * dense(layer.inputs["text"], t["pooled"])
     stages = itertools.accumulate(tf.split(product, layer.order, axis=1), operator.mul)
-    shape = (ROWS, layer.units // layer.order, layer.factors)
+    shape = (ROWS, layer.units // layer.order, layer.num_factors)
     return tf.concat([signed_root_norm(tf.reduce_sum(tf.reshape(s, shape), axis=-1)) for s in stages], axis=-1)
 
 
@@ -271,7 +271,7 @@ def cross_attention(layer, t, v, training):
 
 def co_attention(layer, t, v, training):
     text, image, mask, _ = placed(layer, t, v)
-    for i in range(layer.depth):
+    for i in range(layer.num_layers):
         text, image = (
             block(layer.blocks[f"text_{i}"], text, image),
             block(layer.blocks[f"image_{i}"], image, text, mask),
@@ -294,7 +294,7 @@ def bottleneck(layer, t, v, training):
     image = tf.concat([every_row(layer.first["image"]), image], axis=1)
     shared, n = every_row(layer.shared), layer.bottlenecks
     mask = tf.concat([tf.ones((ROWS, n + 1), tf.bool), mask], axis=1)
-    for i in range(layer.depth):
+    for i in range(layer.num_layers):
         after_text = block(layer.blocks[f"text_{i}"], tf.concat([shared, text], axis=1), mask=mask)
         after_image = block(layer.blocks[f"image_{i}"], tf.concat([shared, image], axis=1))
         shared = (after_text[:, :n] + after_image[:, :n]) / 2

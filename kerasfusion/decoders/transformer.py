@@ -9,10 +9,10 @@ from kerasfusion.layers.attention import attention, attention_weights, split_hea
 class DecoderBlock(keras.layers.Layer):
     """`x' = x + MHA(LN x, words so far)`, `x'' = x' + MHA(LN x', context)`, `x''' = x'' + FFN(LN x'')`."""
 
-    def __init__(self, units, heads, dropout=0.0, **kwargs):
+    def __init__(self, units, num_heads, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
         self.units = units
-        self.heads = heads
+        self.num_heads = num_heads
         self.branch_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, words_shape, context_shape):
@@ -39,19 +39,19 @@ class DecoderBlock(keras.layers.Layer):
 
     def remember(self, sequence):
         """Keys and values of the context, each `(B, h, n, w)`."""
-        return [split_heads(part, self.heads) for part in ops.split(self.context_in(sequence), 2, axis=-1)]
+        return [split_heads(part, self.num_heads) for part in ops.split(self.context_in(sequence), 2, axis=-1)]
 
     def call(self, words, memory, mask, training=None):
         """All places at once: `(B, K, T, d)`."""
         _, texts, length, units = words.shape
         texts = texts or ops.shape(words)[1]
         parts = ops.split(self.words_in(self.norms[0](words)), 3, axis=-1)
-        query, key, value = (split_heads(ops.reshape(part, (-1, length, units)), self.heads) for part in parts)
+        query, key, value = (split_heads(ops.reshape(part, (-1, length, units)), self.num_heads) for part in parts)
         own = ops.reshape(attention(query, key, value, earlier(length)), (-1, texts, length, units))
         words = words + self.branch_dropout(self.words_out(own), training=training)
         # The texts of one image ask its cells together.
         rows = ops.reshape(self.context_query(self.norms[1](words)), (-1, texts * length, units))
-        seen = attention(split_heads(rows, self.heads), *memory, mask)
+        seen = attention(split_heads(rows, self.num_heads), *memory, mask)
         seen = ops.reshape(seen, (-1, texts, length, units))
         words = words + self.branch_dropout(self.context_out(seen), training=training)
         return words + self.branch_dropout(self._feed_forward(words), training=training)
@@ -66,7 +66,7 @@ class DecoderBlock(keras.layers.Layer):
         ]
         length = cache[0].shape[2]
         query, key, value = (
-            split_heads(ops.reshape(part, (-1, size, self.units)), self.heads)
+            split_heads(ops.reshape(part, (-1, size, self.units)), self.num_heads)
             for part, size in ((query, 1), (cache[0], length), (cache[1], length))
         )
         own = ops.reshape(attention(query, key, value, ops.arange(length) <= place), (-1, texts, self.units))
@@ -77,7 +77,7 @@ class DecoderBlock(keras.layers.Layer):
 
     def ask(self, words):
         """What words `(B, S, d)` ask the context: `(B, h, S, w)`."""
-        return split_heads(self.context_query(self.norms[1](words)), self.heads)
+        return split_heads(self.context_query(self.norms[1](words)), self.num_heads)
 
     def _feed_forward(self, words):
         return self.contract(self.expand(self.norms[2](words)))
@@ -99,26 +99,26 @@ class TransformerDecoder(Decoder):
         vocabulary_size: Number of token ids, the four special ones included.
         units: Width `d` of words and output.
         dropout: Dropout rate on the word vectors, in every block and on the output.
-        heads: Attention heads; must divide `units`.
-        depth: Number of blocks.
+        num_heads: Attention heads; must divide `units`.
+        num_layers: Number of blocks.
 
     Raises:
-        ValueError: `units` is not divisible by `heads`.
+        ValueError: `units` is not divisible by `num_heads`.
 
     Example:
 
     ```python
     context = {"pooled": pooled, "sequence": sequence, "mask": mask}
-    told = TransformerDecoder(vocabulary_size=1000, units=256, depth=3)(context, ids)  # (B, T, 256)
+    told = TransformerDecoder(vocabulary_size=1000, units=256, num_layers=3)(context, ids)  # (B, T, 256)
     ```
     """
 
-    def __init__(self, vocabulary_size, units, dropout=0.0, heads=4, depth=2, **kwargs):
+    def __init__(self, vocabulary_size, units, dropout=0.0, num_heads=4, num_layers=2, **kwargs):
         super().__init__(vocabulary_size, units, dropout=dropout, **kwargs)
-        if units % heads:
-            raise ValueError(f"{self.name}: a width of {units} cannot be shared out among {heads} heads.")
-        self.heads = heads
-        self.depth = depth
+        if units % num_heads:
+            raise ValueError(f"{self.name}: a width of {units} cannot be shared out among {num_heads} heads.")
+        self.num_heads = num_heads
+        self.num_layers = num_layers
 
     def build_decoder(self, context_shape):
         self.positions = self.add_weight(
@@ -127,8 +127,8 @@ class TransformerDecoder(Decoder):
             name="positions",
         )
         self.blocks = [
-            DecoderBlock(self.units, self.heads, self.dropout, name=f"block_{i}", dtype=self.dtype_policy)
-            for i in range(self.depth)
+            DecoderBlock(self.units, self.num_heads, self.dropout, name=f"block_{i}", dtype=self.dtype_policy)
+            for i in range(self.num_layers)
         ]
         for block in self.blocks:
             block.build((None, None, self.length, self.units), context_shape["sequence"])
@@ -171,9 +171,9 @@ class TransformerDecoder(Decoder):
             words = block(words, own, memory["mask"])
         last, (key, _) = self.blocks[-1], memory["blocks"][-1]
         parts = ops.split(last.words_in(last.norms[0](words[:, 0])), 3, axis=-1)
-        query, own_key, value = (split_heads(part, self.heads) for part in parts)
+        query, own_key, value = (split_heads(part, self.num_heads) for part in parts)
         words = words[:, 0] + last.words_out(attention(query, own_key, value, earlier(ids.shape[1])))
         return ops.mean(attention_weights(last.ask(words), key, memory["mask"]), axis=1)
 
     def get_config(self):
-        return {**super().get_config(), "heads": self.heads, "depth": self.depth}
+        return {**super().get_config(), "num_heads": self.num_heads, "num_layers": self.num_layers}

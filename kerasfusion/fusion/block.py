@@ -13,13 +13,13 @@ class BlockFusion(MUTANFusion):
 
     Args:
         units: Width of the fused representation.
-        width: Width inside, all chunks together; `None` means `units`.
+        hidden_dim: Width inside, all chunks together; `None` means `units`.
         chunks: `C`, the number of chunks.
         rank: Number of terms in each chunk.
         dropout: Dropout rate on the fused representation.
 
     Raises:
-        ValueError: `width` is not divisible by `chunks`.
+        ValueError: `hidden_dim` is not divisible by `chunks`.
 
     Example:
 
@@ -32,10 +32,10 @@ class BlockFusion(MUTANFusion):
     activation = None
     normalize = staticmethod(signed_root_norm)
 
-    def __init__(self, units, width=None, chunks=4, **kwargs):
-        super().__init__(units, width, **kwargs)
-        if (width or units) % chunks:
-            raise ValueError(f"{self.name}: a width of {width or units} cannot be cut into {chunks} chunks.")
+    def __init__(self, units, hidden_dim=None, chunks=4, **kwargs):
+        super().__init__(units, hidden_dim, **kwargs)
+        if (hidden_dim or units) % chunks:
+            raise ValueError(f"{self.name}: a width of {hidden_dim or units} cannot be cut into {chunks} chunks.")
         self.chunks = chunks
 
     def get_config(self):

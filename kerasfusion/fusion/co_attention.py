@@ -9,21 +9,21 @@ from kerasfusion.fusion.tokens import TokenFusion, concatenated
 class CoAttention(TokenFusion):
     """`CrossAttention` in every direction at once; then `P LN([mean T; mean V])` (ViLBERT, arXiv 1908.02265).
 
-    In each of `depth` layers `T' = T + MHA(LN(T), LN(V), LN(V))`, `T'' = T' + FFN(LN(T'))` and the same with `T`
+    In each of `num_layers` layers `T' = T + MHA(LN(T), LN(V), LN(V))`, `T'' = T' + FFN(LN(T'))` and the same with `T`
     and `V` exchanged; with more than two modalities, each attends to the tokens of all others. (The paper
     normalises behind each sum, and has a layer of self-attention after each of these.) Every token is first
     `W_m x_l + e_m + p_{m,l}` with learned modality and position vectors.
 
     Args:
         units: Width of the fused representation.
-        width: Width of the tokens; `None` means `units`.
-        heads: Number of attention heads; must divide `width`.
-        depth: Number of layers.
+        hidden_dim: Width of the tokens; `None` means `units`.
+        num_heads: Number of attention heads; must divide `hidden_dim`.
+        num_layers: Number of layers.
         dropout: Dropout rate on the fused representation.
 
     Raises:
-        ValueError: at build time, when there is one modality alone; when `width` is not divisible by `heads`, or a
-            sequence has no fixed length.
+        ValueError: at build time, when there is one modality alone; when `hidden_dim` is not divisible by
+            `num_heads`, or a sequence has no fixed length.
 
     Example:
 
@@ -41,12 +41,12 @@ class CoAttention(TokenFusion):
 
     def build_join(self, names):
         self.blocks = {
-            f"{name}_{i}": self.block(f"{name}_{i}", cross=True) for name in names for i in range(self.depth)
+            f"{name}_{i}": self.block(f"{name}_{i}", cross=True) for name in names for i in range(self.num_layers)
         }
         return self.token_width * len(names)
 
     def join(self, tokens):
-        for i in range(self.depth):
+        for i in range(self.num_layers):
             tokens = {name: (self.look(name, i, tokens), mask) for name, (_, mask) in tokens.items()}
         return ops.concatenate([masked_mean(*pair) for pair in tokens.values()], axis=-1)
 

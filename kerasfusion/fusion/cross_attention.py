@@ -7,7 +7,7 @@ from kerasfusion.fusion.tokens import TokenFusion, concatenated
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class CrossAttention(TokenFusion):
-    """`T ← T + MHA(LN(T), LN(V), LN(V))`, `T ← T + FFN(LN(T))`, `depth` times; then `P LN(mean T)`.
+    """`T ← T + MHA(LN(T), LN(V), LN(V))`, `T ← T + FFN(LN(T))`, `num_layers` times; then `P LN(mean T)`.
 
     One half of ViLBERT's co-attention (arXiv 1908.02265): the words look for what they need among the image's
     cells, and their mean is the answer. `V` is all other modalities' tokens, one after the other. (The paper
@@ -18,14 +18,14 @@ class CrossAttention(TokenFusion):
     Args:
         units: Width of the fused representation.
         query: Name of the modality that asks; `None` means `"text"`, or the only one without an image grid.
-        width: Width of the tokens; `None` means `units`.
-        heads: Number of attention heads; must divide `width`.
-        depth: Number of layers.
+        hidden_dim: Width of the tokens; `None` means `units`.
+        num_heads: Number of attention heads; must divide `hidden_dim`.
+        num_layers: Number of layers.
         dropout: Dropout rate on the fused representation.
 
     Raises:
-        ValueError: at build time, when it is not clear which modality asks, or there is no other; when `width` is
-            not divisible by `heads`, or a sequence has no fixed length.
+        ValueError: at build time, when it is not clear which modality asks, or there is no other; when `hidden_dim`
+            is not divisible by `num_heads`, or a sequence has no fixed length.
 
     Example:
 
@@ -45,7 +45,7 @@ class CrossAttention(TokenFusion):
         return super().parts(inputs)
 
     def build_join(self, names):
-        self.blocks = [self.block(f"block_{i}", cross=True) for i in range(self.depth)]
+        self.blocks = [self.block(f"block_{i}", cross=True) for i in range(self.num_layers)]
         return self.token_width
 
     def join(self, tokens):

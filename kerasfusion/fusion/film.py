@@ -56,7 +56,7 @@ class FiLMFusion(GridFusion):
 
     Args:
         units: Width of the fused representation.
-        blocks: Number of residual blocks.
+        num_blocks: Number of residual blocks.
         filters: Channels inside the blocks.
         kernel_size: Side of the blocks' convolutions. They run once per text, the image encoder once per image:
             1 is several times cheaper, and enough where the encoder has looked at the neighbourhood already.
@@ -72,9 +72,9 @@ class FiLMFusion(GridFusion):
     ```
     """
 
-    def __init__(self, units, blocks=2, filters=64, kernel_size=3, coordinates=True, **kwargs):
+    def __init__(self, units, num_blocks=2, filters=64, kernel_size=3, coordinates=True, **kwargs):
         super().__init__(units, **kwargs)
-        self.blocks = blocks
+        self.num_blocks = num_blocks
         self.filters = filters
         self.kernel_size = kernel_size
         self.coordinates = coordinates
@@ -83,7 +83,7 @@ class FiLMFusion(GridFusion):
         (batch, height, width, channels), condition = self.grid_and_condition_shapes(shapes)
         self.film_blocks = [
             FiLMBlock(self.filters, self.kernel_size, name=f"block_{i}", dtype=self.dtype_policy)
-            for i in range(self.blocks)
+            for i in range(self.num_blocks)
         ]
         for i, block in enumerate(self.film_blocks):
             width_in = channels + 2 * self.coordinates if i == 0 else self.filters
@@ -104,7 +104,7 @@ class FiLMFusion(GridFusion):
     def get_config(self):
         return {
             **super().get_config(),
-            "blocks": self.blocks,
+            "num_blocks": self.num_blocks,
             "filters": self.filters,
             "kernel_size": self.kernel_size,
             "coordinates": self.coordinates,

@@ -11,7 +11,7 @@ from kerasfusion.fusion.tokens import concatenated
 class MemoryFusion(Fusion):
     """Episodic memory: the question looks, thinks about what it saw, and looks again (DMN+, arXiv 1603.01417).
 
-    With `m = Q t` at first, `hops` times: `p_i = softmax_i(w · relu(K x_i + A_h m))`, `r = V Σ_i p_i x_i`,
+    With `m = Q t` at first, `num_hops` times: `p_i = softmax_i(w · relu(K x_i + A_h m))`, `r = V Σ_i p_i x_i`,
     `m ← LN(m + relu(W_h [r ⊙ (1 + G_h m); r; m]))`. The last `m` is the result.
 
     A stacked attention only adds what it saw to what it asks. Here a dense layer makes the next question of both,
@@ -23,8 +23,8 @@ class MemoryFusion(Fusion):
 
     Args:
         units: Width of the fused representation, which is the memory's.
-        hops: How often it looks.
-        hidden: Width inside the attention's `relu`; `None` means `units`.
+        num_hops: How often it looks.
+        hidden_dim: Width inside the attention's `relu`; `None` means `units`.
         query: Name of the modality that asks; `None` means `"text"`, or the only one without an image grid.
         dropout: Dropout rate on the fused representation.
 
@@ -39,10 +39,10 @@ class MemoryFusion(Fusion):
     ```
     """
 
-    def __init__(self, units, hops=3, hidden=None, query=None, **kwargs):
+    def __init__(self, units, num_hops=3, hidden_dim=None, query=None, **kwargs):
         super().__init__(units, **kwargs)
-        self.hops = hops
-        self.hidden = hidden
+        self.num_hops = num_hops
+        self.hidden_dim = hidden_dim
         self.query = query
 
     def parts(self, inputs):
@@ -50,7 +50,7 @@ class MemoryFusion(Fusion):
         return {name: "pooled" if name == self.asking else "sequence" for name in inputs}
 
     def build_fusion(self, shapes):
-        hidden = self.hidden or self.units
+        hidden = self.hidden_dim or self.units
         self.question = self.dense("question", shapes[self.asking][-1], self.units)
         seen = {name: shape for name, shape in shapes.items() if name != self.asking}
         self.keys = self.dense_each("keys", seen, hidden)
@@ -58,12 +58,12 @@ class MemoryFusion(Fusion):
             name: self.dense(f"values_{name}", shape[-1], self.units, use_bias=False) for name, shape in seen.items()
         }
         self.score = self.dense("score", hidden, 1, use_bias=False)
-        self.queries = [self.dense(f"queries_{i}", self.units, hidden) for i in range(self.hops)]
-        self.gates = [self.dense(f"gates_{i}", self.units, self.units) for i in range(self.hops)]
-        self.updates = [self.dense(f"updates_{i}", 3 * self.units, self.units, "relu") for i in range(self.hops)]
+        self.queries = [self.dense(f"queries_{i}", self.units, hidden) for i in range(self.num_hops)]
+        self.gates = [self.dense(f"gates_{i}", self.units, self.units) for i in range(self.num_hops)]
+        self.updates = [self.dense(f"updates_{i}", 3 * self.units, self.units, "relu") for i in range(self.num_hops)]
         self.norms = [
             keras.layers.LayerNormalization(epsilon=1e-5, name=f"norm_{i}", dtype=self.dtype_policy)
-            for i in range(self.hops)
+            for i in range(self.num_hops)
         ]
         for norm in self.norms:
             norm.build((None, self.units))
@@ -91,4 +91,4 @@ class MemoryFusion(Fusion):
         return seen
 
     def get_config(self):
-        return {**super().get_config(), "hops": self.hops, "hidden": self.hidden, "query": self.query}
+        return {**super().get_config(), "num_hops": self.num_hops, "hidden_dim": self.hidden_dim, "query": self.query}

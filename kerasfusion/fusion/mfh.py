@@ -12,7 +12,7 @@ class MFHFusion(MFBFusion):
     Args:
         units: Width of the fused representation, all blocks together.
         order: `p`, the number of blocks.
-        factors: `k`, how many products are summed for each place.
+        num_factors: `k`, how many products are summed for each place.
         dropout: Dropout rate on the fused representation.
 
     Raises:

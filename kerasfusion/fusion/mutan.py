@@ -16,7 +16,7 @@ class MUTANFusion(Fusion):
 
     Args:
         units: Width of the fused representation.
-        width: Width inside; `None` means `units`.
+        hidden_dim: Width inside; `None` means `units`.
         rank: Number of terms.
         dropout: Dropout rate on the fused representation.
 
@@ -31,13 +31,13 @@ class MUTANFusion(Fusion):
     activation = "tanh"
     chunks = 1
 
-    def __init__(self, units, width=None, rank=5, **kwargs):
+    def __init__(self, units, hidden_dim=None, rank=5, **kwargs):
         super().__init__(units, **kwargs)
-        self.width = width
+        self.hidden_dim = hidden_dim
         self.rank = rank
 
     def build_fusion(self, shapes):
-        width = self.width or self.units
+        width = self.hidden_dim or self.units
         self.chunk_shape = (self.chunks, width // self.chunks)
         self.inputs = self.dense_each("in", shapes, width, self.activation)
         self.factors = {
@@ -75,4 +75,4 @@ class MUTANFusion(Fusion):
         return merged
 
     def get_config(self):
-        return {**super().get_config(), "width": self.width, "rank": self.rank}
+        return {**super().get_config(), "hidden_dim": self.hidden_dim, "rank": self.rank}

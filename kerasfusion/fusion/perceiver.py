@@ -6,7 +6,7 @@ from kerasfusion.fusion.tokens import TokenFusion, concatenated, for_every_row
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class PerceiverFusion(TokenFusion):
-    """`L ← Cross(L, [T; V])`, `L ← Self(L)`, `depth` times; then `P LN(mean L)` (Perceiver, arXiv 2103.03206).
+    """`L ← Cross(L, [T; V])`, `L ← Self(L)`, `num_layers` times; then `P LN(mean L)` (Perceiver, arXiv 2103.03206).
 
     A few learned latent tokens `L` ask the tokens of all modalities, then one another. `Cross` and `Self` are
     `x' = x + MHA(LN(x), c, c)`, `x'' = x' + FFN(LN(x'))` with `c = LN([T; V])` and `c = LN(x)`. The cost grows with
@@ -15,14 +15,15 @@ class PerceiverFusion(TokenFusion):
 
     Args:
         units: Width of the fused representation.
-        latents: Number of latent tokens.
-        width: Width of the tokens; `None` means `units`.
-        heads: Number of attention heads; must divide `width`.
-        depth: Number of pairs of layers.
+        num_latents: Number of latent tokens.
+        hidden_dim: Width of the tokens; `None` means `units`.
+        num_heads: Number of attention heads; must divide `hidden_dim`.
+        num_layers: Number of pairs of layers.
         dropout: Dropout rate on the fused representation.
 
     Raises:
-        ValueError: at build time, when `width` is not divisible by `heads`, or a sequence has no fixed length.
+        ValueError: at build time, when `hidden_dim` is not divisible by `num_heads`, or a sequence has no fixed
+            length.
 
     Example:
 
@@ -33,14 +34,14 @@ class PerceiverFusion(TokenFusion):
     ```
     """
 
-    def __init__(self, units, latents=8, **kwargs):
+    def __init__(self, units, num_latents=8, **kwargs):
         super().__init__(units, **kwargs)
-        self.latents = latents
+        self.num_latents = num_latents
 
     def build_join(self, names):
-        self.latent_tokens = self.learned_tokens("latent_tokens", self.latents)
-        self.cross = [self.block(f"cross_{i}", cross=True) for i in range(self.depth)]
-        self.own = [self.block(f"own_{i}") for i in range(self.depth)]
+        self.latent_tokens = self.learned_tokens("latent_tokens", self.num_latents)
+        self.cross = [self.block(f"cross_{i}", cross=True) for i in range(self.num_layers)]
+        self.own = [self.block(f"own_{i}") for i in range(self.num_layers)]
         return self.token_width
 
     def join(self, tokens):
@@ -51,4 +52,4 @@ class PerceiverFusion(TokenFusion):
         return ops.mean(latents, axis=1)
 
     def get_config(self):
-        return {**super().get_config(), "latents": self.latents}
+        return {**super().get_config(), "num_latents": self.num_latents}

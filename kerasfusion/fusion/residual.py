@@ -14,7 +14,7 @@ class ResidualFusion(Fusion):
 
     Args:
         units: Width of the fused representation and of every layer.
-        depth: Number of layers.
+        num_layers: Number of layers.
         query: Name of the modality that asks; `None` means `"text"`, or the only one without an image grid.
         dropout: Dropout rate on the fused representation.
 
@@ -29,9 +29,9 @@ class ResidualFusion(Fusion):
     ```
     """
 
-    def __init__(self, units, depth=3, query=None, **kwargs):
+    def __init__(self, units, num_layers=3, query=None, **kwargs):
         super().__init__(units, **kwargs)
-        self.depth = depth
+        self.num_layers = num_layers
         self.query = query
 
     def parts(self, inputs):
@@ -40,13 +40,13 @@ class ResidualFusion(Fusion):
 
     def build_fusion(self, shapes):
         seen = sum(shape[-1] for name, shape in shapes.items() if name != self.asking)
-        widths = [shapes[self.asking][-1]] + [self.units] * (self.depth - 1)
+        widths = [shapes[self.asking][-1]] + [self.units] * (self.num_layers - 1)
         self.shortcuts = [
             self.dense(f"shortcut_{i}", width, self.units, use_bias=False) for i, width in enumerate(widths)
         ]
         self.questions = [self.dense(f"question_{i}", width, self.units, "tanh") for i, width in enumerate(widths)]
-        self.inner = [self.dense(f"inner_{i}", seen, self.units, "tanh") for i in range(self.depth)]
-        self.outer = [self.dense(f"outer_{i}", self.units, self.units, "tanh") for i in range(self.depth)]
+        self.inner = [self.dense(f"inner_{i}", seen, self.units, "tanh") for i in range(self.num_layers)]
+        self.outer = [self.dense(f"outer_{i}", self.units, self.units, "tanh") for i in range(self.num_layers)]
 
     def fuse(self, values, training):
         state = values[self.asking]
@@ -58,4 +58,4 @@ class ResidualFusion(Fusion):
         return state
 
     def get_config(self):
-        return {**super().get_config(), "depth": self.depth, "query": self.query}
+        return {**super().get_config(), "num_layers": self.num_layers, "query": self.query}

@@ -9,7 +9,7 @@ from kerasfusion.fusion.tokens import concatenated
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class StackedAttention(Fusion):
-    """`p = softmax_i(w_h · tanh(A_h v_i + B_h u))`, `u ← u + Σ_i p_i v_i`, `hops` times (SAN, arXiv 1511.02274).
+    """`p = softmax_i(w_h · tanh(A_h v_i + B_h u))`, `u ← u + Σ_i p_i v_i`, `num_hops` times (SAN, arXiv 1511.02274).
 
     The question `u = U t`, from its pooled vector, looks at the image's cells `v_i = tanh(V x_i)`, and with what it
     has seen it looks again. The last `u` is the result. With more than two modalities the tokens of all others are
@@ -17,8 +17,8 @@ class StackedAttention(Fusion):
 
     Args:
         units: Width of the fused representation, and of `u` and `v`.
-        hops: How often it looks.
-        hidden: Width inside the `tanh`; `None` means `units`.
+        num_hops: How often it looks.
+        hidden_dim: Width inside the `tanh`; `None` means `units`.
         query: Name of the modality that asks; `None` means `"text"`, or the only one without an image grid.
         dropout: Dropout rate on the fused representation.
 
@@ -33,10 +33,10 @@ class StackedAttention(Fusion):
     ```
     """
 
-    def __init__(self, units, hops=2, hidden=None, query=None, **kwargs):
+    def __init__(self, units, num_hops=2, hidden_dim=None, query=None, **kwargs):
         super().__init__(units, **kwargs)
-        self.hops = hops
-        self.hidden = hidden
+        self.num_hops = num_hops
+        self.hidden_dim = hidden_dim
         self.query = query
 
     def parts(self, inputs):
@@ -44,13 +44,13 @@ class StackedAttention(Fusion):
         return {name: "pooled" if name == self.asking else "sequence" for name in inputs}
 
     def build_fusion(self, shapes):
-        hidden = self.hidden or self.units
+        hidden = self.hidden_dim or self.units
         self.question = self.dense("question", shapes[self.asking][-1], self.units)
         seen = {name: shape for name, shape in shapes.items() if name != self.asking}
         self.inputs = self.dense_each("in", seen, self.units, "tanh")
-        self.keys = [self.dense(f"keys_{i}", self.units, hidden, use_bias=False) for i in range(self.hops)]
-        self.queries = [self.dense(f"queries_{i}", self.units, hidden) for i in range(self.hops)]
-        self.scores = [self.dense(f"scores_{i}", hidden, 1, use_bias=False) for i in range(self.hops)]
+        self.keys = [self.dense(f"keys_{i}", self.units, hidden, use_bias=False) for i in range(self.num_hops)]
+        self.queries = [self.dense(f"queries_{i}", self.units, hidden) for i in range(self.num_hops)]
+        self.scores = [self.dense(f"scores_{i}", hidden, 1, use_bias=False) for i in range(self.num_hops)]
 
     def fuse(self, values, training):
         state = self.question(values[self.asking])
@@ -64,4 +64,4 @@ class StackedAttention(Fusion):
         return state
 
     def get_config(self):
-        return {**super().get_config(), "hops": self.hops, "hidden": self.hidden, "query": self.query}
+        return {**super().get_config(), "num_hops": self.num_hops, "hidden_dim": self.hidden_dim, "query": self.query}

@@ -12,11 +12,11 @@ class TensorFusion(Fusion):
     """`relu(W vec(⊗_m [1; x̃_m]))`, `x̃_m = tanh(U_m x_m + b_m)`: every product of places (arXiv 1707.07250).
 
     The 1 before each vector keeps the vectors themselves, and the products of any few of them, among the products
-    of all. `W` has `Π_m (width + 1)` inputs: keep `width` small, the more so with more than two modalities.
+    of all. `W` has `Π_m (width + 1)` inputs: keep `hidden_dim` small, the more so with more than two modalities.
 
     Args:
         units: Width of the fused representation.
-        width: Width of each `x̃_m`; `None` takes the vectors as they are, as the paper does.
+        hidden_dim: Width of each `x̃_m`; `None` takes the vectors as they are, as the paper does.
         dropout: Dropout rate on the fused representation.
 
     Example:
@@ -27,13 +27,13 @@ class TensorFusion(Fusion):
     ```
     """
 
-    def __init__(self, units, width=16, **kwargs):
+    def __init__(self, units, hidden_dim=16, **kwargs):
         super().__init__(units, **kwargs)
-        self.width = width
+        self.hidden_dim = hidden_dim
 
     def build_fusion(self, shapes):
-        self.inputs = {} if self.width is None else self.dense_each("in", shapes, self.width, "tanh")
-        products = math.prod((self.width or shape[-1]) + 1 for shape in shapes.values())
+        self.inputs = {} if self.hidden_dim is None else self.dense_each("in", shapes, self.hidden_dim, "tanh")
+        products = math.prod((self.hidden_dim or shape[-1]) + 1 for shape in shapes.values())
         # The product of all the ones is the bias.
         self.projection = self.dense("projection", products, self.units, "relu", use_bias=False)
 
@@ -44,7 +44,7 @@ class TensorFusion(Fusion):
         return self.projection(functools.reduce(_outer, extended))
 
     def get_config(self):
-        return {**super().get_config(), "width": self.width}
+        return {**super().get_config(), "hidden_dim": self.hidden_dim}
 
 
 def _outer(a, b):

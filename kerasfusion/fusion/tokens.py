@@ -13,26 +13,27 @@ class TokenFusion(Fusion):
 
     Args:
         units: Width of the fused representation.
-        width: Width of the tokens; `None` means `units`.
-        heads: Number of attention heads; must divide `width`.
-        depth: Number of layers.
+        hidden_dim: Width of the tokens; `None` means `units`.
+        num_heads: Number of attention heads; must divide `hidden_dim`.
+        num_layers: Number of layers.
         dropout: Dropout rate on the fused representation.
 
     Raises:
-        ValueError: at build time, when `width` is not divisible by `heads`, or a sequence has no fixed length.
+        ValueError: at build time, when `hidden_dim` is not divisible by `num_heads`, or a sequence has no fixed
+            length.
     """
 
-    def __init__(self, units, width=None, heads=4, depth=2, **kwargs):
+    def __init__(self, units, hidden_dim=None, num_heads=4, num_layers=2, **kwargs):
         super().__init__(units, **kwargs)
-        self.width = width
-        self.heads = heads
-        self.depth = depth
+        self.hidden_dim = hidden_dim
+        self.num_heads = num_heads
+        self.num_layers = num_layers
 
     def parts(self, inputs):
         return dict.fromkeys(inputs, "sequence")
 
     def build_fusion(self, shapes):
-        self.token_width = self.width or self.units
+        self.token_width = self.hidden_dim or self.units
         for name, shape in shapes.items():
             if shape[1] is None:
                 raise ValueError(f"{self.name}: the sequence of {name!r} must have a fixed length.")
@@ -58,7 +59,7 @@ class TokenFusion(Fusion):
 
     def block(self, name, cross=False):
         """A transformer block on tokens of this width, built; with `cross`, one that attends to a context."""
-        block = TransformerBlock(self.heads, name=name, dtype=self.dtype_policy)
+        block = TransformerBlock(self.num_heads, name=name, dtype=self.dtype_policy)
         shape = (None, None, self.token_width)
         block.build(shape, shape if cross else None)
         return block
@@ -74,7 +75,12 @@ class TokenFusion(Fusion):
         return self.projection(self.norm(self.join(self.tokens_of(values))))
 
     def get_config(self):
-        return {**super().get_config(), "width": self.width, "heads": self.heads, "depth": self.depth}
+        return {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "num_heads": self.num_heads,
+            "num_layers": self.num_layers,
+        }
 
 
 def concatenated(tokens):

@@ -14,7 +14,7 @@ class CaptionHead(Head):
     Args:
         outputs: Number of token ids.
         label_smoothing: See `CaptionCrossentropy`.
-        learned_weight: Learn the loss's weight among those of others, see `UncertaintyWeighted`.
+        learn_loss_weight: Learn the loss's weight among those of others, see `UncertaintyWeighted`.
 
     Call arguments:
         representation: float `(B, T, d)`, what a decoder gave.
@@ -30,14 +30,14 @@ class CaptionHead(Head):
     ```
     """
 
-    def __init__(self, outputs, label_smoothing=0.0, learned_weight=False, **kwargs):
+    def __init__(self, outputs, label_smoothing=0.0, learn_loss_weight=False, **kwargs):
         super().__init__(outputs, **kwargs)
-        self.learned_weight = learned_weight
+        self.learn_loss_weight = learn_loss_weight
         self.label_smoothing = label_smoothing
 
     def build(self, representation_shape):
         super().build(representation_shape)
-        if self.learned_weight:
+        if self.learn_loss_weight:
             self.learn_weight()
 
     def loss(self):
@@ -50,5 +50,5 @@ class CaptionHead(Head):
         return {
             **super().get_config(),
             "label_smoothing": self.label_smoothing,
-            "learned_weight": self.learned_weight,
+            "learn_loss_weight": self.learn_loss_weight,
         }

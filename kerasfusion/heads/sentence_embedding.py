@@ -13,7 +13,7 @@ class SentenceEmbeddingHead(Head):
     Args:
         outputs: Width of the vector.
         distance: See `EmbeddingDistance`.
-        learned_weight: Learn the loss's weight among those of others, see `UncertaintyWeighted`.
+        learn_loss_weight: Learn the loss's weight among those of others, see `UncertaintyWeighted`.
 
     Example:
 
@@ -23,14 +23,14 @@ class SentenceEmbeddingHead(Head):
     ```
     """
 
-    def __init__(self, outputs, distance="cosine", learned_weight=False, **kwargs):
+    def __init__(self, outputs, distance="cosine", learn_loss_weight=False, **kwargs):
         super().__init__(outputs, **kwargs)
-        self.learned_weight = learned_weight
+        self.learn_loss_weight = learn_loss_weight
         self.distance = distance
 
     def build(self, representation_shape):
         super().build(representation_shape)
-        if self.learned_weight:
+        if self.learn_loss_weight:
             self.learn_weight()
 
     def loss(self):
@@ -43,4 +43,4 @@ class SentenceEmbeddingHead(Head):
         return {"value": logits}
 
     def get_config(self):
-        return {**super().get_config(), "distance": self.distance, "learned_weight": self.learned_weight}
+        return {**super().get_config(), "distance": self.distance, "learn_loss_weight": self.learn_loss_weight}

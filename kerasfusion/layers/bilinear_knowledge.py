@@ -12,7 +12,7 @@ class BilinearKnowledge(keras.layers.Layer):
 
     Args:
         units: Width of `f(x)` and `g(y)`.
-        hidden: Width inside of `h`; 0 leaves `h` out.
+        hidden_dim: Width inside of `h`; 0 leaves `h` out.
 
     Call arguments:
         x: float `(N, d)`.
@@ -29,26 +29,26 @@ class BilinearKnowledge(keras.layers.Layer):
     ```
     """
 
-    def __init__(self, units, hidden=16, **kwargs):
+    def __init__(self, units, hidden_dim=16, **kwargs):
         super().__init__(**kwargs)
         self.units = units
-        self.hidden = hidden
+        self.hidden_dim = hidden_dim
 
     def build(self, shapes):
         (_, x_width), (_, y_width) = shapes
         self.f = self.add_weight(shape=(x_width, self.units), name="f")
         # As products of random vectors both terms would begin far from any similarity; so they begin as 0.
         self.g = self.add_weight(shape=(y_width, self.units), initializer="zeros", name="g")
-        if self.hidden:
-            self.h_x = self.add_weight(shape=(x_width, self.hidden), name="h_x")
-            self.h_y = self.add_weight(shape=(y_width, self.hidden), name="h_y")
-            self.h_bias = self.add_weight(shape=(self.hidden,), initializer="zeros", name="h_bias")
-            self.h_out = self.add_weight(shape=(self.hidden, 1), initializer="zeros", name="h_out")
+        if self.hidden_dim:
+            self.h_x = self.add_weight(shape=(x_width, self.hidden_dim), name="h_x")
+            self.h_y = self.add_weight(shape=(y_width, self.hidden_dim), name="h_y")
+            self.h_bias = self.add_weight(shape=(self.hidden_dim,), initializer="zeros", name="h_bias")
+            self.h_out = self.add_weight(shape=(self.hidden_dim, 1), initializer="zeros", name="h_out")
 
     def call(self, inputs):
         x, y = inputs
         knowledge = ops.matmul(ops.matmul(x, self.f), ops.transpose(ops.matmul(y, self.g)))
-        if self.hidden:
+        if self.hidden_dim:
             pairs = ops.matmul(x, self.h_x)[:, None] + ops.matmul(y, self.h_y)[None] + self.h_bias
             knowledge = knowledge + ops.matmul(ops.tanh(pairs), self.h_out)[..., 0]
         return knowledge
@@ -57,4 +57,4 @@ class BilinearKnowledge(keras.layers.Layer):
         return shapes[0][0], shapes[1][0]
 
     def get_config(self):
-        return {**super().get_config(), "units": self.units, "hidden": self.hidden}
+        return {**super().get_config(), "units": self.units, "hidden_dim": self.hidden_dim}

@@ -14,8 +14,8 @@ class ImageDecoder(keras.layers.Layer):
     Args:
         size: `(height, width)` of the image.
         filters: Channels of the grids, the smallest grid first.
-        brightness: Mean of the images in 0..1, which it begins with: what it is held against at first is then more
-            than how light they are.
+        initial_brightness: Mean of the images in 0..1, which it begins with: what it is held against at first is then
+            more than how light they are.
 
     Call arguments:
         vector: float `(B, d)`.
@@ -33,11 +33,11 @@ class ImageDecoder(keras.layers.Layer):
     ```
     """
 
-    def __init__(self, size, filters=(64, 32, 16), brightness=0.5, **kwargs):
+    def __init__(self, size, filters=(64, 32, 16), initial_brightness=0.5, **kwargs):
         super().__init__(**kwargs)
         self.size = tuple(size)
         self.filters = tuple(filters)
-        self.brightness = brightness
+        self.initial_brightness = initial_brightness
         times = 2 ** len(self.filters)
         if any(side % times for side in self.size):
             raise ValueError(
@@ -52,7 +52,7 @@ class ImageDecoder(keras.layers.Layer):
         self.dense = keras.layers.Dense(height * width * channels, name="dense", dtype=dtype)
         self.dense.build(vector_shape)
         self.norms, self.convolutions = [], []
-        start = keras.initializers.Constant(math.log(self.brightness / (1.0 - self.brightness)))
+        start = keras.initializers.Constant(math.log(self.initial_brightness / (1.0 - self.initial_brightness)))
         for i, channels in enumerate((*self.filters[1:], 3)):
             last = i == len(self.filters) - 1
             norm = keras.layers.BatchNormalization(momentum=0.9, name=f"norm_{i}", dtype=dtype)
@@ -75,4 +75,9 @@ class ImageDecoder(keras.layers.Layer):
         return x
 
     def get_config(self):
-        return {**super().get_config(), "size": self.size, "filters": self.filters, "brightness": self.brightness}
+        return {
+            **super().get_config(),
+            "size": self.size,
+            "filters": self.filters,
+            "initial_brightness": self.initial_brightness,
+        }

@@ -14,7 +14,7 @@ class TransformerBlock(keras.layers.Layer):
     between, four times as wide inside. The attention has no biases (that of the keys could never learn).
 
     Args:
-        heads: Number of attention heads; the tokens' width must be divisible by it.
+        num_heads: Number of attention heads; the tokens' width must be divisible by it.
 
     Call arguments:
         tokens: float `(B, T, d)`.
@@ -28,26 +28,26 @@ class TransformerBlock(keras.layers.Layer):
 
     ```python
     words, cells = keras.random.normal((2, 5, 8)), keras.random.normal((2, 9, 16))
-    words = TransformerBlock(heads=4)(words, cells)  # (2, 5, 8)
+    words = TransformerBlock(num_heads=4)(words, cells)  # (2, 5, 8)
     ```
     """
 
-    def __init__(self, heads, **kwargs):
+    def __init__(self, num_heads, **kwargs):
         super().__init__(**kwargs)
-        self.heads = heads
+        self.num_heads = num_heads
         self.attention_bottleneck = self.feed_forward_bottleneck = None
 
     def build(self, tokens_shape, context_shape=None):
         width, dtype = tokens_shape[-1], self.dtype_policy
-        if width % self.heads:
-            raise ValueError(f"{self.name}: a width of {width} cannot be shared out among {self.heads} heads.")
+        if width % self.num_heads:
+            raise ValueError(f"{self.name}: a width of {width} cannot be shared out among {self.num_heads} heads.")
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm", dtype=dtype)
         self.norm.build(tokens_shape)
         if context_shape is not None:
             self.context_norm = keras.layers.LayerNormalization(epsilon=1e-5, name="context_norm", dtype=dtype)
             self.context_norm.build(context_shape)
         self.attention = keras.layers.MultiHeadAttention(
-            self.heads, width // self.heads, use_bias=False, name="attention", dtype=dtype
+            self.num_heads, width // self.num_heads, use_bias=False, name="attention", dtype=dtype
         )
         self.attention.build(tokens_shape, context_shape or tokens_shape)
         self.feed_forward_norm = keras.layers.LayerNormalization(epsilon=1e-5, name="feed_forward_norm", dtype=dtype)
@@ -89,7 +89,7 @@ class TransformerBlock(keras.layers.Layer):
             self.add_bottlenecks(int(np.array(store["bottlenecks"])))
 
     def get_config(self):
-        return {**super().get_config(), "heads": self.heads}
+        return {**super().get_config(), "num_heads": self.num_heads}
 
 
 def attend(layer, queries, seen, attended=None):

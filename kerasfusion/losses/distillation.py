@@ -11,8 +11,9 @@ class DistillationLoss(keras.losses.Loss):
 
     Args:
         temperature: T.
-        exclusive: One of the classes is right; False: each may be by itself (tags), with a divergence of its own. The
-            loss is their mean, as the cross-entropy of tags is, so that their number does not weigh the teacher.
+        mutually_exclusive: One of the classes is right; False: each may be by itself (tags), with a divergence of its
+            own. The loss is their mean, as the cross-entropy of tags is, so that their number does not weigh the
+            teacher.
 
     Call arguments:
         y_true: float `(B, C)`, the teacher's logits.
@@ -31,16 +32,16 @@ class DistillationLoss(keras.losses.Loss):
     ```
     """
 
-    def __init__(self, temperature=4.0, exclusive=True, **kwargs):
+    def __init__(self, temperature=4.0, mutually_exclusive=True, **kwargs):
         super().__init__(**{"reduction": "mean_with_sample_weight", **kwargs})
         if not temperature > 0:
             raise ValueError(f"DistillationLoss: the temperature is above 0, not {temperature}.")
         self.temperature = temperature
-        self.exclusive = exclusive
+        self.mutually_exclusive = mutually_exclusive
 
     def call(self, y_true, y_pred):
         teacher, student = (ops.cast(logits, "float32") / self.temperature for logits in (y_true, y_pred))
-        if self.exclusive:
+        if self.mutually_exclusive:
             divergence = ops.sum(_divergence(ops.log_softmax(teacher), ops.log_softmax(student)), axis=-1)
         else:
             of_tags = (
@@ -50,7 +51,11 @@ class DistillationLoss(keras.losses.Loss):
         return self.temperature**2 * divergence
 
     def get_config(self):
-        return {**super().get_config(), "temperature": self.temperature, "exclusive": self.exclusive}
+        return {
+            **super().get_config(),
+            "temperature": self.temperature,
+            "mutually_exclusive": self.mutually_exclusive,
+        }
 
 
 def _divergence(log_p, log_q):

@@ -6,10 +6,10 @@ from keras import ops
 class PixelMeanSquaredError(keras.losses.Loss):
     """Mean squared error of an image's pixels, brightness running from 0 to 1.
 
-    It is divided by `deviation²`: as far off as that, a pixel counts 1, about as much as a word that is guessed.
+    It is divided by `stddev²`: as far off as that, a pixel counts 1, about as much as a word that is guessed.
 
     Args:
-        deviation: Error that counts 1.
+        stddev: Error that counts 1.
 
     Call arguments:
         y_true: uint8 `(B, H, W, 3)`.
@@ -25,13 +25,13 @@ class PixelMeanSquaredError(keras.losses.Loss):
     ```
     """
 
-    def __init__(self, deviation=0.1, **kwargs):
+    def __init__(self, stddev=0.1, **kwargs):
         super().__init__(**kwargs)
-        self.deviation = deviation
+        self.stddev = stddev
 
     def call(self, y_true, y_pred):
         error = ops.sigmoid(y_pred) - ops.cast(y_true, y_pred.dtype) / 255.0
-        return ops.mean(ops.square(error / self.deviation), axis=(1, 2, 3))
+        return ops.mean(ops.square(error / self.stddev), axis=(1, 2, 3))
 
     def get_config(self):
-        return {**super().get_config(), "deviation": self.deviation}
+        return {**super().get_config(), "stddev": self.stddev}

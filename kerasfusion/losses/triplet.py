@@ -3,7 +3,7 @@ from keras import ops
 
 from kerasfusion.losses.pairs import SymmetricPairLoss, masked_mean
 
-NEGATIVES = ("all", "semi_hard", "hardest")
+MINING = ("all", "semi_hard", "hard")
 
 # Beyond every cosine.
 FAR = 1e9
@@ -17,7 +17,7 @@ class TripletLoss(SymmetricPairLoss):
 
     Args:
         margin: The margin, in units of the similarity.
-        negatives: Which q count. `"all"`: the mean over all of them. `"hardest"`: for each (i, p) the negative with
+        mining: Which q count. `"all"`: the mean over all of them. `"hard"`: for each (i, p) the negative with
             the highest similarity (VSE++, arXiv 1707.05612). `"semi_hard"`: the highest of those below the positive,
             or where there is none the lowest of all (FaceNet, arXiv 1503.03832): it does not collapse at the start,
             as the hardest can.
@@ -31,33 +31,33 @@ class TripletLoss(SymmetricPairLoss):
         array of `N · M · max(N, M)`.
 
     Raises:
-        ValueError: unknown `negatives`, or a margin that is not positive.
+        ValueError: unknown `mining`, or a margin that is not positive.
 
     Example:
 
     ```python
     images, texts = (keras.ops.normalize(x, axis=-1) for x in (images, texts))  # (N, d), (N, d)
-    loss = kf.losses.TripletLoss(0.2, negatives="hardest")(keras.ops.eye(len(images)), images @ texts.T)
+    loss = kf.losses.TripletLoss(0.2, mining="hard")(keras.ops.eye(len(images)), images @ texts.T)
     ```
     """
 
-    def __init__(self, margin=0.2, negatives="hardest", **kwargs):
+    def __init__(self, margin=0.2, mining="hard", **kwargs):
         super().__init__(**kwargs)
-        if negatives not in NEGATIVES:
-            raise ValueError(f"Triplet: negatives must be one of {', '.join(NEGATIVES)}, not {negatives!r}.")
+        if mining not in MINING:
+            raise ValueError(f"TripletLoss: mining must be one of {', '.join(MINING)}, not {mining!r}.")
         if not margin > 0:
-            raise ValueError(f"Triplet: margin must be positive, not {margin}.")
+            raise ValueError(f"TripletLoss: margin must be positive, not {margin}.")
         self.margin = margin
-        self.negatives = negatives
+        self.mining = mining
 
     def of_rows(self, scores, positive, negative):
         # Pairs (i, p) with a negative to stand against.
         pairs = ops.logical_and(positive, ops.any(negative, axis=1, keepdims=True))
-        if self.negatives == "hardest":
+        if self.mining == "hard":
             hardest = ops.max(ops.where(negative, scores, -FAR), axis=1, keepdims=True)
             return masked_mean(self._hinge(scores, hardest), pairs)
         near, far = scores[:, :, None], scores[:, None, :]  # (N, p, 1), (N, 1, q)
-        if self.negatives == "all":
+        if self.mining == "all":
             triplets = ops.logical_and(positive[:, :, None], negative[:, None, :])
             return masked_mean(self._hinge(near, far), triplets)
         below = ops.logical_and(negative[:, None, :], far < near)
@@ -69,4 +69,4 @@ class TripletLoss(SymmetricPairLoss):
         return ops.relu(self.margin - near + far)
 
     def get_config(self):
-        return {**super().get_config(), "margin": self.margin, "negatives": self.negatives}
+        return {**super().get_config(), "margin": self.margin, "mining": self.mining}

@@ -14,9 +14,9 @@ def autoencoder(
     image_encoder="residual_cnn",
     fusion="concat",
     units=128,
-    code=32,
+    latent_dim=32,
     filters=(64, 32, 16),
-    noise=0.0,
+    noise_stddev=0.0,
     kl_weight=None,
     name=None,
 ):
@@ -32,16 +32,16 @@ def autoencoder(
         image_encoder: A name in `kf.encoders.IMAGE_ENCODERS`, or `{"name": ..., **arguments}`.
         fusion: A name in `kf.fusion.FUSIONS`, or `{"name": ..., **arguments}`.
         units: Width of every branch and of the fused representation.
-        code: Width of the code.
+        latent_dim: Width of the code.
         filters: See `ImageDecoder`.
-        noise: Denoising (Vincent et al., 2008): pixels get normal noise of this deviation (1 is the whole range from
-            black to white), and this share of the words becomes unknown, while training alone.
+        noise_stddev: Denoising (Vincent et al., 2008): pixels get normal noise of this deviation (1 is the whole
+            range from black to white), and this share of the words becomes unknown, while training alone.
         kl_weight: Variational: the weight of `GaussianLatent`'s divergence. None makes a plain code.
         name: Name of the model.
 
     Returns:
         keras.Model: dict of inputs (see `make_inputs`) -> dict feature -> float32 logits, of an image's pixels
-        `(B, H, W, 3)`, of a text's words `(B, V)`. The layer `code` gives the code, float `(B, code)`.
+        `(B, H, W, 3)`, of a text's words `(B, V)`. The layer `code` gives the code, float `(B, latent_dim)`.
 
     Raises:
         ValueError: an unknown name, or a schema with tasks or with numbers.
@@ -50,7 +50,7 @@ def autoencoder(
 
     ```python
     schema = kf.Schema(data.schema.features, tasks=())
-    model = kf.models.autoencoder(schema, code=16)
+    model = kf.models.autoencoder(schema, latent_dim=16)
     recipe = kf.training.TrainingConfig(modality_dropout=2 / 3)  # both, the image alone, the text alone: a third each
     kf.training.fit(model, train.with_features(schema), validation.with_features(schema), recipe, "runs/code")
     ```
@@ -63,18 +63,20 @@ def autoencoder(
         )
     inputs = make_inputs(schema)
     given = dict(inputs)
-    for feature in schema.features if noise else ():
+    for feature in schema.features if noise_stddev else ():
         x, layer = inputs[feature.name], f"noise_{feature.name}"
         if feature.kind == "image":
-            noisy = keras.layers.GaussianNoise(noise, name=layer)(keras.layers.Rescaling(1 / 255)(x))
+            noisy = keras.layers.GaussianNoise(noise_stddev, name=layer)(keras.layers.Rescaling(1 / 255)(x))
             given[feature.name] = keras.layers.Rescaling(255.0)(noisy)
         else:
-            given[feature.name] = TokenDropout(noise, name=layer)(x)
+            given[feature.name] = TokenDropout(noise_stddev, name=layer)(x)
     encoded = encode(schema, given, text_encoder, image_encoder, units)
     present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}
     fused = build_layer(FUSIONS, fusion, units=units, name="fusion")(encoded, present=present)
     narrow = (
-        keras.layers.Dense(code, name="code") if kl_weight is None else GaussianLatent(code, kl_weight, name="code")
+        keras.layers.Dense(latent_dim, name="code")
+        if kl_weight is None
+        else GaussianLatent(latent_dim, kl_weight, name="code")
     )
     vector = narrow(fused)
     outputs = {}

@@ -14,13 +14,13 @@ def captioner(
     text_encoder="transformer",
     image_encoder="residual_cnn",
     decoder="transformer",
-    depth=0,
+    num_layers=0,
     units=256,
     dropout=0.0,
     label_smoothing=0.0,
     context_distance="cosine",
-    learned_weights=False,
-    word_vectors=None,
+    learn_loss_weights=False,
+    pretrained_embeddings=None,
     image_weights=None,
     name=None,
 ):
@@ -34,13 +34,13 @@ def captioner(
         text_encoder: A name in `kf.encoders.TEXT_ENCODERS`, or `{"name": ..., **arguments}`.
         image_encoder: A name in `kf.encoders.IMAGE_ENCODERS`, or `{"name": ..., **arguments}`.
         decoder: A name in `kf.decoders.DECODERS`, or `{"name": ..., **arguments}`.
-        depth: Blocks in which the tokens of image and text look at one another before the decoder looks at them.
+        num_layers: Blocks in which the tokens of image and text look at one another before the decoder looks at them.
         units: Width of everything, unless its own arguments say otherwise.
         dropout: Dropout rate on the tokens and in the decoder.
         label_smoothing: See `CaptionCrossentropy`.
         context_distance: See `EmbeddingDistance`.
-        learned_weights: Learn how the losses of caption and vector are weighed, see `UncertaintyWeighted`.
-        word_vectors: File that the text encoder's embedding starts from, see `fusion_model`.
+        learn_loss_weights: Learn how the losses of caption and vector are weighed, see `UncertaintyWeighted`.
+        pretrained_embeddings: File that the text encoder's embedding starts from, see `fusion_model`.
         image_weights: What the image encoder's network starts from, see `fusion_model`.
         name: Name of the model.
 
@@ -66,16 +66,16 @@ def captioner(
         )
     (task,) = captions
     inputs = make_inputs(schema)
-    encoded = encode(schema, inputs, text_encoder, image_encoder, units, word_vectors, image_weights)
+    encoded = encode(schema, inputs, text_encoder, image_encoder, units, pretrained_embeddings, image_weights)
     present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}
-    context = JointEncoder(units, depth=depth, dropout=dropout, name="context")(encoded, present=present)
+    context = JointEncoder(units, num_layers=num_layers, dropout=dropout, name="context")(encoded, present=present)
     # The last of a caption's ids is never read, only told.
     inputs[task.name] = keras.Input((task.length - 1,), dtype="int32", name=task.name)
     settings = {"vocabulary_size": task.vocabulary_size, "units": units, "dropout": dropout}
     told = build_layer(DECODERS, decoder, **settings, name="decoder")(context, inputs[task.name])
     outputs = {}
     for each in schema.tasks:
-        settings = {"learned_weight": learned_weights, "name": f"head_{each.name}"}
+        settings = {"learn_loss_weight": learn_loss_weights, "name": f"head_{each.name}"}
         if each is task:
             outputs[each.name] = CaptionHead(each.outputs, label_smoothing, **settings)(told)
         else:

@@ -11,7 +11,7 @@ def dual_encoder(
     units=128,
     loss="info_nce",
     dropout=0.0,
-    word_vectors=None,
+    pretrained_embeddings=None,
     image_weights=None,
     name=None,
 ):
@@ -28,7 +28,7 @@ def dual_encoder(
             dense layers into the space, for encoders that share one already, as those of a CLIP do.
         loss: See `ContrastiveHead`.
         dropout: Dropout rate on what the encoders give.
-        word_vectors: File that the text encoder's embedding starts from, see `fusion_model`.
+        pretrained_embeddings: File that the text encoder's embedding starts from, see `fusion_model`.
         image_weights: What the image encoder's network starts from, see `fusion_model`.
         name: Name of the model.
 
@@ -53,7 +53,7 @@ def dual_encoder(
             f"dual_encoder needs one text, one image and one task of kind match; the schema has {kinds} and {tasks}."
         )
     inputs = make_inputs(schema)
-    encoded = encode(schema, inputs, text_encoder, image_encoder, units, word_vectors, image_weights)
+    encoded = encode(schema, inputs, text_encoder, image_encoder, units, pretrained_embeddings, image_weights)
     embeddings = {}
     for feature in schema.features:
         x = keras.layers.Dropout(dropout, name=f"dropout_{feature.kind}")(encoded[feature.name]["pooled"])

@@ -12,7 +12,7 @@ def fusion_model(
     fusion="concat",
     units=128,
     dropout=0.0,
-    word_vectors=None,
+    pretrained_embeddings=None,
     image_weights=None,
     name=None,
 ):
@@ -28,8 +28,8 @@ def fusion_model(
         fusion: A name in `kf.fusion.FUSIONS`, or `{"name": ..., **arguments}`.
         units: Width of every branch and of the fused representation.
         dropout: Dropout rate on the fused representation.
-        word_vectors: File of pretrained word vectors (see `kf.encoders.load_word_vectors`) that the text encoder's
-            embedding starts from; the same as `word_vectors` in `text_encoder`.
+        pretrained_embeddings: File of pretrained word vectors (see `kf.encoders.load_word_vectors`) that the text
+            encoder's embedding starts from; the same as `pretrained_embeddings` in `text_encoder`.
         image_weights: `"imagenet"` or a file that an image encoder of `keras.applications` starts from; the same as
             `weights` in `image_encoder`. The network is then frozen, unless its `fine_tune` says otherwise.
         name: Name of the model.
@@ -48,7 +48,7 @@ def fusion_model(
     ```
     """
     inputs = make_inputs(schema)
-    encoded = encode(schema, inputs, text_encoder, image_encoder, units, word_vectors, image_weights)
+    encoded = encode(schema, inputs, text_encoder, image_encoder, units, pretrained_embeddings, image_weights)
     present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}
     layer = build_layer(FUSIONS, fusion, units=units, dropout=dropout, name="fusion")
     representation = layer(encoded, present=present)

@@ -9,20 +9,22 @@ from kerasfusion.layers import ImageDecoder
 from kerasfusion.models.inputs import build_layer, make_inputs
 
 
-def generator(schema, text_encoder="gru", noise=32, units=64, filters=(64, 32, 16), brightness=0.5, name=None):
+def generator(
+    schema, text_encoder="gru", noise_dim=32, units=64, filters=(64, 32, 16), initial_brightness=0.5, name=None
+):
     """A text and noise into an image (text-conditional GAN, arXiv 1605.05396).
 
     Args:
         schema: A `kf.Schema` with one text and one image; its tasks do not matter.
         text_encoder: A name in `kf.encoders.TEXT_ENCODERS`, or `{"name": ..., **arguments}`.
-        noise: Width of the noise, which stands for all that the text does not say.
+        noise_dim: Width of the noise, which stands for all that the text does not say.
         units: Width of the text encoder.
         filters: See `ImageDecoder`.
-        brightness: See `ImageDecoder`.
+        initial_brightness: See `ImageDecoder`.
         name: Name of the model.
 
     Returns:
-        keras.Model: dict of the text, int32 `(B, L)`, and `noise`, float32 `(B, noise)` of the standard normal
+        keras.Model: dict of the text, int32 `(B, L)`, and `noise`, float32 `(B, noise_dim)` of the standard normal
         distribution -> `{image: float32 (B, H, W, 3)}`, pixels in 0..1.
 
     Raises:
@@ -37,9 +39,9 @@ def generator(schema, text_encoder="gru", noise=32, units=64, filters=(64, 32, 1
     """
     inputs, text, image = _text_and_image(schema)
     said = _said(text_encoder, text, units, inputs)
-    inputs = {text.name: inputs[text.name], "noise": keras.Input((noise,), name="noise")}
+    inputs = {text.name: inputs[text.name], "noise": keras.Input((noise_dim,), name="noise")}
     vector = ops.concatenate([said, inputs["noise"]], axis=-1)
-    logits = ImageDecoder(image.size, filters, brightness, name="decoder")(vector)
+    logits = ImageDecoder(image.size, filters, initial_brightness, name="decoder")(vector)
     pixels = keras.layers.Activation("sigmoid", dtype="float32", name="pixels")(logits)
     return keras.Model(inputs, {image.name: pixels}, name=name)
 

@@ -28,7 +28,7 @@ def make_inputs(schema):
     return inputs
 
 
-def encode(schema, inputs, text_encoder, image_encoder, units, word_vectors=None, image_weights=None):
+def encode(schema, inputs, text_encoder, image_encoder, units, pretrained_embeddings=None, image_weights=None):
     """Each feature through an encoder of its own.
 
     Args:
@@ -37,7 +37,7 @@ def encode(schema, inputs, text_encoder, image_encoder, units, word_vectors=None
         text_encoder: `{"name": one of TEXT_ENCODERS, **its arguments}`, a name, or None where there is no text.
         image_encoder: The same for images.
         units: Width of every encoder's output unless its own arguments say otherwise.
-        word_vectors: File that the text encoder's embedding starts from, if not None.
+        pretrained_embeddings: File that the text encoder's embedding starts from, if not None.
         image_weights: `"imagenet"` or a file that the image encoder's network starts from, if not None.
 
     Returns:
@@ -46,8 +46,8 @@ def encode(schema, inputs, text_encoder, image_encoder, units, word_vectors=None
     Raises:
         ValueError: an unknown encoder name, or `image_weights` for an encoder that there are none for.
     """
-    if word_vectors is not None:
-        text_encoder = {**as_config(text_encoder), "word_vectors": word_vectors}
+    if pretrained_embeddings is not None:
+        text_encoder = {**as_config(text_encoder), "pretrained_embeddings": pretrained_embeddings}
     if image_weights is not None:
         image_encoder = {**as_config(image_encoder), "weights": image_weights}
         able = [name for name, kind in IMAGE_ENCODERS.items() if issubclass(kind, ApplicationEncoder)]

@@ -8,13 +8,14 @@ from kerasfusion.fusion.tokens import TokenFusion, concatenated
 class JointEncoder(TokenFusion):
     """What a decoder looks at: the tokens of all modalities, after they have looked at one another.
 
-    Tokens are `W_m x_l + e_m + p_{m,l}`, as in `TokenTransformer`; a missing modality is one learned token. `depth`
-    blocks of self-attention follow (with 0, words and cells stay by themselves), then `P LN(·)` of every token.
+    Tokens are `W_m x_l + e_m + p_{m,l}`, as in `TokenTransformer`; a missing modality is one learned token.
+    `num_layers` blocks of self-attention follow (with 0, words and cells stay by themselves), then `P LN(·)` of every
+    token.
 
     Args:
         units: Width of tokens and vector.
-        heads: Number of attention heads; must divide `units`.
-        depth: Number of blocks.
+        num_heads: Number of attention heads; must divide `units`.
+        num_layers: Number of blocks.
         dropout: Dropout rate on the tokens.
 
     Call arguments:
@@ -28,13 +29,13 @@ class JointEncoder(TokenFusion):
     Example:
 
     ```python
-    context = JointEncoder(256, depth=2)({"image": image, "text": text})
+    context = JointEncoder(256, num_layers=2)({"image": image, "text": text})
     context["sequence"]  # (B, cells + words, 256)
     ```
     """
 
     def build_join(self, names):
-        self.blocks = [self.block(f"block_{i}") for i in range(self.depth)]
+        self.blocks = [self.block(f"block_{i}") for i in range(self.num_layers)]
         return self.token_width
 
     def call(self, inputs, present=None, training=None):

@@ -15,7 +15,7 @@ from kerasfusion.schema import SPECIAL_TOKENS
 from kerasfusion.transfer.features import extract_features
 
 
-def append_tags(tagger, tags, schema, build, most=8):
+def append_tags(tagger, tags, schema, build, max_tags=8):
     """A model that reads behind each text what a tagger sees in the image.
 
     The tagger is part of the model and stays as it is; all else is trained. Tags are words like those of the text:
@@ -26,7 +26,7 @@ def append_tags(tagger, tags, schema, build, most=8):
         tags: Its `Task`, of kind tags or classes.
         schema: The `Schema` of the rows, with that image and one text.
         build: Makes the reader: a function of a `Schema`, whose text is longer and knows the words of all tags.
-        most: Write no more tags than this, the likeliest first. Of classes it is always the likeliest one.
+        max_tags: Write no more tags than this, the likeliest first. Of classes it is always the likeliest one.
 
     Returns:
         keras.Model: plain, untrained but for the tagger, of the inputs of `schema`. It is trained, saved and exported
@@ -53,9 +53,9 @@ def append_tags(tagger, tags, schema, build, most=8):
     place = {word: i + len(SPECIAL_TOKENS) for i, word in enumerate(vocabulary)}
     longest = max(map(len, words))
     ids = [[*(place[word] for word in name), *[0] * (longest - len(name))] for name in words]
-    writer = TagTokenAppender(ids, most, tags.kind == "classes", name="tags_as_words")
+    writer = TagTokenAppender(ids, max_tags, tags.kind == "classes", name="tags_as_words")
 
-    longer = dataclasses.replace(text, vocabulary=vocabulary, length=text.length + writer.most * longest)
+    longer = dataclasses.replace(text, vocabulary=vocabulary, length=text.length + writer.max_tags * longest)
     features = tuple(longer if feature is text else feature for feature in schema.features)
     reader = build(dataclasses.replace(schema, features=features))
     inputs = {name: tensor for name, tensor in make_inputs(schema).items() if name in {*reader.input, *tagger.input}}
@@ -98,13 +98,15 @@ def impute_modality(model, examples, missing, given, alpha=1.0):
     names = [feature.name for feature in examples.schema.features if feature.name in model.input]
     for name in (missing, given):
         if name not in names or missing == given:
-            raise ValueError(f"fill_in: {missing!r} from {given!r} is not possible; there are {', '.join(names)}.")
+            raise ValueError(
+                f"impute_modality: {missing!r} from {given!r} is not possible; there are {', '.join(names)}."
+            )
     fusion = next((layer for layer in model.layers if layer.name == "fusion"), None)
     if fusion is None or fusion.read[missing] != "pooled":
-        raise ValueError(f"fill_in: {model.name} has no fusion that takes {missing!r} as one vector.")
+        raise ValueError(f"impute_modality: {model.name} has no fusion that takes {missing!r} as one vector.")
     both = np.flatnonzero(_there(examples, missing) & _there(examples, given))
     if not len(both):
-        raise ValueError(f"fill_in: no row has both {missing} and {given}.")
+        raise ValueError(f"impute_modality: no row has both {missing} and {given}.")
     rows = examples.take(both)
     # As it is without the other: with `append_tags` a text has words of the image.
     x = extract_features(model, f"encode_{given}", _without(rows, missing))

@@ -24,26 +24,30 @@ class DistilledHead(keras.layers.Layer):
 
     Args:
         temperature: See `DistillationLoss`.
-        exclusive: See `DistillationLoss`.
+        mutually_exclusive: See `DistillationLoss`.
     """
 
-    def __init__(self, temperature, exclusive, **kwargs):
+    def __init__(self, temperature, mutually_exclusive, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.temperature = temperature
-        self.exclusive = exclusive
+        self.mutually_exclusive = mutually_exclusive
 
     def call(self, logits):
         return logits
 
     def loss(self):
-        return DistillationLoss(self.temperature, self.exclusive)
+        return DistillationLoss(self.temperature, self.mutually_exclusive)
 
     def metrics_for(self):
         # The largest of logits is that of the probabilities.
-        return [keras.metrics.CategoricalAccuracy(name="agreement")] if self.exclusive else []
+        return [keras.metrics.CategoricalAccuracy(name="agreement")] if self.mutually_exclusive else []
 
     def get_config(self):
-        return {**super().get_config(), "temperature": self.temperature, "exclusive": self.exclusive}
+        return {
+            **super().get_config(),
+            "temperature": self.temperature,
+            "mutually_exclusive": self.mutually_exclusive,
+        }
 
 
 def distill(student, teacher, splits, schema=None, temperature=4.0, share=0.5, features=None):

@@ -107,11 +107,11 @@ def train(
         FolderInUseError: Another process trains into `out`.
         ImportError: captions without the extra `[caption]`, which scores them.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
-        ValueError: `word_vectors` for a model that reads no text, `image_weights` for one without images or whose
-            image encoder there are none for; `init_from` a run that has nothing in common with the model; `lora`
-            without `init_from`, or of a rank larger than a layer; `lora_budget` without `lora`; a `teacher` of other
-            tasks or classes, or that needs what the data lacks, or its settings without it; `resume` with other data,
-            another model, teacher or recipe than the interrupted run's.
+        ValueError: `pretrained_embeddings` for a model that reads no text, `image_weights` for one without images or
+            whose image encoder there are none for; `init_from` a run that has nothing in common with the model;
+            `lora` without `init_from`, or of a rank larger than a layer; `lora_budget` without `lora`; a `teacher` of
+            other tasks or classes, or that needs what the data lacks, or its settings without it; `resume` with other
+            data, another model, teacher or recipe than the interrupted run's.
 
     Example:
 
@@ -123,7 +123,7 @@ def train(
     say = say or (lambda line: None)
     recipe = recipe or TrainingConfig()
     model = model or default_model(data)[0]
-    for pretrained, kind in (("word_vectors", "text"), ("image_weights", "image")):
+    for pretrained, kind in (("pretrained_embeddings", "text"), ("image_weights", "image")):
         if pretrained in changes and kind not in kf.zoo.get_entry(model).inputs:
             raise ValueError(f"{model} reads no {kind}, so {pretrained} would have no effect.")
     if lora is not None and init_from is None:
@@ -265,7 +265,7 @@ def _train_one(make, name, data, recipe, folder, teacher, say, tensorboard, resu
     say(f"Training {name} ({model.count_params():,} parameters)")
     for layer in model.layers:
         if getattr(layer, "words_found", None):
-            say("  {:,} of {:,} words found in {}".format(*layer.words_found, layer.word_vectors))
+            say("  {:,} of {:,} words found in {}".format(*layer.words_found, layer.pretrained_embeddings))
     trained, splits = model, [data.splits["train"], data.splits["validation"]]
     if teacher is not None:
         trained, splits = teacher.teach(model, splits)

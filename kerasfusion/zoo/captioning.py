@@ -33,4 +33,4 @@ def caption_attend(schema, **changes):
 @register_model(inputs=("image",), source="article 002, section 3.2", task="caption")
 def fusion_transformer(schema, **changes):
     """Image and, where there is one, text are read by one transformer; another one writes what they show."""
-    return _captioner(schema, "fusion_transformer", changes, decoder="transformer", depth=2)
+    return _captioner(schema, "fusion_transformer", changes, decoder="transformer", num_layers=2)

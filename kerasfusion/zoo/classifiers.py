@@ -80,7 +80,10 @@ def classifier_row_rnn(schema, **changes):
 @register_model(source="arXiv 1706.03762, 2010.11929")
 def classifier_transformer(schema, **changes):
     """Transformers over words and over patches of the image, concatenated."""
-    settings = {"text_encoder": {"name": "transformer", "depth": 1}, "image_encoder": {"name": "vit", "depth": 2}}
+    settings = {
+        "text_encoder": {"name": "transformer", "num_layers": 1},
+        "image_encoder": {"name": "vit", "num_layers": 2},
+    }
     return _classifier(schema, "classifier_transformer", changes, **settings, fusion="concat")
 
 

@@ -29,7 +29,10 @@ def dual_gru_mobilenet(schema, **changes):
 @register_model(source="arXiv 2103.00020", task="match")
 def dual_transformer_vit(schema, **changes):
     """Transformers over words and over patches of the image, into one space (CLIP's form, small)."""
-    settings = {"text_encoder": {"name": "transformer", "depth": 2}, "image_encoder": {"name": "vit", "depth": 4}}
+    settings = {
+        "text_encoder": {"name": "transformer", "num_layers": 2},
+        "image_encoder": {"name": "vit", "num_layers": 4},
+    }
     return _dual(schema, "dual_transformer_vit", changes, **settings)
 
 
@@ -42,5 +45,5 @@ def dual_clip(schema, preset="clip_vit_base_patch32", fine_tune="projection", **
     "none" or "all"; see `CLIPTextEncoder` for the words that it knows.
     """
     clip = {"name": "clip", "preset": preset, "fine_tune": fine_tune}
-    settings = {"text_encoder": clip, "image_encoder": {**clip, "pool": True}, "units": None, "dropout": 0.0}
+    settings = {"text_encoder": clip, "image_encoder": {**clip, "global_pool": True}, "units": None, "dropout": 0.0}
     return _dual(schema, "dual_clip", changes, **settings)

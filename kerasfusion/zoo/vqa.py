@@ -30,18 +30,18 @@ _ENCODERS = {
     "image_encoder": {
         "name": "residual_cnn",
         "filters": (24, 48, 64, 64),
-        "blocks": 0,
+        "num_blocks": 0,
         "coordinates": True,
-        "normalize": False,
+        "batch_norm": False,
     },
 }
 # As many looks as a question about two things has steps, and one for good measure.
 _SETTINGS = {
-    "cross_attention": {"depth": 3},
-    "perceiver": {"depth": 3, "latents": 4},
+    "cross_attention": {"num_layers": 3},
+    "perceiver": {"num_layers": 3, "num_latents": 4},
     "relation": {"output_hidden": (64,)},
-    "residual": {"depth": 3},
-    "stacked_attention": {"hops": 3},
+    "residual": {"num_layers": 3},
+    "stacked_attention": {"num_hops": 3},
 }
 
 
@@ -68,8 +68,8 @@ def vqa_film(schema, **changes):
     """GRU question steers a strided CNN's grid, cell by cell (FiLM)."""
     settings = {
         "text_encoder": "gru",
-        "image_encoder": {"name": "residual_cnn", "filters": (24, 48, 64), "blocks": 0},
-        "fusion": {"name": "film", "filters": 48, "blocks": 1},
+        "image_encoder": {"name": "residual_cnn", "filters": (24, 48, 64), "num_blocks": 0},
+        "fusion": {"name": "film", "filters": 48, "num_blocks": 1},
         "units": 64,
         "name": "vqa_film",
     }

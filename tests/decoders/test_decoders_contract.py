@@ -12,7 +12,7 @@ from kerasfusion.decoders import DECODERS
 
 SEVERAL = np.stack([IDS, IDS[::-1]], axis=1)
 # Something else than the default for every argument.
-CHANGES = {"transformer": {"heads": 3, "depth": 1}}
+CHANGES = {"transformer": {"num_heads": 3, "num_layers": 1}}
 # What a kind looks at in the context.
 READS = {
     "attend": {"pooled", "sequence"},

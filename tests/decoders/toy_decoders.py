@@ -9,7 +9,7 @@ from kerasfusion.decoders import DECODERS
 from kerasfusion.heads import CaptionHead
 
 ROWS, CELLS, WIDTH, UNITS, WORDS, LENGTH = 3, 6, 5, 8, 11, 5
-SETTINGS = {"transformer": {"heads": 2, "depth": 2}}
+SETTINGS = {"transformer": {"num_heads": 2, "num_layers": 2}}
 IDS = np.array([[2, 4, 5, 6, 7], [2, 10, 1, 9, 0], [2, 8, 8, 0, 0]], "int32")
 
 

@@ -140,7 +140,7 @@ def test_what_cannot_be_is_refused(tmp_path, weights_file):
     with pytest.raises(ValueError, match="images must be 32 x 32 at least, not 31 x 40"):
         VGG16Encoder(units=5)(np.zeros((1, 31, 40, 3), "uint8"))
     with pytest.raises(ValueError, match="images must be 32 x 32 at least, not 16 x 16"):
-        VGG16Encoder(units=5, fine_tune="none", pool=True, sizes=(64, 16))(PIXELS)
+        VGG16Encoder(units=5, fine_tune="none", global_pool=True, image_sizes=(64, 16))(PIXELS)
     text = tmp_path / "text.weights.h5"
     text.write_text("no weights")
     with pytest.raises(ValueError, match=r"text\.weights\.h5 does not hold the weights of VGG16 without its top"):
@@ -185,21 +185,21 @@ def test_mobilenet_takes_its_width():
 
 def test_several_sizes_stand_side_by_side():
     """Each as if it were alone, with the weights that all share."""
-    settings = {"units": None, "fine_tune": "none", "pool": True, "mirror": True}
-    several = VGG16Encoder(**settings, sizes=(32, 64))
+    settings = {"units": None, "fine_tune": "none", "global_pool": True, "flip_tta": True}
+    several = VGG16Encoder(**settings, image_sizes=(32, 64))
     out = numbers(several(PIXELS)["pooled"])
     assert out.shape == (2, 1024) and several.features(PIXELS).shape == (2, 1, 1, 1024)
     for size, part in zip((32, 64), np.split(out, 2, axis=1), strict=True):
-        one = VGG16Encoder.from_config({**several.get_config(), "sizes": (size,), "name": "one"})
+        one = VGG16Encoder.from_config({**several.get_config(), "image_sizes": (size,), "name": "one"})
         one.build(PIXELS.shape)
         one.set_weights(several.get_weights())
         np.testing.assert_allclose(numbers(one(PIXELS)["pooled"]), part, atol=1e-5)
 
 
-@pytest.mark.parametrize("wrong", [{"pool": False}, {"fine_tune": "last_blocks"}])
+@pytest.mark.parametrize("wrong", [{"global_pool": False}, {"fine_tune": "last_blocks"}])
 def test_several_sizes_need_one_cell_and_frozen_layers(wrong):
-    with pytest.raises(ValueError, match="several sizes need pool=True and fine_tune='none'"):
-        VGG16Encoder(units=None, **{"fine_tune": "none", "pool": True, **wrong}, sizes=(32, 64))
+    with pytest.raises(ValueError, match="several image_sizes need global_pool=True and fine_tune='none'"):
+        VGG16Encoder(units=None, **{"fine_tune": "none", "global_pool": True, **wrong}, image_sizes=(32, 64))
 
 
 def test_low_precision(low_precision):

@@ -24,12 +24,12 @@ RAW_NUMBERS = np.array([[14.0, 6.0], [8.0, 5.0], [11.0, 7.5]], "float32")
 
 ELSEWHERE = {"clip", "keras_hub", "vgg16", "resnet50", "mobilenet_v2", "efficientnet_b0"}
 SETTINGS = {
-    "text_cnn": {"windows": (2, 3), "filters": 6},
-    "transformer": {"width": 8, "heads": 2, "depth": 1},
+    "text_cnn": {"kernel_sizes": (2, 3), "filters": 6},
+    "transformer": {"hidden_dim": 8, "num_heads": 2, "num_layers": 1},
     "small_cnn": {"filters": (4, 6)},
     "residual_cnn": {"filters": (4, 6)},
     "row_rnn": {"row_units": 6},
-    "vit": {"patch": 4, "width": 8, "heads": 2, "depth": 1},
+    "vit": {"patch_size": 4, "hidden_dim": 8, "num_heads": 2, "num_layers": 1},
 }
 TEXT = {
     name: lambda n=name, **c: TEXT_ENCODERS[n](**{"vocabulary_size": 13, "units": 5, **SETTINGS.get(n, {}), **c})
@@ -45,7 +45,7 @@ IMAGE["small_cnn_flatten"] = lambda **c: IMAGE_ENCODERS["small_cnn"](
     **{"units": 5, "filters": (4, 6), "flatten": True, **c}
 )
 IMAGE["residual_cnn_plain"] = lambda **c: IMAGE_ENCODERS["residual_cnn"](
-    **{"units": 5, "filters": (4, 6), "blocks": 0, "coordinates": True, **c}
+    **{"units": 5, "filters": (4, 6), "num_blocks": 0, "coordinates": True, **c}
 )
 NUMBERS = {"numbers": lambda **c: NumericEncoder(**{"units": 5, "mean": (10, 5), "std": (2, 0), **c})}
 EVERY = {**TEXT, **IMAGE, **NUMBERS}
@@ -175,7 +175,7 @@ def test_both_directions_begin_at_a_word(kind, cell):
 
 
 def test_text_cnn_is_the_largest_answer_over_the_windows():
-    layer = TEXT["text_cnn"](windows=(3,))
+    layer = TEXT["text_cnn"](kernel_sizes=(3,))
     ids = np.array([[4, 6, 5, 8, 0, 0]])
     layer(ids)
     words = np.array(layer.embedding.embeddings)[[4, 6, 5, 8]]
@@ -205,7 +205,7 @@ def test_positions_are_the_papers_sines_and_cosines():
 
 def test_a_width_that_heads_do_not_divide_is_refused():
     with pytest.raises(ValueError, match="a width of 8 cannot be shared out among 3 heads"):
-        TEXT["transformer"](heads=3)(IDS)
+        TEXT["transformer"](num_heads=3)(IDS)
 
 
 @image_encoders
@@ -227,7 +227,7 @@ def test_image_shapes(kind):
 
 def test_patches_must_fill_the_image():
     with pytest.raises(ValueError, match="patches of 5 pixels do not fill images of 16 x 16"):
-        IMAGE["vit"](patch=5)(PIXELS)
+        IMAGE["vit"](patch_size=5)(PIXELS)
 
 
 def test_rows_are_read_from_the_top():

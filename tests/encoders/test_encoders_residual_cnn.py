@@ -4,7 +4,7 @@ from kerasfusion.encoders import ResidualCNN
 
 
 def test_coordinates_reach_the_last_layer():
-    encoder = ResidualCNN(units=2, filters=(4,), blocks=0, coordinates=True)
+    encoder = ResidualCNN(units=2, filters=(4,), num_blocks=0, coordinates=True)
     encoder(np.zeros((1, 6, 4, 3), "uint8"))
     kernel = np.zeros((4 + 2, 2), "float32")
     kernel[4, 0] = kernel[5, 1] = 1  # a channel of rows and one of columns, whatever the image shows
@@ -18,7 +18,7 @@ def test_coordinates_reach_the_last_layer():
 def test_without_normalization_a_image_does_not_see_its_batch():
     images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype("uint8")
     for normalize, alone in ((False, True), (True, False)):
-        encoder = ResidualCNN(units=4, filters=(4, 4), normalize=normalize)
+        encoder = ResidualCNN(units=4, filters=(4, 4), batch_norm=normalize)
         together, single = (
             encoder(images, training=True)["grid"][0],
             encoder(images[:1], training=True)["grid"][0],

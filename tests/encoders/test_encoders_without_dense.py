@@ -19,7 +19,7 @@ def test_the_average_is_that_of_the_word_vectors():
 
 
 def test_of_convolutions_every_filters_largest_answer_is_left():
-    encoder = TextCNN(10, None, embedding_dim=3, windows=(1, 2), filters=5)
+    encoder = TextCNN(10, None, embedding_dim=3, kernel_sizes=(1, 2), filters=5)
     out = encoder(IDS)
     embedded = np.array(encoder.embedding(IDS)) * (IDS > 0)[..., None]
     answers = [np.array(c(embedded)) * (IDS > 0)[..., None] for c in encoder.convolutions]

@@ -63,7 +63,7 @@ class Words(TextEncoder):
 
 
 def test_an_encoder_starts_from_the_file(vectors_file):
-    layer = Words(7, units=8, word_vectors=vectors_file, vocabulary=VOCABULARY)
+    layer = Words(7, units=8, pretrained_embeddings=vectors_file, vocabulary=VOCABULARY)
     out = np.array(layer(np.array([[4, 6, 5, 0]]))["sequence"])[0]
     assert out.shape == (4, 3) and layer.words_found == (2, 3)
     np.testing.assert_allclose(out[:2], [[4, 5.5, -0.6], [1, 2, 3]], atol=1e-6)
@@ -71,7 +71,7 @@ def test_an_encoder_starts_from_the_file(vectors_file):
 
 
 def test_words_without_a_vector_have_the_spread_of_the_others(vectors_file):
-    layer = Words(2003, units=8, word_vectors=vectors_file, vocabulary=VOCABULARY)
+    layer = Words(2003, units=8, pretrained_embeddings=vectors_file, vocabulary=VOCABULARY)
     layer.build((None, 4))
     embeddings = np.array(layer.embedding.embeddings)
     spread = np.std([[4, 5.5, -0.6], [1, 2, 3]])
@@ -80,23 +80,23 @@ def test_words_without_a_vector_have_the_spread_of_the_others(vectors_file):
 
 def test_what_cannot_be_is_refused(vectors_file):
     with pytest.raises(ValueError, match=r"needs the vocabulary of the 7 token ids, and was given none"):
-        Words(7, units=8, word_vectors=vectors_file)
+        Words(7, units=8, pretrained_embeddings=vectors_file)
     with pytest.raises(ValueError, match="was given one of 3 words"):
-        Words(2, units=8, word_vectors=vectors_file, vocabulary=VOCABULARY)
+        Words(2, units=8, pretrained_embeddings=vectors_file, vocabulary=VOCABULARY)
     with pytest.raises(ValueError, match="has vectors of 3 numbers, and embedding_dim is 4"):
-        Words(7, units=8, embedding_dim=4, word_vectors=vectors_file, vocabulary=VOCABULARY)
+        Words(7, units=8, embedding_dim=4, pretrained_embeddings=vectors_file, vocabulary=VOCABULARY)
 
 
-@pytest.mark.parametrize("train_words", [True, False])
-def test_a_model_keeps_its_vectors_without_the_file(train_words, tiny_schema, rows_for, tmp_path):
+@pytest.mark.parametrize("trainable_embeddings", [True, False])
+def test_a_model_keeps_its_vectors_without_the_file(trainable_embeddings, tiny_schema, rows_for, tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_text("a 1 2 3\nc 4 5 6\n", encoding="utf-8")
     schema = tiny_schema.only("text")
-    text = {"name": "average", "train_words": train_words}
-    model = kf.create_model("text_only", schema, text_encoder=text, units=4, word_vectors=str(path))
+    text = {"name": "average", "trainable_embeddings": trainable_embeddings}
+    model = kf.create_model("text_only", schema, text_encoder=text, units=4, pretrained_embeddings=str(path))
     encoder = model.get_layer("encode_text")
     assert encoder.words_found == (2, 9)
-    assert (encoder.embedding.embeddings.path in {w.path for w in model.trainable_weights}) == train_words
+    assert (encoder.embedding.embeddings.path in {w.path for w in model.trainable_weights}) == trainable_embeddings
     encoder.embedding.embeddings.assign_add(np.ones(encoder.embedding.embeddings.shape))
     batch = rows_for(schema, 3)
     expected = np.array(model(batch)["label"])

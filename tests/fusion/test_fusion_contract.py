@@ -11,36 +11,36 @@ import tensorflow as tf
 from kerasfusion.fusion import FUSIONS
 
 UNITS = 6
-TOKENS = {"width": 4, "heads": 2, "depth": 1}
+TOKENS = {"hidden_dim": 4, "num_heads": 2, "num_layers": 1}
 SETTINGS = {
-    "block": {"width": 4, "chunks": 2, "rank": 2},
-    "bottleneck": {**TOKENS, "bottlenecks": 2},
+    "block": {"hidden_dim": 4, "chunks": 2, "rank": 2},
+    "bottleneck": {**TOKENS, "num_bottlenecks": 2},
     "co_attention": TOKENS,
     "cross_attention": TOKENS,
-    "film": {"filters": 4, "blocks": 2},
-    "perceiver": {**TOKENS, "latents": 3},
+    "film": {"filters": 4, "num_blocks": 2},
+    "perceiver": {**TOKENS, "num_latents": 3},
     "relation": {"pair_hidden": (4, 5), "output_hidden": (7,)},
-    "tensor": {"width": 3},
+    "tensor": {"hidden_dim": 3},
     "token_transformer": TOKENS,
 }
 # Something else than the default for every argument.
 CHANGES = {
-    "block": {"width": 6, "chunks": 3, "rank": 2},
-    "bottleneck": {"bottlenecks": 3, "width": 9, "heads": 3, "depth": 1},
-    "co_attention": {"width": 9, "heads": 3, "depth": 1},
-    "cross_attention": {"query": "image", "width": 9, "heads": 3, "depth": 1},
-    "film": {"kernel_size": 1, "blocks": 3, "filters": 2, "coordinates": False, "image": "image"},
+    "block": {"hidden_dim": 6, "chunks": 3, "rank": 2},
+    "bottleneck": {"num_bottlenecks": 3, "hidden_dim": 9, "num_heads": 3, "num_layers": 1},
+    "co_attention": {"hidden_dim": 9, "num_heads": 3, "num_layers": 1},
+    "cross_attention": {"query": "image", "hidden_dim": 9, "num_heads": 3, "num_layers": 1},
+    "film": {"kernel_size": 1, "num_blocks": 3, "filters": 2, "coordinates": False, "image": "image"},
     "low_rank": {"rank": 2},
-    "memory": {"hops": 1, "hidden": 3, "query": "image"},
-    "mfb": {"factors": 2},
-    "mfh": {"factors": 2, "order": 5},
-    "mutan": {"width": 3, "rank": 2},
-    "perceiver": {"latents": 2, "width": 9, "heads": 3, "depth": 1},
+    "memory": {"num_hops": 1, "hidden_dim": 3, "query": "image"},
+    "mfb": {"num_factors": 2},
+    "mfh": {"num_factors": 2, "order": 5},
+    "mutan": {"hidden_dim": 3, "rank": 2},
+    "perceiver": {"num_latents": 2, "hidden_dim": 9, "num_heads": 3, "num_layers": 1},
     "relation": {"pair_hidden": (3,), "output_hidden": (2, 4), "image": "image"},
-    "residual": {"depth": 1, "query": "image"},
-    "stacked_attention": {"hops": 1, "hidden": 3, "query": "image"},
-    "tensor": {"width": None},
-    "token_transformer": {"width": 9, "heads": 3, "depth": 1},
+    "residual": {"num_layers": 1, "query": "image"},
+    "stacked_attention": {"num_hops": 1, "hidden_dim": 3, "query": "image"},
+    "tensor": {"hidden_dim": None},
+    "token_transformer": {"hidden_dim": 9, "num_heads": 3, "num_layers": 1},
 }
 MIXED = {"text": np.array([True, True, False, False]), "image": np.array([True, False, True, False])}
 

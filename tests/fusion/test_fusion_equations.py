@@ -98,7 +98,7 @@ def kernels(layers, shape):
 
 
 def test_tensor_with_literal_weights():
-    layer = TensorFusion(1, width=None)
+    layer = TensorFusion(1, hidden_dim=None)
     layer.build({"text": (2, 1), "image": (2, 2)})
     # [1; v] by [1; t]: 1, t, v1, v1 t, v2, v2 t.
     layer.set_weights([np.array([[1.0], [10.0], [2.0], [0.0], [0.0], [3.0]], "float32")])
@@ -109,7 +109,7 @@ def test_tensor_with_literal_weights():
 
 @pytest.mark.parametrize("inputs", [BOTH, THREE])
 def test_tensor(inputs):
-    layer = random_weights(TensorFusion(5, width=3), inputs)
+    layer = random_weights(TensorFusion(5, hidden_dim=3), inputs)
     product = np.ones((2, 1))
     for name in sorted(inputs):
         extended = np.concatenate([np.ones((2, 1)), np.tanh(affine(layer.inputs[name], inputs[name]))], axis=1)
@@ -135,7 +135,7 @@ def test_low_rank(inputs):
 
 @pytest.mark.parametrize("inputs", [BOTH, THREE])
 def test_mfb(inputs):
-    layer = random_weights(MFBFusion(4, factors=3), inputs)
+    layer = random_weights(MFBFusion(4, num_factors=3), inputs)
     factors = kernels(layer.inputs, (4, 3))
     expected = np.zeros((2, 4))
     for place in range(4):
@@ -146,7 +146,7 @@ def test_mfb(inputs):
 
 
 def test_mfh():
-    layer = random_weights(MFHFusion(6, order=3, factors=4), BOTH)
+    layer = random_weights(MFHFusion(6, order=3, num_factors=4), BOTH)
     factors = kernels(layer.inputs, (3, 2, 4))
     stage, expected = np.ones((2, 2, 4)), []
     for i in range(3):
@@ -170,7 +170,7 @@ def test_root_and_norm_have_a_gradient_at_zero(fusion):
 
 @pytest.mark.parametrize("inputs", [BOTH, THREE])
 def test_mutan(inputs):
-    layer = random_weights(MUTANFusion(5, width=4, rank=3), inputs)
+    layer = random_weights(MUTANFusion(5, hidden_dim=4, rank=3), inputs)
     expected = np.zeros((2, 4))
     for r in range(3):
         term = np.ones((2, 4))
@@ -184,7 +184,7 @@ def test_mutan(inputs):
 
 @pytest.mark.parametrize("inputs", [BOTH, THREE])
 def test_block(inputs):
-    layer = random_weights(BlockFusion(5, width=6, chunks=3, rank=4), inputs)
+    layer = random_weights(BlockFusion(5, hidden_dim=6, chunks=3, rank=4), inputs)
     chunks = []
     for c in range(3):
         chunk = np.zeros((2, 2))
@@ -203,7 +203,7 @@ def test_block(inputs):
 
 @pytest.mark.parametrize(("inputs", "query"), [(BOTH, None), (THREE, None), (THREE, "image")])
 def test_residual(inputs, query):
-    layer = random_weights(ResidualFusion(4, depth=3, query=query), inputs, scale=0.5)
+    layer = random_weights(ResidualFusion(4, num_layers=3, query=query), inputs, scale=0.5)
     state = inputs[query or "text"]
     seen = np.concatenate([inputs[name] for name in sorted(inputs) if name != (query or "text")], axis=1)
     for i in range(3):

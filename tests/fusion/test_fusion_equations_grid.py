@@ -38,7 +38,7 @@ def film_in_numpy(layer, grid, condition):
 def test_film_in_inference(coordinates, kernel_size):
     random = np.random.default_rng(4)
     grid = random.normal(size=(2, 2, 3, 5)).astype("float32")
-    layer = FiLMFusion(6, blocks=2, filters=4, kernel_size=kernel_size, coordinates=coordinates)
+    layer = FiLMFusion(6, num_blocks=2, filters=4, kernel_size=kernel_size, coordinates=coordinates)
     inputs = {"text": {"pooled": TEXT}, "numbers": NUMBERS, "image": {"grid": grid, "pooled": IMAGE}}
     layer(inputs)
     randomize(layer)

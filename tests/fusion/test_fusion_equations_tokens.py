@@ -15,7 +15,7 @@ from kerasfusion.fusion import (
     TokenTransformer,
 )
 
-SETTINGS = {"units": 5, "width": 4, "heads": 2, "depth": 2}
+SETTINGS = {"units": 5, "hidden_dim": 4, "num_heads": 2, "num_layers": 2}
 
 
 def three_modalities():
@@ -127,7 +127,9 @@ def test_token_transformer():
 
 def test_bottleneck():
     inputs = three_modalities()
-    layer = prepared(BottleneckFusion, inputs, bottlenecks=2, depth=3)  # the scale of B counts from the third on
+    layer = prepared(
+        BottleneckFusion, inputs, num_bottlenecks=2, num_layers=3
+    )  # the scale of B counts from the third on
     expected = []
     for tokens in rows_of(layer, inputs):
         shared = np.array(layer.shared)
@@ -142,7 +144,7 @@ def test_bottleneck():
 
 def test_perceiver():
     inputs = three_modalities()
-    layer = prepared(PerceiverFusion, inputs, latents=3)
+    layer = prepared(PerceiverFusion, inputs, num_latents=3)
     expected = []
     for tokens in rows_of(layer, inputs):
         latents = np.array(layer.latent_tokens)
@@ -155,7 +157,7 @@ def test_perceiver():
 @pytest.mark.parametrize("query", ["text", "image"])
 def test_stacked_attention(query):
     inputs = three_modalities()
-    layer = StackedAttention(5, hops=2, hidden=3, query=query)
+    layer = StackedAttention(5, num_hops=2, hidden_dim=3, query=query)
     layer(inputs)
     randomize(layer)
     expected = []
@@ -178,7 +180,7 @@ def test_stacked_attention(query):
 @pytest.mark.parametrize("query", ["text", "image"])
 def test_memory(query):
     inputs = three_modalities()
-    layer = MemoryFusion(5, hops=2, hidden=3, query=query)
+    layer = MemoryFusion(5, num_hops=2, hidden_dim=3, query=query)
     layer(inputs)
     randomize(layer, scale=0.7)
     seen = {name: parts for name, parts in sorted(inputs.items()) if name != query}
@@ -201,7 +203,7 @@ def test_memory(query):
 def test_a_missing_sequence_is_one_learned_token(fusion):
     inputs = three_modalities()
     present = {"text": np.array([True, False])}
-    layer = fusion(**{**SETTINGS, "depth": 1})
+    layer = fusion(**{**SETTINGS, "num_layers": 1})
     layer(inputs, present=present)
     randomize(layer)
     out = np.array(layer(inputs, present=present))
@@ -215,7 +217,7 @@ def test_a_missing_sequence_is_one_learned_token(fusion):
 def test_what_it_cannot_be_built_for():
     inputs = three_modalities()
     with pytest.raises(ValueError, match="width of 5 cannot be shared out among 2 heads"):
-        TokenTransformer(5, heads=2)(inputs)
+        TokenTransformer(5, num_heads=2)(inputs)
     with pytest.raises(ValueError, match="needs two modalities that attend to each other"):
         CoAttention(4)({"text": inputs["text"]})
     endless = {"text": {"sequence": keras.Input((None, 3))}}

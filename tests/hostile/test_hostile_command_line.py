@@ -177,7 +177,7 @@ LINES = [
     ([*TRAIN, "--init-from", "{f}/folder"], "holds no trained model"),
     ([*TRAIN, "--lora", "4"], "--init-from"),
     ([*TRAIN, "--teacher", "{f}/file"], "file"),
-    ([*TRAIN, "--word-vectors", "{f}/folder"], "is a directory"),
+    ([*TRAIN, "--pretrained-embeddings", "{f}/folder"], "is a directory"),
     ([*TRAIN, "--label-kind", "[/x]"], "[/x]"),
     (["compare", "{f}/pets.csv", "--label", "fits", "--models", "none*"], "none*"),
     (["list", "[/x]*"], "[/x]*"),

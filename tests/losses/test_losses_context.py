@@ -39,7 +39,7 @@ def test_a_learned_weight_by_hand():
 
 def test_the_best_weight_is_the_inverse_of_twice_the_loss():
     # d/ds (exp(-s) L + s / 2) = 0 at exp(-s) = 1 / (2 L).
-    head = SentenceEmbeddingHead(2, "squared", learned_weight=True)
+    head = SentenceEmbeddingHead(2, "squared", learn_loss_weight=True)
     inputs = keras.Input((2,))
     model = keras.Model(inputs, head(inputs))
     head.dense.trainable = False

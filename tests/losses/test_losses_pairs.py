@@ -39,7 +39,7 @@ def semi_hard(near, negatives):
 
 CHOICES = {
     "all": lambda near, negatives: negatives,
-    "hardest": lambda near, negatives: [negatives.max()],
+    "hard": lambda near, negatives: [negatives.max()],
     "semi_hard": semi_hard,
 }
 
@@ -126,8 +126,8 @@ class TestEveryLoss:
 
 
 def test_wrong_arguments():
-    with pytest.raises(ValueError, match="negatives must be one of all, semi_hard, hardest, not 'easy'"):
-        TripletLoss(negatives="easy")
+    with pytest.raises(ValueError, match="mining must be one of all, semi_hard, hard, not 'easy'"):
+        TripletLoss(mining="easy")
     with pytest.raises(ValueError, match="margin must be positive, not 0"):
         TripletLoss(0)
     with pytest.raises(ValueError, match=r"cosine in \[-1, 1\), not 1"):

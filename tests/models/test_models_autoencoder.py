@@ -19,7 +19,7 @@ SMALL = {
     "text_encoder": "average",
     "image_encoder": {"name": "small_cnn", "filters": (4,), "flatten": True},
     "units": 8,
-    "code": 3,
+    "latent_dim": 3,
     "filters": (4, 4),
 }
 
@@ -97,7 +97,7 @@ def test_a_image_decoder_in_numpy():
     np.testing.assert_allclose(layer(vector), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{}, {"noise": 0.2, "kl_weight": 0.1}])
+@pytest.mark.parametrize("changes", [{}, {"noise_stddev": 0.2, "kl_weight": 0.1}])
 def test_what_is_missing_does_not_matter_and_what_is_there_does(changes):
     keras.utils.set_random_seed(0)
     model = autoencoder(SCHEMA, **SMALL, **changes)
@@ -115,7 +115,7 @@ def test_what_is_missing_does_not_matter_and_what_is_there_does(changes):
 
 def test_the_heads_are_those_of_the_features_and_survive_saving(tmp_path):
     keras.utils.set_random_seed(0)
-    model = autoencoder(SCHEMA, noise=0.1, kl_weight=0.1, **SMALL)
+    model = autoencoder(SCHEMA, noise_stddev=0.1, kl_weight=0.1, **SMALL)
     assert {name: type(head) for name, head in get_heads(model).items()} == {
         "text": BagOfWordsHead,
         "image": ImageReconstructionHead,

@@ -74,8 +74,8 @@ def test_several_tasks_at_once(tiny_schema, rows_for):
     "fusion",
     [
         "gated",
-        {"name": "film", "filters": 4, "blocks": 1},
-        {"name": "perceiver", "latents": 2, "heads": 2, "depth": 1},
+        {"name": "film", "filters": 4, "num_blocks": 1},
+        {"name": "perceiver", "num_latents": 2, "num_heads": 2, "num_layers": 1},
     ],
 )
 def test_several_texts_and_numbers(tiny_schema, rows_for, tmp_path, fusion):

@@ -30,7 +30,7 @@ def encoded(rows=4, seed=1):
 
 
 def test_the_joint_encoder_without_blocks_is_its_equation():
-    layer, inputs = JointEncoder(8, depth=0), encoded()
+    layer, inputs = JointEncoder(8, num_layers=0), encoded()
     there = {"text": np.array([True, True, False, True]), "image": np.array([True, False, True, True])}
     layer(inputs, present=there)
     for i, weight in enumerate(layer.weights):
@@ -55,7 +55,7 @@ def test_the_joint_encoder_without_blocks_is_its_equation():
 
 
 def test_in_blocks_the_modalities_meet_and_padding_does_not_matter():
-    layer, inputs = JointEncoder(8, depth=1, heads=2), encoded()
+    layer, inputs = JointEncoder(8, num_layers=1, num_heads=2), encoded()
     before = layer(inputs)
     mask = numbers(before["mask"]).astype(bool)
     other = encoded()
@@ -82,7 +82,9 @@ def schema(tiny_schema):
 
 
 def test_a_captioner_reads_images_and_texts(schema, rows_for, tmp_path):
-    model = captioner(schema, **SMALL, depth=1, decoder={"name": "transformer", "depth": 1}, label_smoothing=0.1)
+    model = captioner(
+        schema, **SMALL, num_layers=1, decoder={"name": "transformer", "num_layers": 1}, label_smoothing=0.1
+    )
     assert list(model.input) == ["text", "text_present", "image", "image_present", "caption"]
     batch = rows_of(schema, rows_for, 4)
     before = numbers(model(batch)["caption"])
@@ -104,7 +106,7 @@ def test_a_captioner_reads_images_and_texts(schema, rows_for, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(numbers(loaded(batch)["caption"]), before)
-    assert CaptionerParts(loaded).decoder.depth == 1
+    assert CaptionerParts(loaded).decoder.num_layers == 1
 
 
 def test_what_is_no_captioner_says_so(tiny_schema):

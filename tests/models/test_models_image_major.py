@@ -18,7 +18,7 @@ def make(schema, kind, **changes):
         return late_average(schema, **{**SMALL, **changes})
     if kind == "image_only":
         return fusion_model(schema.only("image"), name="image_only", **{**SMALL, **changes})
-    smaller = {"film": {"filters": 4, "blocks": 1}, "cross_attention": {"depth": 1}}
+    smaller = {"film": {"filters": 4, "num_blocks": 1}, "cross_attention": {"num_layers": 1}}
     settings = {"name": kind, **smaller.get(kind, {})}
     return fusion_model(schema, name=kind, fusion=settings, **{**SMALL, **changes})
 

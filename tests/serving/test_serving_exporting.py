@@ -47,7 +47,7 @@ def small_model():
         SCHEMA,
         text_encoder={"name": "lstm", "embedding_dim": 32},
         image_encoder={"name": "residual_cnn", "filters": (8, 16)},
-        fusion={"name": "film", "filters": 8, "blocks": 1},
+        fusion={"name": "film", "filters": 8, "num_blocks": 1},
         units=16,
     )
 

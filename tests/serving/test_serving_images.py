@@ -36,7 +36,7 @@ def pixels(content):
 def autoencoder(tmp_path_factory):
     keras.utils.set_random_seed(0)
     small = {"name": "small_cnn", "filters": (4,), "flatten": True}
-    model = kf.models.autoencoder(SCHEMA, "average", small, units=8, code=3, filters=(4, 4), name="code")
+    model = kf.models.autoencoder(SCHEMA, "average", small, units=8, latent_dim=3, filters=(4, 4), name="code")
     # One word is likely whatever comes in.
     model.get_layer("head_text").dense.bias.assign([9.0, -9.0, 9.0])
     raw = {
@@ -70,7 +70,7 @@ def test_an_autoencoder_gives_back_both_from_either(autoencoder):
 
 def test_a_generator_draws_by_seed(tmp_path):
     keras.utils.set_random_seed(0)
-    model = kf.models.generator(SCHEMA, "average", noise=4, units=4, filters=(4, 4), name="draw")
+    model = kf.models.generator(SCHEMA, "average", noise_dim=4, units=4, filters=(4, 4), name="draw")
     version = kf.serving.export_model(model, SCHEMA, tmp_path / "draw", {"text": [b"red cross", b"blue", b""]})
     with CApiSession(version) as session:
         assert sorted(session.signatures) == ["serving_default", "tensors"]
@@ -88,7 +88,7 @@ def test_a_generator_draws_by_seed(tmp_path):
 
 
 def test_no_model_for_lite_rt(tmp_path):
-    model = kf.models.generator(SCHEMA, "average", noise=4, units=4, filters=(4, 4))
+    model = kf.models.generator(SCHEMA, "average", noise_dim=4, units=4, filters=(4, 4))
     with pytest.raises(ValueError, match="LiteRT models answer tasks"):
         kf.serving.export_model(model, SCHEMA, tmp_path, {"text": [b"red"]}, lite=True)
 

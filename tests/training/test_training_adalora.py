@@ -170,7 +170,7 @@ def test_trained_interrupted_and_resumed(tmp_path, monkeypatch):
     table.attrs.update(folder=str(tmp_path))
     data = kf.data.load(table, image="photo", label="color", split="split", image_size=16)
     splits = [data.splits[name] for name in ("train", "validation")]
-    vit = {"name": "vit", "patch": 8, "depth": 1, "heads": 2}
+    vit = {"name": "vit", "patch_size": 8, "num_layers": 1, "num_heads": 2}
     parent = kf.models.fusion_model(data.schema, image_encoder=vit, units=8)
     recipe = kf.training.TrainingConfig(epochs=4, batch_size=4, patience=1)
     blocks = "encode_image/block*"

@@ -18,7 +18,7 @@ SCHEMA = Schema(FEATURES, ())
 
 def pair(seed=0):
     keras.utils.set_random_seed(seed)
-    draw = generator(SCHEMA, "average", noise=4, units=4, filters=(4, 4), brightness=0.8, name="draw")
+    draw = generator(SCHEMA, "average", noise_dim=4, units=4, filters=(4, 4), initial_brightness=0.8, name="draw")
     return draw, discriminator(SCHEMA, "average", units=4, filters=(4, 4))
 
 

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-LOSSES = {"info_nce": "info_nce", "triplet": {"name": "triplet", "negatives": "semi_hard"}}
+LOSSES = {"info_nce": "info_nce", "triplet": {"name": "triplet", "mining": "semi_hard"}}
 # Shares of 4 and 3 rows. Rows 0, 1 and 6 show one image, row 3 does not count.
 IMAGES, WEIGHTS, SHARES = [0, 0, 2, 3, 4, 5, 0], [1, 1, 1, 0, 1, 1, 1], (slice(0, 4), slice(4, 7))
 

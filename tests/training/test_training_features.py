@@ -58,7 +58,7 @@ def test_what_was_never_there_is_not_learned(splits):
 def test_fit_learns_to_fill_in(splits, tmp_path):
     schema = splits["train"].schema
     small = {"name": "small_cnn", "filters": (4,), "flatten": True}
-    model = kf.models.autoencoder(schema, "average", small, units=8, code=2, filters=(8, 8))
+    model = kf.models.autoencoder(schema, "average", small, units=8, latent_dim=2, filters=(8, 8))
     recipe = kf.training.TrainingConfig(epochs=4, batch_size=4, learning_rate=2e-2, modality_dropout=2 / 3)
     often = splits["train"].take(np.tile(np.arange(len(splits["train"])), 12))
     found = kf.training.fit(model, often, splits["validation"], recipe, tmp_path)
@@ -81,8 +81,8 @@ def test_an_interrupted_training_ends_as_a_whole_one(splits, tmp_path, monkeypat
     def train(folder, resume=False):
         keras.utils.set_random_seed(0)
         small = {"name": "small_cnn", "filters": (4,), "flatten": True}
-        drawn = {"noise": 0.2, "kl_weight": 0.01}
-        model = kf.models.autoencoder(schema, "average", small, units=8, code=2, filters=(8, 8), **drawn)
+        drawn = {"noise_stddev": 0.2, "kl_weight": 0.01}
+        model = kf.models.autoencoder(schema, "average", small, units=8, latent_dim=2, filters=(8, 8), **drawn)
         kf.training.fit(model, often, splits["validation"], recipe, tmp_path / folder, resume=resume)
         return model
 

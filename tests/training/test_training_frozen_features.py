@@ -72,7 +72,7 @@ def fit(model, data, folder, say=None, **recipe):
 
 def test_features_train_the_same_weights_as_pixels(data, tmp_path):
     data, said = data["match"], []
-    learning = {"fine_tune": "last_blocks", "mirror": True, "units": None}
+    learning = {"fine_tune": "last_blocks", "flip_tta": True, "units": None}
     ours, theirs = (make(data, "dual_gru_mobilenet", **learning) for _ in range(2))
     start = ours.get_weights()
     cost = fit(ours, data, tmp_path / "features", said.append)
@@ -93,7 +93,7 @@ def test_features_train_the_same_weights_as_pixels(data, tmp_path):
 
 @pytest.mark.parametrize("together", [True, False])
 def test_fused_models_do_as_well_on_features(data, together):
-    model = make(data["label"], "classifier_sum", pool=True)
+    model = make(data["label"], "classifier_sum", global_pool=True)
     some = data["label"].splits["validation"].take([0, 1, 2, 3])
     (cached,) = frozen_features(model, [some])
     (pixels, *_), (features, *_) = (next(iter(BatchedDataset(e, 4, together).dataset())) for e in (some, cached))

@@ -16,7 +16,7 @@ from kerasfusion.transfer import add_adapters, enable_lora, merge_lora
 
 BLOCK = "encode_text/block_0"
 SMALL = {
-    "text_encoder": {"name": "transformer", "heads": 2, "depth": 1},
+    "text_encoder": {"name": "transformer", "num_heads": 2, "num_layers": 1},
     "image_encoder": {"name": "small_cnn", "filters": (4,)},
     "units": 8,
 }
@@ -155,7 +155,7 @@ def test_a_run_that_starts_from_another(tmp_path):
         for label, other in (("color", "fits"), ("fits", "color"))
     )
     changes = {
-        "text_encoder": {"name": "transformer", "heads": 2, "depth": 1},
+        "text_encoder": {"name": "transformer", "num_heads": 2, "num_layers": 1},
         "image_encoder": "small_cnn",
         "units": 8,
     }

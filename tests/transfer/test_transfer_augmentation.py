@@ -28,14 +28,14 @@ def without(batch, *names):
 
 
 def test_tags_are_written_behind_the_words_the_likeliest_first():
-    layer = TagTokenAppender([[7, 0], [8, 9], [5, 0]], most=2)
+    layer = TagTokenAppender([[7, 0], [8, 9], [5, 0]], max_tags=2)
     ids = np.array([[4, 6, 0], [4, 6, 6], [0, 0, 0], [4, 0, 0]], "int32")
     logits = np.array([[1.0, 2.0, 0.5], [-1, -2, 3], [1, -1, -1], [5, 5, 5]], "float32")
     found = layer(ids, logits, np.array([True, True, True, False]))
     expected = [[4, 6, 8, 9, 7, 0, 0], [4, 6, 6, 5, 0, 0, 0], [7, 0, 0, 0, 0, 0, 0], [4, 0, 0, 0, 0, 0, 0]]
     np.testing.assert_array_equal(found, expected)
     # Of classes the likeliest, be it likely or not.
-    one = TagTokenAppender([[7, 0], [8, 9], [5, 0]], exclusive=True)
+    one = TagTokenAppender([[7, 0], [8, 9], [5, 0]], mutually_exclusive=True)
     np.testing.assert_array_equal(one(ids[:1], -logits[:1], np.array([True])), [[4, 6, 5, 0, 0]])
     again = TagTokenAppender.from_config(layer.get_config())
     np.testing.assert_array_equal(again(ids, logits, np.array([True, True, True, False])), expected)
@@ -59,7 +59,7 @@ def test_a_reader_reads_what_the_tagger_sees(tiny_schema, rows_for, tagger, tmp_
         seen.append(schema)
         return fusion_model(schema, **SMALL)
 
-    model = append_tags(tagger, TAGS, tiny_schema, build, most=2)
+    model = append_tags(tagger, TAGS, tiny_schema, build, max_tags=2)
     (longer,) = seen[0].of_kind("text")
     assert (longer.vocabulary, longer.length) == ((*"abcdefghi", "big", "red", "z"), 6 + 2 * 2)
     assert {name: tensor.shape for name, tensor in model.input.items()} == {

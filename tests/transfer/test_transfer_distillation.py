@@ -52,9 +52,11 @@ def test_soft_targets_by_hand():
     for tags in (1, 2, 20):
         pairs = np.zeros((1, tags)), np.zeros((1, tags))
         pairs[0][0, 0], pairs[1][0, 0] = 2.0, -2.0
-        np.testing.assert_allclose(DistillationLoss(2.0, exclusive=False)(*pairs), expected / tags, rtol=1e-5)
+        np.testing.assert_allclose(
+            DistillationLoss(2.0, mutually_exclusive=False)(*pairs), expected / tags, rtol=1e-5
+        )
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
-    assert (again.temperature, again.exclusive) == (2.0, True)
+    assert (again.temperature, again.mutually_exclusive) == (2.0, True)
     with pytest.raises(ValueError, match="above 0, not 0"):
         DistillationLoss(0)
 
@@ -74,7 +76,7 @@ def test_a_teacher_weighs_what_labels_weigh(kind):
         sure = 40.0 * (2 * labels - 1)
         head = keras.losses.BinaryCrossentropy(from_logits=True)
     gradients = []
-    for loss, target in ((head, labels), (DistillationLoss(1.0, exclusive=kind == "classes"), sure)):
+    for loss, target in ((head, labels), (DistillationLoss(1.0, mutually_exclusive=kind == "classes"), sure)):
         with tf.GradientTape() as tape:
             cost = loss(target, student)
         gradients.append(tape.gradient(cost, student.value))

@@ -98,8 +98,8 @@ def test_what_is_for_labels_is_refused(data, tmp_path):
             ask()
     with pytest.raises(ValueError, match="image_only learns a label, and the data has a caption"):
         kf.create_model("image_only", data.schema)
-    with pytest.raises(ValueError, match="caption_lstm reads no text, so word_vectors would have no effect"):
-        kf.train(data, "caption_lstm", tmp_path / "run", word_vectors="glove.txt")
+    with pytest.raises(ValueError, match="caption_lstm reads no text, so pretrained_embeddings would have no effect"):
+        kf.train(data, "caption_lstm", tmp_path / "run", pretrained_embeddings="glove.txt")
 
 
 def test_what_scores_is_asked_for_before_the_training(data, tmp_path, monkeypatch):

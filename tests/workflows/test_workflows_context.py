@@ -12,7 +12,7 @@ from kerasfusion.workflows import add_caption_embeddings
 
 VECTORS = {"crimson": (1, 0), "emerald": (0, 1), "azure": (-1, 0), "red": (2, 0), "green": (0, 2), "blue": (-2, 0)}
 SMALL = {"image_encoder": {"name": "small_cnn", "filters": (8,)}, "decoder": "lstm"}
-SMALL |= {"depth": 0, "units": 8, "dropout": 0.0}
+SMALL |= {"num_layers": 0, "units": 8, "dropout": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_word_vectors_by_hand(captions):
 def test_both_terms_are_learned_and_reported(captions, tmp_path):
     data, file = captions
     found = add_caption_embeddings(data, file)
-    model = kf.create_model("fusion_transformer", found.schema, **SMALL, learned_weights=True)
+    model = kf.create_model("fusion_transformer", found.schema, **SMALL, learn_loss_weights=True)
     recipe = kf.training.TrainingConfig(epochs=2, batch_size=16, learning_rate=1e-2)
     cost = kf.training.fit(model, found.splits["train"], found.splits["validation"], recipe, tmp_path)
     history = pd.read_csv(tmp_path / "history.csv")

@@ -26,14 +26,14 @@ def test_the_options_are_settings_of_the_model(pets, monkeypatch):
     arguments = ["train", str(pets), "--image", "photo", "--text", "description", "--label", "fits"]
     for more in (
         [],
-        ["--model", "text_only", "--word-vectors", "glove.txt"],
+        ["--model", "text_only", "--pretrained-embeddings", "glove.txt"],
         ["--model", "classifier_mobilenet", "--image-weights", "imagenet"],
     ):
         answer = CliRunner().invoke(cli.app, [*arguments, *more])
         assert answer.exit_code == 0, answer.output
     (_, without), (_, words), (model, looks) = given
-    assert not {"word_vectors", "image_weights"} & set(without)
-    assert words["word_vectors"] == "glove.txt" and "image_weights" not in words
+    assert not {"pretrained_embeddings", "image_weights"} & set(without)
+    assert words["pretrained_embeddings"] == "glove.txt" and "image_weights" not in words
     assert model == "classifier_mobilenet" and looks["image_weights"] == "imagenet"
 
 
@@ -64,8 +64,8 @@ def test_a_runs_scores_join_those_of_others(pets, tmp_path, monkeypatch):
     [
         (
             "image_only",
-            {"word_vectors": "glove.txt"},
-            "image_only reads no text, so word_vectors would have no effect",
+            {"pretrained_embeddings": "glove.txt"},
+            "image_only reads no text, so pretrained_embeddings would have no effect",
         ),
         (
             "text_only",
@@ -102,7 +102,7 @@ def test_every_kind_of_model_starts_from_them(schema_for, tmp_path):
         schema,
         text_encoder={"name": "average", "embedding_dim": 4},
         units=4,
-        word_vectors=str(tmp_path / "vectors.txt"),
+        pretrained_embeddings=str(tmp_path / "vectors.txt"),
         image_weights=str(tmp_path / "look.weights.h5"),
     )
     ours = [weight for weight in model.get_layer("encode_image").weights if weight.path.endswith("Conv1/kernel")]

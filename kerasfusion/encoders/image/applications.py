@@ -29,16 +29,17 @@ class ApplicationEncoder(ImageEncoder):
         fine_tune: Which layers of the network learn: `"none"`, `"last_blocks"` (those on the smallest grid) or
             `"all"`; None means all where weights start at random, else none.
         dropout: Dropout rate on the pooled vector.
-        pool: Average the network's grid over its cells before the dense layer: what is left is a grid of one cell.
-        mirror: Let the network see the mirrored image as well, mirror its grid back and take the mean of both:
+        global_pool: Average the network's grid over its cells before the dense layer: what is left is a grid of one
+            cell.
+        flip_tta: Let the network see the mirrored image as well, mirror its grid back and take the mean of both:
             twice the work, steadier features.
-        sizes: Pixels; the network gets to see the image enlarged or reduced to squares with these sides, in place
-            of the image as it is. What it makes of several stands side by side, which takes `pool` and frozen
-            layers alone.
+        image_sizes: Pixels; the network gets to see the image enlarged or reduced to squares with these sides, in
+            place of the image as it is. What it makes of several stands side by side, which takes `global_pool` and
+            frozen layers alone.
 
     Raises:
-        ValueError: an unknown `fine_tune`, an image below 32 x 32, several sizes without `pool` or with layers that
-            learn, a file that does not fit the network, or a download that failed.
+        ValueError: an unknown `fine_tune`, an image below 32 x 32, several sizes without `global_pool` or with layers
+            that learn, a file that does not fit the network, or a download that failed.
         FileNotFoundError: there is no such file.
     """
 
@@ -47,7 +48,15 @@ class ApplicationEncoder(ImageEncoder):
     last_frozen = None  # the layer before them
 
     def __init__(
-        self, units, weights=None, fine_tune=None, dropout=0.0, pool=False, mirror=False, sizes=(), **kwargs
+        self,
+        units,
+        weights=None,
+        fine_tune=None,
+        dropout=0.0,
+        global_pool=False,
+        flip_tta=False,
+        image_sizes=(),
+        **kwargs,
     ):
         super().__init__(units, dropout=dropout, **kwargs)
         if fine_tune not in (None, *FINE_TUNE):
@@ -58,11 +67,11 @@ class ApplicationEncoder(ImageEncoder):
             )
         self.start = None if weights is None else str(weights)
         self.fine_tune = fine_tune or ("all" if weights is None else "none")
-        self.pool = pool
-        self.mirror = mirror
-        self.sizes = tuple(sizes)
-        if len(self.sizes) > 1 and not (pool and self.fine_tune == "none"):
-            raise ValueError(f"{self.name}: several sizes need pool=True and fine_tune='none'.")
+        self.global_pool = global_pool
+        self.flip_tta = flip_tta
+        self.image_sizes = tuple(image_sizes)
+        if len(self.image_sizes) > 1 and not (global_pool and self.fine_tune == "none"):
+            raise ValueError(f"{self.name}: several image_sizes need global_pool=True and fine_tune='none'.")
         self._read_start = weights is not None
 
     def options(self):
@@ -78,11 +87,11 @@ class ApplicationEncoder(ImageEncoder):
         return network
 
     def build_encoder(self, pixels_shape):
-        height, width = (min(self.sizes),) * 2 if self.sizes else pixels_shape[1:3]
+        height, width = (min(self.image_sizes),) * 2 if self.image_sizes else pixels_shape[1:3]
         if min(height, width) < 32:
             raise ValueError(f"{self.name}: images must be 32 x 32 at least, not {height} x {width}.")
         with _dtype_policy(self.dtype_policy):
-            network = self.make(None, (None, None, 3) if len(self.sizes) > 1 else (height, width, 3))
+            network = self.make(None, (None, None, 3) if len(self.image_sizes) > 1 else (height, width, 3))
             if self._read_start:
                 self._load(network)
             self.network = self.body(network)
@@ -100,7 +109,7 @@ class ApplicationEncoder(ImageEncoder):
                 self.units, activation="relu", name="projection", dtype=self.dtype_policy
             )
             *grid, channels = self.network.output_shape
-            self.projection.build((*grid, channels * max(1, len(self.sizes))))
+            self.projection.build((*grid, channels * max(1, len(self.image_sizes))))
 
     def _cut(self):
         """The network in two models: `stem`, which is frozen, and `tail`, which learns; None where there is none."""
@@ -155,7 +164,7 @@ class ApplicationEncoder(ImageEncoder):
             return super().call(pixels, training=training)
         features = pixels
         if self.tail is not None:
-            views = ops.split(features, 1 + self.mirror, axis=-1)
+            views = ops.split(features, 1 + self.flip_tta, axis=-1)
             features = self._joined([self.tail(view, training=training) for view in views])
         return self.answer(*self._project(features), training)
 
@@ -166,16 +175,16 @@ class ApplicationEncoder(ImageEncoder):
     def _views(self, pixels):
         """What the network gets to see."""
         views = [pixels]
-        if self.sizes:
-            views = [ops.image.resize(pixels, (side, side), antialias=True) for side in self.sizes]
+        if self.image_sizes:
+            views = [ops.image.resize(pixels, (side, side), antialias=True) for side in self.image_sizes]
         views = [self.scale(view) for view in views]
-        return [turned for view in views for turned in (view, ops.flip(view, axis=2))] if self.mirror else views
+        return [turned for view in views for turned in (view, ops.flip(view, axis=2))] if self.flip_tta else views
 
     def _joined(self, grids):
         """One grid of those that the network made of the views."""
-        if self.mirror:
+        if self.flip_tta:
             grids = [(grid + ops.flip(back, axis=2)) / 2 for grid, back in zip(grids[::2], grids[1::2], strict=True)]
-        if self.pool:
+        if self.global_pool:
             grids = [ops.mean(grid, axis=(1, 2), keepdims=True) for grid in grids]
         return grids[0] if len(grids) == 1 else ops.concatenate(grids, axis=-1)
 
@@ -184,8 +193,14 @@ class ApplicationEncoder(ImageEncoder):
         return grid, ops.mean(grid, axis=(1, 2))
 
     def get_config(self):
-        own = {"weights": self.start, "fine_tune": self.fine_tune, "pool": self.pool, "mirror": self.mirror}
-        return {**super().get_config(), **own, "sizes": self.sizes}
+        return {
+            **super().get_config(),
+            "weights": self.start,
+            "fine_tune": self.fine_tune,
+            "global_pool": self.global_pool,
+            "flip_tta": self.flip_tta,
+            "image_sizes": self.image_sizes,
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -200,7 +215,7 @@ class VGG16Encoder(ApplicationEncoder):
     """VGG16 (arXiv 1409.1556), 14.7 million weights; the grid has 1/32 of the image's height and width.
 
     Args:
-        units, weights, fine_tune, dropout, pool, mirror, sizes: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, global_pool, flip_tta, image_sizes: As in `ApplicationEncoder`.
 
     Example:
 
@@ -222,7 +237,7 @@ class ResNet50Encoder(ApplicationEncoder):
     """ResNet50 (arXiv 1512.03385), 23.6 million weights; the grid has 1/32 of the image's height and width.
 
     Args:
-        units, weights, fine_tune, dropout, pool, mirror, sizes: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, global_pool, flip_tta, image_sizes: As in `ApplicationEncoder`.
 
     Example:
 
@@ -244,7 +259,7 @@ class MobileNetV2Encoder(ApplicationEncoder):
     """MobileNetV2 (arXiv 1801.04381), small and quick; the grid has 1/32 of the image's height and width.
 
     Args:
-        units, weights, fine_tune, dropout, pool, mirror, sizes: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, global_pool, flip_tta, image_sizes: As in `ApplicationEncoder`.
         alpha: Multiplies the channels of every layer; ImageNet weights exist for 0.35, 0.5, 0.75, 1, 1.3 and 1.4.
 
     Example:
@@ -277,7 +292,7 @@ class EfficientNetB0Encoder(ApplicationEncoder):
     """EfficientNetB0 (arXiv 1905.11946), 4 million weights; the grid has 1/32 of the image's height and width.
 
     Args:
-        units, weights, fine_tune, dropout, pool, mirror, sizes: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, global_pool, flip_tta, image_sizes: As in `ApplicationEncoder`.
 
     Example:
 

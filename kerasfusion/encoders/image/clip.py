@@ -22,8 +22,8 @@ class CLIPImageEncoder(ImageEncoder):
         fine_tune: `"none"` leaves CLIP as it is; `"projection"` trains its last layer, the projection; `"all"` trains
             all of it. A new dense layer is always trained.
         dropout: Dropout rate on the pooled vector.
-        pool: Keep the vector of the whole image alone: what is left is a grid of one cell.
-        structure: What `get_config` gives for a loaded encoder.
+        global_pool: Keep the vector of the whole image alone: what is left is a grid of one cell.
+        backbone_config: What `get_config` gives for a loaded encoder.
 
     Call arguments:
         pixels: uint8 `(B, H, W, 3)` in 0..255, of the height and width that the preset was trained on.
@@ -45,21 +45,23 @@ class CLIPImageEncoder(ImageEncoder):
     ```
     """
 
-    def __init__(self, units, preset, fine_tune="none", dropout=0.0, pool=False, structure=None, **kwargs):
+    def __init__(
+        self, units, preset, fine_tune="none", dropout=0.0, global_pool=False, backbone_config=None, **kwargs
+    ):
         super().__init__(units, dropout=dropout, **kwargs)
         if fine_tune not in ("none", "projection", "all"):
             raise ValueError(f"{self.name}: fine_tune must be 'none' or 'projection' or 'all', not {fine_tune!r}.")
         keras_hub()
         self.preset = str(preset)
         self.fine_tune = fine_tune
-        self.pool = pool
+        self.global_pool = global_pool
         kernel = None
-        if structure is None:
+        if backbone_config is None:
             self.backbone, kernel = clip_branch(self.preset, "vision", self.dtype_policy)
             self.width = kernel.shape[1]
         else:
-            self.backbone = keras.saving.deserialize_keras_object(structure["backbone"])
-            self.width = structure["width"]
+            self.backbone = keras.saving.deserialize_keras_object(backbone_config["backbone"])
+            self.width = backbone_config["width"]
         self.backbone.trainable = fine_tune == "all"
         self.projection = clip_projection(units, self.width, kernel, self.dtype_policy)
         self.projection.trainable = units is not None or fine_tune != "none"
@@ -81,17 +83,22 @@ class CLIPImageEncoder(ImageEncoder):
         """
         mean, std = (ops.convert_to_tensor(v, dtype=self.compute_dtype) for v in (CLIP_MEAN, CLIP_STD))
         hidden = self.backbone({"images": (self.unit_interval(pixels) - mean) / std}, training=training)
-        return hidden[:, None, :1] if self.pool else hidden[:, None]
+        return hidden[:, None, :1] if self.global_pool else hidden[:, None]
 
     def call(self, pixels, training=None):
         learning = bool(training) and self.fine_tune == "all"
         hidden = self.features(pixels, learning) if pixels.shape[-1] == 3 else pixels
         tokens = self.projection(hidden[:, 0])
-        side = 1 if self.pool else self.backbone.image_shape[0] // self.backbone.patch_size
-        patches = tokens if self.pool else tokens[:, 1:]
+        side = 1 if self.global_pool else self.backbone.image_shape[0] // self.backbone.patch_size
+        patches = tokens if self.global_pool else tokens[:, 1:]
         return self.answer(ops.reshape(patches, (-1, side, side, patches.shape[-1])), tokens[:, 0], training)
 
     def get_config(self):
-        structure = {"backbone": keras.saving.serialize_keras_object(self.backbone), "width": self.width}
-        own = {"preset": self.preset, "fine_tune": self.fine_tune, "pool": self.pool, "structure": structure}
-        return {**super().get_config(), **own}
+        backbone_config = {"backbone": keras.saving.serialize_keras_object(self.backbone), "width": self.width}
+        return {
+            **super().get_config(),
+            "preset": self.preset,
+            "fine_tune": self.fine_tune,
+            "global_pool": self.global_pool,
+            "backbone_config": backbone_config,
+        }

@@ -7,30 +7,30 @@ from kerasfusion.layers import TransformerBlock, append_coordinates
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ConvNormRelu(keras.layers.Layer):
-    """`relu(BatchNorm(Conv2D(x)))`, the step that residual networks repeat; `normalize=False`: without the norm."""
+    """`relu(BatchNorm(Conv2D(x)))`, the step that residual networks repeat; `batch_norm=False`: without the norm."""
 
-    def __init__(self, filters, kernel_size=3, strides=1, activation=True, normalize=True, **kwargs):
+    def __init__(self, filters, kernel_size=3, strides=1, activation=True, batch_norm=True, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
         self.activation = activation
-        self.normalize = normalize
+        self.batch_norm = batch_norm
         self.conv = keras.layers.Conv2D(
             filters,
             kernel_size,
             strides,
             padding="same",
-            use_bias=not normalize,
+            use_bias=not batch_norm,
             name="conv",
             dtype=self.dtype_policy,
         )
-        if normalize:
+        if batch_norm:
             self.norm = keras.layers.BatchNormalization(momentum=0.9, name="norm", dtype=self.dtype_policy)
 
     def build(self, x_shape):
         self.conv.build(x_shape)
-        if self.normalize:
+        if self.batch_norm:
             self.norm.build(self.conv.compute_output_shape(x_shape))
 
     def compute_output_shape(self, x_shape):
@@ -38,7 +38,7 @@ class ConvNormRelu(keras.layers.Layer):
 
     def call(self, x, training=None):
         x = self.conv(x)
-        if self.normalize:
+        if self.batch_norm:
             x = self.norm(x, training=training)
         return ops.relu(x) if self.activation else x
 
@@ -49,7 +49,7 @@ class ConvNormRelu(keras.layers.Layer):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "activation": self.activation,
-            "normalize": self.normalize,
+            "batch_norm": self.batch_norm,
         }
 
 
@@ -60,16 +60,16 @@ class ResidualCNN(ImageEncoder):
     Args:
         units: Width of the output.
         filters: Channels of the stem and of each following stage; every stage halves height and width.
-        blocks: Residual blocks in each stage after the stem; 0 leaves one strided convolution a stage.
+        num_blocks: Residual blocks in each stage after the stem; 0 leaves one strided convolution a stage.
         stem_strides: 2 halves the image at the stem already, which makes all that follows cheap; 1 keeps its size
             there, for images as small as 32 pixels.
         coordinates: Append each cell's row and column before the last layer: then also the pooled vector can tell
             where things are.
-        attention: Transformer blocks behind that layer, in which the cells attend to one another (convolutions
-            before a transformer: arXiv 2106.14881). What lies closest to what is then known of every cell, before
-            anyone asks.
-        heads: Attention heads of these blocks; must divide `units`.
-        normalize: Batch normalisation behind every convolution. Without it a shallow network learns steadily from
+        num_attention_blocks: Transformer blocks behind that layer, in which the cells attend to one another
+            (convolutions before a transformer: arXiv 2106.14881). What lies closest to what is then known of every
+            cell, before anyone asks.
+        num_heads: Attention heads of these blocks; must divide `units`.
+        batch_norm: Batch normalisation behind every convolution. Without it a shallow network learns steadily from
             batches of few images too, whose means and variances say little.
         dropout: Dropout rate on the pooled vector.
 
@@ -85,27 +85,27 @@ class ResidualCNN(ImageEncoder):
         self,
         units,
         filters=(32, 64, 128),
-        blocks=1,
+        num_blocks=1,
         stem_strides=2,
         coordinates=False,
-        attention=0,
-        heads=4,
-        normalize=True,
+        num_attention_blocks=0,
+        num_heads=4,
+        batch_norm=True,
         dropout=0.0,
         **kwargs,
     ):
         super().__init__(units, dropout=dropout, **kwargs)
         self.filters = tuple(filters)
-        self.blocks = blocks
+        self.num_blocks = num_blocks
         self.stem_strides = stem_strides
         self.coordinates = coordinates
-        self.attention = attention
-        self.heads = heads
-        self.normalize = normalize
+        self.num_attention_blocks = num_attention_blocks
+        self.num_heads = num_heads
+        self.batch_norm = batch_norm
 
     def build_encoder(self, pixels_shape):
         self.down, self.residual = [], []
-        same = {"normalize": self.normalize, "dtype": self.dtype_policy}
+        same = {"batch_norm": self.batch_norm, "dtype": self.dtype_policy}
         shape = pixels_shape
         for i, width in enumerate(self.filters):
             strides = 2 if i else self.stem_strides
@@ -113,7 +113,7 @@ class ResidualCNN(ImageEncoder):
             down.build(shape)
             shape = down.compute_output_shape(shape)
             pairs = []
-            for j in range(self.blocks if i else 0):
+            for j in range(self.num_blocks if i else 0):
                 pair = [
                     ConvNormRelu(width, name=f"stage_{i}_block_{j}_a", **same),
                     ConvNormRelu(width, activation=False, name=f"stage_{i}_block_{j}_b", **same),
@@ -126,10 +126,11 @@ class ResidualCNN(ImageEncoder):
         dtype = self.dtype_policy
         self.projection = keras.layers.Dense(self.units, activation="relu", name="projection", dtype=dtype)
         self.projection.build((*shape[:-1], shape[-1] + 2 * self.coordinates))
-        if self.attention:
+        if self.num_attention_blocks:
             tokens = (shape[0], shape[1] * shape[2], self.units)
             self.attending = [
-                TransformerBlock(self.heads, name=f"attention_{i}", dtype=dtype) for i in range(self.attention)
+                TransformerBlock(self.num_heads, name=f"attention_{i}", dtype=dtype)
+                for i in range(self.num_attention_blocks)
             ]
             self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm", dtype=dtype)
             for layer in (*self.attending, self.norm):
@@ -142,7 +143,7 @@ class ResidualCNN(ImageEncoder):
             for first, second in pairs:
                 x = ops.relu(x + second(first(x, training=training), training=training))
         grid = self.projection(append_coordinates(x) if self.coordinates else x)
-        if self.attention:
+        if self.num_attention_blocks:
             _, height, width, _ = grid.shape
             tokens = ops.reshape(grid, (-1, height * width, self.units))
             for block in self.attending:
@@ -154,10 +155,10 @@ class ResidualCNN(ImageEncoder):
         return {
             **super().get_config(),
             "filters": self.filters,
-            "blocks": self.blocks,
+            "num_blocks": self.num_blocks,
             "stem_strides": self.stem_strides,
             "coordinates": self.coordinates,
-            "attention": self.attention,
-            "heads": self.heads,
-            "normalize": self.normalize,
+            "num_attention_blocks": self.num_attention_blocks,
+            "num_heads": self.num_heads,
+            "batch_norm": self.batch_norm,
         }

@@ -14,46 +14,49 @@ class VisionTransformer(ImageEncoder):
 
     Args:
         units: Width of the output.
-        patch: Side of the square patches in pixels.
-        width: Width of the blocks; `None` means `units`.
-        heads: Number of attention heads; must divide `width`.
-        depth: Number of blocks.
+        patch_size: Side of the square patches in pixels.
+        hidden_dim: Width of the blocks; `None` means `units`.
+        num_heads: Number of attention heads; must divide `hidden_dim`.
+        num_layers: Number of blocks.
         dropout: Dropout rate on the pooled vector.
 
     Raises:
-        ValueError: at build time, when patches do not fill the image, or `width` is not divisible by `heads`.
+        ValueError: at build time, when patches do not fill the image, or `hidden_dim` is not divisible by
+            `num_heads`.
 
     Example:
 
     ```python
-    image = VisionTransformer(units=128, patch=8, heads=4)(pixels)
+    image = VisionTransformer(units=128, patch_size=8, num_heads=4)(pixels)
     image["grid"]  # (B, H // 8, W // 8, 128)
     ```
     """
 
-    def __init__(self, units, patch=8, width=None, heads=4, depth=4, dropout=0.0, **kwargs):
+    def __init__(self, units, patch_size=8, hidden_dim=None, num_heads=4, num_layers=4, dropout=0.0, **kwargs):
         super().__init__(units, dropout=dropout, **kwargs)
-        self.patch = patch
-        self.width = width
-        self.heads = heads
-        self.depth = depth
+        self.patch_size = patch_size
+        self.hidden_dim = hidden_dim
+        self.num_heads = num_heads
+        self.num_layers = num_layers
 
     def build_encoder(self, pixels_shape):
         batch, height, width, _ = pixels_shape
-        if height % self.patch or width % self.patch:
+        if height % self.patch_size or width % self.patch_size:
             raise ValueError(
-                f"{self.name}: patches of {self.patch} pixels do not fill images of {height} x {width}. Choose "
+                f"{self.name}: patches of {self.patch_size} pixels do not fill images of {height} x {width}. Choose "
                 "another patch, or images whose sides it divides."
             )
-        dtype, inner = self.dtype_policy, self.width or self.units
-        self.embed = keras.layers.Conv2D(inner, self.patch, strides=self.patch, name="embed", dtype=dtype)
+        dtype, inner = self.dtype_policy, self.hidden_dim or self.units
+        self.embed = keras.layers.Conv2D(inner, self.patch_size, strides=self.patch_size, name="embed", dtype=dtype)
         self.embed.build(pixels_shape)
-        self.rows, self.columns = height // self.patch, width // self.patch
+        self.rows, self.columns = height // self.patch_size, width // self.patch_size
         shape = (batch, self.rows * self.columns, inner)
         self.positions = self.add_weight(
             shape=shape[1:], initializer=keras.initializers.RandomNormal(stddev=0.02), name="positions"
         )
-        self.blocks = [TransformerBlock(self.heads, name=f"block_{i}", dtype=dtype) for i in range(self.depth)]
+        self.blocks = [
+            TransformerBlock(self.num_heads, name=f"block_{i}", dtype=dtype) for i in range(self.num_layers)
+        ]
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm", dtype=dtype)
         self.projection = keras.layers.Dense(self.units, name="projection", dtype=dtype)
         for layer in (*self.blocks, self.norm, self.projection):
@@ -71,8 +74,8 @@ class VisionTransformer(ImageEncoder):
     def get_config(self):
         return {
             **super().get_config(),
-            "patch": self.patch,
-            "width": self.width,
-            "heads": self.heads,
-            "depth": self.depth,
+            "patch_size": self.patch_size,
+            "hidden_dim": self.hidden_dim,
+            "num_heads": self.num_heads,
+            "num_layers": self.num_layers,
         }

@@ -14,12 +14,14 @@ class TextEncoder(keras.layers.Layer):
     Args:
         vocabulary_size: Number of token ids, the four special ones included.
         units: Width `d` of the output; None, for the encoders whose last layer is a dense one, leaves that out.
-        embedding_dim: Width of the word vectors; `None` means that of `word_vectors`, or `units` without such a file.
+        embedding_dim: Width of the word vectors; `None` means that of `pretrained_embeddings`, or `units` without
+            such a file.
         dropout: Dropout rate on the word vectors.
-        word_vectors: File of pretrained word vectors (see `load_word_vectors`). Words that it lacks begin with random
-            vectors of the same spread. It is read when an encoder is made, never when one is loaded.
-        train_words: Whether training may change the word vectors.
-        vocabulary: The words of ids 4, 5, …, wanted with `word_vectors` alone; the encoder does not keep them.
+        pretrained_embeddings: File of pretrained word vectors (see `load_word_vectors`). Words that it lacks begin
+            with random vectors of the same spread. It is read when an encoder is made, never when one is loaded.
+        trainable_embeddings: Whether training may change the word vectors.
+        vocabulary: The words of ids 4, 5, …, wanted with `pretrained_embeddings` alone; the encoder does not keep
+            them.
 
     Call arguments:
         ids: int32 `(B, L)`, 0 is padding.
@@ -39,8 +41,8 @@ class TextEncoder(keras.layers.Layer):
         units,
         embedding_dim=None,
         dropout=0.0,
-        word_vectors=None,
-        train_words=True,
+        pretrained_embeddings=None,
+        trainable_embeddings=True,
         vocabulary=None,
         **kwargs,
     ):
@@ -49,11 +51,11 @@ class TextEncoder(keras.layers.Layer):
         self.units = units
         self.embedding_dim = embedding_dim
         self.dropout = dropout
-        self.word_vectors = None if word_vectors is None else str(word_vectors)
-        self.train_words = train_words
+        self.pretrained_embeddings = None if pretrained_embeddings is None else str(pretrained_embeddings)
+        self.trainable_embeddings = trainable_embeddings
         # How many words of the vocabulary the file had, and of how many; None where no file was read.
         self.words_found = None
-        self._start = None if word_vectors is None else self._read(vocabulary)
+        self._start = None if pretrained_embeddings is None else self._read(vocabulary)
         width = self.embedding_dim or units
         if width is None:
             raise ValueError(f"{self.name}: without units, say how wide word vectors are (embedding_dim).")
@@ -66,7 +68,7 @@ class TextEncoder(keras.layers.Layer):
             name="embedding",
             dtype=self.dtype_policy,
         )
-        self.embedding.trainable = train_words
+        self.embedding.trainable = trainable_embeddings
         self.embedding_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, ids_shape):
@@ -85,14 +87,14 @@ class TextEncoder(keras.layers.Layer):
         if vocabulary is None or self.vocabulary_size < len(vocabulary):
             held = "none" if vocabulary is None else f"one of {len(vocabulary)} words"
             raise ValueError(
-                f"{self.name}: word_vectors needs the vocabulary of the {self.vocabulary_size} token ids, and was "
-                f"given {held}."
+                f"{self.name}: pretrained_embeddings needs the vocabulary of the {self.vocabulary_size} token ids, "
+                f"and was given {held}."
             )
-        vectors, found = load_word_vectors(self.word_vectors, vocabulary)
+        vectors, found = load_word_vectors(self.pretrained_embeddings, vocabulary)
         if self.embedding_dim not in (None, vectors.shape[1]):
             raise ValueError(
-                f"{self.name}: {self.word_vectors} has vectors of {vectors.shape[1]} numbers, and embedding_dim is "
-                f"{self.embedding_dim}. Leave embedding_dim out."
+                f"{self.name}: {self.pretrained_embeddings} has vectors of {vectors.shape[1]} numbers, and "
+                f"embedding_dim is {self.embedding_dim}. Leave embedding_dim out."
             )
         self.embedding_dim = vectors.shape[1]
         self.words_found = int(found.sum()), len(found)
@@ -128,15 +130,15 @@ class TextEncoder(keras.layers.Layer):
             "units": self.units,
             "embedding_dim": self.embedding_dim,
             "dropout": self.dropout,
-            "word_vectors": self.word_vectors,
-            "train_words": self.train_words,
+            "pretrained_embeddings": self.pretrained_embeddings,
+            "trainable_embeddings": self.trainable_embeddings,
         }
 
     @classmethod
     def from_config(cls, config):
         # The vectors are among the saved weights: neither the file nor the vocabulary is needed again.
-        layer = super().from_config({**config, "word_vectors": None})
-        layer.word_vectors = config.get("word_vectors")
+        layer = super().from_config({**config, "pretrained_embeddings": None})
+        layer.pretrained_embeddings = config.get("pretrained_embeddings")
         return layer
 
 

@@ -21,7 +21,7 @@ class CLIPTextEncoder(KerasHubTextEncoder):
         fine_tune: `"none"` leaves CLIP as it is; `"projection"` trains its last layer, the projection; `"all"` trains
             all of it. A new dense layer is always trained.
         vocabulary: The words of ids 4, 5, …; the encoder keeps their pieces alone.
-        structure: What `get_config` gives for a loaded encoder, in place of the vocabulary.
+        backbone_config: What `get_config` gives for a loaded encoder, in place of the vocabulary.
 
     Call arguments:
         ids: int32 `(B, L)`, 0 is padding.
@@ -49,8 +49,8 @@ class CLIPTextEncoder(KerasHubTextEncoder):
         network, self._kernel = clip_branch(self.preset, "text", self.dtype_policy)
         return network
 
-    def make_projection(self, structure):
-        self.width = structure["width"] if self._kernel is None else self._kernel.shape[1]
+    def make_projection(self, backbone_config):
+        self.width = backbone_config["width"] if self._kernel is None else self._kernel.shape[1]
         layer = clip_projection(self.units, self.width, self._kernel, self.dtype_policy)
         layer.trainable = self.units is not None or self.fine_tune != "none"
         return layer
@@ -64,4 +64,4 @@ class CLIPTextEncoder(KerasHubTextEncoder):
 
     def get_config(self):
         config = super().get_config()
-        return {**config, "structure": {**config["structure"], "width": self.width}}
+        return {**config, "backbone_config": {**config["backbone_config"], "width": self.width}}

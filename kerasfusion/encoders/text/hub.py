@@ -25,7 +25,7 @@ class KerasHubTextEncoder(keras.layers.Layer):
             is read when an encoder is made, never when one is loaded.
         fine_tune: `"none"` leaves the backbone as it is, without dropout; `"all"` trains it.
         vocabulary: The words of ids 4, 5, …; the encoder keeps their pieces alone.
-        structure: What `get_config` gives for a loaded encoder, in place of the vocabulary.
+        backbone_config: What `get_config` gives for a loaded encoder, in place of the vocabulary.
 
     Call arguments:
         ids: int32 `(B, L)`, 0 is padding.
@@ -49,12 +49,14 @@ class KerasHubTextEncoder(keras.layers.Layer):
 
     choices = ("none", "all")  # of fine_tune
 
-    def __init__(self, vocabulary_size, units, preset, fine_tune="none", vocabulary=None, structure=None, **kwargs):
+    def __init__(
+        self, vocabulary_size, units, preset, fine_tune="none", vocabulary=None, backbone_config=None, **kwargs
+    ):
         super().__init__(**kwargs)
         if fine_tune not in self.choices:
             choices = " or ".join(map(repr, self.choices))
             raise ValueError(f"{self.name}: fine_tune must be {choices}, not {fine_tune!r}.")
-        if vocabulary is None and structure is None:
+        if vocabulary is None and backbone_config is None:
             raise ValueError(f"{self.name}: the vocabulary is needed, to cut its words into the backbone's pieces.")
         hub = keras_hub()
         self.vocabulary_size = vocabulary_size
@@ -63,19 +65,19 @@ class KerasHubTextEncoder(keras.layers.Layer):
         self.fine_tune = fine_tune
         self._table = None
         if vocabulary is None:
-            self.backbone = keras.saving.deserialize_keras_object(structure["backbone"])
+            self.backbone = keras.saving.deserialize_keras_object(backbone_config["backbone"])
         else:
             self.backbone = self.read_backbone()
             self._table, ends = piece_table(hub.tokenizers.Tokenizer.from_preset(self.preset), vocabulary)
             if len(self._table) != vocabulary_size:
                 raise ValueError(f"{self.name}: {len(vocabulary)} words for {vocabulary_size} token ids.")
-            structure = {"pieces": self._table.shape[1], "ends": ends}
-        self.pieces, self.ends = structure["pieces"], tuple(structure["ends"])
+            backbone_config = {"pieces": self._table.shape[1], "ends": ends}
+        self.pieces, self.ends = backbone_config["pieces"], tuple(backbone_config["ends"])
         self.backbone.trainable = fine_tune == "all"
         if hasattr(self.backbone, "pooled_dense"):
             # It makes BERT's own pooled vector, which is not used: no gradient would reach it.
             self.backbone.pooled_dense.trainable = False
-        self.projection = self.make_projection(structure)
+        self.projection = self.make_projection(backbone_config)
 
     def read_backbone(self):
         """The network that the preset holds."""
@@ -84,7 +86,7 @@ class KerasHubTextEncoder(keras.layers.Layer):
             raise ValueError(f"{self.name}: {self.preset} takes {sorted(backbone.input)}, which is no text encoder.")
         return backbone
 
-    def make_projection(self, structure):
+    def make_projection(self, backbone_config):
         """The dense layer behind the backbone."""
         return keras.layers.Dense(self.units, name="projection", dtype=self.dtype_policy)
 
@@ -149,7 +151,7 @@ class KerasHubTextEncoder(keras.layers.Layer):
             "units": self.units,
             "preset": self.preset,
             "fine_tune": self.fine_tune,
-            "structure": {
+            "backbone_config": {
                 "backbone": keras.saving.serialize_keras_object(self.backbone),
                 "pieces": self.pieces,
                 "ends": self.ends,

@@ -12,9 +12,9 @@ class TextCNN(TextEncoder):
     side by side, and `sequence` the same layer on every place's answers.
 
     Args:
-        vocabulary_size, units, embedding_dim, dropout, word_vectors, train_words, vocabulary: As in `TextEncoder`.
-        windows: Words that a filter sees, one convolution each.
-        filters: Filters of each convolution.
+        vocabulary_size, units, embedding_dim, dropout, pretrained_embeddings, trainable_embeddings, vocabulary: As in
+        `TextEncoder`. kernel_sizes: Words that a filter sees, one convolution each. filters: Filters of each
+        convolution.
 
     Example:
 
@@ -24,9 +24,9 @@ class TextCNN(TextEncoder):
     ```
     """
 
-    def __init__(self, vocabulary_size, units, windows=(3, 4, 5), filters=100, **kwargs):
+    def __init__(self, vocabulary_size, units, kernel_sizes=(3, 4, 5), filters=100, **kwargs):
         super().__init__(vocabulary_size, units, **kwargs)
-        self.windows = tuple(windows)
+        self.kernel_sizes = tuple(kernel_sizes)
         self.filters = filters
 
     def build_encoder(self, embedded_shape):
@@ -39,11 +39,11 @@ class TextCNN(TextEncoder):
                 name=f"conv_{window}",
                 dtype=self.dtype_policy,
             )
-            for window in self.windows
+            for window in self.kernel_sizes
         ]
         for convolution in self.convolutions:
             convolution.build(embedded_shape)
-        self.projection = self.dense_to_units((*embedded_shape[:-1], self.filters * len(self.windows)))
+        self.projection = self.dense_to_units((*embedded_shape[:-1], self.filters * len(self.kernel_sizes)))
 
     def encode(self, embedded, mask, training):
         # Zeros at padding, as outside of the text: more padding must not change what a window at the end sees. And
@@ -53,4 +53,4 @@ class TextCNN(TextEncoder):
         return self.projection(answers), self.projection(ops.max(answers, axis=1))
 
     def get_config(self):
-        return {**super().get_config(), "windows": self.windows, "filters": self.filters}
+        return {**super().get_config(), "kernel_sizes": self.kernel_sizes, "filters": self.filters}

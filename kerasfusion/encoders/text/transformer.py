@@ -14,34 +14,35 @@ class TransformerTextEncoder(TextEncoder):
     `kf.layers.TransformerBlock`). `pooled` is the mean over the words.
 
     Args:
-        vocabulary_size, units, embedding_dim, dropout, word_vectors, train_words, vocabulary: As in `TextEncoder`.
-        width: Width of the blocks; `None` means `units`.
-        heads: Number of attention heads; must divide `width`.
-        depth: Number of blocks.
+        vocabulary_size, units, embedding_dim, dropout, pretrained_embeddings, trainable_embeddings, vocabulary: As in
+        `TextEncoder`. hidden_dim: Width of the blocks; `None` means `units`. num_heads: Number of attention heads;
+        must divide `hidden_dim`. num_layers: Number of blocks.
 
     Raises:
-        ValueError: at build time, when `width` is not divisible by `heads`.
+        ValueError: at build time, when `hidden_dim` is not divisible by `num_heads`.
 
     Example:
 
     ```python
-    text = TransformerTextEncoder(vocabulary_size=1000, units=128, heads=4)(token_ids)
+    text = TransformerTextEncoder(vocabulary_size=1000, units=128, num_heads=4)(token_ids)
     text["sequence"]  # (B, L, 128)
     ```
     """
 
-    def __init__(self, vocabulary_size, units, width=None, heads=4, depth=2, **kwargs):
+    def __init__(self, vocabulary_size, units, hidden_dim=None, num_heads=4, num_layers=2, **kwargs):
         super().__init__(vocabulary_size, units, **kwargs)
-        self.width = width
-        self.heads = heads
-        self.depth = depth
+        self.hidden_dim = hidden_dim
+        self.num_heads = num_heads
+        self.num_layers = num_layers
 
     def build_encoder(self, embedded_shape):
-        width, dtype = self.width or self.units, self.dtype_policy
+        width, dtype = self.hidden_dim or self.units, self.dtype_policy
         shape = (*embedded_shape[:-1], width)
         self.entry = keras.layers.Dense(width, name="entry", dtype=dtype)
         self.entry.build(embedded_shape)
-        self.blocks = [TransformerBlock(self.heads, name=f"block_{i}", dtype=dtype) for i in range(self.depth)]
+        self.blocks = [
+            TransformerBlock(self.num_heads, name=f"block_{i}", dtype=dtype) for i in range(self.num_layers)
+        ]
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm", dtype=dtype)
         self.projection = keras.layers.Dense(self.units, name="projection", dtype=dtype)
         for layer in (*self.blocks, self.norm, self.projection):
@@ -59,7 +60,12 @@ class TransformerTextEncoder(TextEncoder):
         return self.projection(tokens), self.projection(mean)
 
     def get_config(self):
-        return {**super().get_config(), "width": self.width, "heads": self.heads, "depth": self.depth}
+        return {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "num_heads": self.num_heads,
+            "num_layers": self.num_layers,
+        }
 
 
 def positions(length, width):
