@@ -88,6 +88,7 @@ def decode_images(encoded, size, paths=None, max_pixels=MOST_PIXELS):
     Returns:
         tuple: uint8 `(B, height, width, 3)`, zeros where there is no image, and bool `(B,)`, True where there is.
     """
+    encoded = tf.convert_to_tensor(encoded)
     if paths is not None:
         return _decode_rows(decode_image, encoded, size, max_pixels, paths)
     # The longer function costs a request more than decoding a small image: not for plain images or missing ones.

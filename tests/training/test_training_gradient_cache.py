@@ -53,5 +53,5 @@ def test_a_label_has_no_use_for_it(tmp_path):
     model = kf.create_model("text_only", data.schema, units=4)
     with pytest.raises(ValueError, match="rows_at_once is for a match"):
         kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, tmp_path)
-    with pytest.raises(ValueError, match="rows_at_once must be at least 1"):
+    with pytest.raises(ValueError, match="rows_at_once must be a whole number from 1"):
         kf.training.TrainingConfig(rows_at_once=0)
