@@ -61,11 +61,11 @@ print(f"\n{len(yes_no):,} yes/no questions; the label is {data.schema.tasks[0].k
 
 kf.create_model("article_joint", data.schema).summary()
 
-# `kf.train` trains it, and by the same recipe each of its branches alone, and scores all of them once on the test
+# `kf.train` trains it, and with the same settings each of its branches alone, and scores all of them once on the test
 # split. Read the first line of what it says: does fusing beat the best single branch?
 
-recipe = kf.training.TrainingConfig(epochs=1 if arguments.quick else 8, batch_size=128, learning_rate=1e-3)
-article = kf.train(data, "article_joint", arguments.out / "article", recipe, say=print, overwrite=True)
+config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 8, batch_size=128, learning_rate=1e-3)
+article = kf.train(data, "article_joint", arguments.out / "article", config, say=print, overwrite=True)
 print(article.metrics["tasks"]["label"]["verdict"])
 print("further figures:", article.metrics["tasks"]["label"]["further"])
 
@@ -78,8 +78,8 @@ print("further figures:", article.metrics["tasks"]["label"]["further"])
 # `vqa_film` does this, on all questions with all their answers.
 
 data = kf.data.load(world)
-recipe = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=128, learning_rate=3e-3)
-film = kf.train(data, "vqa_film", arguments.out / "film", recipe, say=print, overwrite=True)
+config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=128, learning_rate=3e-3)
+film = kf.train(data, "vqa_film", arguments.out / "film", config, say=print, overwrite=True)
 print(film.metrics["tasks"]["label"]["verdict"])
 print(f"Images: {film.path / 'figures'}")
 

@@ -27,7 +27,7 @@ import numpy as np
 import kerasfusion as kf
 from kerasfusion.data.sort_of_clevr import mirrored
 from kerasfusion.data.tfds_source import read_tfds
-from kerasfusion.evaluation import postprocess, predict_classes, predict_logits, score
+from kerasfusion.evaluation import postprocess, predict_classes, predict_logits, score_predictions
 from kerasfusion.evaluation.results import append_results, read_results
 from kerasfusion.evaluation.trivial_baselines import by_key, majority
 from kerasfusion.training.processor_time import plan_epochs, some_images
@@ -79,7 +79,7 @@ def scores(answers_for):
         for column in ("type", "subtype") if examples is fresh else ("type",):
             kinds = examples.frame[column].to_numpy(object)
             for kind in dict.fromkeys(kinds):
-                found = score(task, labels, answers, examples.images["image"], kinds == kind)
+                found = score_predictions(task, labels, answers, examples.images["image"], kinds == kind)
                 figures = {key: getattr(found, key) for key in ("value", "low", "high", "n")}
                 rows.append({"metric": f"{metric} ({kind})", **figures})
     return rows
@@ -92,7 +92,9 @@ CHOSEN_BY = "validation accuracy (relational)"
 def validation_score(answers_for):
     """The accuracy on relational questions of the validation scenes."""
     kinds, labels = validation.frame["type"].to_numpy(object), validation.labels[task.name]
-    found = score(task, labels, answers_for(validation), validation.images["image"], kinds == "relational")
+    found = score_predictions(
+        task, labels, answers_for(validation), validation.images["image"], kinds == "relational"
+    )
     return {"metric": CHOSEN_BY, "value": found.value}
 
 
@@ -196,14 +198,14 @@ def run(fusion, seed, minutes, mirror=False):
         return
     out = arguments.out / name.replace(", ", "_").replace(" ", "_")
     out.mkdir(parents=True, exist_ok=True)
-    recipe = {"batch_size": 160, "learning_rate": 1e-3, "weight_decay": 1e-3, "patience": None, "seed": seed}
-    recipe |= {"clip": 1.0, "jit_compile": True}
+    config = {"batch_size": 160, "learning_rate": 1e-3, "weight_decay": 1e-3, "patience": None, "seed": seed}
+    config |= {"global_clipnorm": 1.0, "jit_compile": True}
     examples = mirrored(train) if mirror else train
     plan_file = out / "plan.json"
     if arguments.quick:
         plan_file.write_text(json.dumps({"epochs": 1, "share": 1, "spent": 0}))
     if not plan_file.exists():
-        planned = kf.training.TrainingConfig(**recipe)
+        planned = kf.training.TrainingConfig(**config)
         model, few = make(fusion, seed), out / "timing"
         epochs, share = plan_epochs(model, examples, validation, planned, 60 * minutes, few)
         plan_file.write_text(json.dumps({"epochs": epochs, "share": share, "spent": 0}))
@@ -211,7 +213,7 @@ def run(fusion, seed, minutes, mirror=False):
     part = some_images(examples, round(plan["share"] * len(np.unique(examples.images["image"]))), seed)
     print(f"{name}: {plan['epochs']} epochs of {len(part):,} questions", flush=True)
     model = make(fusion, seed)
-    planned = kf.training.TrainingConfig(**recipe, epochs=plan["epochs"])
+    planned = kf.training.TrainingConfig(**config, epochs=plan["epochs"])
     started = time.process_time()
     try:
         cost = kf.training.fit(model, part, validation, planned, out, say=lambda s: print(s, flush=True), resume=True)

@@ -157,7 +157,7 @@ for case, network in {
 # of a small image. It sees each image shifted, zoomed, turned, mirrored and lit differently in every epoch, and
 # its weights are held small. Its settings were chosen on a validation split cut from train.
 
-recipes = {
+configs = {
     "article_tagging": kf.training.TrainingConfig(
         epochs=1 if arguments.quick else 10, batch_size=32, learning_rate=1e-3, weight_decay=0.0
     ),
@@ -165,14 +165,14 @@ recipes = {
         epochs=1 if arguments.quick else arguments.epochs,
         batch_size=128,
         weight_decay=0.05,
-        augment="strong",
+        augmentation="strong",
         patience=None,
     ),
 }
 runs, processor_seconds = {}, {}
-for name, recipe in recipes.items():
+for name, config in configs.items():
     started = time.process_time()
-    runs[name] = kf.train(data, name, arguments.out / name, recipe, say=print, overwrite=True)
+    runs[name] = kf.train(data, name, arguments.out / name, config, say=print, overwrite=True)
     processor_seconds[name] = time.process_time() - started
     print(runs[name].metrics["tasks"]["label"]["verdict"])
 
@@ -211,8 +211,8 @@ print(f"\n{pd.DataFrame(rows).head(3).to_string(index=False)}\n")
 #     kerasfusion train tags.csv --image image --label tags --model image_only
 
 tags = kf.data.load(folder / "tags.csv", image="image", label="tags")
-recipe = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=64)
-tagger = kf.train(tags, "image_only", arguments.out / "tags", recipe, say=print, overwrite=True)
+config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=64)
+tagger = kf.train(tags, "image_only", arguments.out / "tags", config, say=print, overwrite=True)
 print(tagger.metrics["tasks"]["label"]["verdict"])
 print("further figures:", tagger.metrics["tasks"]["label"]["further"])
 

@@ -105,7 +105,7 @@ def with_splits(test):
 # `kf.data.load` looks for texts that name a class and says so in a line that begins with LEAK; `drop_naming` leaves
 # these rows out. The same line stands at the top of the run's report.html.
 
-recipe = kf.training.TrainingConfig(
+config = kf.training.TrainingConfig(
     epochs=2 if arguments.quick else 16, batch_size=32, learning_rate=1e-3, class_weight="balanced", patience=6
 )
 
@@ -129,7 +129,7 @@ for case, drop in (("all rows", False), ("without rows that name it", True)):
             print(f"== {case}: {sum(map(len, data.splits.values())):,} rows")
             print("\n".join(data.notes))
         out = arguments.out / f"{case.replace(' ', '_')}_fold{test}"
-        run = kf.train(data, "classifier_gated", out, recipe, say=None, overwrite=True)
+        run = kf.train(data, "classifier_gated", out, config, say=None, overwrite=True)
         task = data.schema.tasks[0]
         sick = data.splits["test"].labels["label"] == task.classes.index("COVID-19")
         for model, probability in probabilities(run, data.splits["test"]).items():

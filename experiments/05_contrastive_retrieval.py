@@ -163,7 +163,7 @@ if arguments.quick:
     model = "dual_lstm_cnn"
     small = {"name": "small_cnn", "filters": (16, 32), "flatten": True}
     changes = {"text_encoder": "average", "image_encoder": small, "units": 32, "dropout": 0.0}
-    recipe = kf.training.TrainingConfig(
+    config = kf.training.TrainingConfig(
         epochs=16, batch_size=32, learning_rate=2e-3, patience=None, seed=arguments.seed
     )
 else:
@@ -179,7 +179,7 @@ else:
     }
     changes = {"text_encoder": {**words, "units": None}, "image_encoder": {**look, "units": None}}
     changes |= {"units": 512, "dropout": 0.5}
-    recipe = kf.training.TrainingConfig(
+    config = kf.training.TrainingConfig(
         epochs=arguments.epochs, batch_size=512, learning_rate=2e-3, image_major=False, seed=arguments.seed
     )
     if weights is None:
@@ -189,7 +189,7 @@ runs = {}
 for name in arguments.losses or (["info_nce"] if arguments.quick else list(LOSSES)):
     folder = arguments.out / name.replace(", ", "_").replace(" ", "_")
     settings = {"overwrite": not arguments.resume, "resume": arguments.resume}
-    runs[name] = kf.train(data, model, folder, recipe, say=print, loss=LOSSES[name], **settings, **changes)
+    runs[name] = kf.train(data, model, folder, config, say=print, loss=LOSSES[name], **settings, **changes)
     print(runs[name].metrics["tasks"]["match"]["verdict"])
 
 # ## 4. What was found
@@ -254,7 +254,7 @@ if arguments.rerank:
     print("\n" + pairs.notes[-1])
     if arguments.quick:
         changes |= {"image_encoder": {**small, "flatten": False}, "fusion": {"name": "film", "filters": 32}}
-        recipe = kf.training.TrainingConfig(
+        config = kf.training.TrainingConfig(
             epochs=30, batch_size=32, learning_rate=3e-3, patience=None, seed=arguments.seed
         )
     else:
@@ -265,9 +265,9 @@ if arguments.rerank:
             "dropout": 0.3,
         }
         changes |= {"fusion": {"name": "film", "filters": 64, "kernel_size": 1}}
-        recipe = kf.training.TrainingConfig(epochs=6, batch_size=256, learning_rate=1e-3, seed=arguments.seed)
+        config = kf.training.TrainingConfig(epochs=6, batch_size=256, learning_rate=1e-3, seed=arguments.seed)
     settings |= {"init_from": first.path, "baselines": not arguments.quick, "say": print}
-    fused = kf.train(pairs, "classifier_film", arguments.out / "pairs", recipe, **settings, **changes)
+    fused = kf.train(pairs, "classifier_film", arguments.out / "pairs", config, **settings, **changes)
     found = fused.metrics["tasks"]["label"]
     print(found["verdict"])
     for kind, part in found["by_kind"]["classifier_film"].items():

@@ -246,11 +246,11 @@ def new_films(seed):
 def train_on(model, seed, name="tower"):
     """A tower for these factors: of text and posters, or of text alone."""
     epochs, batch_size = (12, 16) if arguments.quick else (30, 256)
-    recipe = kf.training.TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=5e-3, seed=seed)
+    config = kf.training.TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=5e-3, seed=seed)
     columns = {"id_column": "film", "text": "about", "image": "poster" if arguments.quick else []}
     small = {"image_encoder": {"name": "small_cnn", "filters": (8, 16)}, "units": 32} if arguments.quick else {}
     out = arguments.out / f"{name}_{seed}"
-    tower = train_item_tower(model, films, out, **columns, recipe=recipe, overwrite=True, **small)
+    tower = train_item_tower(model, films, out, **columns, config=config, overwrite=True, **small)
     print(f"tower: {tower.metrics['r2']:.1%} of the variance of {tower.metrics['items']} unseen films' factors")
     return tower
 

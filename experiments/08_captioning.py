@@ -97,7 +97,7 @@ for what, value, why, flag in data.settings:
 # report shows where. Both learn by teacher forcing: at every place the words before it are those of a person, and the
 # loss is the cross-entropy of the next one.
 
-changes, recipe = {"units": 128, "dropout": 0.0}, {"epochs": arguments.epochs or 12, "learning_rate": 2e-3}
+changes, config = {"units": 128, "dropout": 0.0}, {"epochs": arguments.epochs or 12, "learning_rate": 2e-3}
 if photos:
     weights = arguments.weights or next(
         (str(path) for path in (Path(arguments.data_dir) / "mobilenet_v2_035").glob("*.h5")), None
@@ -105,13 +105,13 @@ if photos:
     # It keeps its ImageNet weights, sees each photo and its mirror image once, and gives a grid of 7 x 7 cells.
     look = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights, "flip_tta": True, "units": None}
     changes = {"image_encoder": look, "units": 256, "dropout": 0.3, "label_smoothing": 0.1}
-    recipe = {"epochs": arguments.epochs or 12, "learning_rate": 1e-3, "batch_size": 320, "clip": 1.0}
+    config = {"epochs": arguments.epochs or 12, "learning_rate": 1e-3, "batch_size": 320, "global_clipnorm": 1.0}
 if arguments.quick:
-    recipe["epochs"] = 1
-recipe = kf.training.TrainingConfig(**recipe, seed=arguments.seed)
+    config["epochs"] = 1
+config = kf.training.TrainingConfig(**config, seed=arguments.seed)
 runs = {}
 for name in arguments.models:
-    runs[name] = kf.train(data, name, arguments.out / name, recipe, say=print, overwrite=True, **changes)
+    runs[name] = kf.train(data, name, arguments.out / name, config, say=print, overwrite=True, **changes)
     print(runs[name].metrics["tasks"]["caption"]["verdict"])
 
 # ## 3. Three ways to choose words

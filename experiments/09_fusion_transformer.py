@@ -114,9 +114,9 @@ def exact(model, examples):
 def trained_matcher():
     """A dual encoder that finds the captions of these images."""
     whole = kf.data.load(table, image="image", text="caption", match=True, image_size=64, split="split")
-    recipe = kf.training.TrainingConfig(epochs=arguments.epochs, batch_size=128, patience=None)
+    config = kf.training.TrainingConfig(epochs=arguments.epochs, batch_size=128, patience=None)
     small = {"text_encoder": "average", "units": 64}
-    run = kf.train(whole, "dual_lstm_cnn", arguments.out / "matcher", recipe, say=print, overwrite=True, **small)
+    run = kf.train(whole, "dual_lstm_cnn", arguments.out / "matcher", config, say=print, overwrite=True, **small)
     print(run.metrics["tasks"]["match"]["verdict"])
     return run
 
@@ -136,8 +136,8 @@ SETTINGS = {
 wanted = [int(number) for number in arguments.settings or ([1, 5] if arguments.quick else range(1, 7))]
 SETTINGS = {name: SETTINGS[name] for name in (list(SETTINGS)[number - 1] for number in wanted)}
 matcher = trained_matcher() if any("alpha" in changes for changes in SETTINGS.values()) else None
-recipe = kf.training.TrainingConfig(
-    epochs=arguments.epochs, batch_size=64, learning_rate=1e-3, clip=1.0, patience=None
+config = kf.training.TrainingConfig(
+    epochs=arguments.epochs, batch_size=64, learning_rate=1e-3, global_clipnorm=1.0, patience=None
 )
 size = {"units": 96, "dropout": 0.0, "decoder": {"name": "transformer", "num_layers": 2}}
 command = f"python experiments/09_fusion_transformer.py --scenes {arguments.scenes} --epochs {arguments.epochs}"
@@ -176,8 +176,8 @@ for name, given in SETTINGS.items():
         folder = arguments.out / f"{name}_{seed}".replace(" ", "").replace("=", "").replace(",", "_")
         keras.utils.set_random_seed(seed)
         model = kf.create_model("fusion_transformer", own.schema, **size, **changes)
-        model_recipe = dataclasses.replace(recipe, seed=seed)
-        kf.training.fit(model, own.splits["train"], own.splits["validation"], model_recipe, folder, say=print)
+        model_config = dataclasses.replace(config, seed=seed)
+        kf.training.fit(model, own.splits["train"], own.splits["validation"], model_config, folder, say=print)
         shares.append(share_exact(name, model, test, seed))
         if only is None:
             # What is left when one of the two inputs is taken away from a model that learned from both:

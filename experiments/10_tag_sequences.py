@@ -96,11 +96,11 @@ for way, (name, data, changes) in WAYS.items():
         if before := [row for row in recorded if (row["experiment"], row["command"]) == (experiment, command)]:
             figures += [{**row, "value": float(row["value"])} for row in before]
             continue
-        recipe = kf.training.TrainingConfig(epochs=arguments.epochs, seed=seed, patience=None)
+        config = kf.training.TrainingConfig(epochs=arguments.epochs, seed=seed, patience=None)
         keras.utils.set_random_seed(seed)
         model = kf.create_model(name, data.schema, **changes)
         folder = arguments.out / f"{name}_{seed}"
-        kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, folder, say=print)
+        kf.training.fit(model, data.splits["train"], data.splits["validation"], config, folder, say=print)
         answers = tagged(model, data)
         precision, recall, f1, _ = precision_recall_fscore_support(labels, answers, average="micro", zero_division=0)
         exact = (answers == labels).all(axis=1).mean()

@@ -42,7 +42,7 @@ from PIL import Image
 import kerasfusion as kf
 from kerasfusion.data.shapes_world import COLORS, SHAPES, SIZES, Object, Scene, draw_scene
 from kerasfusion.data.table import read_table
-from kerasfusion.evaluation import compare, postprocess, predict_classes, predict_logits, score_captions
+from kerasfusion.evaluation import compare_predictions, postprocess, predict_classes, predict_logits, score_captions
 from kerasfusion.evaluation.caption_report import caption_rows
 from kerasfusion.evaluation.caption_scores import require_scorers
 from kerasfusion.evaluation.captions import generate_captions
@@ -120,23 +120,23 @@ for data in (animals, vehicles, emoji):
 rows = []
 
 
-def recipe(seed, epochs, batch_size=64, rate=2e-3):
+def config(seed, epochs, batch_size=64, rate=2e-3):
     epochs = 1 if arguments.quick else epochs
     return kf.training.TrainingConfig(
         epochs=epochs, batch_size=batch_size, learning_rate=rate, patience=None, seed=seed
     )
 
 
-def learn(model, data, recipe):
+def learn(model, data, config):
     """Train a model on two `Examples`; it keeps its best epoch."""
-    kf.training.fit(model, *data, recipe, arguments.out / "fit")
+    kf.training.fit(model, *data, config, arguments.out / "fit")
     return model
 
 
-def probed(model, data, recipe):
+def probed(model, data, config):
     """A new head alone, on what the layer `encode_image` gives."""
-    keras.utils.set_random_seed(recipe.seed)
-    return kf.transfer.linear_probe(model, "encode_image", *data, recipe, arguments.out / "fit")
+    keras.utils.set_random_seed(config.seed)
+    return kf.transfer.linear_probe(model, "encode_image", *data, config, arguments.out / "fit")
 
 
 def decided(model, data):
@@ -148,7 +148,7 @@ def decided(model, data):
 def show(title, found, data):
     """Accuracies over the seeds, with intervals, the best first."""
     task = data.schema.tasks[0]
-    found = compare(task, data.splits[arguments.on].labels[task.name], found)
+    found = compare_predictions(task, data.splits[arguments.on].labels[task.name], found)
     print(f"\n{title}: {found.verdict}")
     for name, score in found.scores.items():
         print(f"  {name:40} {score.mean:6.1%} [{score.low:.1%}, {score.high:.1%}]")
@@ -183,7 +183,7 @@ def images(data, seed, encoder=CNN, units=64):
 # alone, so the images go through the network once; fine-tuning starts from φ and changes it as well. From scratch
 # is the same network, as many steps, on the same labelled vehicles.
 
-parent = learn(images(animals, seed=0), splits(animals), recipe(0, epochs=12))
+parent = learn(images(animals, seed=0), splits(animals), config(0, epochs=12))
 try:
     kf.transfer.feature_extractor(parent, "encode_image")
 except ValueError as error:
@@ -197,12 +197,12 @@ for share, epochs, batch_size in (
     # All of the labels: nothing to choose, one seed.
     for seed in seeds if share < 1 else [0]:
         labelled, steps = some(vehicles, share, seed), (seed, epochs, batch_size)
-        probe = probed(parent, labelled, recipe(*steps, rate=1e-2))
+        probe = probed(parent, labelled, config(*steps, rate=1e-2))
         found.setdefault("linear probe", []).append(decided(probe, vehicles))
         # On from the probe: a head that knows nothing yet would spoil what is below it.
-        tuned = learn(probe, labelled, recipe(*steps, rate=5e-4))
+        tuned = learn(probe, labelled, config(*steps, rate=5e-4))
         found.setdefault("fine-tuned", []).append(decided(tuned, vehicles))
-        scratch = learn(images(vehicles, seed), labelled, recipe(*steps))
+        scratch = learn(images(vehicles, seed), labelled, config(*steps))
         found.setdefault("from scratch", []).append(decided(scratch, vehicles))
     means = show(f"feature transfer, {share:.0%} of the labels ({len(labelled[0])} rows)", found, vehicles)
     for name, mean in means.items():
@@ -221,7 +221,7 @@ for seed in seeds:
     for name, schema in (("words", with_seen.only("text")), ("words and features of the image", with_seen)):
         keras.utils.set_random_seed(seed)
         reader = kf.models.fusion_model(schema, text_encoder="average", units=64, dropout=0.3)
-        learn(reader, [split.with_features(schema) for split in seen[:2]], recipe(seed, epochs=12))
+        learn(reader, [split.with_features(schema) for split in seen[:2]], config(seed, epochs=12))
         logits = predict_logits(reader, seen[2].with_features(schema))
         found[name].append(predict_classes(task, postprocess(reader, logits)[task.name]))
 show("features across modalities", found, emoji)
@@ -237,14 +237,14 @@ found = {"teacher, image and name": [], "student alone": []}
 for seed in seeds:
     keras.utils.set_random_seed(seed)
     teacher = kf.models.fusion_model(emoji.schema, text_encoder="average", image_encoder=CNN, units=64, dropout=0.3)
-    learn(teacher, splits(emoji), recipe(seed, epochs=12))
+    learn(teacher, splits(emoji), config(seed, epochs=12))
     found["teacher, image and name"].append(decided(teacher, emoji))
-    alone = learn(images(emoji, seed), splits(emoji), recipe(seed, epochs=12))
+    alone = learn(images(emoji, seed), splits(emoji), config(seed, epochs=12))
     found["student alone"].append(decided(alone, emoji))
     for name, features in (("student taught by answers", None), ("and by features", ("encode_image", "fusion"))):
         student = images(emoji, seed)
         twin, taught = kf.transfer.distill(student, teacher, splits(emoji), temperature=3.0, features=features)
-        learn(twin, taught, recipe(seed, epochs=12))
+        learn(twin, taught, config(seed, epochs=12))
         found.setdefault(name, []).append(decided(student, emoji))
 show("knowledge transfer", found, emoji)
 
@@ -261,9 +261,9 @@ for seed in seeds:
     labelled, held_out = (split.take(random.permutation(len(split))[:64]) for split in splits(things))
     keras.utils.set_random_seed(seed)
     teacher_of_things = kf.models.fusion_model(things.schema, text_encoder="average", image_encoder=CNN, units=64)
-    learn(teacher_of_things, [labelled, held_out], recipe(seed, 600, 16))
+    learn(teacher_of_things, [labelled, held_out], config(seed, 600, 16))
     found["teacher, image and note"].append(decided(teacher_of_things, things))
-    alone = learn(images(things, seed), [labelled, held_out], recipe(seed, 600, 16))
+    alone = learn(images(things, seed), [labelled, held_out], config(seed, 600, 16))
     found["student alone"].append(decided(alone, things))
     for name, rows_seen, epochs, batch_size in (
         ("taught, the same rows", labelled, 600, 16),
@@ -272,7 +272,7 @@ for seed in seeds:
         student = images(things, seed)
         asked = [rows_seen, held_out]
         twin, taught = kf.transfer.distill(student, teacher_of_things, asked, temperature=3.0, share=1.0)
-        learn(twin, taught, recipe(seed, epochs, batch_size))
+        learn(twin, taught, config(seed, epochs, batch_size))
         found[name].append(decided(student, things))
 show("knowledge transfer, 64 labels", found, things)
 
@@ -380,8 +380,8 @@ for seed in seeds:
         keras.utils.set_random_seed(seed)
         writer = kf.models.captioner(told.schema, **looking_at)
         if name != "captioner":
-            kf.transfer.pretrain_decoder(writer, sentences, to_choose, recipe(seed, 3), arguments.out / "fit")
-        learn(writer, [described, to_choose], recipe(seed, 12, rate=1e-3))
+            kf.transfer.pretrain_decoder(writer, sentences, to_choose, config(seed, 3), arguments.out / "fit")
+        learn(writer, [described, to_choose], config(seed, 12, rate=1e-3))
         cider = score_captions(generate_captions(writer, scored.take(places)), references).cider
         logits = predict_logits(writer, scored)[caption.name]
         loss = float(kf.losses.CaptionCrossentropy()(scored.labels[caption.name][:, 1:], logits))
@@ -404,7 +404,7 @@ for seed in seeds:
     report = kf.transfer.transfer_weights(fresh, parent, vehicles.schema, animals.schema)
     wide = kf.transfer.widen(fresh, "fusion", 128, seed=seed)
     for name, model in zip(found, (images(vehicles, seed), fresh, wide), strict=True):
-        learn(model, labelled, recipe(seed, 15, 32, rate=1e-3))
+        learn(model, labelled, config(seed, 15, 32, rate=1e-3))
         found[name].append(decided(model, vehicles))
 print(f"\n{report.to_string(index=False)}")
 show(f"structure transfer, {len(labelled[0])} rows", found, vehicles)
@@ -417,29 +417,29 @@ show(f"structure transfer, {len(labelled[0])} rows", found, vehicles)
 # least: in the end it is 4 on average.
 
 VIT = {"name": "vit", "patch_size": 8, "num_layers": 1 if arguments.quick else 3}
-looking = learn(images(animals, 0, VIT), splits(animals), recipe(0, epochs=12))
+looking = learn(images(animals, 0, VIT), splits(animals), config(0, epochs=12))
 names = ("head alone", "rank 4 and head", "rank 4 on average and head", "bottlenecks of 8 and head", "all weights")
 found = {name: [] for name in names}
 for seed in seeds:
     labelled = some(vehicles, 0.5 if arguments.quick else 0.1, seed)
-    found["head alone"].append(decided(probed(looking, labelled, recipe(seed, 15, 32, rate=1e-2)), vehicles))
+    found["head alone"].append(decided(probed(looking, labelled, config(seed, 15, 32, rate=1e-2)), vehicles))
     keras.utils.set_random_seed(seed)
     model = kf.transfer.replace_head(looking, "encode_image", vehicles.schema)
     adapted = kf.transfer.enable_lora(model, rank=4)
-    merged = kf.transfer.merge_lora(learn(model, labelled, recipe(seed, 15, 32)))
+    merged = kf.transfer.merge_lora(learn(model, labelled, config(seed, 15, 32)))
     found["rank 4 and head"].append(decided(merged, vehicles))
     keras.utils.set_random_seed(seed)
     model = kf.transfer.replace_head(looking, "encode_image", vehicles.schema)
     kf.transfer.enable_lora(model, rank=6, budget=4)
-    shared_out = learn(model, labelled, recipe(seed, 15, 32))
+    shared_out = learn(model, labelled, config(seed, 15, 32))
     found["rank 4 on average and head"].append(decided(shared_out, vehicles))
     keras.utils.set_random_seed(seed)
     model = kf.transfer.replace_head(looking, "encode_image", vehicles.schema)
     narrow = kf.transfer.add_adapters(model, 8)
-    found["bottlenecks of 8 and head"].append(decided(learn(model, labelled, recipe(seed, 15, 32)), vehicles))
+    found["bottlenecks of 8 and head"].append(decided(learn(model, labelled, config(seed, 15, 32)), vehicles))
     keras.utils.set_random_seed(seed)
     model = kf.transfer.replace_head(looking, "encode_image", vehicles.schema)
-    found["all weights"].append(decided(learn(model, labelled, recipe(seed, 15, 32, rate=5e-4)), vehicles))
+    found["all weights"].append(decided(learn(model, labelled, config(seed, 15, 32, rate=5e-4)), vehicles))
 print(f"\n{adapted}\n{narrow}")
 show(f"few weights, {len(labelled[0])} rows", found, vehicles)
 for name, changes in (("rank 4", adapted), ("bottlenecks of 8", narrow)):

@@ -35,7 +35,7 @@ from kerasfusion.data.shapes_world import COLORS, SHAPES, SIZES, Object, Scene, 
 from kerasfusion.evaluation import (
     calibrate,
     calibration_scores,
-    compare,
+    compare_predictions,
     postprocess,
     predict_classes,
     predict_logits,
@@ -137,8 +137,8 @@ def fit(model, examples, seed, rules=None):
     trained, half = model, batches.steps * epochs // 2
     if rules:
         trained = kf.reasoning.RuleRegularizedModel(model, rules, arguments.rule_weight, warmup_steps=half)
-    recipe = kf.training.TrainingConfig(learning_rate=2e-3)
-    compile_model(trained, kf.models.get_heads(model), data.schema, recipe, batches.steps * epochs)
+    config = kf.training.TrainingConfig(learning_rate=2e-3)
+    compile_model(trained, kf.models.get_heads(model), data.schema, config, batches.steps * epochs)
     next_order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: setattr(batches, "epoch", epoch))
     trained.fit(batches.dataset(), epochs=epochs, shuffle=False, callbacks=[next_order], verbose=0)
     return model
@@ -153,7 +153,7 @@ rows = []
 
 def show(title, decided, task=part):
     """Accuracies over the seeds, with intervals, the best first."""
-    found = compare(task, labels[task.name], decided)
+    found = compare_predictions(task, labels[task.name], decided)
     print(f"\n{title}: {found.verdict}")
     for name, score in found.scores.items():
         print(f"  {name:48} {score.mean:6.1%} [{score.low:.1%}, {score.high:.1%}]")

@@ -134,10 +134,10 @@ def learned(kind, seed):
     )
     epochs = 1 if arguments.quick else arguments.epochs
     # At a third of this rate all shapes stay of one color for long: color is little of the error.
-    recipe = kf.training.TrainingConfig(
+    config = kf.training.TrainingConfig(
         epochs=epochs, learning_rate=6e-3, modality_dropout=2 / 3, patience=None, seed=seed
     )
-    found = kf.training.fit(model, train, validation, recipe, arguments.out / f"{kind}_{seed}")
+    found = kf.training.fit(model, train, validation, config, arguments.out / f"{kind}_{seed}")
     print(f"{kind}, seed {seed}: {found['seconds']:.0f} s")
     return model
 

@@ -117,8 +117,8 @@ def trained_judge():
     keras.utils.set_random_seed(0)
     cnn = {"name": "small_cnn", "filters": (16, 32, 64), "flatten": True}
     model = kf.models.fusion_model(questions.schema, "average", cnn, "concat", units=128, name="judge")
-    recipe = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=256, patience=None)
-    found = kf.training.fit(model, questions.splits["train"], questions.splits["validation"], recipe, arguments.out)
+    config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=256, patience=None)
+    found = kf.training.fit(model, questions.splits["train"], questions.splits["validation"], config, arguments.out)
     print(f"judge: {found['seconds']:.0f} s")
     return model, questions.schema
 

@@ -137,8 +137,8 @@ def learn(start, labelled, seed, own=None):
     rows = labelled.take(np.resize(np.arange(len(labelled)), max(ROWS, len(labelled))))
     rows = rows if own is None else kf.data.concatenate([rows, own])
     epochs = max(1, round(EPOCHS * ROWS / len(rows)))
-    recipe = kf.training.TrainingConfig(epochs=epochs, batch_size=32, patience=None, seed=seed)
-    kf.training.fit(model, rows, held_out, recipe, arguments.out / "fit")
+    config = kf.training.TrainingConfig(epochs=epochs, batch_size=32, patience=None, seed=seed)
+    kf.training.fit(model, rows, held_out, config, arguments.out / "fit")
     calibrate(model, held_out)
     return model
 
@@ -152,9 +152,9 @@ def learn(start, labelled, seed, own=None):
 def pretrained(seed):
     keras.utils.set_random_seed(seed)
     model = kf.models.dual_encoder(pairs.schema, **BRANCHES, units=64)
-    recipe = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, patience=None, seed=seed)
+    config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, patience=None, seed=seed)
     splits = [pairs.splits["train"], pairs.splits["validation"]]
-    kf.training.fit(model, *splits, recipe, arguments.out / "pairs")
+    kf.training.fit(model, *splits, config, arguments.out / "pairs")
     return model
 
 

@@ -130,10 +130,10 @@ def network(schema):
 
 def learn(model, train, validation, seed, epochs, dropout=0.0):
     epochs = 1 if arguments.quick else epochs
-    recipe = kf.training.TrainingConfig(
+    config = kf.training.TrainingConfig(
         epochs=epochs, batch_size=32, patience=None, seed=seed, modality_dropout=dropout
     )
-    kf.training.fit(model, train, validation, recipe, arguments.out / "fit")
+    kf.training.fit(model, train, validation, config, arguments.out / "fit")
     return model
 
 

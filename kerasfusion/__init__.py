@@ -5,7 +5,7 @@ Everything is reached from here and loaded when first used, so that `import kera
 
     import kerasfusion as kf
     data = kf.data.load("pets.csv", image="photo", text="description", label="species")
-    run = kf.train(data, model="classifier_gated", out="runs/pets")
+    run = kf.train(data, model="classifier_gated", output_dir="runs/pets")
     kf.export(run, "saved_models/pets")
 """
 

@@ -21,8 +21,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 COLUMNS, FOLDER, FILE = Columns(), click.Path(path_type=Path), click.Path(path_type=Path)
 NEW_FILE, NEW_FOLDER = Output(folder=False), Output(folder=True)
-RECIPE = ("epochs", "seconds", "batch_size", "learning_rate", "patience", "class_weight", "augment")
-RECIPE += ("modality_dropout",)
+CONFIG = ("epochs", "max_seconds", "batch_size", "learning_rate", "patience", "class_weight", "augmentation")
+CONFIG += ("modality_dropout",)
 TRAINING = ("baselines", "init_from", "lora", "lora_budget", "teacher", "teacher_weight", "teacher_temperature")
 TRAINING += ("tensorboard", "overwrite", "resume")
 
@@ -79,21 +79,21 @@ data_options = together(
     flag("--drop-naming", "Leave out rows whose text names a class."),
     seed_option,
 )
-recipe_options = together(
-    option("--epochs", "Most passes over the training rows; 20 without --seconds.", type=Number("epochs")),
-    option("--seconds", "Train about so long, by a number of epochs.", type=Number("seconds")),
+training_options = together(
+    option("--epochs", "Most passes over the training rows; 20 without --max-seconds.", type=Number("epochs")),
+    option("--max-seconds", "Train about so long, by a number of epochs.", type=Number("max_seconds")),
     option("--batch-size", "Rows per batch.", 64, Number("batch_size")),
     option("--patience", "Stop after so many epochs without a better loss.", 5, Number("patience")),
     option("--class-weight", "Weigh every class alike.", type=click.Choice(["balanced"])),
-    option("--augment", "Vary the training images.", type=click.Choice(["light", "strong"])),
+    option("--augmentation", "Vary the training images.", type=click.Choice(["light", "strong"])),
     option("--modality-dropout", "Share of rows that lose one in training.", 0.0, Number("modality_dropout")),
 )
 learning_rate_option = option("--learning-rate", "Highest learning rate.", 2e-3, Number("learning_rate"))
 
 
-def out_option(default):
-    """`--out`."""
-    return option("--out", "Folder of the run.", default, NEW_FOLDER)
+def output_dir_option(default):
+    """`--output-dir`."""
+    return option("--output-dir", "Folder of the run.", default, NEW_FOLDER)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -118,14 +118,14 @@ def list_command(pattern):
 @app.command()
 @data_options
 @option("--model", "A name from `kerasfusion list`; chosen by the data if absent.")
-@out_option("runs/run")
+@output_dir_option("runs/run")
 @option(
     "--pretrained-embeddings",
     "Pretrained word vectors: a word and its numbers a line.",
     type=click.Path(dir_okay=False),
 )
 @option("--image-weights", "Weights of a MobileNetV2 or the like: imagenet, or a file. They stay as they are.")
-@recipe_options
+@training_options
 @learning_rate_option
 @click.option("--baselines/--no-baselines", default=True, help="Train the single-modality baselines too.")
 @option("--init-from", "Start from the weights of this run, as far as they fit.", type=FOLDER)
@@ -138,7 +138,7 @@ def list_command(pattern):
 @results_option
 @flag("--overwrite", "Replace the run in that folder.")
 @flag("--resume", "Go on with the interrupted run in that folder.")
-def train(source, model, out, pretrained_embeddings, image_weights, results, **settings):
+def train(source, model, output_dir, pretrained_embeddings, image_weights, results, **settings):
     """Train a model, and what it has to beat, on a table of images, sentences and labels.
 
     SOURCE is a CSV, TSV, JSONL, JSON, Parquet or npz file, `shapes`, `sort_of_clevr`, or `tfds:NAME`.
@@ -146,14 +146,14 @@ def train(source, model, out, pretrained_embeddings, image_weights, results, **s
     kf = _load()
 
     _check_results(results)
-    recipe = _recipe(settings)
+    config = _training_config(settings)
     options = {name: settings.pop(name) for name in TRAINING}
     data = kf.data.load(source, **settings)
     pretrained = {"pretrained_embeddings": pretrained_embeddings, "image_weights": image_weights}
     options |= {name: given for name, given in pretrained.items() if given}
-    run = _train(data, model, out, recipe, **options)
+    run = _train(data, model, output_dir, config, **options)
     if results is not None:
-        _record(results, kf.evaluation.score_rows(run.metrics), f"{run.config['model']}, {data.source}", recipe.seed)
+        _record(results, kf.evaluation.score_rows(run.metrics), f"{run.config['model']}, {data.source}", config.seed)
 
 
 @app.command()
@@ -161,28 +161,30 @@ def train(source, model, out, pretrained_embeddings, image_weights, results, **s
 @option("--models", "Names and patterns of the zoo, divided by commas; chosen by the data if absent.", type=COLUMNS)
 @option("--fusions", "Fusions to put into the family's model, divided by commas.", type=COLUMNS, default=[])
 @option("--seeds", "Seeds of every model, from --seed on.", 3, Number("seeds"))
-@out_option("comparisons/comparison")
-@recipe_options
+@output_dir_option("comparisons/comparison")
+@training_options
 @learning_rate_option
 @results_option
 @flag("--overwrite", "Replace the comparison in that folder.")
 @flag("--resume", "Go on with the comparison in that folder.")
-def compare(source, models, fusions, seeds, out, results, overwrite, resume, **settings):
+def compare(source, models, fusions, seeds, output_dir, results, overwrite, resume, **settings):
     """Train several models alike, with several seeds and baselines, and say which differences are more than chance.
 
     --models classifier_gated,"classifier_*" names models; --fusions mutan,film puts fusions into one. --epochs gives
-    all the same number of epochs, --seconds the same time.
+    all the same number of epochs, --max-seconds the same time.
     """
     kf = _load()
 
     _check_results(results)
-    recipe = _recipe(settings)
+    config = _training_config(settings)
     data = kf.data.load(source, **settings)
     _print_data(data)
     with _interruptible():
-        found = kf.compare(data, models, out, seeds, recipe, fusions, say=say, overwrite=overwrite, resume=resume)
+        found = kf.compare(
+            data, models, output_dir, seeds, config, fusions, say=say, overwrite=overwrite, resume=resume
+        )
     if results is not None:
-        _record(results, kf.evaluation.comparison_rows(found.table), results.stem, recipe.seed)
+        _record(results, kf.evaluation.comparison_rows(found.table), results.stem, config.seed)
     for part in found.tasks.values():
         say(f"\n{part.verdict}", "bold")
         rows = []
@@ -194,7 +196,7 @@ def compare(source, models, fusions, seeds, out, results, overwrite, resume, **s
             cells = (f"{row[name]:{form}}" if row[name] == row[name] else "" for name, form in forms.items())
             rows.append((row["model"], score, p, *cells))
         show(("", f"{part.metric} [95 % interval]", "p", "parameters", "training s", "ms a row", "MB"), rows)
-    say(f"Comparison written to {out}: comparison.html, comparison.csv, seeds.csv, runs/")
+    say(f"Comparison written to {output_dir}: comparison.html, comparison.csv, seeds.csv, runs/")
 
 
 @app.command()
@@ -204,47 +206,47 @@ def compare(source, models, fusions, seeds, out, results, overwrite, resume, **s
 @option("--image-encoders", "Image encoders to try, divided by commas.", type=COLUMNS)
 @option("--fusions", "Fusions to try, divided by commas.", type=COLUMNS)
 @option("--units", "Widths to try, divided by commas.", type=Widths())
-@out_option("runs/tuned")
-@recipe_options
+@output_dir_option("runs/tuned")
+@training_options
 @flag("--overwrite", "Replace the search in that folder.")
 @flag("--resume", "Go on with the search in that folder.")
-def tune(source, minutes, text_encoders, image_encoders, fusions, units, out, overwrite, resume, **settings):
+def tune(source, minutes, text_encoders, image_encoders, fusions, units, output_dir, overwrite, resume, **settings):
     """Search encoders, fusion, width, dropout and learning rate for so many minutes (extra [tune]).
 
-    The best model by validation loss is trained again with its baselines, an ordinary run in OUT/run.
+    The best model by validation loss is trained again with its baselines, an ordinary run in OUTPUT_DIR/run.
     """
     kf = _load()
 
-    recipe = _recipe(settings)
+    config = _training_config(settings)
     data = kf.data.load(source, **settings)
     _print_data(data)
     tried = {"text_encoder": text_encoders, "image_encoder": image_encoders, "fusion": fusions, "units": units}
     choices = {name: values for name, values in tried.items() if values is not None}
     with _interruptible():
-        found = kf.tune(data, out, minutes, recipe, choices, say=say, overwrite=overwrite, resume=resume)
+        found = kf.tune(data, output_dir, minutes, config, choices, say=say, overwrite=overwrite, resume=resume)
     say(found.trials.head(10).to_string(index=False, na_rep="", float_format="%.4g"))
     for report in found.run.metrics["tasks"].values():
         _print_scores(report)
-    say(f"Search written to {out}/search, the winner's run to {found.run.path}")
+    say(f"Search written to {output_dir}/search, the winner's run to {found.run.path}")
 
 
 @app.command()
-@out_option("runs/demo")
+@output_dir_option("runs/demo")
 @option("--export-to", "Where the SavedModel goes.", "runs/demo/saved_model", NEW_FOLDER)
 @flag("--quick", "A small world and few epochs: seconds, to try it.")
 @results_option
 @seed_option
-def demo(out, export_to, quick, results, seed):
+def demo(output_dir, export_to, quick, results, seed):
     """End to end on the shapes world: make the data, train, compare, export, verify, ask."""
     kf = _load()
 
     _check_results(results)
     data = kf.data.load("shapes:quick" if quick else "shapes", seed=seed)
-    recipe = kf.workflows.demo_config(quick, seed)
-    run = _train(data, None, out, recipe, overwrite=True)
+    config = kf.workflows.demo_config(quick, seed)
+    run = _train(data, None, output_dir, config, overwrite=True)
     if results is not None:
         _record(results, kf.evaluation.score_rows(run.metrics), "demo", seed)
-    version = kf.export(out, export_to)
+    version = kf.export(output_dir, export_to)
     say(f"\nExported to {version}")
     ok = _print_verification(kf.verify(version))
     for line in kf.workflows.query_exported_model(version, data):
@@ -275,24 +277,24 @@ def evaluate(run, source, image_dir, allow_outside, report):
 @app.command()
 @click.argument("run", type=FOLDER)
 @click.argument("source", required=False)
-@option("--out", "Where curves and report go; RUN/robustness if absent.", type=NEW_FOLDER)
+@option("--output-dir", "Where curves and report go; RUN/robustness if absent.", type=NEW_FOLDER)
 @image_dir_option
 @outside_option
-@option("--degrees", "Points of each curve.", 6, Number("degrees"))
+@option("--num-severities", "Points of each curve.", 6, Number("num_severities"))
 @option("--seed", "Seed of what is dropped and added.", 0, Number("seed"))
-def robustness(run, source, out, image_dir, allow_outside, degrees, seed):
+def robustness(run, source, output_dir, image_dir, allow_outside, num_severities, seed):
     """Score the run in folder RUN on missing and noisy inputs: its own test split, or a labelled table, SOURCE."""
     kf = _load()
 
     run = kf.load(run)
-    found = kf.robustness(run, source, out, image_dir, allow_outside, degrees, seed)
+    found = kf.robustness(run, source, output_dir, image_dir, allow_outside, num_severities, seed)
     rows = []
     for row in found.summary.to_dict("records"):
         effective = f"{row['effective']:+.4f}" if row["reference"] else ""
         cells = (row["corruption"], row["model"], f"{row['relative']:.4f}", effective, row["reference"] or "")
         rows.append((run.schema[row["task"]].title, *cells))
     show(("task", "", "model", "relative", "effective", "against"), rows, title="Robustness")
-    say(f"Report written to {out or run.path / 'robustness'}/report.html")
+    say(f"Report written to {output_dir or run.path / 'robustness'}/report.html")
 
 
 @app.command()
@@ -310,7 +312,7 @@ def report(run):
 @click.argument("table", type=FILE, required=False)
 @option("--image", "One image.", type=FILE)
 @option("--text", "One sentence.")
-@option("--out", "Write the table with predictions here, as CSV; to standard output if absent.", type=NEW_FILE)
+@option("--output", "Write the table with predictions here, as CSV; to standard output if absent.", type=NEW_FILE)
 @flag(
     "--escape-formulas",
     "Put ' before text cells that a spreadsheet would run as a formula (= + - @ tab CR first). Without it all cells "
@@ -319,7 +321,7 @@ def report(run):
 @option("--rules", "Answers of a row obey these: rules, a line each (.txt), or a table of facts.", type=FILE)
 @image_dir_option
 @outside_option
-def predict(run, table, image, text, out, escape_formulas, rules, image_dir, allow_outside):
+def predict(run, table, image, text, output, escape_formulas, rules, image_dir, allow_outside):
     """Predict one image and sentence, or every row of TABLE, with the run in folder RUN."""
     kf = _load()
 
@@ -327,34 +329,34 @@ def predict(run, table, image, text, out, escape_formulas, rules, image_dir, all
     if table is None:
         if rules is not None:
             raise click.UsageError("--rules goes with a table.")
-        say(kf.workflows.predict_one(loaded, image, text).to_string(index=False))
+        say(kf.workflows.predict(loaded, {"image": image, "text": text}).to_string(index=False))
         return
-    predicted = kf.workflows.predict_table(loaded, table, image_dir, allow_outside, rules)
+    predicted = kf.workflows.predict(loaded, table, image_dir, allow_outside, rules)
     content = kf.workflows.predictions_csv(predicted, escape_formulas)
-    if out is None:
+    if output is None:
         # Bytes, past rich and the terminal's encoding: a file must hold the data as they are.
         click.echo(content, nl=False)
         return
-    _make_folder_of(out)
-    with atomic_write(out.resolve()) as temporary:
+    _make_folder_of(output)
+    with atomic_write(output.resolve()) as temporary:
         temporary.write_bytes(content)
-    say(f"{len(predicted):,} rows written to {out}")
+    say(f"{len(predicted):,} rows written to {output}")
 
 
 @app.command()
 @click.argument("run", type=FOLDER)
-@click.argument("base", type=NEW_FOLDER)
+@click.argument("model_dir", type=NEW_FOLDER)
 @flag("--freeze", "Weights as constants of a simplified graph.")
 @flag("--bfloat16", "The same in bfloat16: half the size.")
 @flag("--lite", "A model with 8-bit weights for LiteRT too (an extra).")
 @option("--data", "A labelled table to measure on; else the test split.")
-@click.option("--measure/--no-measure", default=True, help="Measure what --freeze, --bfloat16 and --lite cost.")
+@click.option("--evaluate/--no-evaluate", default=True, help="Measure what --freeze, --bfloat16 and --lite cost.")
 @option("--max-pixels", "Requests' images of more pixels are unreadable.", 25_000_000, Number("max_pixels"))
-def export(run, base, **options):
-    """Write the next version of a SavedModel into folder BASE from the run in folder RUN, and verify it."""
+def export(run, model_dir, **options):
+    """Write the next version of a SavedModel into folder MODEL_DIR from the run in folder RUN, and verify it."""
     kf = _load()
 
-    version = kf.export(run, base, **options)
+    version = kf.export(run, model_dir, **options)
     say(f"Exported to {version}")
     for line in kf.workflows.format_export_metrics(version):
         say(line)
@@ -364,20 +366,20 @@ def export(run, base, **options):
 @app.command()
 @click.argument("run", type=FOLDER)
 @click.argument("gallery", type=click.Path(exists=True, path_type=Path))
-@click.argument("base", type=NEW_FOLDER)
+@click.argument("model_dir", type=NEW_FOLDER)
 @option("--id", "Column that names the images of a table; else their paths do.")
 @option("--k", "Images that a search gives.", 10, Number("k"))
 @image_dir_option
 @outside_option
-def index(run, gallery, base, id, k, image_dir, allow_outside):
-    """Export the match in folder RUN into folder BASE with the images of GALLERY inside, to be searched.
+def index(run, gallery, model_dir, id, k, image_dir, allow_outside):
+    """Export the match in folder RUN into folder MODEL_DIR with the images of GALLERY inside, to be searched.
 
     GALLERY is a folder of images, or a table with the run's image column. Each time the next version is written.
     """
     kf = _load()
 
     places = {"image_dir": image_dir, "allow_outside": allow_outside}
-    version, left_out = kf.export_search_index(run, gallery, base, id_column=id, k=k, **places)
+    version, left_out = kf.export_search_index(run, gallery, model_dir, id_column=id, k=k, **places)
     if left_out:
         more = ", …" if len(left_out) > 20 else ""
         say(f"Not indexed, {len(left_out):,} that cannot be read: {', '.join(left_out[:20])}{more}")
@@ -449,13 +451,13 @@ def _load():
     return kerasfusion
 
 
-def _recipe(settings):
-    """The recipe, whose options are taken out of the settings; what is left is for `kf.data.load`."""
+def _training_config(settings):
+    """Take the options of `TrainingConfig` out of `settings`; the rest is for `kf.data.load`."""
     import kerasfusion as kf
 
-    own = {name: settings.pop(name) for name in RECIPE if name in settings}
+    own = {name: settings.pop(name) for name in CONFIG if name in settings}
     if own["epochs"] is None:
-        own["epochs"] = 20 if own["seconds"] is None else 10_000
+        own["epochs"] = 20 if own["max_seconds"] is None else 10_000
     return kf.training.TrainingConfig(**own, seed=settings["seed"])
 
 
@@ -468,26 +470,26 @@ def _interruptible():
         sys.exit(130)
 
 
-def _train(data, model, out, recipe, **options):
+def _train(data, model, output_dir, config, **options):
     kf = _load()
 
     name, reason = (model, "given") if model else kf.workflows.default_model(data)
     rows = [("model", name, reason, "--model")]
-    if recipe.augment:
-        _, why = kf.data.choose_augmentation(data.splits["train"], recipe.augment)
-        rows.append(("augmentation", recipe.augment, why, "--augment"))
+    if config.augmentation:
+        _, why = kf.data.choose_augmentation(data.splits["train"], config.augmentation)
+        rows.append(("augmentation", config.augmentation, why, "--augmentation"))
     _print_data(data, rows)
     try:
         run = kf.train(
             data,
             model=name,
-            out=out,
-            recipe=recipe,
+            output_dir=output_dir,
+            config=config,
             **options,
             say=say,
         )
     except KeyboardInterrupt:
-        say(f"Interrupted. The same command with --resume goes on; {_usable(out)}")
+        say(f"Interrupted. The same command with --resume goes on; {_usable(output_dir)}")
         sys.exit(130)
     for report in run.metrics["tasks"].values():
         _print_scores(report)
@@ -519,9 +521,9 @@ def _print_data(data, further=()):
         say(f"Note: {note}")
 
 
-def _usable(out):
-    if (out / "model.keras").exists():
-        return f"the best model so far can be used by evaluate, predict and export {out}."
+def _usable(output_dir):
+    if (output_dir / "model.keras").exists():
+        return f"the best model so far can be used by evaluate, predict and export {output_dir}."
     return "no epoch was done, so there is no model yet."
 
 

@@ -24,9 +24,9 @@ import tensorflow as tf
 
 import kerasfusion as kf
 from kerasfusion.data.table import read_table
-from kerasfusion.evaluation import report
+from kerasfusion.evaluation import evaluate_models
 from kerasfusion.evaluation.results import append_results
-from kerasfusion.evaluation.scores import score, score_by
+from kerasfusion.evaluation.scores import score_by, score_predictions
 from kerasfusion.training.callbacks import History
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -107,18 +107,18 @@ for seed in range(arguments.seeds):
         plain_seconds = time.perf_counter() - started
     decided = plain.predict(plain_batches(test, 256, False, 0), verbose=0).argmax(axis=1)
     labels = test.labels["label"]
-    plain_score = score(task, labels, decided, groups)
+    plain_score = score_predictions(task, labels, decided, groups)
     plain_kinds = score_by(task, labels, decided, test.frame["kind"], groups)
 
     print(f"\nseed {seed}: vqa_film, {arguments.epochs} epochs")
-    recipe = kf.training.TrainingConfig(
+    config = kf.training.TrainingConfig(
         epochs=arguments.epochs, batch_size=128, learning_rate=3e-3, patience=None, seed=seed
     )
     keras.utils.set_random_seed(seed)
     film = kf.create_model("vqa_film", data.schema)
     with tempfile.TemporaryDirectory() as folder:
-        cost = kf.training.fit(film, train, validation, recipe, folder, say=print)
-    found = report({"vqa_film": film}, test, train, "kind")["label"]
+        cost = kf.training.fit(film, train, validation, config, folder, say=print)
+    found = evaluate_models({"vqa_film": film}, test, train, "kind")["label"]
 
     ratios.append(cost["seconds"] / plain_seconds)
     scores = {"plain network": plain_score, **found.scores}

@@ -100,9 +100,9 @@ def linear(dense):
 
 
 class TorchLoop:
-    """Epochs of a PyTorch training by the same recipe."""
+    """Epochs of a PyTorch training with the same settings."""
 
-    def __init__(self, model, batches, recipe, schedule, memory_format):
+    def __init__(self, model, batches, config, schedule, memory_format):
         self.network = TorchClassifier(model, memory_format)
         self.batches = [
             (
@@ -115,13 +115,13 @@ class TorchLoop:
         ]
         learned = [weight for weight in self.network.parameters() if weight.requires_grad]
         groups = [
-            {"params": [weight for weight in learned if weight.ndim > 1], "weight_decay": recipe.weight_decay},
+            {"params": [weight for weight in learned if weight.ndim > 1], "weight_decay": config.weight_decay},
             {"params": [weight for weight in learned if weight.ndim == 1], "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=1.0, eps=1e-7, fused=True)
         rates = [float(schedule(step)) for step in range((arguments.rounds + 1) * len(batches) + 1)]
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rates.__getitem__)
-        self.clip = recipe.clip
+        self.clip = config.global_clipnorm
 
     def outputs(self):
         self.network.eval()
@@ -181,12 +181,12 @@ def table(folder, rows, texts_per_image):
     return kf.data.load(frame, image="photo", text="text", label="label")
 
 
-def made(name, schema, batches, recipe):
+def made(name, schema, batches, config):
     """A model of fixed first weights, and what is trained of it, compiled."""
     keras.utils.set_random_seed(0)
     model = kf.create_model(name, schema)
     trained = image_major(model, "image") if batches.image_major else model
-    compile_model(trained, get_heads(model), schema, recipe, batches.steps * recipe.epochs)
+    compile_model(trained, get_heads(model), schema, config, batches.steps * config.epochs)
     return model, trained
 
 
@@ -195,15 +195,15 @@ def compare(name, texts_per_image, batch_size, with_torch):
     with tempfile.TemporaryDirectory() as folder:
         data = table(Path(folder), arguments.rows, texts_per_image)
         train = data.splits["train"]
-        recipe = kf.training.TrainingConfig(epochs=arguments.rounds + 1, batch_size=batch_size, patience=None)
+        config = kf.training.TrainingConfig(epochs=arguments.rounds + 1, batch_size=batch_size, patience=None)
         ordered = BatchedDataset(train, batch_size, image_major=texts_per_image > 1, shuffle=True)
         batches = list(ordered.dataset())
-        model, bare = made(name, data.schema, ordered, recipe)
+        model, bare = made(name, data.schema, ordered, config)
         others = {"bare step": bare_epoch(bare, batches)}
         if with_torch:
             expected = model(batches[0][0])["label"]
             for layout in ("contiguous_format", "channels_last"):
-                loop = TorchLoop(model, batches, recipe, bare.optimizer._learning_rate, getattr(torch, layout))
+                loop = TorchLoop(model, batches, config, bare.optimizer._learning_rate, getattr(torch, layout))
                 np.testing.assert_allclose(loop.outputs(), expected, rtol=1e-4, atol=1e-4)
                 others[f"PyTorch, {layout}"] = loop.epoch
         seconds = {"fit": [], **{side: [] for side in others}}
@@ -220,8 +220,8 @@ def compare(name, texts_per_image, batch_size, with_torch):
                 print(f"    {side}: {seconds[side][-1] * 1000 / len(batches):.1f} ms a step, {found}", flush=True)
             started = time.perf_counter()
 
-        model, _ = made(name, data.schema, ordered, recipe)
-        kf.training.fit(model, train, data.splits["validation"], recipe, folder, say=take_turns)
+        model, _ = made(name, data.schema, ordered, config)
+        kf.training.fit(model, train, data.splits["validation"], config, folder, say=take_turns)
     return {side: statistics.median(some[1:]) * 1000 / len(batches) for side, some in seconds.items()}
 
 

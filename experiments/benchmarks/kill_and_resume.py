@@ -29,8 +29,8 @@ import kerasfusion as kf
 from kerasfusion.training import checkpoint
 
 checkpoint.SECONDS = 1
-recipe = kf.training.TrainingConfig(epochs=6, batch_size=32, patience=None)
-kf.train(kf.data.load("shapes:quick"), "vqa_film", sys.argv[1], recipe, say=print, resume=True)
+config = kf.training.TrainingConfig(epochs=6, batch_size=32, patience=None)
+kf.train(kf.data.load("shapes:quick"), "vqa_film", sys.argv[1], config, say=print, resume=True)
 """
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

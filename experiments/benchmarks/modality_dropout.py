@@ -5,9 +5,9 @@
 `DATA/noto_emoji/data.jsonl` has 1,295 emoji: an image, the character's name, a coarse class. Either tells part of
 the class. With so few rows every row is tested once: one fold of five tests, the next one validates (the epoch with
 the lowest loss there is kept), three train. A seed is another division into folds, other weights and another order.
-The same network is trained with and without dropout, by the same recipe, for the same number of epochs, and scored
-with both modalities, without the text and without the image, in all rows. `--on validation` scores the validation
-folds instead, to choose a rate by, for example on `--first-seed 100 --seeds 1 --rates 0.2 0.3 0.4`.
+The same network is trained with and without dropout, with the same settings, for the same number of epochs, and
+scored with both modalities, without the text and without the image, in all rows. `--on validation` scores the
+validation folds instead, to choose a rate by, for example on `--first-seed 100 --seeds 1 --rates 0.2 0.3 0.4`.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from sklearn.model_selection import StratifiedKFold
 
 import kerasfusion as kf
 from kerasfusion.data.table import read_table
-from kerasfusion.evaluation import append_results, robustness
+from kerasfusion.evaluation import append_results, robustness_curves
 from kerasfusion.evaluation.corruptions import CORRUPTIONS
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -48,12 +48,14 @@ dropped = [corruption for corruption in CORRUPTIONS if corruption.name in CASES]
 
 def train_and_score(data, rate, seed):
     """Accuracy of one network: case -> share of rows that are right."""
-    recipe = kf.training.TrainingConfig(epochs=arguments.epochs, patience=None, modality_dropout=rate, seed=seed)
+    config = kf.training.TrainingConfig(epochs=arguments.epochs, patience=None, modality_dropout=rate, seed=seed)
     keras.utils.set_random_seed(seed)
     model = kf.create_model("classifier_gated", data.schema)
     with tempfile.TemporaryDirectory() as folder:
-        kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, folder)
-    curves = robustness({"model": model}, data.splits[arguments.on], degrees=(0, 1), corruptions=dropped).curves
+        kf.training.fit(model, data.splits["train"], data.splits["validation"], config, folder)
+    curves = robustness_curves(
+        {"model": model}, data.splits[arguments.on], severities=(0, 1), corruptions=dropped
+    ).curves
     ends = {CASES[row.corruption]: row.value for row in curves[curves["degree"] == 1].itertuples()}
     return {"both present": curves["value"].iloc[0], **ends}
 

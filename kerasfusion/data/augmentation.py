@@ -55,7 +55,7 @@ def choose_augmentation(examples, strength="light"):
     ```
     """
     if not examples.schema.of_kind("image"):
-        raise ValueError("There are no images to augment. Leave `augment` away.")
+        raise ValueError("There are no images to augment. Leave augmentation out.")
     tasks = examples.schema.tasks
     against_flip = _named(SIDES, examples) or _numbers(tasks) or _characters(tasks)
     against_color = _named(COLORS, examples) or _numbers(tasks)

@@ -2,7 +2,7 @@
 
 from kerasfusion.decoders.attention_lstm import AttentionLSTMDecoder
 from kerasfusion.decoders.base import Decoder
-from kerasfusion.decoders.generation import beam_search, sample, score
+from kerasfusion.decoders.generation import beam_search, sample, score_tokens
 from kerasfusion.decoders.recurrent import GRUDecoder, LSTMDecoder
 from kerasfusion.decoders.transformer import TransformerDecoder
 
@@ -22,5 +22,5 @@ __all__ = [
     "TransformerDecoder",
     "beam_search",
     "sample",
-    "score",
+    "score_tokens",
 ]

@@ -22,8 +22,8 @@ def sample(decoder, head, context, prompt=None, length=None, choose=None):
 
     Returns:
         tuple: ids int32 `(B, length + 1)`, end tokens included and 0 behind them, and float32 `(B,)`, the sum of the
-        log-probabilities of the words that were made and of the end, as `score` gives them; the prompt's words are
-        given and count nothing.
+        log-probabilities of the words that were made and of the end, as `score_tokens` gives them; the prompt's words
+        are given and count nothing.
     """
     choose = choose or (lambda scores, place: ops.cast(ops.argmax(scores, axis=-1), "int32"))
     most = _most(decoder, length)
@@ -124,7 +124,7 @@ def beam_search(decoder, head, context, prompt=None, length=None, beams=3, lengt
     return told, ops.take_along_axis(total, best, axis=1)[:, 0]
 
 
-def score(decoder, head, context, ids):
+def score_tokens(decoder, head, context, ids):
     """How likely given texts are, word by word, in a loop as small as those that make words.
 
     Args:
@@ -169,7 +169,7 @@ def _forced(prompt, batch, most):
 def _log_probabilities(head, hidden, place, most):
     """Of each next word, float32 `(…, V)`: words alone; no end before the first, nothing else behind the last.
 
-    What is ruled out keeps its share, as in `score`: a model that was trained on unknown words expects some.
+    What is ruled out keeps its share, as in `score_tokens`: a model that was trained on unknown words expects some.
     """
     ids = ops.arange(head.outputs)
     words = ops.logical_or(ids > END, ops.logical_and(ids == END, place > 0))

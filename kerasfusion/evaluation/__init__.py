@@ -3,7 +3,7 @@
 from kerasfusion.evaluation.calibration import calibrate, calibration_scores, fit_temperature
 from kerasfusion.evaluation.caption_report import CaptionReport
 from kerasfusion.evaluation.caption_scores import CaptionScores, score_captions
-from kerasfusion.evaluation.comparison import ModelComparison, TaskComparison, compare
+from kerasfusion.evaluation.comparison import ModelComparison, TaskComparison, compare_predictions
 from kerasfusion.evaluation.embedding import embed_images, embed_texts
 from kerasfusion.evaluation.html_report import (
     save_report,
@@ -19,12 +19,12 @@ from kerasfusion.evaluation.predict import (
     predict_logits,
     predict_rows,
 )
-from kerasfusion.evaluation.report import TaskReport, evaluate
+from kerasfusion.evaluation.report import TaskReport, evaluate_models
 from kerasfusion.evaluation.reranking import RerankingResult, rerank
 from kerasfusion.evaluation.results import append_results, comparison_rows, score_rows
 from kerasfusion.evaluation.retrieval_report import MatchReport
-from kerasfusion.evaluation.robustness import Robustness, robustness
-from kerasfusion.evaluation.scores import Score, score
+from kerasfusion.evaluation.robustness import Robustness, robustness_curves
+from kerasfusion.evaluation.scores import Score, score_predictions
 
 __all__ = [
     "CaptionReport",
@@ -39,22 +39,22 @@ __all__ = [
     "append_results",
     "calibrate",
     "calibration_scores",
-    "compare",
+    "compare_predictions",
     "comparison_rows",
     "decode_predictions",
     "embed_images",
     "embed_texts",
-    "evaluate",
+    "evaluate_models",
     "fit_temperature",
     "postprocess",
     "predict_classes",
     "predict_logits",
     "predict_rows",
     "rerank",
-    "robustness",
+    "robustness_curves",
     "save_report",
-    "score",
     "score_captions",
+    "score_predictions",
     "score_rows",
     "write_comparison_page",
     "write_evaluation_page",

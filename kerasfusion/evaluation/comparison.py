@@ -82,7 +82,7 @@ class TaskComparison:
         return f"{self.task.title}: the best, {named}, is told apart from all {len(self.scores) - 1} others {on}."
 
 
-def compare(task, labels, decided, groups=None):
+def compare_predictions(task, labels, decided, groups=None):
     """Compare models by their decisions on the same rows.
 
     The intervals and tests ask what would be found with other seeds *and* other rows: the variance of the mean is
@@ -93,7 +93,7 @@ def compare(task, labels, decided, groups=None):
     own mean is a little flattered. With one seed, nothing is said of other seeds.
 
     Args:
-        task: A `Task`; its main score is compared (see `kf.evaluation.score`).
+        task: A `Task`; its main score is compared (see `kf.evaluation.score_predictions`).
         labels: Labels of `n` rows.
         decided: Name -> list of decisions, one for each seed, in the form of the labels. All have as many seeds.
         groups: int `(n,)`: rows of one group (the same image); None, each row alone.
@@ -104,9 +104,8 @@ def compare(task, labels, decided, groups=None):
     Example:
 
     ```python
-    found = compare(task, labels, {"gated": [seed_0, seed_1, seed_2], "concat": [other_0, other_1, other_2]})
-    print(found.verdict)
-    ```
+    found = compare_predictions(task, labels, {"gated": [seed_0, seed_1, seed_2], "concat": [other_0, other_1,
+    other_2]}) print(found.verdict) ```
     """
     groups = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
     values = {}

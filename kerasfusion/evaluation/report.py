@@ -9,7 +9,7 @@ from kerasfusion.evaluation.calibration import before_and_after
 from kerasfusion.evaluation.caption_report import write_and_score
 from kerasfusion.evaluation.predict import postprocess, predict_classes, predict_logits
 from kerasfusion.evaluation.retrieval_report import match_report
-from kerasfusion.evaluation.scores import further_scores, score, score_by, verdict
+from kerasfusion.evaluation.scores import further_scores, score_by, score_predictions, verdict
 from kerasfusion.models import get_heads
 
 
@@ -62,7 +62,7 @@ class TaskReport:
         }
 
 
-def evaluate(models, examples, train=None, type_column=None):
+def evaluate_models(models, examples, train=None, type_column=None):
     """Score a model and its baselines on a split.
 
     Args:
@@ -109,7 +109,7 @@ def _task_report(task, found, examples, train, type_column, groups):
     decided = {name: predict_classes(task, prediction[task.name])[rows] for name, prediction in found.items()}
     if train is not None:
         decided.update(_lookups(task, train, examples.take(rows), groups))
-    scores = {name: score(task, labels, answers, groups) for name, answers in decided.items()}
+    scores = {name: score_predictions(task, labels, answers, groups) for name, answers in decided.items()}
     kinds = None
     if type_column is not None:
         kinds = examples.frame[type_column].to_numpy(object)[rows]

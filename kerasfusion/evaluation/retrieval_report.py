@@ -6,7 +6,7 @@ import numpy as np
 
 from kerasfusion.evaluation.embedding import embed_images, embed_texts
 from kerasfusion.evaluation.retrieval import both_ranks, chance, rsum, summarize
-from kerasfusion.evaluation.scores import score
+from kerasfusion.evaluation.scores import score_predictions
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -113,7 +113,7 @@ def match_report(name, model, examples, task):
     groups = {"image to text": np.unique(image_of_text), "text to image": image_of_text}
     first = {
         direction: dataclasses.replace(
-            score(task, np.ones(len(found)), found <= 1, groups[direction]), name="recall_at_1"
+            score_predictions(task, np.ones(len(found)), found <= 1, groups[direction]), name="recall_at_1"
         )
         for direction, found in ranks.items()
     }

@@ -13,7 +13,7 @@ from kerasfusion.evaluation.corruptions import CORRUPTIONS
 from kerasfusion.evaluation.predict import BATCH_SIZE, postprocess, predict_classes
 from kerasfusion.evaluation.scores import row_terms
 
-DEGREES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+SEVERITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 REFERENCE = "late average"
 
 
@@ -32,25 +32,25 @@ class Robustness:
     summary: pd.DataFrame
 
 
-def robustness(models, examples, degrees=DEGREES, corruptions=CORRUPTIONS, seed=0):
+def robustness_curves(models, examples, severities=SEVERITIES, corruptions=CORRUPTIONS, seed=0):
     """Score models on ever worse inputs.
 
     Every model gets the same rows dropped, the same words masked and the same noise. With `f(σ)` the score at
-    degree σ, and areas taken by trapezoids over σ from 0 to 1:
+    severity σ, and areas taken by trapezoids over σ from 0 to 1:
 
     - relative robustness is the area under `f`: the mean score on the way from clean inputs to spoiled ones;
     - effective robustness is the area between `f` and `β(σ) = g(σ) + f(0) - g(0)`, with `g` the late average, moved
       so that both are alike on clean inputs: what is kept beyond what such an average would keep. It is above 0
       where the model is the more robust one (of an error, too, which counts downwards).
 
-    These are MultiBench's two measures, which it sums over eleven degrees and then rescales so that the best of its
-    methods gets 1 and the worst 0; areas are in the score's own unit and need no others to compare with.
+    These are MultiBench's two measures, which it sums over eleven severities and then rescales so that the best of
+    its methods gets 1 and the worst 0; areas are in the score's own unit and need no others to compare with.
 
     Args:
         models: dict name -> plain model. The one called `"late average"` is the reference, else the best of the
             others on clean inputs.
         examples: Labelled `Examples`.
-        degrees: From 0 to 1, rising.
+        severities: From 0 to 1, rising.
         corruptions: What to try; those that touch none of the features are left out.
         seed: Seed of what is dropped, masked and added.
 
@@ -58,18 +58,18 @@ def robustness(models, examples, degrees=DEGREES, corruptions=CORRUPTIONS, seed=
         Robustness
 
     Raises:
-        ValueError: degrees that do not rise from 0 to 1.
+        ValueError: Severities that do not rise from 0 to 1.
 
     Example:
 
     ```python
-    found = kf.evaluation.robustness({"fused": run.model}, data.splits["test"])
+    found = kf.evaluation.robustness_curves({"fused": run.model}, data.splits["test"])
     print(found.summary)
     ```
     """
-    degrees = [float(degree) for degree in degrees]
-    if len(degrees) < 2 or (degrees[0], degrees[-1]) != (0.0, 1.0) or (np.diff(degrees) <= 0).any():
-        raise ValueError(f"The degrees rise from 0 to 1, and {degrees} do not.")
+    severities = [float(severity) for severity in severities]
+    if len(severities) < 2 or (severities[0], severities[-1]) != (0.0, 1.0) or (np.diff(severities) <= 0).any():
+        raise ValueError(f"Severities must rise from 0 to 1, which {severities} do not.")
     clean = {name: _scores(model, examples) for name, model in models.items()}
     rows = []
     for corruption in corruptions:
@@ -77,7 +77,7 @@ def robustness(models, examples, degrees=DEGREES, corruptions=CORRUPTIONS, seed=
             continue
         for name, model in models.items():
             touched = any(feature.name in model.input for feature in examples.schema.of_kind(corruption.kind))
-            for degree in degrees:
+            for degree in severities:
                 found = clean[name]
                 if touched and degree > 0:
                     found = _scores(model, examples, corruption, degree, seed)

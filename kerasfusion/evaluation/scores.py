@@ -109,7 +109,7 @@ def row_terms(task, labels, decided):
     return "accuracy", (labels == decided).astype(float), np.ones(len(labels))
 
 
-def score(task, labels, decided, groups=None, rows=None, seed=0):
+def score_predictions(task, labels, decided, groups=None, rows=None, seed=0):
     """The main score of decisions, with a bootstrap interval.
 
     Args:
@@ -194,4 +194,4 @@ def score_by(task, labels, decided, kinds, groups=None):
         dict kind -> Score, in alphabetical order.
     """
     kinds = np.asarray(kinds, object).astype(str)
-    return {str(k): score(task, labels, decided, groups, rows=kinds == k) for k in np.unique(kinds)}
+    return {str(k): score_predictions(task, labels, decided, groups, rows=kinds == k) for k in np.unique(kinds)}

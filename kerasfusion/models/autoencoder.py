@@ -22,7 +22,7 @@ def autoencoder(
 ):
     """Encoders, one code of whatever is there, and a decoder for each modality.
 
-    Trained with `modality_dropout` in the recipe it learns to fill in: a row that has lost its image or its text is
+    Trained with `modality_dropout` in the config it learns to fill in: a row that has lost its image or its text is
     still to give back both. What one modality says about the other is then in the code (arXiv 1206.6418 calls it
     the bimodal deep autoencoder).
 
@@ -51,8 +51,8 @@ def autoencoder(
     ```python
     schema = kf.Schema(data.schema.features, tasks=())
     model = kf.models.autoencoder(schema, latent_dim=16)
-    recipe = kf.training.TrainingConfig(modality_dropout=2 / 3)  # both, the image alone, the text alone: a third each
-    kf.training.fit(model, train.with_features(schema), validation.with_features(schema), recipe, "runs/code")
+    config = kf.training.TrainingConfig(modality_dropout=2 / 3)  # both, the image alone, the text alone: a third each
+    kf.training.fit(model, train.with_features(schema), validation.with_features(schema), config, "runs/code")
     ```
     """
     kinds = [feature.kind for feature in schema.features]

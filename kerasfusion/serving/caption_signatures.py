@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kerasfusion.decoders import beam_search, sample, score
+from kerasfusion.decoders import beam_search, sample, score_tokens
 from kerasfusion.models import CaptionerParts
 from kerasfusion.preprocessing.detokenize import Prompts, drawn
 from kerasfusion.serving.signatures import Signatures
@@ -60,7 +60,7 @@ class CaptionSignatures(Signatures):
             given = dict(zip(self.model.input, inputs, strict=True))
             ids = given.pop(self.task.name)
             context = self._context(*given.values())
-            return {"log_probabilities": score(self.decoder, self.parts.head, context, ids)}
+            return {"log_probabilities": score_tokens(self.decoder, self.parts.head, context, ids)}
 
         return network
 

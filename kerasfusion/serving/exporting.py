@@ -29,14 +29,14 @@ TOLERANCES = {"variables": 1e-5, "frozen": 1e-5, "bfloat16": 2e-2}
 
 
 def export_model(
-    model, schema, base, examples, variant="variables", lite=False, gallery=None, max_pixels=SERVING_PIXELS
+    model, schema, model_dir, examples, variant="variables", lite=False, gallery=None, max_pixels=SERVING_PIXELS
 ):
     """Write the next version of a SavedModel.
 
     Args:
         model: A plain model.
         schema: Its `Schema`; without tasks, that of an autoencoder or a generator.
-        base: The model's folder; the version is one more than the highest there, `<base>/<version>/`.
+        model_dir: The model's folder; the version is one more than the highest there, `<model_dir>/<version>/`.
         examples: Raw inputs to store as reference and warm-up: dict of `serving_default` inputs, each with a few
             rows.
         variant: How the weights are kept: `"variables"`; `"frozen"`, as constants of a graph that is simplified for
@@ -64,34 +64,36 @@ def export_model(
         require_runtime()
 
     def write(folder):
-        card = _write(model, schema, folder, examples, Path(base).name, variant, gallery, max_pixels)
+        card = _write(model, schema, folder, examples, Path(model_dir).name, variant, gallery, max_pixels)
         return {**card, "lite": write_lite(model, schema, folder)} if lite else card
 
-    return write_version(base, write)
+    return write_version(model_dir, write)
 
 
-def write_version(base, write):
+def write_version(model_dir, write):
     """Have the next version of a SavedModel written under a temporary name, and publish it whole.
 
     Args:
-        base: The model's folder.
+        model_dir: The model's folder.
         write: Called with the folder to write to; returns the export's card.
 
     Returns:
         Path: the version's folder.
     """
-    base = Path(base)
-    base.mkdir(parents=True, exist_ok=True)
-    with temporary_folder(base) as temporary:
+    model_dir = Path(model_dir)
+    model_dir.mkdir(parents=True, exist_ok=True)
+    with temporary_folder(model_dir) as temporary:
         write_metadata(temporary, write(temporary))
-        with folder_lock(base, wait=True):
-            return _publish(temporary, base)
+        with folder_lock(model_dir, wait=True):
+            return _publish(temporary, model_dir)
 
 
-def _publish(temporary, base):
+def _publish(temporary, model_dir):
     """Give a finished export the next version number: TF Serving watches the folder and must see it whole."""
     while True:
-        version = base / str(1 + max((int(name) for name in os.listdir(base) if _is_number(name)), default=0))
+        version = model_dir / str(
+            1 + max((int(name) for name in os.listdir(model_dir) if _is_number(name)), default=0)
+        )
         try:
             os.replace(temporary, version)
         except OSError as error:

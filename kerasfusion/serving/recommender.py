@@ -148,12 +148,12 @@ class Recommender(tf.Module):
         return {"score": score, "known": known, **item}
 
 
-def write_recommender(factors, base, k=10, tower=None, examples=None):
+def write_recommender(factors, model_dir, k=10, tower=None, examples=None):
     """Write the next version of a SavedModel that recommends.
 
     Args:
         factors: A fitted `CollectiveMatrixFactorization`.
-        base: The model's folder, as for `export_model`.
+        model_dir: The model's folder, as for `export_model`.
         k: As for `Recommender`.
         tower: As for `Recommender`.
         examples: Raw inputs of the tower, a few rows of each, or None without one.
@@ -184,7 +184,7 @@ def write_recommender(factors, base, k=10, tower=None, examples=None):
             },
         }
 
-    return write_version(base, write)
+    return write_version(model_dir, write)
 
 
 def names_of(ids, what):

@@ -1,4 +1,4 @@
-"""The fit recipe and what it leaves behind."""
+"""Training: configuration, `fit`, and the run it writes."""
 
 from kerasfusion.training.config import TrainingConfig
 from kerasfusion.training.fit import fit, shares_images

@@ -3,9 +3,9 @@ import dataclasses
 from kerasfusion.bounds import check_bounds
 from kerasfusion.preprocessing.augment import STRENGTHS
 
-OPTIONAL = ("seconds", "patience", "rows_at_once")
-BOUNDED = ("epochs", "batch_size", "learning_rate", "weight_decay", "warmup", "clip", "modality_dropout", "seed")
-BOUNDED += OPTIONAL
+OPTIONAL = ("max_seconds", "patience", "micro_batch_size")
+BOUNDED = ("epochs", "batch_size", "learning_rate", "weight_decay", "warmup_ratio", "global_clipnorm")
+BOUNDED += ("modality_dropout", "seed", *OPTIONAL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,22 +14,22 @@ class TrainingConfig:
 
     Args:
         epochs: Most passes over the training rows.
-        seconds: Wall-clock budget: fewer epochs where so many would take longer. A few steps are timed before
+        max_seconds: Wall-clock budget: fewer epochs where so many would take longer. A few steps are timed before
             training and the number of epochs is fixed by that, so that the schedule ends where training ends and an
             interrupted training resumes exactly. None sets no budget.
         batch_size: Rows per batch (image-major: about so many texts).
         learning_rate: Highest learning rate of AdamW.
         weight_decay: Decoupled weight decay (arXiv 1711.05101); not on biases and normalisation.
-        warmup: Share of all steps during which the rate climbs from 0; then it follows a cosine to 0.
-        clip: Bound on the global norm of the gradients.
+        warmup_ratio: Share of all steps during which the rate climbs from 0; then it follows a cosine to 0.
+        global_clipnorm: Bound on the global norm of the gradients.
         patience: Stop after so many epochs without better validation figures; None never stops early.
         class_weight: `"balanced"` weighs every class alike; None every row alike.
-        augment: `"light"` or `"strong"`: change the training images in every epoch as far as that leaves their
+        augmentation: `"light"` or `"strong"`: change the training images in every epoch as far as that leaves their
             meaning alone (see `kf.data.choose_augmentation`); None leaves them as they are.
         modality_dropout: Probability that a training row loses one of its modalities (all of its texts, its
             images or its numbers), never its last; the model learns to do without. Validation rows stay whole.
         image_major: Keep the texts of an image together; None decides by the data.
-        rows_at_once: Of a match, so many rows of a batch are in memory at a time, with the gradients of the whole
+        micro_batch_size: Of a match, so many rows of a batch are in memory at a time, with the gradients of the whole
             batch, for one more pass through the networks (gradient caching); None takes the batch at once.
         jit_compile: Whether XLA compiles the step; None does on a GPU alone. On a CPU, networks with recurrence or
             many kinds of batches take longer with it, some plain ones less: time both.
@@ -40,18 +40,18 @@ class TrainingConfig:
     """
 
     epochs: int = 20
-    seconds: float | None = None
+    max_seconds: float | None = None
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
-    warmup: float = 0.05
-    clip: float = 10.0
+    warmup_ratio: float = 0.05
+    global_clipnorm: float = 10.0
     patience: int | None = 5
     class_weight: str | None = None
-    augment: str | None = None
+    augmentation: str | None = None
     modality_dropout: float = 0.0
     image_major: bool | None = None
-    rows_at_once: int | None = None
+    micro_batch_size: int | None = None
     jit_compile: bool | None = None
     seed: int = 0
 
@@ -60,5 +60,7 @@ class TrainingConfig:
         check_bounds(**{name: value for name, value in settings.items() if value is not None or name not in OPTIONAL})
         if self.class_weight not in (None, "balanced"):
             raise ValueError(f"class_weight must be None or 'balanced', not {self.class_weight!r}.")
-        if self.augment not in (None, *STRENGTHS):
-            raise ValueError(f"augment must be None or one of {', '.join(STRENGTHS)}, not {self.augment!r}.")
+        if self.augmentation not in (None, *STRENGTHS):
+            raise ValueError(
+                f"augmentation must be None or one of {', '.join(STRENGTHS)}, not {self.augmentation!r}."
+            )

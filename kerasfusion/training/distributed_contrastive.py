@@ -22,7 +22,7 @@ class AcrossReplicas(ContrastiveTrainer):
     ```python
     with tf.distribute.MirroredStrategy().scope():
         model = kf.create_model("dual_lstm_cnn", data.schema)
-        kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, "runs/captions")  # takes it
+        kf.training.fit(model, data.splits["train"], data.splits["validation"], config, "runs/captions")  # takes it
     model = keras.saving.load_model("runs/captions/model.keras")  # on one device again
     ```
     """

@@ -1,4 +1,4 @@
-"""The fit recipe: the same for a fused model and for the baselines it is measured against."""
+"""`fit`: one training loop for fused models and for the baselines they are compared with."""
 
 import importlib.util
 import math
@@ -27,39 +27,41 @@ from kerasfusion.training.signals import Interruption
 STEPS_PER_EXECUTION = 8
 
 
-def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resume=False, saved=None):
+def fit(
+    model, train, validation, config, output_dir, say=None, tensorboard=False, resume=False, checkpoint_model=None
+):
     """Train a model and leave it with its best weights.
 
-    While it runs, `out/checkpoints/last.npz` holds all that is needed to go on from there. Ctrl-C and SIGTERM write
-    it once more and raise `KeyboardInterrupt`; `out/model.keras` then holds the best weights so far.
+    While it runs, `output_dir/checkpoints/last.npz` holds all that is needed to go on from there. Ctrl-C and SIGTERM
+    write it once more and raise `KeyboardInterrupt`; `output_dir/model.keras` then holds the best weights so far.
 
     Args:
         model: A plain model from `kf.create_model`.
         train: Training `Examples`.
         validation: Validation `Examples`; the best weights are those with the lowest loss here, of a match those with
             the highest recall within a batch.
-        recipe: A `TrainingConfig`.
-        out: Folder for `model.keras` (the best so far, at any time) and `history.csv`.
+        config: A `TrainingConfig`.
+        output_dir: Folder for `model.keras` (the best so far, at any time) and `history.csv`.
         say: Called with a line per epoch; None says nothing.
-        tensorboard: Write TensorBoard logs to `out/logs`; needs the extra `[tensorboard]`.
-        resume: Go on from the checkpoint in `out`, if there is one. With the same model, examples and recipe, no
-            batch is repeated or lost: weights and history end as if training had never been interrupted.
-        saved: The model that goes into `out/model.keras`, where `model` is a training twin of it, such as
-            `kf.transfer.distill` makes; None, `model`.
+        tensorboard: Write TensorBoard logs to `output_dir/logs`; needs the extra `[tensorboard]`.
+        resume: Go on from the checkpoint in `output_dir`, if there is one. With the same model, examples and config,
+            no batch is repeated or lost: weights and history end as if training had never been interrupted.
+        checkpoint_model: The model that goes into `output_dir/model.keras`, where `model` is a training twin of it,
+            such as `kf.transfer.distill` makes; None, `model`.
 
     Returns:
         dict: `seconds` of training, `epochs` run of `epochs_planned`, `best_epoch`, `parameters`, `history` (list of
         dicts per epoch).
     """
-    out, saved = Path(out), saved or model
-    out.mkdir(parents=True, exist_ok=True)
+    output_dir, checkpoint_model = Path(output_dir), checkpoint_model or model
+    output_dir.mkdir(parents=True, exist_ok=True)
     shared_out, _ = rank_budget(model)
     features = {name for name in model.input if not name.endswith("_present")}
     schema = train.schema
     # By all of the texts and classes, also where the model takes the image alone.
-    augment = choose_augmentation(train, recipe.augment)[0] if recipe.augment else None
+    augment = choose_augmentation(train, config.augmentation)[0] if config.augmentation else None
     train, validation = (
-        balanced(examples, recipe.class_weight).with_features(_only(schema, features))
+        balanced(examples, config.class_weight).with_features(_only(schema, features))
         for examples in (train, validation)
     )
     on_pixels, started = [train, validation], time.perf_counter()
@@ -69,29 +71,31 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
     seconds_before = time.perf_counter() - started
     # Without tasks an image is given back, each time with its own text: nothing is asked of it several times.
     shared = bool(schema.tasks) and shares_images(train)
-    together = recipe.image_major if recipe.image_major is not None else shared
+    together = config.image_major if config.image_major is not None else shared
     batches = {
         "train": BatchedDataset(
             train,
-            recipe.batch_size,
+            config.batch_size,
             together,
             shuffle=True,
-            seed=recipe.seed,
+            seed=config.seed,
             augment=augment,
-            modality_dropout=recipe.modality_dropout,
+            modality_dropout=config.modality_dropout,
         ),
-        "validation": BatchedDataset(validation, 4 * recipe.batch_size, together),
+        "validation": BatchedDataset(validation, 4 * config.batch_size, together),
     }
     if any(task.kind == "match" for task in schema.tasks):
-        if recipe.modality_dropout:
+        if config.modality_dropout:
             raise ValueError("A match takes an image and a text: leave modality dropout at 0.")
         trained = AcrossReplicas(model)
-        if recipe.rows_at_once is not None:
+        if config.micro_batch_size is not None:
             # Image-major, a batch is counted in images.
-            share = recipe.rows_at_once / recipe.batch_size
+            share = config.micro_batch_size / config.batch_size
             trained = GradientCache(model, max(1, round(share * batches["train"].batch_size)))
-    elif recipe.rows_at_once is not None:
-        raise ValueError("rows_at_once is for a match, whose loss needs a whole batch: choose a smaller batch_size.")
+    elif config.micro_batch_size is not None:
+        raise ValueError(
+            "micro_batch_size is for a match, whose loss needs a whole batch: choose a smaller batch_size."
+        )
     elif together and any(task.kind == "caption" for task in schema.tasks) and not train.schema.of_kind("text"):
         trained = captioning(model)
     elif together:
@@ -106,32 +110,32 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
             trained,
             get_heads(model),
             schema,
-            recipe,
+            config,
             total_steps=steps * epochs,
             steps_per_execution=min(STEPS_PER_EXECUTION, steps),
         )
 
-    epochs = recipe.epochs
-    if recipe.seconds is not None:
+    epochs = config.epochs
+    if config.max_seconds is not None:
         # Beside the checkpoint: a resumed training must not plan anew, its schedule would be another one.
-        plan = out / "checkpoints" / "epochs.txt"
+        plan = output_dir / "checkpoints" / "epochs.txt"
         if not (resume and plan.exists()):
             compile_for(epochs)
-            left = recipe.seconds - seconds_before
+            left = config.max_seconds - seconds_before
             fitting = epochs_within(left, epochs, trained, batches["train"], batches["validation"])
             plan.parent.mkdir(exist_ok=True)
             write_text(plan, f"{fitting}\n")
         epochs = int(plan.read_text())
         if say:
-            say(f"  {epochs} epoch(s) within {recipe.seconds:g} s")
+            say(f"  {epochs} epoch(s) within {config.max_seconds:g} s")
     compile_for(epochs)
     # Before the last rank is taken away a model has more than it is to keep.
     since = max(0, math.ceil((1 - AFTER) * epochs) - 1) if shared_out else 0
-    best = SaveBest(saved, out / "model.keras", recipe.patience, since)
-    history = History(out / "history.csv", epochs, say)
+    best = SaveBest(checkpoint_model, output_dir / "model.keras", config.patience, since)
+    history = History(output_dir / "history.csv", epochs, say)
     history.started -= seconds_before
     with Interruption(say) as interruption:
-        checkpoint = Checkpoint(out / "checkpoints" / "last.npz", best, history, interruption)
+        checkpoint = Checkpoint(output_dir / "checkpoints" / "last.npz", best, history, interruption)
         callbacks = [
             keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: setattr(batches["train"], "epoch", epoch)),
             keras.callbacks.TerminateOnNaN(),
@@ -140,7 +144,7 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
             checkpoint,
         ]
         if tensorboard:
-            callbacks.append(tensorboard_callback(out / "logs"))
+            callbacks.append(tensorboard_callback(output_dir / "logs"))
         if resume and checkpoint.path.exists():
             checkpoint.restore(trained, batches["train"])
             if say:
@@ -166,17 +170,17 @@ def fit(model, train, validation, recipe, out, say=None, tensorboard=False, resu
     if best.best_epoch < 0:
         raise ValueError(
             "Training diverged: the loss was not a number in the first epoch. Lower the learning rate "
-            f"(it is {recipe.learning_rate}) or look for extreme values in the data."
+            f"(it is {config.learning_rate}) or look for extreme values in the data."
         )
     # Not by way of a model made from the file: Keras leaves out of it what `kf.transfer.enable_lora` adds.
-    saved.load_weights(out / "model.keras")
-    begin_anew(saved)
+    checkpoint_model.load_weights(output_dir / "model.keras")
+    begin_anew(checkpoint_model)
     return {
         "seconds": history.seconds(),
         "epochs": len(history.rows),
         "epochs_planned": epochs,
         "best_epoch": best.best_epoch + 1,
-        "parameters": saved.count_params(),
+        "parameters": checkpoint_model.count_params(),
         "history": history.rows,
     }
 

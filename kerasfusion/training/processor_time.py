@@ -12,7 +12,7 @@ from kerasfusion.training.fit import fit
 TIMED_IMAGES = 320
 
 
-def plan_epochs(model, train, validation, recipe, seconds, out):
+def plan_epochs(model, train, validation, config, seconds, output_dir):
     """Epochs, and the share of the images that each of them sees, that take about so many processor seconds.
 
     A short training of `model` is timed: its first epoch traces graphs, its third is one like all others. Both
@@ -23,17 +23,17 @@ def plan_epochs(model, train, validation, recipe, seconds, out):
         model: A model like the one to be trained; it is trained for a moment, so make another one after.
         train: Training `Examples`, with one image feature.
         validation: Validation `Examples`.
-        recipe: The `TrainingConfig`, whose `epochs` do not matter.
+        config: The `TrainingConfig`, whose `epochs` do not matter.
         seconds: The budget.
-        out: Folder for the files of this short training.
+        output_dir: Folder for the files of this short training.
 
     Returns:
         tuple: `(epochs, share)`; the share of the images is below 1 so that whole epochs fit the budget.
     """
     stamps = [time.process_time()]
-    few = dataclasses.replace(recipe, epochs=3, patience=None)
-    parts = some_images(train, TIMED_IMAGES, recipe.seed), some_images(validation, TIMED_IMAGES, recipe.seed)
-    fit(model, *parts, few, out, say=lambda line: stamps.append(time.process_time()))
+    few = dataclasses.replace(config, epochs=3, patience=None)
+    parts = some_images(train, TIMED_IMAGES, config.seed), some_images(validation, TIMED_IMAGES, config.seed)
+    fit(model, *parts, few, output_dir, say=lambda line: stamps.append(time.process_time()))
     first, *_, last = np.diff(stamps[-4:])
     # Validation has no backward pass: a third of the work of training.
     rows = len(train) + len(validation) / 3

@@ -18,7 +18,7 @@ class Run:
         path: The run's folder: `schema.json config.json model.keras history.csv metrics.json report.html …`.
         schema: Features, tasks, vocabularies, classes.
         model: The trained plain model.
-        config: How it was trained: model name, settings, recipe, source.
+        config: How it was trained: model name, settings, training config, source.
         metrics: The figures of `metrics.json`; empty for a run that was interrupted.
     """
 
@@ -73,7 +73,7 @@ def load(path):
         begun = (path / "config.json").exists()
         raise FileNotFoundError(
             f"{path} holds no trained model: it lacks {', '.join(lacking)}. "
-            + ("Resume its training." if begun else "`kerasfusion train ... --out` makes one.")
+            + ("Resume its training." if begun else "`kerasfusion train ... --output-dir` makes one.")
         )
     metrics = {}
     if (path / "metrics.json").exists():

@@ -64,7 +64,7 @@ def enable_lora(model, rank, layers=None, alpha=None, budget=None):
 
     ```python
     print(kf.transfer.enable_lora(model, rank=4, layers="encode_text/*"))
-    kf.training.fit(model, train, validation, recipe, "runs/adapted")
+    kf.training.fit(model, train, validation, config, "runs/adapted")
     plain = kf.transfer.merge_lora(model)
     ```
     """
@@ -110,7 +110,7 @@ def add_adapters(model, units, layers="*"):
 
     ```python
     print(kf.transfer.add_adapters(model, units=8))
-    kf.training.fit(model, train, validation, recipe, "runs/adapted")
+    kf.training.fit(model, train, validation, config, "runs/adapted")
     ```
     """
     found = _choose("bottlenecks", model, layers, (TransformerBlock,))

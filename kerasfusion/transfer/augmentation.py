@@ -38,11 +38,11 @@ def append_tags(tagger, tags, schema, build, max_tags=8):
     Example:
 
     ```python
-    tagger = kf.train(tagged, model="image_only", out="runs/tagger")
+    tagger = kf.train(tagged, model="image_only", output_dir="runs/tagger")
     model = kf.transfer.append_tags(
         tagger.model, tagger.schema["tags"], data.schema, lambda schema: kf.create_model("classifier_gated", schema)
     )
-    kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, "runs/reader")
+    kf.training.fit(model, data.splits["train"], data.splits["validation"], config, "runs/reader")
     ```
     """
     image = _check_tagger(tagger, tags, schema)

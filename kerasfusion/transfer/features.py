@@ -131,7 +131,7 @@ def replace_head(model, layer, schema):
 
     ```python
     model = kf.transfer.replace_head(run.model, "encode_image", data.schema)
-    kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, "runs/fine_tuned")
+    kf.training.fit(model, data.splits["train"], data.splits["validation"], config, "runs/fine_tuned")
     ```
     """
     copy = type(model).from_config(model.get_config())
@@ -141,7 +141,7 @@ def replace_head(model, layer, schema):
     return keras.Model(part.input, outputs, name=f"{model.name}_head_on_{layer}")
 
 
-def linear_probe(model, layer, train, validation, recipe, out):
+def linear_probe(model, layer, train, validation, config, output_dir):
     """Train heads for other tasks on what a network makes of the rows, and nothing else: a linear probe.
 
     The network runs over all rows once; after that an epoch costs next to nothing.
@@ -151,34 +151,34 @@ def linear_probe(model, layer, train, validation, recipe, out):
         layer: Name of one of its layers, as for `cut`.
         train: `Examples` with the tasks to learn.
         validation: The same, to choose the best epoch by.
-        recipe: A `TrainingConfig` without `augment`.
-        out: Folder for `model.keras` and `history.csv`.
+        config: A `TrainingConfig` without `augmentation`.
+        output_dir: Folder for `model.keras` and `history.csv`.
 
     Returns:
         keras.Model: what `replace_head` makes, with trained heads. It takes images and texts again, not features.
 
     Raises:
-        ValueError: no such layer, or the recipe changes images, which are not seen again.
+        ValueError: no such layer, or the config changes images, which are not seen again.
 
     Example:
 
     ```python
-    probe = kf.transfer.linear_probe(run.model, "encode_image", train, validation, recipe, "runs/probe")
+    probe = kf.transfer.linear_probe(run.model, "encode_image", train, validation, config, "runs/probe")
     ```
     """
-    if recipe.augment:
+    if config.augmentation:
         raise ValueError(
-            "linear_probe sees each image once: leave augment out, or fine-tune what replace_head makes."
+            "linear_probe sees each image once: leave augmentation out, or fine-tune what replace_head makes."
         )
     whole = replace_head(model, layer, train.schema)
     train, validation = add_features(model, layer, [train, validation], name="features")
     inputs = make_inputs(Schema((train.schema["features"],), ()))
     heads = keras.Model(inputs, {task.name: build_head(task)(inputs["features"]) for task in train.schema.tasks})
-    fit(heads, train, validation, recipe, out)
+    fit(heads, train, validation, config, output_dir)
     for task in train.schema.tasks:
         name = f"head_{task.name}"
         whole.get_layer(name).set_weights(heads.get_layer(name).get_weights())
-    save_whole(whole, Path(out) / "model.keras")
+    save_whole(whole, Path(output_dir) / "model.keras")
     return whole
 
 

@@ -94,7 +94,7 @@ def language_model(captioner):
     return keras.Model({parts.task: ids}, outputs, name=f"{captioner.name}_language")
 
 
-def pretrain_decoder(captioner, train, validation, recipe, out):
+def pretrain_decoder(captioner, train, validation, config, output_dir):
     """Teach a captioner's decoder sentences, for which no image is needed.
 
     Then it is trained on images with captions as any other, of which it may need fewer. Another captioner, also
@@ -104,8 +104,8 @@ def pretrain_decoder(captioner, train, validation, recipe, out):
         captioner: What `kf.models.captioner` made; its decoder and head are trained.
         train: `Examples` with captions, such as the sentences from `extend_vocabulary`; images are not looked at.
         validation: The same, to choose the best epoch by.
-        recipe: A `TrainingConfig`.
-        out: Folder for `model.keras`, the captioner, and `history.csv`.
+        config: A `TrainingConfig`.
+        output_dir: Folder for `model.keras`, the captioner, and `history.csv`.
 
     Returns:
         dict: as from `kf.training.fit`.
@@ -118,14 +118,14 @@ def pretrain_decoder(captioner, train, validation, recipe, out):
     ```python
     data, sentences = kf.transfer.extend_vocabulary(data, lines)
     captioner = kf.create_model("fusion_transformer", data.schema)
-    kf.transfer.pretrain_decoder(captioner, sentences, data.splits["validation"], recipe, "runs/language")
-    kf.training.fit(captioner, data.splits["train"], data.splits["validation"], recipe, "runs/captioner")
+    kf.transfer.pretrain_decoder(captioner, sentences, data.splits["validation"], config, "runs/language")
+    kf.training.fit(captioner, data.splits["train"], data.splits["validation"], config, "runs/captioner")
     ```
     """
     language = language_model(captioner)
     (name,) = language.output
     splits = [split.with_features(Schema((), (split.schema[name],))) for split in (train, validation)]
-    return fit(language, *splits, recipe, out, saved=captioner)
+    return fit(language, *splits, config, output_dir, checkpoint_model=captioner)
 
 
 def init_embeddings_from_bert(captioner, schema, preset):

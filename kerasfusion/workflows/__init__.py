@@ -8,7 +8,7 @@ from kerasfusion.workflows.export import export, format_export_metrics, measure_
 from kerasfusion.workflows.faiss_index import faiss_index
 from kerasfusion.workflows.index import export_search_index
 from kerasfusion.workflows.pairs import mine_hard_negatives
-from kerasfusion.workflows.predict import predict_one, predict_table, predictions_csv
+from kerasfusion.workflows.predict import predict, predictions_csv
 from kerasfusion.workflows.recommender import export_recommender, train_item_tower
 from kerasfusion.workflows.reload import load_baselines, load_run_data
 from kerasfusion.workflows.report import rebuild_report
@@ -34,8 +34,7 @@ __all__ = [
     "load_run_data",
     "measure_export",
     "mine_hard_negatives",
-    "predict_one",
-    "predict_table",
+    "predict",
     "predictions_csv",
     "query_exported_model",
     "rebuild_report",

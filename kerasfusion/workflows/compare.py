@@ -12,7 +12,7 @@ import pandas as pd
 import kerasfusion as kf
 from kerasfusion.bounds import check_bounds
 from kerasfusion.evaluation import comparison_figure, write_comparison_page
-from kerasfusion.evaluation.comparison import compare as compare_answers
+from kerasfusion.evaluation.comparison import compare_predictions
 from kerasfusion.evaluation.report import image_groups
 from kerasfusion.files import atomic_write, temporary_folder, write_json
 from kerasfusion.fusion import FUSIONS
@@ -49,16 +49,16 @@ class Comparison:
 def compare(
     data,
     models=None,
-    out="comparisons/comparison",
+    output_dir="comparisons/comparison",
     seeds=3,
-    recipe=None,
+    config=None,
     fusions=(),
     say=None,
     overwrite=False,
     resume=False,
     **changes,
 ):
-    """Train models by the same recipe with several seeds, and say which differences are more than chance.
+    """Train models with the same settings with several seeds, and say which differences are more than chance.
 
     Beside the named models there are always: the majority's answer and a lookup of the text, the family's model that
     concatenates, its branches alone (text only, image only) and their late average. With a single modality there is
@@ -66,73 +66,74 @@ def compare(
 
     The splits are the data's and the same for all; a seed changes initial weights, the order of the rows and
     dropout. The test split is read once for each model and seed. Intervals and tests are those of
-    `kf.evaluation.compare`. Latency is that of one row of raw inputs through TensorFlow's C API, all exports (of the
-    first seed) asked in turns.
+    `kf.evaluation.compare_predictions`. Latency is that of one row of raw inputs through TensorFlow's C API, all
+    exports (of the first seed) asked in turns.
 
-    Every model and seed is an ordinary run in `out/runs`, which `kf.load` and `kf.export` take.
+    Every model and seed is an ordinary run in `output_dir/runs`, which `kf.load` and `kf.export` take.
 
     Args:
         data: What `kf.data.load` returned.
         models: Names in the zoo and shell patterns (`"classifier_*"`, which leave out what the data has no inputs
             for); None chooses one by the data, where no fusions are named.
-        out: The comparison's folder.
-        seeds: Number of seeds, from the recipe's on.
-        recipe: A `TrainingConfig` for all; None uses its defaults. With `seconds` all get the same time, not the
+        output_dir: The comparison's folder.
+        seeds: Number of seeds, from the config's on.
+        config: A `TrainingConfig` for all; None uses its defaults. With `max_seconds` all get the same time, not the
         same epochs.
         fusions: Names in `kf.fusion.FUSIONS` and patterns: the family's model with each of these.
         say: Called with lines for people; None says nothing.
-        overwrite: Replace the comparison in `out`.
-        resume: Go on in `out`: finished runs are read back, the one that was interrupted ends as if nothing had
-            happened. Further models and seeds may be added.
+        overwrite: Replace the comparison in `output_dir`.
+        resume: Go on in `output_dir`: finished runs are read back, the one that was interrupted ends as if nothing
+            had happened. Further models and seeds may be added.
         **changes: Settings to change in all models, as for `kf.create_model`.
 
     Returns:
         Comparison
 
     Raises:
-        FileExistsError: `out` holds a comparison and neither `overwrite` nor `resume` is given, or something else.
-        FolderInUseError: Another process compares or trains in `out`.
+        FileExistsError: `output_dir` holds a comparison and neither `overwrite` nor `resume` is given, or something
+            else.
+        FolderInUseError: Another process compares or trains in `output_dir`.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
         ValueError: A match, an unknown name, a model that cannot be made for the data, or `resume` with another
-            recipe or other data than before; the message says which.
+            config or other data than before; the message says which.
 
     Example:
 
     ```python
-    found = kf.compare(data, ["classifier_*"], "comparisons/pets", recipe=kf.training.TrainingConfig(epochs=10),
+    found = kf.compare(data, ["classifier_*"], "comparisons/pets", config=kf.training.TrainingConfig(epochs=10),
     say=print)
     print(found.tasks["label"].verdict)
     ```
     """
     say = say or (lambda line: None)
-    recipe, out = recipe or TrainingConfig(), Path(out)
+    config, output_dir = config or TrainingConfig(), Path(output_dir)
     refuse_unlabelled("compare", data.schema)
     check_bounds(seeds=seeds)
     # The last seed too, before any training.
-    check_bounds(seed=recipe.seed + seeds - 1)
+    check_bounds(seed=config.seed + seeds - 1)
     models = models or ([] if fusions else [default_model(data)[0]])
     family = family_of(data, models)
     first, chosen = _entrants(data, models, fusions, family)
-    with open_folder(out, COMPARISON, overwrite, resume):
+    with open_folder(output_dir, COMPARISON, overwrite, resume):
         for label, (name, own) in chosen.items():
             # A model that cannot be made must not be found out after hours of training the others.
-            if not _folder(out, label, recipe.seed).exists():
+            if not _folder(output_dir, label, config.seed).exists():
                 _named(label, kf.create_model, name, data.schema, **{**changes, **own})
-        jobs = [(label, recipe.seed + i) for i in range(seeds) for label in chosen]
+        jobs = [(label, config.seed + i) for i in range(seeds) for label in chosen]
         for place, (label, seed) in enumerate(jobs, start=1):
             say(f"[{place}/{len(jobs)}] {label}, seed {seed}")
             name, own = chosen[label]
             # Only the first has baselines: they are its own branches, and the others' are no fairer to the rest.
             settings = {"baselines": label == first, "say": say, "resume": True, **changes, **own}
-            seeded = dataclasses.replace(recipe, seed=seed)
-            _named(f"{label}, seed {seed}", train, data, name, _folder(out, label, seed), seeded, **settings)
+            seeded = dataclasses.replace(config, seed=seed)
+            _named(f"{label}, seed {seed}", train, data, name, _folder(output_dir, label, seed), seeded, **settings)
         say("Comparing on the test split")
-        runs = {label: [_folder(out, label, recipe.seed + i) for i in range(seeds)] for label in chosen}
+        runs = {label: [_folder(output_dir, label, config.seed + i) for i in range(seeds)] for label in chosen}
         tasks = _compare_runs(data, runs, first, chosen)
         say("Measuring latency")
-        costs = _costs(out, runs, first, data.schema)
-        found = Comparison(out, tasks, _table(tasks, costs), _seeds_table(tasks, recipe.seed))
-        _write(found, data, recipe, first, list(chosen), changes, costs)
+        costs = _costs(output_dir, runs, first, data.schema)
+        found = Comparison(output_dir, tasks, _table(tasks, costs), _seeds_table(tasks, config.seed))
+        _write(found, data, config, first, list(chosen), changes, costs)
         return found
 
 
@@ -143,7 +144,7 @@ def _compare_runs(data, runs, first, chosen):
     for task in data.schema.tasks:
         rows = np.flatnonzero(test.weights[task.name] > 0)
         answers = _answers(task, runs, first, chosen)
-        tasks[task.name] = compare_answers(
+        tasks[task.name] = compare_predictions(
             task, test.labels[task.name][rows], answers, None if groups is None else groups[rows]
         )
     return tasks
@@ -189,8 +190,8 @@ def _named(label, make, *arguments, **settings):
         raise ValueError(f"{label}: {error}") from error
 
 
-def _folder(out, label, seed):
-    return out / "runs" / f"{label}-seed{seed}"
+def _folder(output_dir, label, seed):
+    return output_dir / "runs" / f"{label}-seed{seed}"
 
 
 def _answers(task, runs, first, chosen):
@@ -209,7 +210,7 @@ def _answers(task, runs, first, chosen):
     return found
 
 
-def _costs(out, runs, first, schema):
+def _costs(output_dir, runs, first, schema):
     """Name -> parameters, seconds and epochs of training, latency, size."""
     costs, versions = {}, {}
     for label, folders in runs.items():
@@ -219,7 +220,7 @@ def _costs(out, runs, first, schema):
                 "train_seconds": float(np.mean([found["train_seconds"][name] for found in metrics])),
                 "epochs": float(np.mean([found["epochs"][name] for found in metrics])),
             }
-    with temporary_folder(out) as exports:
+    with temporary_folder(output_dir) as exports:
         for label, folders in runs.items():
             inputs = reference.load_reference(folders[0] / "reference_inputs.npz")["serving_default"][0]
             models = {label: load_model(folders[0] / "model.keras")}
@@ -281,27 +282,27 @@ def _seeds_table(tasks, seed):
     return pd.DataFrame(rows)
 
 
-def _write(found, data, recipe, first, labels, changes, costs):
+def _write(found, data, config, first, labels, changes, costs):
     for name, table in (("comparison", found.table), ("seeds", found.seeds)):
         with atomic_write(found.path / f"{name}.csv") as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g")
     joined = set(labels) if family_of(data) else set()
     latency = {name: cost["latency_ms"] for name, cost in costs.items()}
-    config = {
+    run_config = {
         "source": data.source,
         "models": labels,
         "reference": first,
         "changes": changes,
-        "recipe": dataclasses.asdict(recipe),
+        "training": dataclasses.asdict(config),
         "rows": {name: len(split) for name, split in data.splits.items()},
         "notes": data.notes,
     }
-    write_json(found.path / "comparison.json", config)
+    write_json(found.path / "comparison.json", run_config)
     try:
         (found.path / "figures").mkdir(exist_ok=True)
         figure = found.path / "figures" / "score_and_latency.png"
         comparison_figure.draw(next(iter(found.tasks.values())), latency, joined, figure)
-        write_comparison_page(found.path / "comparison.html", found.tasks, costs, joined, config)
+        write_comparison_page(found.path / "comparison.html", found.tasks, costs, joined, run_config)
     except Exception as error:
         warnings.warn(
             f"Figure and page of {found.path} were not written ({type(error).__name__}: {error}). The scores are in "

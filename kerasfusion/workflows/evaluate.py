@@ -1,6 +1,6 @@
 import kerasfusion as kf
 from kerasfusion.data import load_rows
-from kerasfusion.evaluation import report, write_evaluation_page
+from kerasfusion.evaluation import evaluate_models, write_evaluation_page
 from kerasfusion.evaluation.predict import restrict_schema
 
 
@@ -32,7 +32,7 @@ def evaluate(run, source, image_dir=None, allow_outside=False, page=None):
     examples, skipped = load_rows(source, schema, image_dir=image_dir, allow_outside=allow_outside)
     type_column = run.config.get("type_column")
     type_column = type_column if type_column in examples.frame.columns else None
-    found = report({run.config["model"]: run.model}, examples, type_column=type_column)
+    found = evaluate_models({run.config["model"]: run.model}, examples, type_column=type_column)
     if page is not None:
         write_evaluation_page(page, run, found, examples, skipped)
     return found, skipped

@@ -5,7 +5,7 @@ import numpy as np
 from kerasfusion.data import DataError, load_rows
 from kerasfusion.data.limits import SERVING_PIXELS
 from kerasfusion.data.pipeline import BatchedDataset
-from kerasfusion.evaluation import postprocess, predict_classes, predict_logits, score
+from kerasfusion.evaluation import postprocess, predict_classes, predict_logits, score_predictions
 from kerasfusion.serving import CApiSession, LiteModel, export_model, lite_model, reference
 from kerasfusion.serving.metadata import read_metadata, write_metadata
 from kerasfusion.serving.signatures import output_name
@@ -17,14 +17,14 @@ BATCH_SIZE = 256
 
 def export(
     run,
-    base,
+    model_dir,
     examples=None,
     *,
     freeze=False,
     bfloat16=False,
     lite=False,
     data=None,
-    measure=True,
+    evaluate=True,
     max_pixels=SERVING_PIXELS,
 ):
     """Write the next version of a SavedModel for TensorFlow Serving.
@@ -40,7 +40,7 @@ def export(
 
     Args:
         run: A `Run`, or its folder.
-        base: The model's folder; the version is one more than the highest there, `<base>/<version>/`.
+        model_dir: The model's folder; the version is one more than the highest there, `<model_dir>/<version>/`.
         examples: Raw inputs to store as reference and warm-up: dict of `serving_default` inputs, each with a few
             rows. None takes those that training left in the run, `reference_inputs.npz`.
         freeze: Fold the weights into a graph that is simplified for inference. The answers stay.
@@ -49,7 +49,7 @@ def export(
             integers: a quarter of the size. It takes token ids and pixels, as the signature `tensors` does: LiteRT
             reads no strings and images. Needs the extra `[lite]`.
         data: A labelled table to measure on. None reads the run's own data again and measures on its test split.
-        measure: Measure what was lost.
+        evaluate: Score Keras and the export on the same rows.
         max_pixels: Images of more pixels count as unreadable in requests (`image_ok` is False), so that a small file
             cannot ask for much memory. Training reads up to 100 million.
 
@@ -60,8 +60,8 @@ def export(
         DataError: There is nothing to measure on: the run's data cannot be read again.
         FileNotFoundError: the folder is no run.
         ImportError: `lite` without the extra `[lite]`.
-        ValueError: `data` or `measure=False` for a plain export, which has nothing to measure; a variant of a match
-            without `measure=False`.
+        ValueError: `data` or `evaluate=False` for a plain export, which has nothing to measure; a variant of a match
+            without `evaluate=False`.
 
     Example:
 
@@ -70,19 +70,19 @@ def export(
     print(kf.verify(version))
     ```
     """
-    if not (freeze or bfloat16 or lite) and (data is not None or not measure):
-        raise ValueError("A plain export loses nothing that could be measured: data and measure go with a variant.")
+    if not (freeze or bfloat16 or lite) and (data is not None or not evaluate):
+        raise ValueError("A plain export loses nothing that could be measured: data and evaluate go with a variant.")
     if lite:
         lite_model.require_runtime()
     run = run if isinstance(run, Run) else load(run)
     if examples is None:
         examples = reference.load_reference(run.path / "reference_inputs.npz")["serving_default"][0]
-    if (freeze or bfloat16 or lite) and measure and any(task.kind == "match" for task in run.schema.tasks):
-        raise ValueError("What a variant costs is measured for labels alone. Pass measure=False (--no-measure).")
+    if (freeze or bfloat16 or lite) and evaluate and any(task.kind == "match" for task in run.schema.tasks):
+        raise ValueError("What a variant costs is measured for labels alone. Pass evaluate=False (--no-evaluate).")
     variant = "bfloat16" if bfloat16 else "frozen" if freeze else "variables"
     # Before the export, so that a run whose data is gone leaves no version behind.
-    rows, name = _rows(run, data) if (freeze or bfloat16 or lite) and measure else (None, None)
-    version = export_model(run.model, run.schema, base, examples, variant, lite, max_pixels=max_pixels)
+    rows, name = _rows(run, data) if (freeze or bfloat16 or lite) and evaluate else (None, None)
+    version = export_model(run.model, run.schema, model_dir, examples, variant, lite, max_pixels=max_pixels)
     if rows is not None:
         accuracy = {"rows": name, "tasks": measure_export(run, version, rows)}
         write_metadata(version, {**read_metadata(version), "accuracy": accuracy})
@@ -135,8 +135,8 @@ def _rows(run, source):
         return load_run_data(run).splits["test"], "test split"
     except (DataError, FileNotFoundError) as error:
         raise DataError(
-            f"{error} Name a labelled table to measure on (data=…, --data), or do not measure (measure=False, "
-            "--no-measure)."
+            f"{error} Name a labelled table to measure on (data=…, --data), or do not measure (evaluate=False, "
+            "--no-evaluate)."
         ) from None
 
 
@@ -168,7 +168,7 @@ def _compare(task, found, examples):
     decided = {who: predict_classes(task, answers[task.name])[labelled] for who, answers in found.items()}
     compared = {}
     for who, decisions in decided.items():
-        main = score(task, labels, decisions)
+        main = score_predictions(task, labels, decisions)
         compared[who] = {"name": main.name, "value": main.value, "n": main.n}
         if who != "keras" and task.kind != "number":
             same = decisions == decided["keras"]

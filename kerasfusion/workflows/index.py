@@ -10,7 +10,7 @@ from kerasfusion.serving.gallery import Gallery
 from kerasfusion.training import Run, load
 
 
-def export_search_index(run, gallery, base, *, id_column=None, k=10, image_dir=None, allow_outside=False):
+def export_search_index(run, gallery, model_dir, *, id_column=None, k=10, image_dir=None, allow_outside=False):
     """Write the next version of a SavedModel with a gallery of images in it, to be searched by text and by image.
 
     Every image is embedded once and compared with every query, exactly, inside the SavedModel. Nothing is added to
@@ -20,7 +20,7 @@ def export_search_index(run, gallery, base, *, id_column=None, k=10, image_dir=N
         run: A `Run` that learned a match, or its folder.
         gallery: A folder, whose images are named by their paths in it; or a table with the run's image column,
             named by that column's paths.
-        base: The model's folder, as for `kf.export`.
+        model_dir: The model's folder, as for `kf.export`.
         id_column: Column of the table that names the images instead.
         k: Images that a search gives.
         image_dir: Folder that relative image paths of a table start from.
@@ -67,7 +67,7 @@ def export_search_index(run, gallery, base, *, id_column=None, k=10, image_dir=N
     places = pd.Index(images).get_indexer(kept["image"])
     found = Gallery(kept["id"].to_list(), embeddings[places], k)
     rows = reference.load_reference(run.path / "reference_inputs.npz")["serving_default"][0]
-    return export_model(run.model, run.schema, base, rows, gallery=found), left_out
+    return export_model(run.model, run.schema, model_dir, rows, gallery=found), left_out
 
 
 def _files(folder, column):

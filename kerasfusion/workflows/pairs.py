@@ -42,9 +42,9 @@ def mine_hard_negatives(data, run, negatives=3, easy=0.5, nearest=16, seed=0):
 
     ```python
     data = kf.data.load("captions.csv", image="photo", text="caption", match=True)
-    dual = kf.train(data, out="runs/captions")
+    dual = kf.train(data, output_dir="runs/captions")
     pairs = kf.workflows.mine_hard_negatives(data, dual)
-    fused = kf.train(pairs, model="classifier_film", out="runs/pairs", init_from=dual.path)
+    fused = kf.train(pairs, model="classifier_film", output_dir="runs/pairs", init_from=dual.path)
     print(kf.evaluation.rerank(dual.model, fused.model, data.splits["validation"]))
     ```
     """

@@ -16,20 +16,70 @@ _FORMULA_SIGNS = tuple("=+-@\t\r")
 _NUMBER = re.compile(r"[+-]?[\d.,]+([eE][+-]?\d+)?")
 
 
-def predict_one(run, image=None, text=None):
-    """Predict one row from an image's path and a sentence; either may be left out and counts as missing.
+def predict(run, rows, image_dir=None, allow_outside=False, rules=None):
+    """Predict one row, or every row of a table.
 
     Args:
         run: A `Run`.
-        image: Path of an image.
-        text: A sentence.
+        rows: A table (a file or a DataFrame) with the run's feature columns; or one row as a dict of `image`, a path,
+            and `text`, a sentence. Either may be left out and counts as missing.
+        image_dir: Folder that relative image paths of a table start from.
+        allow_outside: Allow image paths of a table that leave that folder.
+        rules: A file of rules that the predictions of a table's row satisfy together
+            (`kf.reasoning.constrained_decode`): a text file, `.txt`, with one rule per line, or a table of facts
+            about what its first column names (`kf.reasoning.rules_from_table`).
 
     Returns:
-        pandas.DataFrame: one row, as from `Run.predict`.
+        pandas.DataFrame: of one row, as from `Run.predict`. Of a table, its columns as written (of a CSV file,
+        strings: `1.50` stays `1.50`), then those of `Run.predict`; a name that is taken gets `predicted_`.
 
     Raises:
-        DataError: the run takes no such input, or several of a kind, or the image does not exist.
+        DataError: The run takes no such input, or several of a kind; the image does not exist; or a column is
+            missing.
+
+    Example:
+
+    ```python
+    kf.workflows.predict(run, {"image": "a.jpg", "text": "a small brown dog"})
+    kf.workflows.predict(run, "new.csv")
+    ```
     """
+    if isinstance(rows, dict):
+        return _predict_row(run, **rows)
+    frame = read_table(rows)
+    as_written = read_table(rows, columns_hint=list(frame.columns))
+    together = None if rules is None else functools.partial(constrained_decode, Rules(run.schema, _rules(rules)))
+    predicted = predict_rows(run.model, run.schema, frame, image_dir, allow_outside, together)
+    predicted.columns = _untaken(predicted.columns, frame.columns)
+    return pd.concat([as_written, predicted], axis=1)
+
+
+def predictions_csv(frame, escape_formulas=False):
+    """A table as the bytes of a CSV file: UTF-8, lines that end in LF, and every cell as it is.
+
+    Args:
+        frame: What `predict` returned.
+        escape_formulas: Put `'` before text that a spreadsheet would run as a formula, which changes the data: cells
+            and column names that begin with `=`, `+`, `-`, `@`, a tab or CR and are no number.
+
+    Returns:
+        bytes
+
+    Example:
+
+    ```python
+    Path("predicted.csv").write_bytes(predictions_csv(predict(run, "new.csv")))
+    ```
+    """
+    if escape_formulas:
+        frame = frame.map(_without_formula).rename(columns=_without_formula)
+    # Python's writer leaves a lone CR unquoted, and a reader would take it for the end of the row.
+    has_cr = any("\r" in cell for column in frame for cell in (column, *frame[column]) if isinstance(cell, str))
+    quoting = csv.QUOTE_NONNUMERIC if has_cr else csv.QUOTE_MINIMAL
+    return frame.to_csv(index=False, lineterminator="\n", quoting=quoting).encode("utf-8", "surrogatepass")
+
+
+def _predict_row(run, image=None, text=None):
     row = {}
     # An image that is named one by one may lie anywhere; those of a table are held to its folder.
     image = None if image is None else os.path.abspath(image)
@@ -42,56 +92,6 @@ def predict_one(run, image=None, text=None):
     if image is None and text is None:
         raise DataError("Pass an image (--image), a sentence (--text), both, or a table.")
     return run.predict(pd.DataFrame([row]))
-
-
-def predict_table(run, table, image_dir=None, allow_outside=False, rules=None):
-    """A table with the predictions beside its own columns.
-
-    Args:
-        run: A `Run`.
-        table: A table file with the run's feature columns.
-        image_dir: Folder that relative image paths start from.
-        allow_outside: Allow image paths that leave that folder.
-        rules: A file of rules that the answers of a row obey together (`kf.reasoning.constrained_decode`): a text
-        file, `.txt`,
-            with a rule in each line, or a table of facts about what its first column names
-            (`kf.reasoning.rules_from_table`).
-
-    Returns:
-        pandas.DataFrame: the table's columns as written (of a CSV file, strings: `1.50` stays `1.50`), then those of
-        `Run.predict`; a name that is taken gets `predicted_`.
-    """
-    frame = read_table(table)
-    as_written = read_table(table, columns_hint=list(frame.columns))
-    together = None if rules is None else functools.partial(constrained_decode, Rules(run.schema, _rules(rules)))
-    predicted = predict_rows(run.model, run.schema, frame, image_dir, allow_outside, together)
-    predicted.columns = _untaken(predicted.columns, frame.columns)
-    return pd.concat([as_written, predicted], axis=1)
-
-
-def predictions_csv(frame, escape_formulas=False):
-    """A table as the bytes of a CSV file: UTF-8, lines that end in LF, and every cell as it is.
-
-    Args:
-        frame: What `predict_table` returned.
-        escape_formulas: Put `'` before text that a spreadsheet would run as a formula, which changes the data: cells
-            and column names that begin with `=`, `+`, `-`, `@`, a tab or CR and are no number.
-
-    Returns:
-        bytes
-
-    Example:
-
-    ```python
-    Path("predicted.csv").write_bytes(predictions_csv(predict_table(run, "new.csv")))
-    ```
-    """
-    if escape_formulas:
-        frame = frame.map(_without_formula).rename(columns=_without_formula)
-    # Python's writer leaves a lone CR unquoted, and a reader would take it for the end of the row.
-    has_cr = any("\r" in cell for column in frame for cell in (column, *frame[column]) if isinstance(cell, str))
-    quoting = csv.QUOTE_NONNUMERIC if has_cr else csv.QUOTE_MINIMAL
-    return frame.to_csv(index=False, lineterminator="\n", quoting=quoting).encode("utf-8", "surrogatepass")
 
 
 def _without_formula(cell):

@@ -25,13 +25,13 @@ TASK, WEIGHT = "factors", "factors, weight"
 def train_item_tower(
     factors,
     items,
-    out,
+    output_dir,
     *,
     id_column,
     image=None,
     text=None,
     model=None,
-    recipe=None,
+    config=None,
     say=None,
     overwrite=False,
     resume=False,
@@ -46,15 +46,15 @@ def train_item_tower(
     Args:
         factors: A fitted `CollectiveMatrixFactorization`.
         items: A table of items as for `kf.data.load`, one or more rows for each.
-        out: The run's folder.
+        output_dir: The run's folder.
         id_column: Column that holds the ids, as the ratings have them.
         image: Column(s) with images, `[]` for none; looked for when None.
         text: Column(s) with text, likewise.
         model: A name in the zoo; None takes `classifier_gated`, or of one modality `text_only` or `image_only`.
-        recipe: A `TrainingConfig`; None uses its defaults.
+        config: A `TrainingConfig`; None uses its defaults.
         say: Called with lines for people; None says nothing.
         overwrite: Replace a folder that holds a run.
-        resume: Go on with the interrupted run in `out`.
+        resume: Go on with the interrupted run in `output_dir`.
         **changes: Settings of the model to change, as for `kf.create_model`.
 
     Returns:
@@ -63,7 +63,7 @@ def train_item_tower(
 
     Raises:
         DataError: The table lacks a column, or too few of its items have ratings.
-        ValueError: `resume` with other data, factors, model or recipe than the interrupted run's.
+        ValueError: `resume` with other data, factors, model or config than the interrupted run's.
 
     Example:
 
@@ -74,14 +74,14 @@ def train_item_tower(
     version = kf.workflows.export_recommender(factors, "saved_models/films", tower=tower)
     ```
     """
-    recipe = recipe or TrainingConfig()
-    data = _items(factors, items, id_column, image, text, recipe.seed)
+    config = config or TrainingConfig()
+    data = _items(factors, items, id_column, image, text, config.seed)
     kinds = list(dict.fromkeys(feature.kind for feature in data.schema.features))
     model = model or ("classifier_gated" if len(kinds) > 1 else f"{kinds[0]}_only")
-    config = {
+    run_config = {
         "model": model,
         "changes": changes,
-        "recipe": dataclasses.asdict(recipe),
+        "training": dataclasses.asdict(config),
         "baselines": False,
         "type_column": None,
         "factors": fingerprint(factors),
@@ -89,25 +89,25 @@ def train_item_tower(
         "kerasfusion": kf.__version__,
         "keras": keras.__version__,
     }
-    with open_run(out, config, overwrite, resume) as out:
-        if (out / "metrics.json").exists():
-            return load_run(out)
-        data.schema.save(out / "schema.json")
-        save_reference_inputs(out / "reference_inputs.npz", data)
-        keras.utils.set_random_seed(recipe.seed)
+    with open_run(output_dir, run_config, overwrite, resume) as output_dir:
+        if (output_dir / "metrics.json").exists():
+            return load_run(output_dir)
+        data.schema.save(output_dir / "schema.json")
+        save_reference_inputs(output_dir / "reference_inputs.npz", data)
+        keras.utils.set_random_seed(config.seed)
         network = kf.create_model(model, data.schema, **changes)
-        fit(network, data.splits["train"], data.splits["validation"], recipe, out, say=say, resume=resume)
-        remove_checkpoints(out)
+        fit(network, data.splits["train"], data.splits["validation"], config, output_dir, say=say, resume=resume)
+        remove_checkpoints(output_dir)
         test = data.splits["test"]
         labels, found = test.labels[TASK], predict_logits(network, test)[TASK]
         error = float(np.mean((labels - found) ** 2))
         spread = float(np.mean((labels - data.splits["train"].labels[TASK].mean(axis=0)) ** 2))
         metrics = {"items": int(test.frame[id_column].nunique()), "mse": error, "r2": 1 - error / spread}
-        write_json(out / "metrics.json", metrics)
-        return Run(out, data.schema, network, config, metrics)
+        write_json(output_dir / "metrics.json", metrics)
+        return Run(output_dir, data.schema, network, run_config, metrics)
 
 
-def export_recommender(factors, base, *, k=10, tower=None):
+def export_recommender(factors, model_dir, *, k=10, tower=None):
     """Write the next version of a SavedModel that recommends; rows are users, columns are items.
 
     Signatures: `recommend` (also the default) takes the ids of users as strings and gives k ids of items with their
@@ -117,7 +117,7 @@ def export_recommender(factors, base, *, k=10, tower=None):
 
     Args:
         factors: A fitted `CollectiveMatrixFactorization`.
-        base: The model's folder; the version is one more than the highest there, `<base>/<version>/`.
+        model_dir: The model's folder; the version is one more than the highest there, `<model_dir>/<version>/`.
         k: Items in an answer.
         tower: The `Run` that `train_item_tower` made for these factors, or its folder.
 
@@ -135,14 +135,14 @@ def export_recommender(factors, base, *, k=10, tower=None):
     ```
     """
     if tower is None:
-        return write_recommender(factors, base, k)
+        return write_recommender(factors, model_dir, k)
     tower = tower if isinstance(tower, Run) else load_run(tower)
     if tower.config.get("factors") != fingerprint(factors):
         raise ValueError(
             f"{tower.path} was not trained to these factors. Train it anew after every fit (train_item_tower)."
         )
     examples = reference.load_reference(tower.path / "reference_inputs.npz")["serving_default"][0]
-    return write_recommender(factors, base, k, (tower.model, tower.schema), examples)
+    return write_recommender(factors, model_dir, k, (tower.model, tower.schema), examples)
 
 
 def fingerprint(factors):

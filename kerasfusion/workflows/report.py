@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 
 from kerasfusion.data import DataError
-from kerasfusion.evaluation import decode_predictions, figures, report, write_run_report
+from kerasfusion.evaluation import decode_predictions, evaluate_models, figures, write_run_report
 from kerasfusion.evaluation.caption_report import shown_images
 from kerasfusion.evaluation.html_report.parts import DETAILS_FILE, read_history
 from kerasfusion.evaluation.html_report.write import FILE as PAGE
@@ -69,7 +69,7 @@ def draw_report(run, data):
     if without.exists():
         models["without teacher"] = load_model(without)
     models |= load_baselines(run)
-    reports = report(models, data.splits["test"], data.splits["train"], run.config["type_column"])
+    reports = evaluate_models(models, data.splits["test"], data.splits["train"], run.config["type_column"])
     data = dataclasses.replace(data, notes=run.metrics["notes"])
     return write_report(run.path, run.model, reports, data, _made(run.path))
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 import kerasfusion as kf
-from kerasfusion.evaluation import calibrate, predict_logits, report
+from kerasfusion.evaluation import calibrate, evaluate_models, predict_logits
 from kerasfusion.evaluation.caption_scores import require_scorers
 from kerasfusion.evaluation.captions import generate_captions
 from kerasfusion.evaluation.predict import restrict_schema
@@ -50,8 +50,8 @@ def default_model(data):
 def train(
     data,
     model=None,
-    out="runs/run",
-    recipe=None,
+    output_dir="runs/run",
+    config=None,
     baselines=True,
     say=None,
     overwrite=False,
@@ -67,7 +67,7 @@ def train(
 ):
     """Train a model and everything it has to beat, and write the run's folder.
 
-    Text only and image only are made of the model's own branches and trained by the same recipe; late average is
+    Text only and image only are made of the model's own branches and trained with the same settings; late average is
     made of these two; the lookups need no training. A match (`kf.data.load(..., match=True)`) has to beat chance: a
     branch alone finds nothing. A captioner has to beat the commonest caption and that of the most similar image.
     The test split is read once, at the end.
@@ -79,12 +79,12 @@ def train(
     Args:
         data: What `kf.data.load` returned.
         model: A name in the zoo; None chooses one by the data.
-        out: The run's folder.
-        recipe: A `TrainingConfig`; None uses its defaults.
+        output_dir: The run's folder.
+        config: A `TrainingConfig`; None uses its defaults.
         baselines: Train the single-modality baselines as well.
         say: Called with lines for people; None says nothing.
         overwrite: Replace a folder that holds a run.
-        resume: Go on with the interrupted run in `out`; without one, begin. A finished run is read back.
+        resume: Go on with the interrupted run in `output_dir`; without one, begin. A finished run is read back.
         tensorboard: Write TensorBoard logs to `logs/`; needs the extra `[tensorboard]`.
         init_from: Folder of a run whose weights the model starts from, where it has a place for them
             (`kf.transfer.transfer_weights`). The baselines start anew.
@@ -103,25 +103,25 @@ def train(
         Run
 
     Raises:
-        FileExistsError: `out` exists and is not to be replaced, or holds something else than a run.
-        FolderInUseError: Another process trains into `out`.
+        FileExistsError: `output_dir` exists and is not to be replaced, or holds something else than a run.
+        FolderInUseError: Another process trains into `output_dir`.
         ImportError: captions without the extra `[caption]`, which scores them.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
         ValueError: `pretrained_embeddings` for a model that reads no text, `image_weights` for one without images or
             whose image encoder there are none for; `init_from` a run that has nothing in common with the model;
             `lora` without `init_from`, or of a rank larger than a layer; `lora_budget` without `lora`; a `teacher` of
             other tasks or classes, or that needs what the data lacks, or its settings without it; `resume` with other
-            data, another model, teacher or recipe than the interrupted run's.
+            data, another model, teacher or config than the interrupted run's.
 
     Example:
 
     ```python
-    run = kf.train(data, model="classifier_gated", out="runs/pets", say=print)
+    run = kf.train(data, model="classifier_gated", output_dir="runs/pets", say=print)
     print(run.metrics["tasks"]["label"]["verdict"])
     ```
     """
     say = say or (lambda line: None)
-    recipe = recipe or TrainingConfig()
+    config = config or TrainingConfig()
     model = model or default_model(data)[0]
     for pretrained, kind in (("pretrained_embeddings", "text"), ("image_weights", "image")):
         if pretrained in changes and kind not in kf.zoo.get_entry(model).inputs:
@@ -138,10 +138,10 @@ def train(
         weight = 0.5 if teacher_weight is None else teacher_weight
         teacher = Teacher(teacher, data, weight, 4.0 if teacher_temperature is None else teacher_temperature)
         data = teacher.noted(data)
-    config = {
+    run_config = {
         "model": model,
         "changes": changes,
-        "recipe": dataclasses.asdict(recipe),
+        "training": dataclasses.asdict(config),
         "baselines": baselines,
         "init_from": None if init_from is None else str(init_from),
         "lora": lora,
@@ -168,61 +168,61 @@ def train(
             say(f"Rank {lora}: {kf.transfer.enable_lora(made, lora, budget=lora_budget)}")
         return made
 
-    with open_run(out, config, overwrite, resume) as out:
-        if (out / "metrics.json").exists():
-            return _finished(out, data, say)
-        data.schema.save(out / "schema.json")
-        save_reference_inputs(out / "reference_inputs.npz", data)
+    with open_run(output_dir, run_config, overwrite, resume) as output_dir:
+        if (output_dir / "metrics.json").exists():
+            return _finished(output_dir, data, say)
+        data.schema.save(output_dir / "schema.json")
+        save_reference_inputs(output_dir / "reference_inputs.npz", data)
         if teacher is not None:
             say(str(teacher))
         settings = {"say": say, "tensorboard": tensorboard, "resume": resume}
-        models, costs = _train_all(make, data, out, config, recipe, teacher, settings)
+        models, costs = _train_all(make, data, output_dir, run_config, config, teacher, settings)
         say("Scoring on the test split")
-        found = report(models, data.splits["test"], data.splits["train"], data.columns.type)
+        found = evaluate_models(models, data.splits["test"], data.splits["train"], data.columns.type)
         metrics = _metrics(models[model], found, data, model, costs)
         answers = {f"{task}/{name}": part for task in found for name, part in found[task].answers.items()}
-        with atomic_write(out / ANSWERS_FILE) as temporary:
+        with atomic_write(output_dir / ANSWERS_FILE) as temporary:
             np.savez_compressed(temporary, **answers)
         # `kf.load` takes a folder for a finished run by this file. The report follows, as it may fail.
-        write_json(out / "metrics.json", metrics)
-        write_report(out, models[model], found, data)
-        return Run(out, data.schema, models[model], config, metrics)
+        write_json(output_dir / "metrics.json", metrics)
+        write_report(output_dir, models[model], found, data)
+        return Run(output_dir, data.schema, models[model], run_config, metrics)
 
 
-def _finished(out, data, say):
+def _finished(output_dir, data, say):
     """A finished run read back, its report made where it is missing."""
-    say(f"{out} is finished: nothing to resume.")
-    run = load(out)
-    if not (out / PAGE).exists():
+    say(f"{output_dir} is finished: nothing to resume.")
+    run = load(output_dir)
+    if not (output_dir / PAGE).exists():
         say("Its report is missing and made now.")
         draw_report(run, data)
     return run
 
 
-def _train_all(make, data, out, config, recipe, teacher, settings):
+def _train_all(make, data, output_dir, run_config, config, teacher, settings):
     """The model and its baselines, name -> model, and what each cost."""
-    model, baselines, say = config["model"], config["baselines"], settings["say"]
+    model, baselines, say = run_config["model"], run_config["baselines"], settings["say"]
     models, costs = {}, {}
     with precision():
 
         def train_one(make, name, folder, teacher=None):
-            models[name], costs[name] = _train_one(make, name, data, recipe, folder, teacher, **settings)
+            models[name], costs[name] = _train_one(make, name, data, config, folder, teacher, **settings)
             return models[name]
 
-        train_one(make, model, out, teacher)
+        train_one(make, model, output_dir, teacher)
         for task, temperature in calibrate(models[model], data.splits["validation"]).items():
             say(f"  temperature of {task}'s probabilities: {temperature:.3g}, fitted on the validation split")
-        save_whole(models[model], out / "model.keras")
+        save_whole(models[model], output_dir / "model.keras")
         kinds = list(dict.fromkeys(feature.kind for feature in data.schema.features))
         if baselines and teacher is not None:
-            train_one(make, "without teacher", out / "baselines" / "without_teacher")
+            train_one(make, "without teacher", output_dir / "baselines" / "without_teacher")
             kinds = [kind for kind in kinds if any(f.name in models[model].input for f in data.schema.of_kind(kind))]
         if baselines and len(kinds) > 1 and not (_matches(data.schema) or _writes(data.schema)):
             members = {
                 kind: train_one(
                     lambda kind=kind: _baseline(models[model], data.schema, kind),
                     f"{kind} only",
-                    out / "baselines" / f"{kind}_only",
+                    output_dir / "baselines" / f"{kind}_only",
                 )
                 for kind in kinds
             }
@@ -255,12 +255,12 @@ def _writes(schema):
     return any(task.kind == "caption" for task in schema.tasks)
 
 
-def _train_one(make, name, data, recipe, folder, teacher, say, tensorboard, resume):
+def _train_one(make, name, data, config, folder, teacher, say, tensorboard, resume):
     done = folder / "training.json"
     if resume and done.exists():
         say(f"{name} is trained already")
         return load_model(folder / "model.keras"), json.loads(done.read_text())
-    keras.utils.set_random_seed(recipe.seed)
+    keras.utils.set_random_seed(config.seed)
     model = make()
     say(f"Training {name} ({model.count_params():,} parameters)")
     for layer in model.layers:
@@ -270,7 +270,7 @@ def _train_one(make, name, data, recipe, folder, teacher, say, tensorboard, resu
     if teacher is not None:
         trained, splits = teacher.teach(model, splits)
     settings = {"say": say, "tensorboard": tensorboard, "resume": resume}
-    cost = fit(trained, *splits, recipe, folder, **settings, saved=model)
+    cost = fit(trained, *splits, config, folder, **settings, checkpoint_model=model)
     # Evaluated, exported and kept in float32, whatever precision it was trained in.
     model = as_float32(kf.transfer.merge_lora(model))
     save_whole(model, folder / "model.keras")

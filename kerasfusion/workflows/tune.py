@@ -46,37 +46,39 @@ class TuningResult:
     trials: pd.DataFrame
 
 
-def tune(data, out="runs/tuned", minutes=30, recipe=None, choices=None, say=None, overwrite=False, resume=False):
+def tune(
+    data, output_dir="runs/tuned", minutes=30, config=None, choices=None, say=None, overwrite=False, resume=False
+):
     """Search for a model with KerasTuner, then train the best one with its baselines.
 
-    The search is random: every trial draws its settings anew and is trained by the recipe, for at most a twelfth of
-    the budget, so that trials are compared at about equal time. With a budget of some dozen trials and mostly named
-    choices, a model of the search space has too little to learn from. Dropout (0 to 0.5) and learning rate (3e-4 to
-    1e-2) are always searched.
+    The search is random: every trial draws its settings anew and is trained with this config, for at most a twelfth
+    of the budget, so that trials are compared at about equal time. With a budget of some dozen trials and mostly
+    named choices, a model of the search space has too little to learn from. Dropout (0 to 0.5) and learning rate
+    (3e-4 to 1e-2) are always searched.
 
     What is minimized is the validation loss. The test split is read once, by the winner's run at the end, which
-    trains the winner again by the same recipe with the same number of epochs. The search leaves it the time that this
+    trains the winner again with the same settings and number of epochs. The search leaves it the time that this
     took, and as much for its baselines.
 
     A trial that cannot be made or diverges is counted and named, and the search goes on.
 
     Args:
         data: What `kf.data.load` returned.
-        out: The folder: the search lies in `out/search`, the winner's run in `out/run`.
+        output_dir: The folder: the search lies in `output_dir/search`, the winner's run in `output_dir/run`.
         minutes: Time for all of it. Also after an interruption: the time spent before counts.
-        recipe: A `TrainingConfig`; its learning rate is searched. None uses its defaults.
+        config: A `TrainingConfig`; its learning rate is searched. None uses its defaults.
         choices: What to try, dict of lists in the place of some of `kf.workflows.TUNE_CHOICES`: `text_encoder`,
             `image_encoder`, `fusion` and `units`.
         say: Called with lines for people; None says nothing.
-        overwrite: Replace a search in `out`.
-        resume: Go on with the search in `out`; the trial that was interrupted ends as if nothing had happened.
+        overwrite: Replace a search in `output_dir`.
+        resume: Go on with the search in `output_dir`; the trial that was interrupted ends as if nothing had happened.
 
     Returns:
         Search
 
     Raises:
-        FileExistsError: `out` holds a search and neither `overwrite` nor `resume` is given, or something else.
-        FolderInUseError: Another process searches or trains in `out`.
+        FileExistsError: `output_dir` holds a search and neither `overwrite` nor `resume` is given, or something else.
+        FolderInUseError: Another process searches or trains in `output_dir`.
         ImportError: The extra `[tune]` is not installed.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was written.
         ValueError: A match, an unknown choice, no trial that worked, or `resume` of another search.
@@ -94,30 +96,30 @@ def tune(data, out="runs/tuned", minutes=30, recipe=None, choices=None, say=None
     for width in (choices or {}).get("units", ()):
         check_bounds(units=width)
     say = say or (lambda line: None)
-    recipe, out = recipe or TrainingConfig(), Path(out)
-    # Each trial's share of the time; a recipe's own budget may be tighter.
-    shares = [60 * minutes / TRIALS, *([recipe.seconds] if recipe.seconds else [])]
-    recipe = dataclasses.replace(recipe, seconds=min(shares))
+    config, output_dir = config or TrainingConfig(), Path(output_dir)
+    # Each trial's share of the time; a config's own budget may be tighter.
+    shares = [60 * minutes / TRIALS, *([config.max_seconds] if config.max_seconds else [])]
+    config = dataclasses.replace(config, max_seconds=min(shares))
     family, space = family_of(data), _space(data, choices)
     tuner_class = _tuner_class()
     settings = {
         "minutes": minutes,
         "choices": space,
-        "recipe": dataclasses.asdict(recipe),
+        "training": dataclasses.asdict(config),
         "data": {name: split.fingerprint() for name, split in data.splits.items()},
     }
-    with open_folder(out, SEARCH, overwrite, resume):
-        search = _begin(out, settings)
-        tuner = tuner_class(search, data, family, space, recipe, 60 * minutes, say)
+    with open_folder(output_dir, SEARCH, overwrite, resume):
+        search = _begin(output_dir, settings)
+        tuner = tuner_class(search, data, family, space, config, 60 * minutes, say)
         trials = tuner.run()
         best = tuner.best()
         name, changes = _model(family, data, best["settings"])
         # The very training of the trial: as many epochs, not as many as would fit today.
-        recipe = dataclasses.replace(
-            recipe, learning_rate=best["settings"]["learning_rate"], epochs=best["epochs_planned"], seconds=None
+        config = dataclasses.replace(
+            config, learning_rate=best["settings"]["learning_rate"], epochs=best["epochs_planned"], max_seconds=None
         )
         say(f"Training the best of {len(trials)} trials, {name}, with its baselines")
-        run = train(data, name, out / "run", recipe, say=say, resume=True, **changes)
+        run = train(data, name, output_dir / "run", config, say=say, resume=True, **changes)
         return TuningResult(run, trials)
 
 
@@ -143,16 +145,16 @@ def _model(family, data, settings):
     return name, {**changes, **kept}
 
 
-def _begin(out, settings):
+def _begin(output_dir, settings):
     """The search's folder, with its settings in `search.json`; those of a search that is resumed are the same."""
-    search, settings = out / "search", json.loads(json.dumps(settings))
+    search, settings = output_dir / "search", json.loads(json.dumps(settings))
     if (search / "search.json").exists():
         before = json.loads((search / "search.json").read_text(encoding="utf-8"))
         differ = [key for key in settings if settings[key] != before.get(key)]
         if differ:
             raise ValueError(
-                f"{out} cannot be resumed, because this differs from then: {', '.join(differ)}. Pass the same, or "
-                "--overwrite to start anew."
+                f"{output_dir} cannot be resumed, because this differs from then: {', '.join(differ)}. Pass the same, "
+                "or --overwrite to start anew."
             )
     search.mkdir(exist_ok=True)
     write_json(search / "search.json", settings)
@@ -169,7 +171,7 @@ def _tuner_class():
     class FitTuner(keras_tuner.Tuner):
         """Trials by `kerasfusion.training.fit`; KerasTuner draws the settings and keeps account of the trials."""
 
-        def __init__(self, folder, data, family, space, recipe, seconds, say):
+        def __init__(self, folder, data, family, space, config, seconds, say):
             settings = keras_tuner.HyperParameters()
             for name, values in space.items():
                 settings.Choice(name, values)
@@ -178,7 +180,7 @@ def _tuner_class():
             oracle = keras_tuner.oracles.RandomSearchOracle(
                 objective=keras_tuner.Objective("val_loss", "min"),
                 max_trials=None,
-                seed=recipe.seed + 1,  # KerasTuner takes 0 for none
+                seed=config.seed + 1,  # KerasTuner takes 0 for none
                 hyperparameters=settings,
                 tune_new_entries=False,
                 allow_new_entries=False,
@@ -186,7 +188,7 @@ def _tuner_class():
             )
             oracle.verbose = 0
             super().__init__(oracle=oracle, directory=str(folder), project_name="trials")
-            self.folder, self.data, self.family, self.recipe = folder, data, family, recipe
+            self.folder, self.data, self.family, self.config = folder, data, family, config
             self.seconds, self.say = seconds, say
             self.begun, self.last = time.monotonic(), 0.0
             noted = _read(folder / "spent.json")
@@ -231,14 +233,14 @@ def _tuner_class():
             shown = ", ".join(f"{k} {v:.2g}" if isinstance(v, float) else f"{k} {v}" for k, v in settings.items())
             self.say(f"[{self.spent() / 60:.1f} of {self.seconds / 60:g} min] trial {trial.trial_id}: {shown}")
             started = time.monotonic()
-            recipe = dataclasses.replace(self.recipe, learning_rate=settings["learning_rate"])
+            config = dataclasses.replace(self.config, learning_rate=settings["learning_rate"])
             name, changes = _model(self.family, self.data, settings)
-            keras.utils.set_random_seed(recipe.seed)
+            keras.utils.set_random_seed(config.seed)
             try:
                 with precision():
                     model = kf.create_model(name, self.data.schema, **changes)
                     train_rows, validation = (self.data.splits[split] for split in ("train", "validation"))
-                    cost = fit(model, train_rows, validation, recipe, folder, say=self.say, resume=True)
+                    cost = fit(model, train_rows, validation, config, folder, say=self.say, resume=True)
             except Exception as error:
                 self.say(f"  failed: {error}")
                 write_json(folder / "result.json", {"settings": settings, "error": str(error)})

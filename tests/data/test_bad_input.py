@@ -191,7 +191,7 @@ def test_a_image_named_by_itself_may_lie_anywhere(two_folders, monkeypatch):
             return kf.data.load_rows(rows, self.schema, with_labels=False)[0].images["image"].tolist()
 
     monkeypatch.chdir(inside)
-    assert kf.workflows.predict_one(Run(), image="../elsewhere/x.png") == [0]
+    assert kf.workflows.predict(Run(), {"image": "../elsewhere/x.png"}) == [0]
 
 
 def test_a_table_handed_on_keeps_its_name(tmp_path):

@@ -186,8 +186,8 @@ def test_fit_augments_the_training_batches_alone(frame, tmp_path, monkeypatch):
 
     monkeypatch.setattr(BatchedDataset, "__init__", watched)
     model = kf.create_model("text_only", data.schema, units=4)
-    recipe = kf.training.TrainingConfig(epochs=1, augment="strong")
-    kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, tmp_path)
+    config = kf.training.TrainingConfig(epochs=1, augmentation="strong")
+    kf.training.fit(model, data.splits["train"], data.splits["validation"], config, tmp_path)
     assert seen == {True: Augmentation("strong", flip=False), False: None}
-    with pytest.raises(ValueError, match="augment must be None or one of light, strong"):
-        kf.training.TrainingConfig(augment="wild")
+    with pytest.raises(ValueError, match="augmentation must be None or one of light, strong"):
+        kf.training.TrainingConfig(augmentation="wild")

@@ -95,11 +95,11 @@ def test_weights_as_text_are_read():
 def test_the_command_line_takes_weights_and_evaluates_without_them(frame, tmp_path):
     frame.drop(columns="tags").to_csv(tmp_path / "pets.csv", index=False)
     arguments = ["--text", "description", "--image", "photo", "--label", "color", "--epochs", "1"]
-    arguments += ["--model", "text_only", "--weight", "trust", "--augment", "light"]
-    arguments += ["--no-baselines", "--out", str(tmp_path / "run")]
+    arguments += ["--model", "text_only", "--weight", "trust", "--augmentation", "light"]
+    arguments += ["--no-baselines", "--output-dir", str(tmp_path / "run")]
     trained = CliRunner().invoke(cli.app, ["train", str(tmp_path / "pets.csv"), *arguments], env={"COLUMNS": "200"})
     assert trained.exit_code == 0, trained.output
-    assert "--weight" in trained.output and "--augment" in trained.output
+    assert "--weight" in trained.output and "--augmentation" in trained.output
     frame.drop(columns=["trust", "tags"]).to_csv(tmp_path / "other.csv", index=False)
     reports, skipped = kf.evaluate(tmp_path / "run", tmp_path / "other.csv")
     assert reports["label"].scores["text_only"].n == 60 and not skipped

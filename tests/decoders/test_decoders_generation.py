@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from toy_decoders import IDS, LENGTH, ROWS, WORDS, built, context_of, numbers
 
-from kerasfusion.decoders import DECODERS, beam_search, sample, score
+from kerasfusion.decoders import DECODERS, beam_search, sample, score_tokens
 
 START, END = 2, 3
 MOST = LENGTH - 1
@@ -180,7 +180,7 @@ def test_score(kind):
     decoder, head = built(kind)
     ids = IDS.copy()
     ids[2, 3] = END
-    found = numbers(score(decoder, head, context_of(), ids))
+    found = numbers(score_tokens(decoder, head, context_of(), ids))
     scores = log_softmax(numbers(head(decoder(context_of(), ids))))
     expected = np.zeros((ROWS, LENGTH))
     for row, place in np.argwhere(ids[:, 1:]):
@@ -201,7 +201,7 @@ def test_the_log_probability_of_a_text_is_its_score(search, prompt):
     try:
         told, total = search(decoder, head, context_of(), None if prompt is None else np.array(prompt, "int32"))
         ids = np.concatenate([np.full((ROWS, 1), START), told], axis=1)
-        gains = numbers(score(decoder, head, context_of(), ids))[:, :-1]
+        gains = numbers(score_tokens(decoder, head, context_of(), ids))[:, :-1]
     finally:
         head.dense.bias.assign(before)
     given = np.zeros(ROWS) if prompt is None else np.count_nonzero(prompt, axis=1)

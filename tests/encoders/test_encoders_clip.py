@@ -130,8 +130,8 @@ class TestClip:
         table.to_csv(tmp_path / "captions.csv", index=False)
         said = []
         data = kf.data.load(tmp_path / "captions.csv", image="photo", text="caption", match=True, image_size=16)
-        recipe = kf.training.TrainingConfig(epochs=2, batch_size=64, patience=None)
-        run = kf.train(data, "dual_clip", tmp_path / "run", recipe, preset=str(preset), say=said.append)
+        config = kf.training.TrainingConfig(epochs=2, batch_size=64, patience=None)
+        run = kf.train(data, "dual_clip", tmp_path / "run", config, preset=str(preset), say=said.append)
         assert any("encode_image: what its frozen layers make of" in line for line in said)
         starts = [rebuild_encoder(run.model.get_layer(f"encode_{f.name}"), f) for f in data.schema.features]
         for encoder, feature in zip(starts, data.schema.features, strict=True):

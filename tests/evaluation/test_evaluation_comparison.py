@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kerasfusion.evaluation import compare, score, write_comparison_page
+from kerasfusion.evaluation import compare_predictions, score_predictions, write_comparison_page
 from kerasfusion.evaluation.comparison import _between_seeds, estimate, holm
 from kerasfusion.evaluation.comparison_figure import spread
 from kerasfusion.schema import Task
@@ -77,7 +77,7 @@ def test_the_verdict_names_what_is_not_told_apart():
         "also good": answers(0.83, 3, seed=4),
         "same": answers(0.85, 3, seed=2),
     }
-    found = compare(CLASSES, labels, decided)
+    found = compare_predictions(CLASSES, labels, decided)
     assert found.best == "good" and list(found.scores)[-1] == "bad"
     assert found.together() == ["same", "also good"]
     assert found.scores["same"].p == 1 and found.scores["same"].behind == 0
@@ -90,16 +90,16 @@ def test_the_verdict_names_what_is_not_told_apart():
         r"\(3 seeds, 200 test rows\)\.",
         found.verdict,
     )
-    alone = compare(CLASSES, labels, {name: decided[name][:1] for name in ("good", "bad")})
+    alone = compare_predictions(CLASSES, labels, {name: decided[name][:1] for name in ("good", "bad")})
     assert "is told apart from all 1 others (1 seed, 200 test rows)" in alone.verdict
 
 
 def test_rows_of_one_image_count_as_one():
     labels = np.zeros(100, int)
     decided = {name: answers(right, 2, 100, seed) for seed, (name, right) in enumerate({"a": 0.7, "b": 0.5}.items())}
-    single = compare(CLASSES, labels, decided)
+    single = compare_predictions(CLASSES, labels, decided)
     twice = {name: [np.repeat(part, 2) for part in parts] for name, parts in decided.items()}
-    grouped = compare(CLASSES, np.repeat(labels, 2), twice, groups=np.repeat(np.arange(100), 2))
+    grouped = compare_predictions(CLASSES, np.repeat(labels, 2), twice, groups=np.repeat(np.arange(100), 2))
     assert grouped.rows == 200
     for name in "ab":
         one, other = (dataclasses.asdict(found.scores[name]) for found in (grouped, single))
@@ -112,17 +112,17 @@ def test_numbers_and_tags():
     number = Task("shade", "number", "shade")
     labels = random.normal(size=60).astype("float32")
     near, far = (labels + random.normal(size=60) * width for width in (0.1, 2))
-    found = compare(number, labels, {"far": [far], "near": [near]})
+    found = compare_predictions(number, labels, {"far": [far], "near": [near]})
     assert found.best == "near" and found.scores["far"].apart
-    assert found.scores["near"].mean == pytest.approx(score(number, labels, near).value)
+    assert found.scores["near"].mean == pytest.approx(score_predictions(number, labels, near).value)
     assert found.scores["far"].behind == pytest.approx(np.abs(labels - far).mean() - np.abs(labels - near).mean())
 
     tags = Task("tags", "tags", "tags", classes=("a", "b", "c"))
     labels, some, other = ((random.random((60, 3)) < 0.5).astype("float32") for _ in range(3))
-    found = compare(tags, labels, {"some": [some], "other": [other]})
+    found = compare_predictions(tags, labels, {"some": [some], "other": [other]})
     assert found.metric == "f1_micro"
     for name, decided in (("some", some), ("other", other)):
-        assert found.scores[name].mean == pytest.approx(score(tags, labels, decided).value)
+        assert found.scores[name].mean == pytest.approx(score_predictions(tags, labels, decided).value)
 
 
 def test_labels_are_spread_in_their_order():
@@ -134,7 +134,7 @@ def test_labels_are_spread_in_their_order():
 def test_the_page_stands_alone_and_escapes_names(tmp_path):
     labels = np.zeros(200, int)
     nasty = "<b>gated</b>"
-    found = compare(
+    found = compare_predictions(
         CLASSES, labels, {nasty: answers(0.9, 2), "text only": answers(0.5, 2), "majority": answers(0.1, 2)}
     )
     cost = {"parameters": 10, "train_seconds": 1.5, "epochs": 2.0, "latency_ms": 0.5, "export_mb": 0.1}
@@ -144,7 +144,7 @@ def test_the_page_stands_alone_and_escapes_names(tmp_path):
         "models": [nasty],
         "reference": nasty,
         "changes": {"units": 8},
-        "recipe": {"epochs": 2},
+        "training": {"epochs": 2},
         "rows": {"train": 800, "test": 200},
         "notes": ["LEAK: a note"],
     }

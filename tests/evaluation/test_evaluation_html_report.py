@@ -11,7 +11,7 @@ import pytest
 from tables import color_table
 
 import kerasfusion as kf
-from kerasfusion.evaluation import report, save_report, write_run_report
+from kerasfusion.evaluation import evaluate_models, save_report, write_run_report
 from kerasfusion.evaluation.html_report.html import Html, element, table
 from kerasfusion.evaluation.html_report.serving import request_row
 from kerasfusion.evaluation.scores import Score, standing
@@ -78,7 +78,7 @@ def models(data):
 
 @pytest.fixture(scope="module")
 def found(data, models):
-    return report(models, data.splits["test"], data.splits["train"])
+    return evaluate_models(models, data.splits["test"], data.splits["train"])
 
 
 def fake_run(folder, data, found, type_column=None):
@@ -89,7 +89,7 @@ def fake_run(folder, data, found, type_column=None):
     config = {
         "model": "fused",
         "changes": {"units": 4},
-        "recipe": dataclasses.asdict(kf.training.TrainingConfig(epochs=7, seed=5)),
+        "training": dataclasses.asdict(kf.training.TrainingConfig(epochs=7, seed=5)),
         "source": data.source,
         "type_column": type_column,
         "machine": "abacus",

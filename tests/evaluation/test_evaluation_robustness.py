@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 from tables import color_table
 
 import kerasfusion as kf
-from kerasfusion.evaluation import robustness, write_robustness_page
+from kerasfusion.evaluation import robustness_curves, write_robustness_page
 from kerasfusion.evaluation.corruptions import CORRUPTIONS, add_noise, blur, drop, mask_words
 from kerasfusion.evaluation.figures import robustness as draw
 from kerasfusion.evaluation.robustness import _summary
@@ -119,7 +119,7 @@ def examples(tmp_path_factory):
 def found(examples):
     models = {"fused": kf.create_model("classifier_concat", examples.schema, image_encoder="small_cnn", units=4)}
     models["text only"] = kf.create_model("text_only", examples.schema.only("text"), units=4)
-    return robustness(models, examples, degrees=(0, 0.5, 1)), models
+    return robustness_curves(models, examples, severities=(0, 0.5, 1)), models
 
 
 def test_every_model_is_scored_at_every_degree(found, examples):
@@ -139,7 +139,7 @@ def test_everything_dropped_is_what_the_pipeline_calls_missing(found, examples):
     found, models = found
     gone = {"images": {"image": np.full(len(examples), -1, "int32")}}
     without = type(examples)(**{**vars(examples), **gone})
-    expected = kf.evaluation.evaluate(models, without)
+    expected = kf.evaluation.evaluate_models(models, without)
     at_end = found.curves[(found.curves["corruption"] == "image dropped") & (found.curves["degree"] == 1)]
     for line in at_end.itertuples():
         assert line.value == pytest.approx(expected[line.task].scores[line.model].value, rel=1e-5)
@@ -147,7 +147,7 @@ def test_everything_dropped_is_what_the_pipeline_calls_missing(found, examples):
 
 def test_the_same_seed_gives_the_same_curves(found, examples):
     found, models = found
-    again = robustness(models, examples, degrees=(0, 0.5, 1), corruptions=CORRUPTIONS[4:5])
+    again = robustness_curves(models, examples, severities=(0, 0.5, 1), corruptions=CORRUPTIONS[4:5])
     same = found.curves[found.curves["corruption"] == "pixels noised"].reset_index(drop=True)
     pd.testing.assert_frame_equal(again.curves, same)
 
@@ -162,7 +162,7 @@ def test_a_page_and_a_image(found, examples, tmp_path):
     assert (tmp_path / "curves.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("degrees", [(0.0,), (0.1, 1.0), (0.0, 0.5), (0.0, 0.5, 0.5, 1.0)])
-def test_degrees_rise_from_0_to_1(examples, degrees):
+@pytest.mark.parametrize("severities", [(0.0,), (0.1, 1.0), (0.0, 0.5), (0.0, 0.5, 0.5, 1.0)])
+def test_severities_rise_from_0_to_1(examples, severities):
     with pytest.raises(ValueError, match="rise from 0 to 1"):
-        robustness({}, examples, degrees=degrees)
+        robustness_curves({}, examples, severities=severities)

@@ -5,7 +5,7 @@ import pytest
 from kerasfusion.evaluation import results, trivial_baselines
 from kerasfusion.evaluation.predict import decode_predictions, predict_classes
 from kerasfusion.evaluation.report import TaskReport
-from kerasfusion.evaluation.scores import Score, further_scores, score, score_by
+from kerasfusion.evaluation.scores import Score, further_scores, score_by, score_predictions
 from kerasfusion.schema import Task
 
 CLASSES = Task("label", "classes", "c", classes=("a", "b", "c"))
@@ -16,7 +16,7 @@ BINARY = Task("label", "binary", "b", classes=("no", "yes"))
 
 def test_accuracy_and_its_interval():
     labels, decided = np.array([0, 1, 2, 0] * 100), np.array([0, 1, 0, 1] * 100)
-    found = score(CLASSES, labels, decided)
+    found = score_predictions(CLASSES, labels, decided)
     assert found.value == 0.5 and found.n == 400
     # A share of one half of 400 has a standard error of 0.025.
     assert found.low == pytest.approx(0.5 - 1.96 * 0.025, abs=0.01)
@@ -26,16 +26,16 @@ def test_accuracy_and_its_interval():
 def test_rows_of_one_image_are_no_independent_evidence():
     labels = np.zeros(400, int)
     decided = np.repeat([0, 1] * 20, 10)
-    alone = score(CLASSES, labels, decided)
-    together = score(CLASSES, labels, decided, groups=np.repeat(np.arange(40), 10))
+    alone = score_predictions(CLASSES, labels, decided)
+    together = score_predictions(CLASSES, labels, decided, groups=np.repeat(np.arange(40), 10))
     assert together.value == alone.value == 0.5
     assert together.high - together.low > 2.5 * (alone.high - alone.low)
 
 
 def test_micro_f1_and_mean_absolute_error():
     labels, decided = np.array([[1, 1], [0, 1.0]]), np.array([[1, 0], [1, 1.0]])
-    assert score(TAGS, labels, decided).value == pytest.approx(2 * 2 / (3 + 3))
-    assert score(NUMBER, np.array([1.0, 5.0]), np.array([2.0, 2.0])).value == 2.0
+    assert score_predictions(TAGS, labels, decided).value == pytest.approx(2 * 2 / (3 + 3))
+    assert score_predictions(NUMBER, np.array([1.0, 5.0]), np.array([2.0, 2.0])).value == 2.0
 
 
 def test_scores_by_kind_cover_all_rows():

@@ -28,7 +28,7 @@ def model(data):
 
 @pytest.fixture(scope="module")
 def found(data, model):
-    return kf.evaluation.evaluate({"model": model}, data.splits["train"])
+    return kf.evaluation.evaluate_models({"model": model}, data.splits["train"])
 
 
 def test_wrong_and_right_rows(data, model, found):
@@ -67,7 +67,7 @@ def test_what_cannot_be_shown_says_why(data, model, found):
     with pytest.raises(NoFeatureMapError, match="'shade' is a number"):
         explain_examples(model, found["shade"], train)
     without = train.take(np.flatnonzero(train.images["image"] < 0))
-    blind = kf.evaluation.evaluate({"model": model}, without)["color"]
+    blind = kf.evaluation.evaluate_models({"model": model}, without)["color"]
     with pytest.raises(NoFeatureMapError, match="no row that was scored has an image"):
         explain_examples(model, blind, without)
 

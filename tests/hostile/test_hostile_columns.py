@@ -158,9 +158,9 @@ def run(tmp_path_factory):
     pd.DataFrame(named).to_csv(folder / "table.csv", index=False)
     roles = {"image": IMAGES, "text": TEXTS, "label": list(LABELS), "numbers": ["class"]}
     data = kf.data.load(folder / "table.csv", image_size=8, **roles)
-    recipe = kf.training.TrainingConfig(epochs=1)
+    config = kf.training.TrainingConfig(epochs=1)
     settings = {"text_encoder": "bag_of_words", "fusion": "sum", "units": 4}
-    return kf.train(data, "classifier_concat", folder / "run", recipe, baselines=False, **settings), folder
+    return kf.train(data, "classifier_concat", folder / "run", config, baselines=False, **settings), folder
 
 
 def test_a_run_says_the_columns_own_names(run):
@@ -176,7 +176,7 @@ def test_a_run_says_the_columns_own_names(run):
 
 def test_predicted_tables_have_the_columns_own_names(run):
     run, folder = run
-    found = kf.workflows.predict_table(run, folder / "table.csv")
+    found = kf.workflows.predict(run, folder / "table.csv")
     assert found.columns.is_unique
     # The table has the labels and one of the names already.
     own = [f"predicted_{name}" for name in LABELS]

@@ -98,12 +98,12 @@ LINES = [
     *(
         ([*command, option, place], said)
         for command, option in [
-            (TRAIN, "--out"),
-            (["compare", "{f}/pets.csv"], "--out"),
-            (["tune", "{f}/pets.csv"], "--out"),
-            (["demo", "--quick"], "--out"),
+            (TRAIN, "--output-dir"),
+            (["compare", "{f}/pets.csv"], "--output-dir"),
+            (["tune", "{f}/pets.csv"], "--output-dir"),
+            (["demo", "--quick"], "--output-dir"),
             (["demo", "--quick"], "--export-to"),
-            (["robustness", "{f}/run"], "--out"),
+            (["robustness", "{f}/run"], "--output-dir"),
             (TRAIN, "--cache-dir"),
         ]
         for place, said in [
@@ -126,7 +126,7 @@ LINES = [
             (["compare", "{f}/pets.csv"], "--results"),
             (["demo"], "--results"),
             (["evaluate", "{f}/run", "{f}/pets.csv"], "--report"),
-            (["predict", "{f}/run", "{f}/pets.csv"], "--out"),
+            (["predict", "{f}/run", "{f}/pets.csv"], "--output"),
         ]
         for place, said in [
             ("{f}/folder", "is a folder; name a file"),
@@ -143,7 +143,7 @@ LINES = [
         ([*TRAIN, f"--{name}", value], f"'--{name}'")
         for name, values in {
             "epochs": ["0", "-1", "1.5", "1e9", "x", "", "9" * 5000],
-            "seconds": ["inf", "nan", "0", "-1", "1e300", "1e400"],
+            "max-seconds": ["inf", "nan", "0", "-1", "1e300", "1e400"],
             "batch-size": ["0", "-64", "100000000000"],
             "learning-rate": ["-1", "0", "nan", "inf", "11"],
             "patience": ["-3", "0"],
@@ -161,7 +161,7 @@ LINES = [
     *((["compare", "{f}/pets.csv", "--seeds", value], "'--seeds'") for value in ("0", "1001", "x")),
     *((["tune", "{f}/pets.csv", "--minutes", value], "'--minutes'") for value in ("0", "inf", "nan", "-5")),
     *((["tune", "{f}/pets.csv", "--units", value], "'--units'") for value in ("x", "0", "64,-1", "64,1e9")),
-    *((["robustness", "{f}/run", "--degrees", value], "'--degrees'") for value in ("1", "1000000000")),
+    *((["robustness", "{f}/run", "--num-severities", value], "'--num-severities'") for value in ("1", "1000000000")),
     *((["index", "{f}/run", "{f}/photos", "{f}/x", "--k", value], "'--k'") for value in ("0", "10000000")),
     *((["serve", "{f}", "--port", value], "'--port'") for value in ("-1", "65536", "http")),
     *((["serve", "{f}", "--threads", value], "'--threads'") for value in ("0", "100000")),
@@ -336,7 +336,7 @@ def test_predictions_leave_the_data_as_they_are(folder, call, tmp_path):
     written = tmp_path / "new" / "out.csv"
     written.parent.mkdir()
     written.symlink_to(tmp_path / "old.csv")
-    code, said, err = call("predict", folder / "run", path, "--out", written)
+    code, said, err = call("predict", folder / "run", path, "--output", written)
     assert code == 0 and (tmp_path / "old.csv").read_bytes() == out and b"rows written" in said
     assert written.is_symlink() and sorted(p.name for p in tmp_path.iterdir()) == ["logs", "new", "old.csv"]
 
@@ -489,8 +489,8 @@ def test_data_refuses_its_settings_before_it_reads_the_table(settings):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"learning_rate": -1}, {"patience": -3}, {"seconds": float("inf")}, {"epochs": None}]
+    "settings", [{"learning_rate": -1}, {"patience": -3}, {"max_seconds": float("inf")}, {"epochs": None}]
 )
-def test_a_recipe_refuses_its_settings(settings):
+def test_a_config_refuses_its_settings(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         kf.training.TrainingConfig(**settings)

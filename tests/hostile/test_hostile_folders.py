@@ -57,8 +57,8 @@ def data(table):
 
 
 def train(data, out, **settings):
-    recipe = kf.training.TrainingConfig(epochs=1, batch_size=32)
-    return kf.train(data, "text_only", out, recipe, units=4, text_encoder="bag_of_words", **settings)
+    config = kf.training.TrainingConfig(epochs=1, batch_size=32)
+    return kf.train(data, "text_only", out, config, units=4, text_encoder="bag_of_words", **settings)
 
 
 @pytest.fixture(scope="module")
@@ -126,12 +126,12 @@ def test_a_marker_that_is_not_ours_marks_nothing(tmp_path, marker):
 def test_commands_that_train_leave_foreign_folders_alone(table, data, tmp_path, monkeypatch):
     write(tmp_path, "config.json", "src/thesis.tex", "runs/old/thesis.tex", "search/search.json")
     before = contents(tmp_path)
-    roles = ["--text", "text", "--label", "label", "--out", tmp_path]
+    roles = ["--text", "text", "--label", "label", "--output-dir", tmp_path]
     for command in (("train",), ("train", "--overwrite"), ("train", "--resume"), ("compare", "--overwrite")):
         done = run(command[0], table, *roles, *command[1:])
         assert done.exit_code != 0 and "is not touched" in str(done.exception), (command, done.output)
     monkeypatch.setattr(kf.data, "load", lambda *_, **__: data)
-    assert "is not touched" in str(run("demo", "--out", tmp_path).exception)
+    assert "is not touched" in str(run("demo", "--output-dir", tmp_path).exception)
     assert contents(tmp_path) == before
 
 

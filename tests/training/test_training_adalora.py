@@ -172,7 +172,7 @@ def test_trained_interrupted_and_resumed(tmp_path, monkeypatch):
     splits = [data.splits[name] for name in ("train", "validation")]
     vit = {"name": "vit", "patch_size": 8, "num_layers": 1, "num_heads": 2}
     parent = kf.models.fusion_model(data.schema, image_encoder=vit, units=8)
-    recipe = kf.training.TrainingConfig(epochs=4, batch_size=4, patience=1)
+    config = kf.training.TrainingConfig(epochs=4, batch_size=4, patience=1)
     blocks = "encode_image/block*"
 
     def adapted():
@@ -181,7 +181,7 @@ def test_trained_interrupted_and_resumed(tmp_path, monkeypatch):
         return model, enable_lora(model, 3, blocks, budget=2)
 
     whole, found = adapted()
-    cost = kf.training.fit(whole, *splits, recipe, tmp_path / "whole")
+    cost = kf.training.fit(whole, *splits, config, tmp_path / "whole")
     # Not one of the first two epochs, in which rank is still taken away; nor did it stop there.
     assert cost["best_epoch"] >= 3
     merged, rank = merge_lora(whole), 0
@@ -204,8 +204,8 @@ def test_trained_interrupted_and_resumed(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(checkpoint.Checkpoint, "on_train_batch_end", pressing)
-        kf.training.fit(part, *splits, recipe, tmp_path / "part")
+        kf.training.fit(part, *splits, config, tmp_path / "part")
     resumed, _ = adapted()
-    kf.training.fit(resumed, *splits, recipe, tmp_path / "part", resume=True)
+    kf.training.fit(resumed, *splits, config, tmp_path / "part", resume=True)
     for ours, theirs in zip(resumed.weights, whole.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)

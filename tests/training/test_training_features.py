@@ -59,9 +59,9 @@ def test_fit_learns_to_fill_in(splits, tmp_path):
     schema = splits["train"].schema
     small = {"name": "small_cnn", "filters": (4,), "flatten": True}
     model = kf.models.autoencoder(schema, "average", small, units=8, latent_dim=2, filters=(8, 8))
-    recipe = kf.training.TrainingConfig(epochs=4, batch_size=4, learning_rate=2e-2, modality_dropout=2 / 3)
+    config = kf.training.TrainingConfig(epochs=4, batch_size=4, learning_rate=2e-2, modality_dropout=2 / 3)
     often = splits["train"].take(np.tile(np.arange(len(splits["train"])), 12))
-    found = kf.training.fit(model, often, splits["validation"], recipe, tmp_path)
+    found = kf.training.fit(model, often, splits["validation"], config, tmp_path)
     losses = [row["val_loss"] for row in found["history"]]
     assert min(losses) < 0.5 * losses[0]
     words = [4 + schema["text"].vocabulary.index(word) for word in ("dark", "light")]
@@ -76,14 +76,14 @@ def test_an_interrupted_training_ends_as_a_whole_one(splits, tmp_path, monkeypat
     """Of what is drawn by chance, too: the code, the noise on pixels and words, which modality is lost."""
     schema = splits["train"].schema
     often = splits["train"].take(np.tile(np.arange(len(splits["train"])), 2))
-    recipe = kf.training.TrainingConfig(epochs=3, batch_size=2, learning_rate=1e-2, modality_dropout=0.5)
+    config = kf.training.TrainingConfig(epochs=3, batch_size=2, learning_rate=1e-2, modality_dropout=0.5)
 
     def train(folder, resume=False):
         keras.utils.set_random_seed(0)
         small = {"name": "small_cnn", "filters": (4,), "flatten": True}
         drawn = {"noise_stddev": 0.2, "kl_weight": 0.01}
         model = kf.models.autoencoder(schema, "average", small, units=8, latent_dim=2, filters=(8, 8), **drawn)
-        kf.training.fit(model, often, splits["validation"], recipe, tmp_path / folder, resume=resume)
+        kf.training.fit(model, often, splits["validation"], config, tmp_path / folder, resume=resume)
         return model
 
     whole, before = train("whole"), checkpoint.Checkpoint.on_train_batch_end

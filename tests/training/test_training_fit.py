@@ -19,12 +19,12 @@ def data(tmp_path_factory):
     return kf.data.load(frame, image="photo", text="description", label="color")
 
 
-def fit(data, out, **recipe):
+def fit(data, out, **config):
     keras.utils.set_random_seed(0)
     plain = {"image_encoder": "small_cnn", "units": 16, "dropout": 0.0}  # graphs that are made quickly
     model = kf.create_model("classifier_sum", data.schema, **plain)
-    recipe = kf.training.TrainingConfig(**{"epochs": 3, "batch_size": 16, "learning_rate": 1e-2, **recipe})
-    return model, kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, out)
+    config = kf.training.TrainingConfig(**{"epochs": 3, "batch_size": 16, "learning_rate": 1e-2, **config})
+    return model, kf.training.fit(model, data.splits["train"], data.splits["validation"], config, out)
 
 
 def test_it_learns_and_leaves_its_best_weights(data, tmp_path):
@@ -54,7 +54,7 @@ def test_it_stops_when_validation_no_longer_improves(data, tmp_path):
 
 
 @pytest.mark.parametrize("asked, found", [(None, False), (True, True), (False, False)])
-def test_xla_compiles_the_step_where_the_recipe_says_so(data, monkeypatch, asked, found):
+def test_xla_compiles_the_step_where_the_config_says_so(data, monkeypatch, asked, found):
     monkeypatch.setattr("kerasfusion.training.compile.on_gpu", lambda: False)
     model = kf.models.fusion_model(data.schema, text_encoder="average", units=4)
     compile_model(model, kf.models.get_heads(model), data.schema, kf.training.TrainingConfig(jit_compile=asked), 10)
@@ -87,8 +87,8 @@ def test_balanced_weights_make_classes_equal(data):
     assert balanced(examples, None) is examples
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"warmup": 1.0}, {"class_weight": "even"}])
-def test_recipes_that_make_no_sense(wrong):
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"warmup_ratio": 1.0}, {"class_weight": "even"}])
+def test_configs_that_make_no_sense(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         kf.training.TrainingConfig(**wrong)
 

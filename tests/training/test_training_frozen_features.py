@@ -15,7 +15,7 @@ from kerasfusion.models import image_major
 from kerasfusion.models.graph import Rerun
 from kerasfusion.training.frozen_features import frozen_features
 
-RECIPE = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-2}
+CONFIG = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-2}
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -65,9 +65,9 @@ def make(data, model, **changes):
         return kf.create_model(model, data.schema, image_encoder=image, **settings)
 
 
-def fit(model, data, folder, say=None, **recipe):
-    recipe = kf.training.TrainingConfig(**RECIPE, **recipe)
-    return kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, folder, say)
+def fit(model, data, folder, say=None, **config):
+    config = kf.training.TrainingConfig(**CONFIG, **config)
+    return kf.training.fit(model, data.splits["train"], data.splits["validation"], config, folder, say)
 
 
 def test_features_train_the_same_weights_as_pixels(data, tmp_path):
@@ -105,8 +105,8 @@ def test_fused_models_do_as_well_on_features(data, together):
 
 
 @pytest.mark.parametrize("together", [True, False])
-@pytest.mark.parametrize("augment", [None, "light"])
-def test_images_that_change_have_no_features_to_keep(data, tmp_path, monkeypatch, together, augment):
+@pytest.mark.parametrize("augmentation", [None, "light"])
+def test_images_that_change_have_no_features_to_keep(data, tmp_path, monkeypatch, together, augmentation):
     twins, said = [], []
 
     def stop(model, *arguments, **settings):
@@ -116,9 +116,9 @@ def test_images_that_change_have_no_features_to_keep(data, tmp_path, monkeypatch
     monkeypatch.setattr(sys.modules["kerasfusion.training.fit"], "compile_model", stop)
     model = make(data["label"], "classifier_sum")
     with pytest.raises(KeyboardInterrupt):
-        fit(model, data["label"], tmp_path, said.append, augment=augment, image_major=together)
-    assert len(said) == (0 if augment else 1)
-    assert (twins[0] is model) == (bool(augment) and not together)
+        fit(model, data["label"], tmp_path, said.append, augmentation=augmentation, image_major=together)
+    assert len(said) == (0 if augmentation else 1)
+    assert (twins[0] is model) == (bool(augmentation) and not together)
 
 
 def test_a_network_sees_each_image_once(data, tmp_path, monkeypatch):

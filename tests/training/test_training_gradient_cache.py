@@ -49,9 +49,9 @@ def test_parts_give_the_gradients_of_the_whole(tiny_schema, rows_for, dropout, e
 def test_a_label_has_no_use_for_it(tmp_path):
     frame = pd.DataFrame({"description": list("abcdef") * 4, "color": ["red", "green", "blue"] * 8})
     data = kf.data.load(frame, text="description", label="color")
-    recipe = kf.training.TrainingConfig(rows_at_once=8)
+    config = kf.training.TrainingConfig(micro_batch_size=8)
     model = kf.create_model("text_only", data.schema, units=4)
-    with pytest.raises(ValueError, match="rows_at_once is for a match"):
-        kf.training.fit(model, data.splits["train"], data.splits["validation"], recipe, tmp_path)
-    with pytest.raises(ValueError, match="rows_at_once must be a whole number from 1"):
-        kf.training.TrainingConfig(rows_at_once=0)
+    with pytest.raises(ValueError, match="micro_batch_size is for a match"):
+        kf.training.fit(model, data.splits["train"], data.splits["validation"], config, tmp_path)
+    with pytest.raises(ValueError, match="micro_batch_size must be a whole number from 1"):
+        kf.training.TrainingConfig(micro_batch_size=0)

@@ -36,8 +36,8 @@ def test_plan(monkeypatch, tmp_path, seconds, epochs, share):
     clock = iter([100.0, 110.0, 112.5, 114.5])
     monkeypatch.setattr(processor_time.time, "process_time", lambda: next(clock))
 
-    def fit(model, train, validation, recipe, out, say):
-        assert (model, recipe.epochs, recipe.seed, out) == ("model", 3, 4, tmp_path)
+    def fit(model, train, validation, config, out, say):
+        assert (model, config.epochs, config.seed, out) == ("model", 3, 4, tmp_path)
         assert (len(train), len(validation)) == (3200, 640)
         for line in range(3):
             say(line)

@@ -27,14 +27,14 @@ def data(tmp_path_factory):
     return kf.data.load(frame, image="photo", text="description", label="color")
 
 
-def train(data, out, resume=False, image_encoder="small_cnn", **recipe):
+def train(data, out, resume=False, image_encoder="small_cnn", **config):
     keras.utils.set_random_seed(0)
     # The seeds of dropout must come back too.
     model = kf.create_model("classifier_sum", data.schema, units=16, dropout=0.3, image_encoder=image_encoder)
-    recipe = kf.training.TrainingConfig(
-        **{"epochs": 3, "batch_size": 4, "learning_rate": 1e-3, "patience": None, **recipe}
+    config = kf.training.TrainingConfig(
+        **{"epochs": 3, "batch_size": 4, "learning_rate": 1e-3, "patience": None, **config}
     )
-    cost = fit(model, data.splits["train"], data.splits["validation"], recipe, out, resume=resume)
+    cost = fit(model, data.splits["train"], data.splits["validation"], config, out, resume=resume)
     return model, cost
 
 

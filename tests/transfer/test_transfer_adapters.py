@@ -159,14 +159,14 @@ def test_a_run_that_starts_from_another(tmp_path):
         "image_encoder": "small_cnn",
         "units": 8,
     }
-    recipe = kf.training.TrainingConfig(epochs=1)
-    parent = kf.train(first, "classifier_concat", tmp_path / "parent", recipe, baselines=False, **changes)
+    config = kf.training.TrainingConfig(epochs=1)
+    parent = kf.train(first, "classifier_concat", tmp_path / "parent", config, baselines=False, **changes)
     said = []
     run = kf.train(
         second,
         "classifier_concat",
         tmp_path / "child",
-        recipe,
+        config,
         baselines=False,
         say=said.append,
         init_from=parent.path,
@@ -183,12 +183,12 @@ def test_a_run_that_starts_from_another(tmp_path):
     moved = "encode_text/block_0/expand/kernel"
     assert np.linalg.matrix_rank(ours[moved] - theirs[moved], tol=1e-4) == 2
     with pytest.raises(FileNotFoundError, match="nowhere holds no trained model"):
-        kf.train(second, "classifier_concat", tmp_path / "other", recipe, init_from=tmp_path / "nowhere")
+        kf.train(second, "classifier_concat", tmp_path / "other", config, init_from=tmp_path / "nowhere")
     assert not (tmp_path / "other").exists()
     with pytest.raises(ValueError, match="say which by init_from"):
-        kf.train(second, "classifier_concat", tmp_path / "other", recipe, enable_lora=2)
+        kf.train(second, "classifier_concat", tmp_path / "other", config, enable_lora=2)
     with pytest.raises(ValueError, match="say which by lora"):
-        kf.train(second, "classifier_concat", tmp_path / "other", recipe, init_from=parent.path, lora_budget=1)
+        kf.train(second, "classifier_concat", tmp_path / "other", config, init_from=parent.path, lora_budget=1)
 
 
 def test_frozen_normalization_keeps_its_statistics():

@@ -105,8 +105,8 @@ def test_an_image_only_student_learns_without_labels_from_a_teacher_that_reads(d
         FEATURES: 0.5,
     }
     before = outputs(student, test)["label"].argmax(axis=1) == test.labels["label"]
-    recipe = kf.training.TrainingConfig(epochs=4, batch_size=2, learning_rate=0.03, patience=None)
-    cost = kf.training.fit(twin, *splits, recipe, tmp_path / "student")
+    config = kf.training.TrainingConfig(epochs=4, batch_size=2, learning_rate=0.03, patience=None)
+    cost = kf.training.fit(twin, *splits, config, tmp_path / "student")
     after = outputs(student, test)["label"].argmax(axis=1) == test.labels["label"]
     assert before.mean() < 0.8 and after.mean() == 1.0
     first, last = cost["history"][0], cost["history"][-1]

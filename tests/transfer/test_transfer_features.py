@@ -98,8 +98,8 @@ def test_a_head_on_frozen_features(data, parent, tmp_path):
     fresh = replace_head(parent, "encode_image", data.schema)
     assert sorted(fresh.input) == ["image", "image_present"]
     assert fresh.get_layer("encode_image") is not parent.get_layer("encode_image")
-    recipe = kf.training.TrainingConfig(epochs=4, batch_size=2, learning_rate=0.3, patience=None)
-    probe = linear_probe(parent, "encode_image", train, validation, recipe, tmp_path)
+    config = kf.training.TrainingConfig(epochs=4, batch_size=2, learning_rate=0.3, patience=None)
+    probe = linear_probe(parent, "encode_image", train, validation, config, tmp_path)
     for mine, theirs in zip(parent.get_weights(), before, strict=True):
         np.testing.assert_array_equal(mine, theirs)
     for mine, theirs in zip(
@@ -112,5 +112,7 @@ def test_a_head_on_frozen_features(data, parent, tmp_path):
     again = keras.saving.load_model(tmp_path / "model.keras")
     x = {name: batch(data)[name] for name in probe.input}
     np.testing.assert_array_equal(again(x)["label"], probe(x)["label"])
-    with pytest.raises(ValueError, match="leave augment out"):
-        linear_probe(parent, "encode_image", train, validation, kf.training.TrainingConfig(augment="light"), tmp_path)
+    with pytest.raises(ValueError, match="leave augmentation out"):
+        linear_probe(
+            parent, "encode_image", train, validation, kf.training.TrainingConfig(augmentation="light"), tmp_path
+        )

@@ -110,8 +110,8 @@ def test_the_decoder_learns_alone(data, tmp_path):
     data, sentences = extend_vocabulary(data, ["a dog runs"] * 24)
     model = captioner(data.schema, **SMALL)
     before = {weight.path: np.array(weight) for weight in model.weights}
-    recipe = kf.training.TrainingConfig(epochs=3, batch_size=4, learning_rate=0.05, patience=None)
-    cost = pretrain_decoder(model, sentences, sentences.take(np.arange(8)), recipe, tmp_path / "language")
+    config = kf.training.TrainingConfig(epochs=3, batch_size=4, learning_rate=0.05, patience=None)
+    cost = pretrain_decoder(model, sentences, sentences.take(np.arange(8)), config, tmp_path / "language")
     assert cost["history"][-1]["val_loss"] < 0.2
     changed = {w.path for w in model.weights if not np.array_equal(w, before[w.path])}
     assert {path.split("/")[0] for path in changed} == {"decoder", "head_caption"}

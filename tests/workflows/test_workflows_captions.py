@@ -15,7 +15,7 @@ from kerasfusion.evaluation.captions import generate_captions
 from kerasfusion.serving import CApiSession
 
 SMALL = {"image_encoder": {"name": "small_cnn", "filters": (8,)}, "units": 16, "dropout": 0.0}
-RECIPE = kf.training.TrainingConfig(epochs=12, patience=None, batch_size=16, learning_rate=2e-2)
+CONFIG = kf.training.TrainingConfig(epochs=12, patience=None, batch_size=16, learning_rate=2e-2)
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +33,14 @@ def data(folder):
 
 @pytest.fixture(scope="module")
 def run(folder, data):
-    return kf.train(data, None, folder / "run", RECIPE, **SMALL)
+    return kf.train(data, None, folder / "run", CONFIG, **SMALL)
 
 
 @pytest.mark.slow
 def test_a_run_writes_what_it_learned(folder, run):
     assert run.config["model"] == run.metrics["model"] == "caption_attend"
     history = pd.read_csv(run.path / "history.csv")
-    assert history["epoch"].tolist() == list(range(1, RECIPE.epochs + 1))
+    assert history["epoch"].tolist() == list(range(1, CONFIG.epochs + 1))
     assert history["loss"].iloc[-1] < history["loss"].iloc[0] / 2 and history["val_accuracy"].iloc[-1] > 0.6
     assert {p.name for p in run.path.iterdir()} >= {"schema.json", "config.json", "model.keras", "history.csv"}
     figures = {"learning_curves.png", "comparison.png", "examples.png", "looked_at.png"}
@@ -68,7 +68,7 @@ def test_another_table_is_scored_and_captioned_alike(run, tmp_path):
     found = run.predict([{"photo": "photos/0.png"}, {"photo": "gone.png"}], tmp_path)
     assert found["caption"][0] == next(iter(reports["caption"].captions.values()))[0]
     assert found["image_ok"].tolist() == [True, False]
-    arguments = ["predict", run.path, tmp_path / "other.csv", "--out", tmp_path / "said.csv"]
+    arguments = ["predict", run.path, tmp_path / "other.csv", "--output", tmp_path / "said.csv"]
     said = CliRunner().invoke(cli.app, [str(a) for a in arguments], env={"COLUMNS": "200"})
     assert said.exit_code == 0, said.output
     assert pd.read_csv(tmp_path / "said.csv")["predicted_caption"][0] == found["caption"][0]

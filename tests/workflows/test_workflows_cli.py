@@ -27,7 +27,7 @@ def pets(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pets")
     color_table(folder, rows=90).drop(columns="tags").to_csv(folder / "pets.csv", index=False)
     arguments = ["--image", "photo", "--text", "description", "--label", "fits", "--model", "classifier_multiply"]
-    trained = run("train", folder / "pets.csv", *arguments, "--epochs", 2, "--out", folder / "run")
+    trained = run("train", folder / "pets.csv", *arguments, "--epochs", 2, "--output-dir", folder / "run")
     assert trained.exit_code == 0, trained.output
     return folder, trained.output
 
@@ -83,7 +83,7 @@ def test_probabilities_are_calibrated_on_the_validation_split(pets):
 @pytest.mark.slow
 def test_robustness_of_the_test_split_and_of_a_table(pets):
     folder, _ = pets
-    done = run("robustness", folder / "run", "--degrees", 2)
+    done = run("robustness", folder / "run", "--num-severities", 2)
     assert done.exit_code == 0 and "words masked" in done.output and "late average" in done.output
     out = folder / "run" / "robustness"
     assert {p.name for p in out.iterdir()} == {"curves.csv", "summary.csv", "robustness.png", "report.html"}
@@ -95,7 +95,7 @@ def test_robustness_of_the_test_split_and_of_a_table(pets):
     pd.read_csv(folder / "pets.csv").head(8).to_csv(folder / "few.csv", index=False)
     # A run without baselines.
     alone = dataclasses.replace(kf.load(folder / "run"), path=folder / "few")
-    found = kf.robustness(alone, folder / "few.csv", out=folder / "few", degrees=2)
+    found = kf.robustness(alone, folder / "few.csv", output_dir=folder / "few", num_severities=2)
     assert (found.curves["n"] == 8).all() and found.summary["effective"].isna().all()
     assert "few.csv" in (folder / "few" / "report.html").read_text()
 
@@ -139,7 +139,7 @@ def test_predict_one_row_and_a_table(pets):
     one = run("predict", folder / "run", "--image", folder / "photos/0.png", "--text", "this is a red thing")
     assert one.exit_code == 0 and "label_probability" in one.output
     out = folder / "predicted.csv"
-    assert run("predict", folder / "run", folder / "pets.csv", "--out", out).exit_code == 0
+    assert run("predict", folder / "run", folder / "pets.csv", "--output", out).exit_code == 0
     predicted = pd.read_csv(out)
     assert len(predicted) == 90 and set(predicted["label"]) <= {"yes", "no"} and predicted["image_ok"].all()
 
@@ -162,7 +162,7 @@ def test_images_outside_of_the_table_s_folder(pets):
     (folder / "below").mkdir()
     frame = pd.read_csv(folder / "pets.csv").head(30)
     frame.assign(photo="../" + frame["photo"]).to_csv(folder / "below/test.csv", index=False)
-    for command in (("evaluate",), ("predict", "--out", folder / "below/out.csv")):
+    for command in (("evaluate",), ("predict", "--output", folder / "below/out.csv")):
         line = (command[0], folder / "run", folder / "below/test.csv", *command[1:])
         refused = run(*line)
         assert isinstance(refused.exception, kf.data.DataError) and "--allow-outside" in str(refused.exception)
@@ -177,10 +177,13 @@ def test_images_outside_of_the_table_s_folder(pets):
         (["train", "{f}/none.csv"], "none.csv"),
         (["train", "{f}/pets.csv", "--label", "fitz"], "fits"),
         (
-            ["train", "{f}/pets.csv", "--label", "fits", "--model", "clasifier_gated", "--out", "{f}/x"],
+            ["train", "{f}/pets.csv", "--label", "fits", "--model", "clasifier_gated", "--output-dir", "{f}/x"],
             "classifier_gated",
         ),
-        (["train", "{f}/pets.csv", "--label", "fits", "--text", "description", "--out", "{f}/run"], "--overwrite"),
+        (
+            ["train", "{f}/pets.csv", "--label", "fits", "--text", "description", "--output-dir", "{f}/run"],
+            "--overwrite",
+        ),
         (["predict", "{f}/run"], "--image"),
         (["export", "{f}/photos", "{f}/y"], "holds no trained model"),
         (["evaluate", "{f}/run", "{f}/photos.csv"], "photos.csv"),
@@ -221,8 +224,8 @@ def test_several_tasks_and_numbers_end_to_end(tmp_path):
     data = kf.data.load(
         frame, image="photo", text="description", numbers="age", label=["color", "tags", "shade", "fits"]
     )
-    recipe = kf.training.TrainingConfig(epochs=1, batch_size=16)
-    trained = kf.train(data, "classifier_concat", tmp_path / "run", recipe, units=8)
+    config = kf.training.TrainingConfig(epochs=1, batch_size=16)
+    trained = kf.train(data, "classifier_concat", tmp_path / "run", config, units=8)
     assert {t: next(iter(r["scores"].values()))["name"] for t, r in trained.metrics["tasks"].items()} == {
         "color": "accuracy",
         "tags": "f1_micro",

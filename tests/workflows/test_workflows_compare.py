@@ -35,8 +35,8 @@ def test_a_fusion_beside_all_baselines(data, tmp_path, monkeypatch):
     said = []
     # Each run's own report is tested elsewhere, and takes as long as its training.
     monkeypatch.setattr(importlib.import_module("kerasfusion.workflows.train"), "write_report", lambda *_: [])
-    recipe = kf.training.TrainingConfig(epochs=1, batch_size=16)
-    found = kf.compare(data, [], tmp_path, 1, recipe, fusions=["sum"], say=said.append, **SMALL)
+    config = kf.training.TrainingConfig(epochs=1, batch_size=16)
+    found = kf.compare(data, [], tmp_path, 1, config, fusions=["sum"], say=said.append, **SMALL)
     names = {"classifier_concat", "classifier_sum", "text only", "image only", "late average"}
     assert set(found.table["model"]) == names | {"majority", "text lookup"}
     assert found.table["model"].iloc[0] == found.tasks["label"].best and not found.table["told_apart"].iloc[0]
@@ -70,7 +70,7 @@ def test_the_command_interrupted_and_gone_on_with(tmp_path, monkeypatch):
     color_table(tmp_path)[["description", "color", "shade"]].to_csv(table, index=False)
     out = tmp_path / "comparison"
     columns = ["--text", "description", "--label", "color,shade", "--batch-size", 16]
-    command = ["compare", table, *columns, "--epochs", 2, "--seeds", 2, "--out", out]
+    command = ["compare", table, *columns, "--epochs", 2, "--seeds", 2, "--output-dir", out]
     before, seen = checkpoint.Checkpoint.on_epoch_end, []
 
     def pressing(self, epoch, logs=None):
@@ -115,14 +115,14 @@ def test_the_command_interrupted_and_gone_on_with(tmp_path, monkeypatch):
 )
 def test_mistakes_are_said_before_anything_is_trained(data, tmp_path, settings, said):
     with pytest.raises(ValueError, match=said):
-        kf.compare(data, out=tmp_path / "comparison", **settings)
+        kf.compare(data, output_dir=tmp_path / "comparison", **settings)
     assert not list((tmp_path / "comparison").glob("runs/*"))
 
 
 def test_a_folder_that_is_no_comparison_is_not_touched(data, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="is no comparison"):
-        kf.compare(data, out=tmp_path, overwrite=True)
+        kf.compare(data, output_dir=tmp_path, overwrite=True)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
@@ -151,11 +151,11 @@ def test_a_time_budget_fixes_the_epochs_once(data, tmp_path, monkeypatch):
         planned.append(real(seconds, most, *rest))
         return 3
 
-    def trained(out, resume=False, **recipe):
+    def trained(out, resume=False, **config):
         keras.utils.set_random_seed(0)
         model = kf.create_model("text_only", data.schema.only("text"), units=4)
-        recipe = kf.training.TrainingConfig(batch_size=16, patience=None, **recipe)
-        return model, fit(model, text["train"], text["validation"], recipe, tmp_path / out, resume=resume)
+        config = kf.training.TrainingConfig(batch_size=16, patience=None, **config)
+        return model, fit(model, text["train"], text["validation"], config, tmp_path / out, resume=resume)
 
     monkeypatch.setitem(module, "epochs_within", plan)
     expected, _ = trained("plain", epochs=3)
@@ -165,7 +165,7 @@ def test_a_time_budget_fixes_the_epochs_once(data, tmp_path, monkeypatch):
         before(self, epoch, logs)
         raise Killed
 
-    budget = {"epochs": 40, "seconds": 0.001}
+    budget = {"epochs": 40, "max_seconds": 0.001}
     with monkeypatch.context() as killed:
         killed.setattr(checkpoint.Checkpoint, "on_epoch_end", dying)
         with pytest.raises(Killed):
@@ -176,5 +176,5 @@ def test_a_time_budget_fixes_the_epochs_once(data, tmp_path, monkeypatch):
     assert planned == [1] and cost["epochs_planned"] == cost["epochs"] == 3
     for one, other in zip(found.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
-    with pytest.raises(ValueError, match="seconds"):
-        dataclasses.replace(kf.training.TrainingConfig(), seconds=0)
+    with pytest.raises(ValueError, match="max_seconds"):
+        dataclasses.replace(kf.training.TrainingConfig(), max_seconds=0)

@@ -55,8 +55,8 @@ def test_both_terms_are_learned_and_reported(captions, tmp_path):
     data, file = captions
     found = add_caption_embeddings(data, file)
     model = kf.create_model("fusion_transformer", found.schema, **SMALL, learn_loss_weights=True)
-    recipe = kf.training.TrainingConfig(epochs=2, batch_size=16, learning_rate=1e-2)
-    cost = kf.training.fit(model, found.splits["train"], found.splits["validation"], recipe, tmp_path)
+    config = kf.training.TrainingConfig(epochs=2, batch_size=16, learning_rate=1e-2)
+    cost = kf.training.fit(model, found.splits["train"], found.splits["validation"], config, tmp_path)
     history = pd.read_csv(tmp_path / "history.csv")
     assert {"caption_loss", "context_loss", "val_caption_loss", "val_context_loss"} <= set(history)
     assert history["loss"].iloc[-1] < history["loss"].iloc[0] and cost["epochs"] == 2

@@ -124,7 +124,7 @@ def test_by_the_command_line_interrupted_and_resumed(table, run, tmp_path, monke
     def command(out, *more):
         columns = ["--image", "photo", "--text", "description", "--label", "color", "--split", "split"]
         options = ["--image-size", 16, "--max-words", 9, "--model", "image_only", "--epochs", 2, "--teacher", run]
-        arguments = ["train", table, *columns, *options, "--out", out, *more]
+        arguments = ["train", table, *columns, *options, "--output-dir", out, *more]
         return CliRunner().invoke(cli.app, [str(a) for a in arguments], env={"COLUMNS": "200"})
 
     whole = command(tmp_path / "whole")

@@ -48,7 +48,7 @@ def test_data_that_was_changed_or_is_gone(folder, tmp_path):
     run.config["load"] = None
     with pytest.raises(DataError, match="it came as a DataFrame"):
         kf.export(run, tmp_path / "base", bfloat16=True)
-    version = kf.export(run, tmp_path / "base", freeze=True, measure=False)
+    version = kf.export(run, tmp_path / "base", freeze=True, evaluate=False)
     assert "accuracy" not in read_metadata(version)
 
 

@@ -87,7 +87,7 @@ def test_pairs_are_a_binary_label_within_their_split(match):
         assert all(keys[i].endswith(photo) for i, photo in zip(part.images["image"], frame["photo"], strict=True))
     model = kf.create_model("classifier_concat", pairs.schema, units=8, image_encoder="small_cnn")
     test = pairs.splits["test"]
-    found = kf.evaluation.evaluate({"fused": model}, test, pairs.splits["train"], pairs.columns.type)["label"]
+    found = kf.evaluation.evaluate_models({"fused": model}, test, pairs.splits["train"], pairs.columns.type)["label"]
     counts = test.frame["pair"].value_counts().to_dict()
     assert {kind: score.n for kind, score in found.by_kind["fused"].items()} == counts
     assert found.by_kind["majority"]["right"].value == 0 and found.by_kind["majority"]["near text"].value == 1

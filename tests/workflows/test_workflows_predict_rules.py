@@ -10,7 +10,7 @@ from kerasfusion import cli
 from kerasfusion.models import fusion_model
 from kerasfusion.schema import Feature, Schema, Task
 from kerasfusion.training import Run
-from kerasfusion.workflows import predict_table
+from kerasfusion.workflows import predict
 
 
 @pytest.fixture
@@ -31,19 +31,19 @@ def test_rules_of_a_table_and_of_a_file(run, tmp_path, monkeypatch):
     pd.DataFrame({"x": [1.0, 2.0]}).to_csv(tmp_path / "rows.csv", index=False)
     pd.DataFrame({"part": ["P1", "P2"], "color": ["red", "blue"]}).to_csv(tmp_path / "parts.csv", index=False)
     (tmp_path / "rules.txt").write_text("# one rule\nP1 implies red\n")
-    alone = predict_table(run, tmp_path / "rows.csv")
+    alone = predict(run, tmp_path / "rows.csv")
     assert alone[["part", "color"]].to_numpy().tolist() == [["P1", "blue"]] * 2
     np.testing.assert_allclose(alone[["part_probability", "color_probability"]], [[0.6, 0.8]] * 2, rtol=1e-5)
     for name in ("parts.csv", "rules.txt"):
         # P1 and red: 0.6 · 0.2; P2 and blue: 0.4 · 0.8.
-        found = predict_table(run, tmp_path / "rows.csv", rules=tmp_path / name)
+        found = predict(run, tmp_path / "rows.csv", rules=tmp_path / name)
         assert found[["part", "color"]].to_numpy().tolist() == [["P2", "blue"]] * 2
         np.testing.assert_allclose(found[["part_probability", "color_probability"]], [[0.4, 0.8]] * 2, rtol=1e-5)
     (tmp_path / "wrong.txt").write_text("P1 implies green\n")
     with pytest.raises(
         ValueError, match=r"Rule P1 implies green \(wrong.txt, line 1\): there is no predicate 'green'"
     ):
-        predict_table(run, tmp_path / "rows.csv", rules=tmp_path / "wrong.txt")
+        predict(run, tmp_path / "rows.csv", rules=tmp_path / "wrong.txt")
     monkeypatch.setattr(kf.training, "load", lambda path: run)
     command = ["predict", "run", str(tmp_path / "rows.csv"), "--rules", str(tmp_path / "parts.csv")]
     answer = CliRunner().invoke(cli.app, command)

@@ -22,7 +22,7 @@ def pets(tmp_path_factory):
 
 def test_the_options_are_settings_of_the_model(pets, monkeypatch):
     given = []
-    monkeypatch.setattr(cli, "_train", lambda data, model, out, recipe, **options: given.append((model, options)))
+    monkeypatch.setattr(cli, "_train", lambda data, model, out, config, **options: given.append((model, options)))
     arguments = ["train", str(pets), "--image", "photo", "--text", "description", "--label", "fits"]
     for more in (
         [],
@@ -87,7 +87,7 @@ def test_a_runs_scores_join_those_of_others(pets, tmp_path, monkeypatch):
 def test_where_they_have_no_place(pets, tmp_path, model, pretrained, message):
     data = kf.data.load(pets, image="photo", text="description", label="fits")
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        kf.train(data, model=model, out=tmp_path / "run", **pretrained)
+        kf.train(data, model=model, output_dir=tmp_path / "run", **pretrained)
     assert not (tmp_path / "run" / "model.keras").exists()
 
 

@@ -13,7 +13,7 @@ from kerasfusion.workflows import export_recommender, train_item_tower
 
 # Text alone; the tutorial's quick mode has images too.
 SETTINGS = {"id_column": "film", "text": "plot", "units": 16, "dropout": 0.0}
-RECIPE = kf.training.TrainingConfig(epochs=15, batch_size=16, learning_rate=3e-2, patience=None)
+CONFIG = kf.training.TrainingConfig(epochs=15, batch_size=16, learning_rate=3e-2, patience=None)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def served(films, tmp_path_factory):
     """The tower, the version and a session of it."""
     _, table, factors = films
     folder = tmp_path_factory.mktemp("served")
-    tower = train_item_tower(factors, table, folder / "tower", recipe=RECIPE, **SETTINGS)
+    tower = train_item_tower(factors, table, folder / "tower", config=CONFIG, **SETTINGS)
     version = export_recommender(factors, folder / "films", k=5, tower=tower.path)
     with CApiSession(version) as session:
         yield tower, version, session
@@ -106,10 +106,10 @@ def test_a_tower_belongs_to_its_factors(films, served, tmp_path):
     other = CollectiveMatrixFactorization(3, random_state=1).fit(ratings)
     with pytest.raises(ValueError, match="not trained to these factors"):
         export_recommender(other, tmp_path, tower=tower)
-    again = train_item_tower(factors, table, tower.path, recipe=RECIPE, resume=True, **SETTINGS)
+    again = train_item_tower(factors, table, tower.path, config=CONFIG, resume=True, **SETTINGS)
     assert again.metrics == tower.metrics
     with pytest.raises(ValueError, match="other rows, labels"):
-        train_item_tower(other, table, tower.path, recipe=RECIPE, resume=True, **SETTINGS)
+        train_item_tower(other, table, tower.path, config=CONFIG, resume=True, **SETTINGS)
 
 
 def test_a_table_without_the_rated_items_is_refused(films, tmp_path):

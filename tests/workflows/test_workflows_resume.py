@@ -26,7 +26,7 @@ def table(tmp_path_factory):
 def arguments(table, out, *more):
     columns = ["--image", "photo", "--text", "description", "--label", "color"]
     model = ["--model", "classifier_lstm", "--epochs", 2, "--class-weight", "balanced"]
-    return "train", table, *columns, *model, "--out", out, *more
+    return "train", table, *columns, *model, "--output-dir", out, *more
 
 
 def interrupt(monkeypatch, epochs):
@@ -82,8 +82,8 @@ def test_an_interrupted_command_is_usable_and_resumes(table, tmp_path, monkeypat
 def test_a_run_that_never_began_is_no_obstacle(table, tmp_path, monkeypatch):
     data = kf.data.load(table, image="photo", text="description", label="color")
     with pytest.raises(ValueError, match="classifier_lstm"):
-        kf.train(data, model="classifier_lstn", out=tmp_path / "other")
+        kf.train(data, model="classifier_lstn", output_dir=tmp_path / "other")
     assert not (tmp_path / "other" / "model.keras").exists()
     monkeypatch.setattr(sys.modules["kerasfusion.workflows.train"], "fit", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # not FileExistsError
-        kf.train(data, model="classifier_lstm", out=tmp_path / "other")
+        kf.train(data, model="classifier_lstm", output_dir=tmp_path / "other")

@@ -21,7 +21,7 @@ SMALL = {
     "image_encoder": {"name": "small_cnn", "filters": (8,), "flatten": True},
     "units": 16,
 }
-RECIPE = kf.training.TrainingConfig(epochs=12, patience=None, batch_size=16, learning_rate=1e-2)
+CONFIG = kf.training.TrainingConfig(epochs=12, patience=None, batch_size=16, learning_rate=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def trained(tmp_path_factory):
     with pytest.MonkeyPatch.context() as ctrl_c:
         ctrl_c.setattr(checkpoint.Checkpoint, "on_epoch_end", pressing)
         with pytest.raises(KeyboardInterrupt):
-            kf.train(data, None, folder / "run", RECIPE, **SMALL)
-    return folder, kf.train(data, None, folder / "run", RECIPE, resume=True, **SMALL)
+            kf.train(data, None, folder / "run", CONFIG, **SMALL)
+    return folder, kf.train(data, None, folder / "run", CONFIG, resume=True, **SMALL)
 
 
 def test_a_run_scores_both_directions_beside_chance(trained):
@@ -109,7 +109,7 @@ def test_half_a_pair_has_no_similarity(trained):
 def test_it_was_interrupted_and_went_on(trained):
     _, run = trained
     history = pd.read_csv(run.path / "history.csv")
-    assert history["epoch"].tolist() == list(range(1, RECIPE.epochs + 1))
+    assert history["epoch"].tolist() == list(range(1, CONFIG.epochs + 1))
     assert history["seconds"].is_monotonic_increasing and history["loss"].iloc[-1] < history["loss"].iloc[0] / 2
 
 
@@ -123,7 +123,7 @@ def test_what_is_for_labels_is_refused(trained):
     }.items():
         with pytest.raises(ValueError, match=f"{job} is for labels, and this is a match"):
             ask()
-    with pytest.raises(ValueError, match="--no-measure"):
+    with pytest.raises(ValueError, match="--no-evaluate"):
         kf.export(run, "nowhere", freeze=True)
     with pytest.raises(ValueError, match="classifier_gated learns a label, and the data has a match"):
         kf.train(data, "classifier_gated", run.path / "nothing")
@@ -155,8 +155,8 @@ def test_a_folder_is_indexed_by_the_command_line(trained, tmp_path):
 def test_a_table_is_indexed_by_path_or_id(trained, tmp_path, monkeypatch):
     folder, run = trained
     indexed = []
-    recipe = sys.modules["kerasfusion.workflows.index"]
-    monkeypatch.setattr(recipe, "export_model", lambda *_, gallery: indexed.append(gallery) or tmp_path)
+    config = sys.modules["kerasfusion.workflows.index"]
+    monkeypatch.setattr(config, "export_model", lambda *_, gallery: indexed.append(gallery) or tmp_path)
     # Two captions for each image, and each image once.
     _, left_out = kf.export_search_index(run, folder / "captions.csv", tmp_path)
     names = [name.decode() for name in indexed[0].ids.numpy()]

@@ -35,7 +35,7 @@ def test_the_command_interrupted_and_gone_on_with(table, tmp_path, monkeypatch):
     out = tmp_path / "tuned"
     columns = ["--text", "description", "--label", "color", "--batch-size", 16]
     tried = ["--text-encoders", "bag_of_words", "--units", "4"]
-    command = [str(a) for a in ("tune", table, *columns, *tried, "--minutes", 0.001, "--out", out)]
+    command = [str(a) for a in ("tune", table, *columns, *tried, "--minutes", 0.001, "--output-dir", out)]
     before = checkpoint.Checkpoint.on_epoch_end
 
     def pressing(self, epoch, logs=None):
@@ -58,8 +58,8 @@ def test_the_command_interrupted_and_gone_on_with(table, tmp_path, monkeypatch):
     assert len(trials) == 1 and trials["units"][0] == 4 and trials["error"].isna().all()
     run = kf.load(out / "run")
     assert run.config["model"] == "text_only" and run.config["changes"]["text_encoder"] == "bag_of_words"
-    assert run.config["recipe"]["learning_rate"] == pytest.approx(trials["learning_rate"][0], rel=1e-4)
-    assert run.config["recipe"]["epochs"] == 1 and run.config["recipe"]["seconds"] is None
+    assert run.config["training"]["learning_rate"] == pytest.approx(trials["learning_rate"][0], rel=1e-4)
+    assert run.config["training"]["epochs"] == 1 and run.config["training"]["max_seconds"] is None
     # The same training again: the loss that won is that of the run.
     assert pd.read_csv(out / "run" / "history.csv")["val_loss"].min() == pytest.approx(trials["score"][0], rel=1e-3)
 
@@ -81,27 +81,27 @@ def no_width_3(monkeypatch):
 def test_the_search_keeps_account_of_trials_failures_and_time(data, tmp_path, monkeypatch):
     tune, fits, finals = importlib.import_module("kerasfusion.workflows.tune"), [], []
 
-    def fit(model, train, validation, recipe, folder, **_):
+    def fit(model, train, validation, config, folder, **_):
         """A training that takes a moment and whose loss is the distance of the learning rate from 0.001."""
         (folder / "checkpoints").mkdir()
         (folder / "model.keras").touch()
-        fits.append(recipe)
+        fits.append(config)
         time.sleep(0.1)
-        score = abs(recipe.learning_rate - 0.001)
+        score = abs(config.learning_rate - 0.001)
         history = [{"val_loss": 1.0}, {"val_loss": score}]
         return {
             **{"seconds": 0.1, "epochs": 2, "epochs_planned": 7, "best_epoch": 2, "parameters": 5},
             "history": history,
         }
 
-    def train(data, name, out, recipe, **settings):
-        finals.append((name, recipe, settings))
+    def train(data, name, out, config, **settings):
+        finals.append((name, config, settings))
 
     monkeypatch.setattr(tune, "fit", fit)
     monkeypatch.setattr(tune, "train", train)
     choices = {"text_encoder": ["average", "bag_of_words"], "units": [4, 3]}
     said = []
-    settings = dict(out=tmp_path, minutes=0.1, choices=choices, say=said.append)
+    settings = dict(output_dir=tmp_path, minutes=0.1, choices=choices, say=said.append)
     found = kf.tune(data, **settings)
     failed = found.trials["error"].notna()
     assert set(found.trials[failed]["units"]) == {3} and set(found.trials[~failed]["units"]) == {4}
@@ -111,11 +111,11 @@ def test_the_search_keeps_account_of_trials_failures_and_time(data, tmp_path, mo
         and found.trials["score"].iloc[0] == found.trials["score"].min()
     )
     assert found.trials["score"][~failed].is_monotonic_increasing
-    assert {recipe.seconds for recipe in fits} == {0.1 * 60 / 12}
+    assert {config.max_seconds for config in fits} == {0.1 * 60 / 12}
     assert sum(line.startswith("  failed: ") for line in said) == failed.sum()
-    (name, recipe, final), best = finals[0], found.trials.iloc[0]
-    assert name == "text_only" and recipe.epochs == 7 and final["text_encoder"] == best["text_encoder"]
-    assert recipe.learning_rate == pytest.approx(best["learning_rate"]) and final["units"] == 4
+    (name, config, final), best = finals[0], found.trials.iloc[0]
+    assert name == "text_only" and config.epochs == 7 and final["text_encoder"] == best["text_encoder"]
+    assert config.learning_rate == pytest.approx(best["learning_rate"]) and final["units"] == 4
 
     # Gone on with, a finished search is not searched again; another one is refused.
     assert len(kf.tune(data, **settings, resume=True).trials) == len(found.trials)

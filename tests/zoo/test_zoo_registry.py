@@ -37,7 +37,9 @@ def test_every_model_builds_trains_saves_and_loads(name, schema_for, rows_for, t
         labels = np.roll(batch["caption"], -1, axis=1)
     assert before.shape == (*labels.shape, task.outputs) and before.dtype == "float32"
     trained = contrastive(model) if task.kind == "match" else model
-    compile_model(trained, get_heads(model), schema, TrainingConfig(warmup=0.0, learning_rate=0.01), total_steps=2)
+    compile_model(
+        trained, get_heads(model), schema, TrainingConfig(warmup_ratio=0.0, learning_rate=0.01), total_steps=2
+    )
     trained.run_eagerly = name not in FIRST
     weights = {task.name: np.ones(8, "float32")}
     history = trained.fit(batch, {task.name: labels}, sample_weight=weights, batch_size=4, verbose=0)

@@ -182,13 +182,15 @@ def _asked(config):
         ("models", ", ".join(config["models"])),
         ("baselines", f"branches and late average of {config['reference']}"),
         *([("changed settings", listed(config["changes"]))] if config["changes"] else []),
-        ("recipe", listed(config["recipe"])),
+        ("training", listed(config["training"])),
         ("made", made["made"]),
         *([("command", element("code", made["command"]))] if made["command"] else []),
         ("versions", listed(made["versions"], " ")),
     ]
     said = join(
-        element("p", "All models: the same rows, splits and recipe. A seed changes weights, order and dropout."),
+        element(
+            "p", "All models: the same rows, splits and training settings. A seed changes weights, order and dropout."
+        ),
         element("p", "Each model and seed is a run of its own, with its report, in runs/."),
     )
     return section("What was asked", table("The comparison", ("", ""), facts, class_="facts"), said, id_="asked")

@@ -27,7 +27,7 @@ def training(parts):
     if not history:
         return None
     model = parts.config["model"]
-    best, run, most = parts.metrics["best_epoch"][model], len(history), parts.config["recipe"]["epochs"]
+    best, run, most = parts.metrics["best_epoch"][model], len(history), parts.config["training"]["epochs"]
     # A teacher's answers are a task of their own.
     several = len(parts.schema.tasks) > 1 or parts.config.get("teacher")
     shown = ["loss"]

@@ -44,7 +44,7 @@ def asked(parts):
         facts.append(("changed settings", listed(config["changes"])))
     if config.get("teacher"):
         facts.append(("teacher", listed(config["teacher"])))
-    facts += [("recipe", listed(config["recipe"]))] if "recipe" in config else []
+    facts += [("training", listed(config["training"]))] if "training" in config else []
     facts.append(("made", details["made"]))
     if details.get("command"):
         facts.append(("command", element("code", details["command"])))
