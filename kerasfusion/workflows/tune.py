@@ -153,8 +153,8 @@ def _begin(output_dir, settings):
         differ = [key for key in settings if settings[key] != before.get(key)]
         if differ:
             raise ValueError(
-                f"{output_dir} cannot be resumed, because this differs from then: {', '.join(differ)}. Pass the same, "
-                "or --overwrite to start anew."
+                f"{output_dir} cannot be resumed, because this differs from then: {', '.join(differ)}. Pass the same,"
+                " or --overwrite to start anew."
             )
     search.mkdir(exist_ok=True)
     write_json(search / "search.json", settings)

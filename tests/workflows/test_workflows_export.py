@@ -99,7 +99,7 @@ def test_another_table_to_measure_on(folder, tmp_path):
     assert accuracy["tasks"]["color"]["saved_model"]["same"] == 1.0
 
 
-@pytest.mark.parametrize("options", [{"data": "x.csv"}, {"measure": False}])
+@pytest.mark.parametrize("options", [{"data": "x.csv"}, {"evaluate": False}])
 def test_a_plain_export_has_nothing_to_measure(folder, tmp_path, options):
     with pytest.raises(ValueError, match="A plain export loses nothing"):
         kf.export(folder / "run", tmp_path / "base", **options)
