@@ -65,7 +65,7 @@ kf.create_model("article_joint", data.schema).summary()
 # split. Read the first line of what it says: does fusing beat the best single branch?
 
 config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 8, batch_size=128, learning_rate=1e-3)
-article = kf.train(data, "article_joint", arguments.out / "article", config, say=print, overwrite=True)
+article = kf.train(data, "article_joint", arguments.out / "article", config, overwrite=True)
 print(article.metrics["tasks"]["label"]["verdict"])
 print("further figures:", article.metrics["tasks"]["label"]["further"])
 
@@ -79,7 +79,7 @@ print("further figures:", article.metrics["tasks"]["label"]["further"])
 
 data = kf.data.load(world)
 config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=128, learning_rate=3e-3)
-film = kf.train(data, "vqa_film", arguments.out / "film", config, say=print, overwrite=True)
+film = kf.train(data, "vqa_film", arguments.out / "film", config, overwrite=True)
 print(film.metrics["tasks"]["label"]["verdict"])
 print(f"Images: {film.path / 'figures'}")
 

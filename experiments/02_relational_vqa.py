@@ -216,7 +216,7 @@ def run(fusion, seed, minutes, mirror=False):
     planned = kf.training.TrainingConfig(**config, epochs=plan["epochs"])
     started = time.process_time()
     try:
-        cost = kf.training.fit(model, part, validation, planned, out, say=lambda s: print(s, flush=True), resume=True)
+        cost = kf.training.fit(model, part, validation, planned, out, resume=True)
     finally:
         plan["spent"] += time.process_time() - started
         plan_file.write_text(json.dumps(plan))

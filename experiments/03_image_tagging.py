@@ -172,7 +172,7 @@ configs = {
 runs, processor_seconds = {}, {}
 for name, config in configs.items():
     started = time.process_time()
-    runs[name] = kf.train(data, name, arguments.out / name, config, say=print, overwrite=True)
+    runs[name] = kf.train(data, name, arguments.out / name, config, overwrite=True)
     processor_seconds[name] = time.process_time() - started
     print(runs[name].metrics["tasks"]["label"]["verdict"])
 
@@ -212,7 +212,7 @@ print(f"\n{pd.DataFrame(rows).head(3).to_string(index=False)}\n")
 
 tags = kf.data.load(folder / "tags.csv", image="image", label="tags")
 config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=64)
-tagger = kf.train(tags, "image_only", arguments.out / "tags", config, say=print, overwrite=True)
+tagger = kf.train(tags, "image_only", arguments.out / "tags", config, overwrite=True)
 print(tagger.metrics["tasks"]["label"]["verdict"])
 print("further figures:", tagger.metrics["tasks"]["label"]["further"])
 

@@ -129,7 +129,7 @@ for case, drop in (("all rows", False), ("without rows that name it", True)):
             print(f"== {case}: {sum(map(len, data.splits.values())):,} rows")
             print("\n".join(data.notes))
         out = arguments.out / f"{case.replace(' ', '_')}_fold{test}"
-        run = kf.train(data, "classifier_gated", out, config, say=None, overwrite=True)
+        run = kf.train(data, "classifier_gated", out, config, verbose=0, overwrite=True)
         task = data.schema.tasks[0]
         sick = data.splits["test"].labels["label"] == task.classes.index("COVID-19")
         for model, probability in probabilities(run, data.splits["test"]).items():

@@ -189,7 +189,7 @@ runs = {}
 for name in arguments.losses or (["info_nce"] if arguments.quick else list(LOSSES)):
     folder = arguments.out / name.replace(", ", "_").replace(" ", "_")
     settings = {"overwrite": not arguments.resume, "resume": arguments.resume}
-    runs[name] = kf.train(data, model, folder, config, say=print, loss=LOSSES[name], **settings, **changes)
+    runs[name] = kf.train(data, model, folder, config, loss=LOSSES[name], **settings, **changes)
     print(runs[name].metrics["tasks"]["match"]["verdict"])
 
 # ## 4. What was found
@@ -266,7 +266,7 @@ if arguments.rerank:
         }
         changes |= {"fusion": {"name": "film", "filters": 64, "kernel_size": 1}}
         config = kf.training.TrainingConfig(epochs=6, batch_size=256, learning_rate=1e-3, seed=arguments.seed)
-    settings |= {"init_from": first.path, "baselines": not arguments.quick, "say": print}
+    settings |= {"init_from": first.path, "baselines": not arguments.quick}
     fused = kf.train(pairs, "classifier_film", arguments.out / "pairs", config, **settings, **changes)
     found = fused.metrics["tasks"]["label"]
     print(found["verdict"])

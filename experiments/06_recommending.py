@@ -250,7 +250,7 @@ def train_on(model, seed, name="tower"):
     columns = {"id_column": "film", "text": "about", "image": "poster" if arguments.quick else []}
     small = {"image_encoder": {"name": "small_cnn", "filters": (8, 16)}, "units": 32} if arguments.quick else {}
     out = arguments.out / f"{name}_{seed}"
-    tower = train_item_tower(model, films, out, **columns, config=config, overwrite=True, **small)
+    tower = train_item_tower(model, films, out, **columns, config=config, overwrite=True, **small, verbose=0)
     print(f"tower: {tower.metrics['r2']:.1%} of the variance of {tower.metrics['items']} unseen films' factors")
     return tower
 

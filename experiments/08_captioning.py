@@ -111,7 +111,7 @@ if arguments.quick:
 config = kf.training.TrainingConfig(**config, seed=arguments.seed)
 runs = {}
 for name in arguments.models:
-    runs[name] = kf.train(data, name, arguments.out / name, config, say=print, overwrite=True, **changes)
+    runs[name] = kf.train(data, name, arguments.out / name, config, overwrite=True, **changes)
     print(runs[name].metrics["tasks"]["caption"]["verdict"])
 
 # ## 3. Three ways to choose words

@@ -116,7 +116,7 @@ def trained_matcher():
     whole = kf.data.load(table, image="image", text="caption", match=True, image_size=64, split="split")
     config = kf.training.TrainingConfig(epochs=arguments.epochs, batch_size=128, patience=None)
     small = {"text_encoder": "average", "units": 64}
-    run = kf.train(whole, "dual_lstm_cnn", arguments.out / "matcher", config, say=print, overwrite=True, **small)
+    run = kf.train(whole, "dual_lstm_cnn", arguments.out / "matcher", config, overwrite=True, **small)
     print(run.metrics["tasks"]["match"]["verdict"])
     return run
 
@@ -177,7 +177,7 @@ for name, given in SETTINGS.items():
         keras.utils.set_random_seed(seed)
         model = kf.create_model("fusion_transformer", own.schema, **size, **changes)
         model_config = dataclasses.replace(config, seed=seed)
-        kf.training.fit(model, own.splits["train"], own.splits["validation"], model_config, folder, say=print)
+        kf.training.fit(model, own.splits["train"], own.splits["validation"], model_config, folder)
         shares.append(share_exact(name, model, test, seed))
         if only is None:
             # What is left when one of the two inputs is taken away from a model that learned from both:

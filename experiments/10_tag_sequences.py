@@ -100,7 +100,7 @@ for way, (name, data, changes) in WAYS.items():
         keras.utils.set_random_seed(seed)
         model = kf.create_model(name, data.schema, **changes)
         folder = arguments.out / f"{name}_{seed}"
-        kf.training.fit(model, data.splits["train"], data.splits["validation"], config, folder, say=print)
+        kf.training.fit(model, data.splits["train"], data.splits["validation"], config, folder)
         answers = tagged(model, data)
         precision, recall, f1, _ = precision_recall_fscore_support(labels, answers, average="micro", zero_division=0)
         exact = (answers == labels).all(axis=1).mean()

@@ -129,14 +129,14 @@ def config(seed, epochs, batch_size=64, rate=2e-3):
 
 def learn(model, data, config):
     """Train a model on two `Examples`; it keeps its best epoch."""
-    kf.training.fit(model, *data, config, arguments.out / "fit")
+    kf.training.fit(model, *data, config, arguments.out / "fit", verbose=0)
     return model
 
 
 def probed(model, data, config):
     """A new head alone, on what the layer `encode_image` gives."""
     keras.utils.set_random_seed(config.seed)
-    return kf.transfer.linear_probe(model, "encode_image", *data, config, arguments.out / "fit")
+    return kf.transfer.linear_probe(model, "encode_image", *data, config, arguments.out / "fit", verbose=0)
 
 
 def decided(model, data):
@@ -380,7 +380,9 @@ for seed in seeds:
         keras.utils.set_random_seed(seed)
         writer = kf.models.captioner(told.schema, **looking_at)
         if name != "captioner":
-            kf.transfer.pretrain_decoder(writer, sentences, to_choose, config(seed, 3), arguments.out / "fit")
+            kf.transfer.pretrain_decoder(
+                writer, sentences, to_choose, config(seed, 3), arguments.out / "fit", verbose=0
+            )
         learn(writer, [described, to_choose], config(seed, 12, rate=1e-3))
         cider = score_captions(generate_captions(writer, scored.take(places)), references).cider
         logits = predict_logits(writer, scored)[caption.name]

@@ -137,7 +137,7 @@ def learned(kind, seed):
     config = kf.training.TrainingConfig(
         epochs=epochs, learning_rate=6e-3, modality_dropout=2 / 3, patience=None, seed=seed
     )
-    found = kf.training.fit(model, train, validation, config, arguments.out / f"{kind}_{seed}")
+    found = kf.training.fit(model, train, validation, config, arguments.out / f"{kind}_{seed}", verbose=0)
     print(f"{kind}, seed {seed}: {found['seconds']:.0f} s")
     return model
 

@@ -118,7 +118,9 @@ def trained_judge():
     cnn = {"name": "small_cnn", "filters": (16, 32, 64), "flatten": True}
     model = kf.models.fusion_model(questions.schema, "average", cnn, "concat", units=128, name="judge")
     config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=256, patience=None)
-    found = kf.training.fit(model, questions.splits["train"], questions.splits["validation"], config, arguments.out)
+    found = kf.training.fit(
+        model, questions.splits["train"], questions.splits["validation"], config, arguments.out, verbose=0
+    )
     print(f"judge: {found['seconds']:.0f} s")
     return model, questions.schema
 

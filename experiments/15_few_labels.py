@@ -138,7 +138,7 @@ def learn(start, labelled, seed, own=None):
     rows = rows if own is None else kf.data.concatenate([rows, own])
     epochs = max(1, round(EPOCHS * ROWS / len(rows)))
     config = kf.training.TrainingConfig(epochs=epochs, batch_size=32, patience=None, seed=seed)
-    kf.training.fit(model, rows, held_out, config, arguments.out / "fit")
+    kf.training.fit(model, rows, held_out, config, arguments.out / "fit", verbose=0)
     calibrate(model, held_out)
     return model
 
@@ -154,7 +154,7 @@ def pretrained(seed):
     model = kf.models.dual_encoder(pairs.schema, **BRANCHES, units=64)
     config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, patience=None, seed=seed)
     splits = [pairs.splits["train"], pairs.splits["validation"]]
-    kf.training.fit(model, *splits, config, arguments.out / "pairs")
+    kf.training.fit(model, *splits, config, arguments.out / "pairs", verbose=0)
     return model
 
 

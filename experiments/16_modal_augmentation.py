@@ -133,7 +133,7 @@ def learn(model, train, validation, seed, epochs, dropout=0.0):
     config = kf.training.TrainingConfig(
         epochs=epochs, batch_size=32, patience=None, seed=seed, modality_dropout=dropout
     )
-    kf.training.fit(model, train, validation, config, arguments.out / "fit")
+    kf.training.fit(model, train, validation, config, arguments.out / "fit", verbose=0)
     return model
 
 

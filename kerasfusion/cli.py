@@ -1,6 +1,7 @@
 """The command line. It holds no logic: every command reads its arguments, calls the package and prints."""
 
 import contextlib
+import importlib.util
 import os
 import shlex
 import sys
@@ -14,7 +15,7 @@ from rich.text import Text
 from kerasfusion.failures import exit_code
 from kerasfusion.files import atomic_write
 from kerasfusion.parameters import Columns, Number, Output, Widths
-from kerasfusion.terminal import complain, prepare_streams, say, show
+from kerasfusion.terminal import complain, prepare_streams, say, show, show_log_messages
 
 # Only click and rich are loaded here: `--help` must answer at once. TensorFlow comes with the command that needs it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -24,7 +25,7 @@ NEW_FILE, NEW_FOLDER = Output(folder=False), Output(folder=True)
 CONFIG = ("epochs", "max_seconds", "batch_size", "learning_rate", "patience", "class_weight", "augmentation")
 CONFIG += ("modality_dropout",)
 TRAINING = ("baselines", "init_from", "lora", "lora_budget", "teacher", "teacher_weight", "teacher_temperature")
-TRAINING += ("tensorboard", "overwrite", "resume")
+TRAINING += ("overwrite", "resume")
 
 
 def option(name, help, default=None, type=None, **more):
@@ -99,6 +100,7 @@ def output_dir_option(default):
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def app():
     """Train, compare and serve Keras models that join text and images."""
+    show_log_messages()
 
 
 @app.command("list")
@@ -138,7 +140,7 @@ def list_command(pattern):
 @results_option
 @flag("--overwrite", "Replace the run in that folder.")
 @flag("--resume", "Go on with the interrupted run in that folder.")
-def train(source, model, output_dir, pretrained_embeddings, image_weights, results, **settings):
+def train(source, model, output_dir, pretrained_embeddings, image_weights, tensorboard, results, **settings):
     """Train a model, and what it has to beat, on a table of images, sentences and labels.
 
     SOURCE is a CSV, TSV, JSONL, JSON, Parquet or npz file, `shapes`, `sort_of_clevr`, or `tfds:NAME`.
@@ -151,6 +153,8 @@ def train(source, model, output_dir, pretrained_embeddings, image_weights, resul
     data = kf.data.load(source, **settings)
     pretrained = {"pretrained_embeddings": pretrained_embeddings, "image_weights": image_weights}
     options |= {name: given for name, given in pretrained.items() if given}
+    if tensorboard:
+        options["callbacks"] = [_tensorboard(output_dir / "logs")]
     run = _train(data, model, output_dir, config, **options)
     if results is not None:
         _record(results, kf.evaluation.score_rows(run.metrics), f"{run.config['model']}, {data.source}", config.seed)
@@ -180,9 +184,7 @@ def compare(source, models, fusions, seeds, output_dir, results, overwrite, resu
     data = kf.data.load(source, **settings)
     _print_data(data)
     with _interruptible():
-        found = kf.compare(
-            data, models, output_dir, seeds, config, fusions, say=say, overwrite=overwrite, resume=resume
-        )
+        found = kf.compare(data, models, output_dir, seeds, config, fusions, overwrite=overwrite, resume=resume)
     if results is not None:
         _record(results, kf.evaluation.comparison_rows(found.table), results.stem, config.seed)
     for part in found.tasks.values():
@@ -223,7 +225,7 @@ def tune(source, minutes, text_encoders, image_encoders, fusions, units, output_
     tried = {"text_encoder": text_encoders, "image_encoder": image_encoders, "fusion": fusions, "units": units}
     choices = {name: values for name, values in tried.items() if values is not None}
     with _interruptible():
-        found = kf.tune(data, output_dir, minutes, config, choices, say=say, overwrite=overwrite, resume=resume)
+        found = kf.tune(data, output_dir, minutes, config, choices, overwrite=overwrite, resume=resume)
     say(found.trials.head(10).to_string(index=False, na_rep="", float_format="%.4g"))
     for report in found.run.metrics["tasks"].values():
         _print_scores(report)
@@ -415,7 +417,7 @@ def serve(folder, port, host, threads, max_request_bytes, **limits):
     import kerasfusion as kf
 
     limits = kf.serving.ServerLimits(**limits)
-    kf.serving.serve(folder, host, port, threads, max_request_bytes, lambda line: print(line, flush=True), limits)
+    kf.serving.serve(folder, host, port, threads, max_request_bytes, limits)
 
 
 @app.command("serving-files")
@@ -486,7 +488,6 @@ def _train(data, model, output_dir, config, **options):
             output_dir=output_dir,
             config=config,
             **options,
-            say=say,
         )
     except KeyboardInterrupt:
         say(f"Interrupted. The same command with --resume goes on; {_usable(output_dir)}")
@@ -495,6 +496,15 @@ def _train(data, model, output_dir, config, **options):
         _print_scores(report)
     say(f"Run written to {run.path}: report.html, metrics.json, model.keras, figures/")
     return run
+
+
+def _tensorboard(folder):
+    """Keras's TensorBoard callback, or an error that says which extra to install."""
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ImportError("TensorBoard logs need the package tensorboard: pip install 'kerasfusion[tensorboard]'.")
+    import keras
+
+    return keras.callbacks.TensorBoard(folder)
 
 
 def _make_folder_of(file):

@@ -1,6 +1,7 @@
 """What the command line prints: lines, tables and messages, with data as they are."""
 
 import contextlib
+import logging
 import os
 import re
 import sys
@@ -40,6 +41,20 @@ def show(columns, rows, title=None):
     for row in rows:
         table.add_row(*(_printable(cell) if isinstance(cell, str) else cell for cell in row))
     _console(sys.stdout).print(table)
+
+
+class _LogMessages(logging.Handler):
+    """Prints the package's log messages as `say` does."""
+
+    def emit(self, record):
+        say(record.getMessage())
+
+
+def show_log_messages():
+    """Show what the package logs; a closed stream raises, as for any other output."""
+    logger = logging.getLogger("kerasfusion")
+    if not any(isinstance(handler, _LogMessages) for handler in logger.handlers):
+        logger.addHandler(_LogMessages())
 
 
 def prepare_streams():

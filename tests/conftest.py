@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from hostile import budget
+from messages import logged
 
 from kerasfusion.schema import Feature, Schema, Task
 from kerasfusion.zoo import get_entry
@@ -26,6 +27,13 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def same_seed():
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def messages():
+    """The progress messages of the test."""
+    with logged() as lines:
+        yield lines
 
 
 @pytest.fixture

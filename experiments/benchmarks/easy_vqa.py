@@ -117,7 +117,7 @@ for seed in range(arguments.seeds):
     keras.utils.set_random_seed(seed)
     film = kf.create_model("vqa_film", data.schema)
     with tempfile.TemporaryDirectory() as folder:
-        cost = kf.training.fit(film, train, validation, config, folder, say=print)
+        cost = kf.training.fit(film, train, validation, config, folder)
     found = evaluate_models({"vqa_film": film}, test, train, "kind")["label"]
 
     ratios.append(cost["seconds"] / plain_seconds)

@@ -209,19 +209,19 @@ def compare(name, texts_per_image, batch_size, with_torch):
         seconds = {"fit": [], **{side: [] for side in others}}
         started = time.perf_counter()
 
-        def take_turns(line):
+        def take_turns(epoch, logs):
             nonlocal started
             seconds["fit"].append(time.perf_counter() - started)
-            print(line, flush=True)
-            for side, epoch in others.items():
+            for side, others_epoch in others.items():
                 started = time.perf_counter()
-                found = epoch()
+                found = others_epoch()
                 seconds[side].append(time.perf_counter() - started)
                 print(f"    {side}: {seconds[side][-1] * 1000 / len(batches):.1f} ms a step, {found}", flush=True)
             started = time.perf_counter()
 
+        turns = keras.callbacks.LambdaCallback(on_epoch_end=take_turns)
         model, _ = made(name, data.schema, ordered, config)
-        kf.training.fit(model, train, data.splits["validation"], config, folder, say=take_turns)
+        kf.training.fit(model, train, data.splits["validation"], config, folder, callbacks=[turns])
     return {side: statistics.median(some[1:]) * 1000 / len(batches) for side, some in seconds.items()}
 
 

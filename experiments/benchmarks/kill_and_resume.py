@@ -30,7 +30,7 @@ from kerasfusion.training import checkpoint
 
 checkpoint.SECONDS = 1
 config = kf.training.TrainingConfig(epochs=6, batch_size=32, patience=None)
-kf.train(kf.data.load("shapes:quick"), "vqa_film", sys.argv[1], config, say=print, resume=True)
+kf.train(kf.data.load("shapes:quick"), "vqa_film", sys.argv[1], config, resume=True)
 """
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

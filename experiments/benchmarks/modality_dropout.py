@@ -52,7 +52,7 @@ def train_and_score(data, rate, seed):
     keras.utils.set_random_seed(seed)
     model = kf.create_model("classifier_gated", data.schema)
     with tempfile.TemporaryDirectory() as folder:
-        kf.training.fit(model, data.splits["train"], data.splits["validation"], config, folder)
+        kf.training.fit(model, data.splits["train"], data.splits["validation"], config, folder, verbose=0)
     curves = robustness_curves(
         {"model": model}, data.splits[arguments.on], severities=(0, 1), corruptions=dropped
     ).curves

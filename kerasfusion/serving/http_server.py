@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import json
+import logging
 import os
 import shlex
 import signal
@@ -11,12 +12,15 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from kerasfusion.progress import progress
 from kerasfusion.serving import rest_api, warmup
 from kerasfusion.serving.errors import NOT_FOUND, UNAVAILABLE, ServingError
 from kerasfusion.serving.model_config import metrics_path
 from kerasfusion.serving.model_manager import ModelManager
 from kerasfusion.serving.request_metrics import RequestMetrics
 from kerasfusion.serving.server_limits import DEFAULT_LIMITS
+
+logger = logging.getLogger(__name__)
 
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 _JSON = "application/json"
@@ -184,8 +188,8 @@ def serve(
     port=8501,
     threads=None,
     max_request_bytes=MAX_REQUEST_BYTES,
-    say=print,
     limits=DEFAULT_LIMITS,
+    verbose=1,
 ):
     """Serves SavedModels as TensorFlow Serving's REST API does, until SIGTERM or Ctrl-C. Runs in the main thread.
 
@@ -202,8 +206,8 @@ def serve(
         port: Port to listen on.
         threads: Requests answered at the same time; `None` for one per core.
         max_request_bytes: Larger requests get 413.
-        say: Called with lines of text about what is going on.
         limits: `ServerLimits`: rows, bytes, connections and time that clients may take.
+        verbose: Whether to log what is going on (0 or False: silent).
 
     Raises:
         ImportError: The extra `[serve]` is not installed.
@@ -214,8 +218,13 @@ def serve(
     kf.serving.serve("saved_models", port=8501)
     ```
     """
-    say(NOTICE)
-    manager = ModelManager(folder, say)
+    with progress(verbose):
+        _serve(folder, host, port, threads, max_request_bytes, limits)
+
+
+def _serve(folder, host, port, threads, max_request_bytes, limits):
+    logger.info(NOTICE)
+    manager = ModelManager(folder)
     server = RestServer(manager, host, port, threads, max_request_bytes, metrics_path(folder), limits)
     stop = threading.Event()
     received = []
@@ -236,17 +245,17 @@ def serve(
         server.start()
         manager.watch()
         for line in _start_lines(manager, server.url):
-            say(line)
+            logger.info(line)
         stop.wait()
-        say(f"Stopping: requests in flight are still answered, for {limits.graceful_timeout:g} s at most.")
+        logger.info(f"Stopping: requests in flight are still answered, for {limits.graceful_timeout:g} s at most.")
     finally:
         if not server.stop() and received:
-            say("A request still runs and is given up.")
+            logger.info("A request still runs and is given up.")
             signal.raise_signal(received[0])
         manager.close()
         for number, handler in before.items():
             signal.signal(number, handler)
-    say("Stopped.")
+    logger.info("Stopped.")
 
 
 def _http_libraries():

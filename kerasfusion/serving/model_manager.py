@@ -1,6 +1,7 @@
 """Loads, watches and unloads the versions of models, as TF Serving's manager does."""
 
 import contextlib
+import logging
 import threading
 import time
 from pathlib import Path
@@ -9,6 +10,8 @@ from kerasfusion.serving import warmup
 from kerasfusion.serving.capi import CApiSession
 from kerasfusion.serving.errors import INVALID_ARGUMENT, NOT_FOUND, UNKNOWN, ServingError
 from kerasfusion.serving.model_config import MODELS_FILE, read_models, versions_in
+
+logger = logging.getLogger(__name__)
 
 
 class ModelVersion:
@@ -66,7 +69,6 @@ class ModelManager:
 
     Args:
         folder: What `read_models()` takes.
-        say: Called with a line of text about every change.
 
     Raises:
         ServingError: The folder or its `models.config` cannot be read.
@@ -80,9 +82,8 @@ class ModelManager:
     ```
     """
 
-    def __init__(self, folder, say=lambda line: None):
+    def __init__(self, folder):
         self.folder = Path(folder)
-        self._say = say
         self._configs = {model.name: model for model in read_models(folder)}
         self._complaints = {}
         self._versions = {}
@@ -179,7 +180,7 @@ class ModelManager:
     def _tell(self, line):
         # Standard output may be a pipe that nobody reads any more.
         with contextlib.suppress(OSError, ValueError):
-            self._say(line)
+            logger.info(line)
 
     def _read_configs(self):
         configs = {model.name: model for model in read_models(self.folder)}

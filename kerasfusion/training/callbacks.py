@@ -1,6 +1,7 @@
 """What happens at the end of an epoch: a line for people, the best weights, the history."""
 
 import csv
+import logging
 import math
 import time
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import keras
 
 from kerasfusion.files import atomic_write
+
+logger = logging.getLogger(__name__)
 
 
 class SaveBest(keras.callbacks.Callback):
@@ -46,23 +49,21 @@ class SaveBest(keras.callbacks.Callback):
 
 
 class History(keras.callbacks.Callback):
-    """Write `history.csv` after every epoch and say one line about it.
+    """Write `history.csv` after every epoch and log one line about it.
 
     Args:
         path: The CSV file; columns are `epoch`, `seconds` and everything Keras logs.
         epochs: Number of epochs, for the line.
-        say: Called with the line; None says nothing.
 
     Attributes:
         rows: The rows so far. `seconds` counts from when this is made.
         seconds_before: Seconds of training before an interruption.
     """
 
-    def __init__(self, path, epochs, say=None):
+    def __init__(self, path, epochs):
         super().__init__()
         self.path = Path(path)
         self.epochs = epochs
-        self.say = say
         self.rows = []
         self.seconds_before = 0.0
         self.started = time.perf_counter()
@@ -78,12 +79,11 @@ class History(keras.callbacks.Callback):
             writer = csv.DictWriter(file, self.rows[0])
             writer.writeheader()
             writer.writerows(self.rows)
-        if self.say:
-            shown = [k for k in logs if "loss" in k or "accuracy" in k or k.endswith("mae")]
-            # One task logs its loss twice, as its own and as the total.
-            shown = [k for k in shown if not (k.endswith("_loss") and k not in ("val_loss",) and "loss" in logs)]
-            figures = "  ".join(f"{k} {float(logs[k]):.4f}" for k in shown)
-            self.say(f"  epoch {epoch + 1}/{self.epochs}  {seconds:6.1f} s  {figures}")
+        shown = [k for k in logs if "loss" in k or "accuracy" in k or k.endswith("mae")]
+        # One task logs its loss twice, as its own and as the total.
+        shown = [k for k in shown if not (k.endswith("_loss") and k not in ("val_loss",) and "loss" in logs)]
+        figures = "  ".join(f"{k} {float(logs[k]):.4f}" for k in shown)
+        logger.info(f"  epoch {epoch + 1}/{self.epochs}  {seconds:6.1f} s  {figures}")
 
 
 def save_whole(model, path):

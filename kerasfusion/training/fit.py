@@ -1,6 +1,6 @@
 """`fit`: one training loop for fused models and for the baselines they are compared with."""
 
-import importlib.util
+import logging
 import math
 import time
 from pathlib import Path
@@ -13,6 +13,7 @@ from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.files import write_text
 from kerasfusion.models import captioning, get_heads, image_major
 from kerasfusion.models.graph import Rerun
+from kerasfusion.progress import progress
 from kerasfusion.training.adalora import AFTER, begin_anew, rank_budget
 from kerasfusion.training.budget import epochs_within
 from kerasfusion.training.callbacks import History, SaveBest
@@ -23,12 +24,22 @@ from kerasfusion.training.frozen_features import frozen_features
 from kerasfusion.training.gradient_cache import GradientCache
 from kerasfusion.training.signals import Interruption
 
+logger = logging.getLogger(__name__)
+
 # BatchedDataset per call into TensorFlow: fewer returns to Python, still several updates of the figures per epoch.
 STEPS_PER_EXECUTION = 8
 
 
 def fit(
-    model, train, validation, config, output_dir, say=None, tensorboard=False, resume=False, checkpoint_model=None
+    model,
+    train,
+    validation,
+    config,
+    output_dir,
+    callbacks=(),
+    verbose=1,
+    resume=False,
+    checkpoint_model=None,
 ):
     """Train a model and leave it with its best weights.
 
@@ -42,8 +53,8 @@ def fit(
             the highest recall within a batch.
         config: A `TrainingConfig`.
         output_dir: Folder for `model.keras` (the best so far, at any time) and `history.csv`.
-        say: Called with a line per epoch; None says nothing.
-        tensorboard: Write TensorBoard logs to `output_dir/logs`; needs the extra `[tensorboard]`.
+        callbacks: Further Keras callbacks, such as `keras.callbacks.TensorBoard`.
+        verbose: Whether to log one line per epoch (0 or False: silent).
         resume: Go on from the checkpoint in `output_dir`, if there is one. With the same model, examples and config,
             no batch is repeated or lost: weights and history end as if training had never been interrupted.
         checkpoint_model: The model that goes into `output_dir/model.keras`, where `model` is a training twin of it,
@@ -53,6 +64,11 @@ def fit(
         dict: `seconds` of training, `epochs` run of `epochs_planned`, `best_epoch`, `parameters`, `history` (list of
         dicts per epoch).
     """
+    with progress(verbose):
+        return _fit(model, train, validation, config, output_dir, callbacks, resume, checkpoint_model)
+
+
+def _fit(model, train, validation, config, output_dir, callbacks, resume, checkpoint_model):
     output_dir, checkpoint_model = Path(output_dir), checkpoint_model or model
     output_dir.mkdir(parents=True, exist_ok=True)
     shared_out, _ = rank_budget(model)
@@ -66,7 +82,7 @@ def fit(
     )
     on_pixels, started = [train, validation], time.perf_counter()
     # Changed images would have changed features.
-    splits = on_pixels if augment else frozen_features(model, on_pixels, say)
+    splits = on_pixels if augment else frozen_features(model, on_pixels)
     train, validation = splits
     seconds_before = time.perf_counter() - started
     # Without tasks an image is given back, each time with its own text: nothing is asked of it several times.
@@ -126,29 +142,25 @@ def fit(
             plan.parent.mkdir(exist_ok=True)
             write_text(plan, f"{fitting}\n")
         epochs = int(plan.read_text())
-        if say:
-            say(f"  {epochs} epoch(s) within {config.max_seconds:g} s")
+        logger.info(f"  {epochs} epoch(s) within {config.max_seconds:g} s")
     compile_for(epochs)
     # Before the last rank is taken away a model has more than it is to keep.
     since = max(0, math.ceil((1 - AFTER) * epochs) - 1) if shared_out else 0
     best = SaveBest(checkpoint_model, output_dir / "model.keras", config.patience, since)
-    history = History(output_dir / "history.csv", epochs, say)
+    history = History(output_dir / "history.csv", epochs)
     history.started -= seconds_before
-    with Interruption(say) as interruption:
+    with Interruption() as interruption:
         checkpoint = Checkpoint(output_dir / "checkpoints" / "last.npz", best, history, interruption)
-        callbacks = [
+        own = [
             keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: setattr(batches["train"], "epoch", epoch)),
             keras.callbacks.TerminateOnNaN(),
             best,
             history,
             checkpoint,
         ]
-        if tensorboard:
-            callbacks.append(tensorboard_callback(output_dir / "logs"))
         if resume and checkpoint.path.exists():
             checkpoint.restore(trained, batches["train"])
-            if say:
-                say(f"  going on from epoch {checkpoint.epoch + 1}, step {checkpoint.step + 1} of {steps}")
+            logger.info(f"  going on from epoch {checkpoint.epoch + 1}, step {checkpoint.step + 1} of {steps}")
         # A resumed epoch is shorter than the others, and Keras takes one length per call.
         ends = [checkpoint.epoch + 1, epochs] if checkpoint.step else [epochs]
         for end in ends:
@@ -160,7 +172,7 @@ def fit(
                 epochs=end,
                 shuffle=False,
                 validation_data=batches["validation"].dataset(),
-                callbacks=callbacks,
+                callbacks=[*own, *callbacks],
                 verbose=0,
             )
             batches["train"].first_step = 0
@@ -183,13 +195,6 @@ def fit(
         "parameters": checkpoint_model.count_params(),
         "history": history.rows,
     }
-
-
-def tensorboard_callback(folder):
-    """Keras's TensorBoard callback, or an error that says which extra to install."""
-    if importlib.util.find_spec("tensorboard") is None:
-        raise ImportError("TensorBoard logs need the package tensorboard: pip install 'kerasfusion[tensorboard]'.")
-    return keras.callbacks.TensorBoard(folder)
 
 
 def shares_images(examples):

@@ -1,6 +1,7 @@
 """A frozen network sees each image once, and training goes on from what it made of it."""
 
 import dataclasses
+import logging
 import math
 import time
 
@@ -11,6 +12,8 @@ from kerasfusion.data.feature_store import FeatureStore
 from kerasfusion.data.tf_options import PREFETCHED, without_autotune
 from kerasfusion.models.graph import only_reader
 
+logger = logging.getLogger(__name__)
+
 # Features are kept in memory up to this many bytes, beside the pixels: in float32, in float16 where only that fits,
 # and beyond not at all.
 MEMORY_LIMIT = 2 * 1024**3
@@ -20,7 +23,7 @@ BATCH_SIZE = 64
 SECONDS = 10.0
 
 
-def frozen_features(model, splits, say=None, memory_limit=MEMORY_LIMIT):
+def frozen_features(model, splits, memory_limit=MEMORY_LIMIT):
     """Put features in the place of pixels, where a model begins with a frozen network.
 
     That is where an encoder with a frozen `stem` and `features`, such as one of `keras.applications` with given
@@ -30,14 +33,12 @@ def frozen_features(model, splits, say=None, memory_limit=MEMORY_LIMIT):
     Args:
         model: A plain model, as it is saved and exported.
         splits: List of `Examples`: those to train and to validate on.
-        say: Called with lines for people; None says nothing.
         memory_limit: Most bytes of features of one input.
 
     Returns:
         list of `Examples`, with a `FeatureStore` instead of an `ImageStore` for each image that enters a frozen
         network; `splits` itself where none does, or the features are too large.
     """
-    say = say or (lambda line: None)
     found = [dict(split.banks) for split in splits]
     changed = False
     for feature in splits[0].schema.of_kind("image"):
@@ -53,14 +54,14 @@ def frozen_features(model, splits, say=None, memory_limit=MEMORY_LIMIT):
         precision = next((p for p in ("float32", "float16") if values * np.dtype(p).itemsize <= memory_limit), None)
         what = f"{encoder.name}: what its frozen layers make of {images:,} images"
         if precision is None:
-            say(
+            logger.info(
                 f"  {what} would take {values * 2 / 2**30:.1f} GiB in float16, more than the limit of "
                 f"{memory_limit / 2**30:.1f}: it is computed anew in every epoch"
             )
             continue
         size = f"{values * np.dtype(precision).itemsize / 2**20:,.0f} MiB, {precision}"
-        say(f"  {what} is computed once and kept in memory ({size})")
-        count = _Count(images, say)
+        logger.info(f"  {what} is computed once and kept in memory ({size})")
+        count = _Count(images)
         for banks, index in zip(found, places, strict=True):
             features = np.zeros((len(index), *shape), precision)
             banks[feature.name] = _fill(features, encoder, banks[feature.name], index, count)
@@ -84,14 +85,14 @@ def _fill(features, encoder, bank, places, count):
 
 
 class _Count:
-    """Says every now and then how far it is."""
+    """Logs every now and then how far it is."""
 
-    def __init__(self, total, say):
-        self.total, self.say = total, say
+    def __init__(self, total):
+        self.total = total
         self.done, self.said = 0, time.monotonic()
 
     def add(self, count):
         self.done += count
         if time.monotonic() - self.said > SECONDS and self.done < self.total:
-            self.say(f"    {self.done:,} of {self.total:,} images")
+            logger.info(f"    {self.done:,} of {self.total:,} images")
             self.said = time.monotonic()

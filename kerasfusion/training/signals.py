@@ -1,7 +1,10 @@
 """Ctrl-C and SIGTERM while training: finish the step, write a checkpoint, then stop."""
 
+import logging
 import signal
 import threading
+
+logger = logging.getLogger(__name__)
 
 
 class Interruption:
@@ -9,9 +12,6 @@ class Interruption:
 
     A signal that arrives in the middle of a step would leave weights that belong to no step. Training looks at
     `asked` between steps instead. Outside of the main thread, where Python handles no signals, nothing changes.
-
-    Args:
-        say: Called with a line when the first signal arrives; None says nothing.
 
     Example:
 
@@ -22,9 +22,8 @@ class Interruption:
     ```
     """
 
-    def __init__(self, say=None):
+    def __init__(self):
         self.asked = False
-        self._say = say
         self._before = {}
 
     def __enter__(self):
@@ -39,8 +38,7 @@ class Interruption:
     def _ask(self, number, frame):
         self.asked = True
         self._put_back()
-        if self._say:
-            self._say("Stopping after this step and writing a checkpoint; once more stops at once.")
+        logger.info("Stopping after this step and writing a checkpoint; once more stops at once.")
 
     def _put_back(self):
         while self._before:

@@ -141,7 +141,7 @@ def replace_head(model, layer, schema):
     return keras.Model(part.input, outputs, name=f"{model.name}_head_on_{layer}")
 
 
-def linear_probe(model, layer, train, validation, config, output_dir):
+def linear_probe(model, layer, train, validation, config, output_dir, verbose=1):
     """Train heads for other tasks on what a network makes of the rows, and nothing else: a linear probe.
 
     The network runs over all rows once; after that an epoch costs next to nothing.
@@ -153,6 +153,7 @@ def linear_probe(model, layer, train, validation, config, output_dir):
         validation: The same, to choose the best epoch by.
         config: A `TrainingConfig` without `augmentation`.
         output_dir: Folder for `model.keras` and `history.csv`.
+        verbose: Whether to log progress (0 or False: silent).
 
     Returns:
         keras.Model: what `replace_head` makes, with trained heads. It takes images and texts again, not features.
@@ -174,7 +175,7 @@ def linear_probe(model, layer, train, validation, config, output_dir):
     train, validation = add_features(model, layer, [train, validation], name="features")
     inputs = make_inputs(Schema((train.schema["features"],), ()))
     heads = keras.Model(inputs, {task.name: build_head(task)(inputs["features"]) for task in train.schema.tasks})
-    fit(heads, train, validation, config, output_dir)
+    fit(heads, train, validation, config, output_dir, verbose=verbose)
     for task in train.schema.tasks:
         name = f"head_{task.name}"
         whole.get_layer(name).set_weights(heads.get_layer(name).get_weights())

@@ -94,7 +94,7 @@ def language_model(captioner):
     return keras.Model({parts.task: ids}, outputs, name=f"{captioner.name}_language")
 
 
-def pretrain_decoder(captioner, train, validation, config, output_dir):
+def pretrain_decoder(captioner, train, validation, config, output_dir, verbose=1):
     """Teach a captioner's decoder sentences, for which no image is needed.
 
     Then it is trained on images with captions as any other, of which it may need fewer. Another captioner, also
@@ -106,6 +106,7 @@ def pretrain_decoder(captioner, train, validation, config, output_dir):
         validation: The same, to choose the best epoch by.
         config: A `TrainingConfig`.
         output_dir: Folder for `model.keras`, the captioner, and `history.csv`.
+        verbose: Whether to log progress (0 or False: silent).
 
     Returns:
         dict: as from `kf.training.fit`.
@@ -125,7 +126,7 @@ def pretrain_decoder(captioner, train, validation, config, output_dir):
     language = language_model(captioner)
     (name,) = language.output
     splits = [split.with_features(Schema((), (split.schema[name],))) for split in (train, validation)]
-    return fit(language, *splits, config, output_dir, checkpoint_model=captioner)
+    return fit(language, *splits, config, output_dir, verbose=verbose, checkpoint_model=captioner)
 
 
 def init_embeddings_from_bert(captioner, schema, preset):

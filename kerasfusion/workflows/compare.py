@@ -3,6 +3,7 @@
 import dataclasses
 import fnmatch
 import json
+import logging
 import warnings
 from pathlib import Path
 
@@ -17,12 +18,15 @@ from kerasfusion.evaluation.report import image_groups
 from kerasfusion.files import atomic_write, temporary_folder, write_json
 from kerasfusion.fusion import FUSIONS
 from kerasfusion.models import late_average
+from kerasfusion.progress import progress
 from kerasfusion.serving import export_model, measure_latency, reference
 from kerasfusion.training import TrainingConfig
 from kerasfusion.training.model_file import load_model
 from kerasfusion.workflows.model_families import family_of, refuse_unlabelled, with_fusion
 from kerasfusion.workflows.run_folder import COMPARISON, open_folder
 from kerasfusion.workflows.train import ANSWERS_FILE, default_model, train
+
+logger = logging.getLogger(__name__)
 
 # What the reference's runs give besides their model.
 LATE, LOOKUPS = "late average", ("majority", "text lookup")
@@ -53,7 +57,7 @@ def compare(
     seeds=3,
     config=None,
     fusions=(),
-    say=None,
+    verbose=1,
     overwrite=False,
     resume=False,
     **changes,
@@ -80,7 +84,7 @@ def compare(
         config: A `TrainingConfig` for all; None uses its defaults. With `max_seconds` all get the same time, not the
         same epochs.
         fusions: Names in `kf.fusion.FUSIONS` and patterns: the family's model with each of these.
-        say: Called with lines for people; None says nothing.
+        verbose: Whether to log progress (0 or False: silent).
         overwrite: Replace the comparison in `output_dir`.
         resume: Go on in `output_dir`: finished runs are read back, the one that was interrupted ends as if nothing
             had happened. Further models and seeds may be added.
@@ -100,12 +104,10 @@ def compare(
     Example:
 
     ```python
-    found = kf.compare(data, ["classifier_*"], "comparisons/pets", config=kf.training.TrainingConfig(epochs=10),
-    say=print)
+    found = kf.compare(data, ["classifier_*"], "comparisons/pets", config=kf.training.TrainingConfig(epochs=10))
     print(found.tasks["label"].verdict)
     ```
     """
-    say = say or (lambda line: None)
     config, output_dir = config or TrainingConfig(), Path(output_dir)
     refuse_unlabelled("compare", data.schema)
     check_bounds(seeds=seeds)
@@ -114,23 +116,23 @@ def compare(
     models = models or ([] if fusions else [default_model(data)[0]])
     family = family_of(data, models)
     first, chosen = _entrants(data, models, fusions, family)
-    with open_folder(output_dir, COMPARISON, overwrite, resume):
+    with progress(verbose), open_folder(output_dir, COMPARISON, overwrite, resume):
         for label, (name, own) in chosen.items():
             # A model that cannot be made must not be found out after hours of training the others.
             if not _folder(output_dir, label, config.seed).exists():
                 _named(label, kf.create_model, name, data.schema, **{**changes, **own})
         jobs = [(label, config.seed + i) for i in range(seeds) for label in chosen]
         for place, (label, seed) in enumerate(jobs, start=1):
-            say(f"[{place}/{len(jobs)}] {label}, seed {seed}")
+            logger.info(f"[{place}/{len(jobs)}] {label}, seed {seed}")
             name, own = chosen[label]
             # Only the first has baselines: they are its own branches, and the others' are no fairer to the rest.
-            settings = {"baselines": label == first, "say": say, "resume": True, **changes, **own}
+            settings = {"baselines": label == first, "verbose": verbose, "resume": True, **changes, **own}
             seeded = dataclasses.replace(config, seed=seed)
             _named(f"{label}, seed {seed}", train, data, name, _folder(output_dir, label, seed), seeded, **settings)
-        say("Comparing on the test split")
+        logger.info("Comparing on the test split")
         runs = {label: [_folder(output_dir, label, config.seed + i) for i in range(seeds)] for label in chosen}
         tasks = _compare_runs(data, runs, first, chosen)
-        say("Measuring latency")
+        logger.info("Measuring latency")
         costs = _costs(output_dir, runs, first, data.schema)
         found = Comparison(output_dir, tasks, _table(tasks, costs), _seeds_table(tasks, config.seed))
         _write(found, data, config, first, list(chosen), changes, costs)

@@ -32,7 +32,7 @@ def train_item_tower(
     text=None,
     model=None,
     config=None,
-    say=None,
+    verbose=1,
     overwrite=False,
     resume=False,
     **changes,
@@ -52,7 +52,7 @@ def train_item_tower(
         text: Column(s) with text, likewise.
         model: A name in the zoo; None takes `classifier_gated`, or of one modality `text_only` or `image_only`.
         config: A `TrainingConfig`; None uses its defaults.
-        say: Called with lines for people; None says nothing.
+        verbose: Whether to log progress (0 or False: silent).
         overwrite: Replace a folder that holds a run.
         resume: Go on with the interrupted run in `output_dir`.
         **changes: Settings of the model to change, as for `kf.create_model`.
@@ -96,7 +96,15 @@ def train_item_tower(
         save_reference_inputs(output_dir / "reference_inputs.npz", data)
         keras.utils.set_random_seed(config.seed)
         network = kf.create_model(model, data.schema, **changes)
-        fit(network, data.splits["train"], data.splits["validation"], config, output_dir, say=say, resume=resume)
+        fit(
+            network,
+            data.splits["train"],
+            data.splits["validation"],
+            config,
+            output_dir,
+            verbose=verbose,
+            resume=resume,
+        )
         remove_checkpoints(output_dir)
         test = data.splits["test"]
         labels, found = test.labels[TASK], predict_logits(network, test)[TASK]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import platform
 import time
 
@@ -15,6 +16,7 @@ from kerasfusion.evaluation.captions import generate_captions
 from kerasfusion.evaluation.predict import restrict_schema
 from kerasfusion.files import atomic_write, write_json
 from kerasfusion.models import late_average, unimodal
+from kerasfusion.progress import progress
 from kerasfusion.serving import reference
 from kerasfusion.training import Run, TrainingConfig, fit, load, shares_images
 from kerasfusion.training.callbacks import save_whole
@@ -24,6 +26,8 @@ from kerasfusion.workflows.distillation import Teacher
 from kerasfusion.workflows.reload import load_arguments
 from kerasfusion.workflows.report import PAGE, draw_report, write_report
 from kerasfusion.workflows.run_folder import open_run, remove_checkpoints
+
+logger = logging.getLogger(__name__)
 
 # Rows kept as raw inputs for the export's reference and warm-up.
 REFERENCE_ROWS = 4
@@ -53,10 +57,10 @@ def train(
     output_dir="runs/run",
     config=None,
     baselines=True,
-    say=None,
+    callbacks=(),
+    verbose=1,
     overwrite=False,
     resume=False,
-    tensorboard=False,
     init_from=None,
     lora=None,
     lora_budget=None,
@@ -82,10 +86,11 @@ def train(
         output_dir: The run's folder.
         config: A `TrainingConfig`; None uses its defaults.
         baselines: Train the single-modality baselines as well.
-        say: Called with lines for people; None says nothing.
+        callbacks: Keras callbacks for the training of the model, such as `keras.callbacks.TensorBoard`; the baselines
+            are trained without.
+        verbose: Whether to log progress (0 or False: silent).
         overwrite: Replace a folder that holds a run.
         resume: Go on with the interrupted run in `output_dir`; without one, begin. A finished run is read back.
-        tensorboard: Write TensorBoard logs to `logs/`; needs the extra `[tensorboard]`.
         init_from: Folder of a run whose weights the model starts from, where it has a place for them
             (`kf.transfer.transfer_weights`). The baselines start anew.
         lora: Rank of the low-rank changes that are trained, besides the heads, in place of these weights
@@ -116,11 +121,10 @@ def train(
     Example:
 
     ```python
-    run = kf.train(data, model="classifier_gated", output_dir="runs/pets", say=print)
+    run = kf.train(data, model="classifier_gated", output_dir="runs/pets")
     print(run.metrics["tasks"]["label"]["verdict"])
     ```
     """
-    say = say or (lambda line: None)
     config = config or TrainingConfig()
     model = model or default_model(data)[0]
     for pretrained, kind in (("pretrained_embeddings", "text"), ("image_weights", "image")):
@@ -163,21 +167,21 @@ def train(
         if parent is not None:
             status = kf.transfer.transfer_weights(made, parent.model, data.schema, parent.schema)["status"]
             counts = ", ".join(f"{count} {what}" for what, count in status.value_counts().items())
-            say(f"Weights from {init_from}: {counts}")
+            logger.info(f"Weights from {init_from}: {counts}")
         if lora is not None:
-            say(f"Rank {lora}: {kf.transfer.enable_lora(made, lora, budget=lora_budget)}")
+            logger.info(f"Rank {lora}: {kf.transfer.enable_lora(made, lora, budget=lora_budget)}")
         return made
 
-    with open_run(output_dir, run_config, overwrite, resume) as output_dir:
+    with progress(verbose), open_run(output_dir, run_config, overwrite, resume) as output_dir:
         if (output_dir / "metrics.json").exists():
-            return _finished(output_dir, data, say)
+            return _finished(output_dir, data)
         data.schema.save(output_dir / "schema.json")
         save_reference_inputs(output_dir / "reference_inputs.npz", data)
         if teacher is not None:
-            say(str(teacher))
-        settings = {"say": say, "tensorboard": tensorboard, "resume": resume}
-        models, costs = _train_all(make, data, output_dir, run_config, config, teacher, settings)
-        say("Scoring on the test split")
+            logger.info(str(teacher))
+        settings = {"verbose": verbose, "resume": resume}
+        models, costs = _train_all(make, data, output_dir, run_config, config, teacher, callbacks, settings)
+        logger.info("Scoring on the test split")
         found = evaluate_models(models, data.splits["test"], data.splits["train"], data.columns.type)
         metrics = _metrics(models[model], found, data, model, costs)
         answers = {f"{task}/{name}": part for task in found for name, part in found[task].answers.items()}
@@ -189,29 +193,31 @@ def train(
         return Run(output_dir, data.schema, models[model], run_config, metrics)
 
 
-def _finished(output_dir, data, say):
+def _finished(output_dir, data):
     """A finished run read back, its report made where it is missing."""
-    say(f"{output_dir} is finished: nothing to resume.")
+    logger.info(f"{output_dir} is finished: nothing to resume.")
     run = load(output_dir)
     if not (output_dir / PAGE).exists():
-        say("Its report is missing and made now.")
+        logger.info("Its report is missing and made now.")
         draw_report(run, data)
     return run
 
 
-def _train_all(make, data, output_dir, run_config, config, teacher, settings):
+def _train_all(make, data, output_dir, run_config, config, teacher, callbacks, settings):
     """The model and its baselines, name -> model, and what each cost."""
-    model, baselines, say = run_config["model"], run_config["baselines"], settings["say"]
+    model, baselines = run_config["model"], run_config["baselines"]
     models, costs = {}, {}
     with precision():
 
-        def train_one(make, name, folder, teacher=None):
-            models[name], costs[name] = _train_one(make, name, data, config, folder, teacher, **settings)
+        def train_one(make, name, folder, teacher=None, callbacks=()):
+            models[name], costs[name] = _train_one(
+                make, name, data, config, folder, teacher, callbacks=callbacks, **settings
+            )
             return models[name]
 
-        train_one(make, model, output_dir, teacher)
+        train_one(make, model, output_dir, teacher, callbacks)
         for task, temperature in calibrate(models[model], data.splits["validation"]).items():
-            say(f"  temperature of {task}'s probabilities: {temperature:.3g}, fitted on the validation split")
+            logger.info(f"  temperature of {task}'s probabilities: {temperature:.3g}, fitted on the validation split")
         save_whole(models[model], output_dir / "model.keras")
         kinds = list(dict.fromkeys(feature.kind for feature in data.schema.features))
         if baselines and teacher is not None:
@@ -255,21 +261,20 @@ def _writes(schema):
     return any(task.kind == "caption" for task in schema.tasks)
 
 
-def _train_one(make, name, data, config, folder, teacher, say, tensorboard, resume):
+def _train_one(make, name, data, config, folder, teacher, **settings):
     done = folder / "training.json"
-    if resume and done.exists():
-        say(f"{name} is trained already")
+    if settings["resume"] and done.exists():
+        logger.info(f"{name} is trained already")
         return load_model(folder / "model.keras"), json.loads(done.read_text())
     keras.utils.set_random_seed(config.seed)
     model = make()
-    say(f"Training {name} ({model.count_params():,} parameters)")
+    logger.info(f"Training {name} ({model.count_params():,} parameters)")
     for layer in model.layers:
         if getattr(layer, "words_found", None):
-            say("  {:,} of {:,} words found in {}".format(*layer.words_found, layer.pretrained_embeddings))
+            logger.info("  {:,} of {:,} words found in {}".format(*layer.words_found, layer.pretrained_embeddings))
     trained, splits = model, [data.splits["train"], data.splits["validation"]]
     if teacher is not None:
         trained, splits = teacher.teach(model, splits)
-    settings = {"say": say, "tensorboard": tensorboard, "resume": resume}
     cost = fit(trained, *splits, config, folder, **settings, checkpoint_model=model)
     # Evaluated, exported and kept in float32, whatever precision it was trained in.
     model = as_float32(kf.transfer.merge_lora(model))

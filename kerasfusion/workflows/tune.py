@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import time
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from kerasfusion.bounds import check_bounds
 from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS
 from kerasfusion.files import atomic_write, write_json
 from kerasfusion.fusion import FUSIONS
+from kerasfusion.progress import progress
 from kerasfusion.training import Run, TrainingConfig, fit
 from kerasfusion.training.strategy import precision
 from kerasfusion.workflows.model_families import family_of, refuse_unlabelled, with_fusion
 from kerasfusion.workflows.run_folder import SEARCH, open_folder, remove_checkpoints
 from kerasfusion.workflows.train import default_model, train
+
+logger = logging.getLogger(__name__)
 
 # What is tried where nothing else is named: small networks that two cores train in minutes.
 TUNE_CHOICES = {
@@ -47,7 +51,7 @@ class TuningResult:
 
 
 def tune(
-    data, output_dir="runs/tuned", minutes=30, config=None, choices=None, say=None, overwrite=False, resume=False
+    data, output_dir="runs/tuned", minutes=30, config=None, choices=None, verbose=1, overwrite=False, resume=False
 ):
     """Search for a model with KerasTuner, then train the best one with its baselines.
 
@@ -69,7 +73,7 @@ def tune(
         config: A `TrainingConfig`; its learning rate is searched. None uses its defaults.
         choices: What to try, dict of lists in the place of some of `kf.workflows.TUNE_CHOICES`: `text_encoder`,
             `image_encoder`, `fusion` and `units`.
-        say: Called with lines for people; None says nothing.
+        verbose: Whether to log progress (0 or False: silent).
         overwrite: Replace a search in `output_dir`.
         resume: Go on with the search in `output_dir`; the trial that was interrupted ends as if nothing had happened.
 
@@ -86,7 +90,7 @@ def tune(
     Example:
 
     ```python
-    found = kf.tune(data, "runs/tuned", minutes=30, choices={"fusion": ["gated", "film"]}, say=print)
+    found = kf.tune(data, "runs/tuned", minutes=30, choices={"fusion": ["gated", "film"]})
     print(found.trials.head())
     kf.export(found.run, "saved_models/tuned")
     ```
@@ -95,7 +99,6 @@ def tune(
     check_bounds(minutes=minutes)
     for width in (choices or {}).get("units", ()):
         check_bounds(units=width)
-    say = say or (lambda line: None)
     config, output_dir = config or TrainingConfig(), Path(output_dir)
     # Each trial's share of the time; a config's own budget may be tighter.
     shares = [60 * minutes / TRIALS, *([config.max_seconds] if config.max_seconds else [])]
@@ -108,9 +111,9 @@ def tune(
         "training": dataclasses.asdict(config),
         "data": {name: split.fingerprint() for name, split in data.splits.items()},
     }
-    with open_folder(output_dir, SEARCH, overwrite, resume):
+    with progress(verbose), open_folder(output_dir, SEARCH, overwrite, resume):
         search = _begin(output_dir, settings)
-        tuner = tuner_class(search, data, family, space, config, 60 * minutes, say)
+        tuner = tuner_class(search, data, family, space, config, 60 * minutes, verbose)
         trials = tuner.run()
         best = tuner.best()
         name, changes = _model(family, data, best["settings"])
@@ -118,8 +121,8 @@ def tune(
         config = dataclasses.replace(
             config, learning_rate=best["settings"]["learning_rate"], epochs=best["epochs_planned"], max_seconds=None
         )
-        say(f"Training the best of {len(trials)} trials, {name}, with its baselines")
-        run = train(data, name, output_dir / "run", config, say=say, resume=True, **changes)
+        logger.info(f"Training the best of {len(trials)} trials, {name}, with its baselines")
+        run = train(data, name, output_dir / "run", config, verbose=verbose, resume=True, **changes)
         return TuningResult(run, trials)
 
 
@@ -171,7 +174,7 @@ def _tuner_class():
     class FitTuner(keras_tuner.Tuner):
         """Trials by `kerasfusion.training.fit`; KerasTuner draws the settings and keeps account of the trials."""
 
-        def __init__(self, folder, data, family, space, config, seconds, say):
+        def __init__(self, folder, data, family, space, config, seconds, verbose):
             settings = keras_tuner.HyperParameters()
             for name, values in space.items():
                 settings.Choice(name, values)
@@ -189,7 +192,7 @@ def _tuner_class():
             oracle.verbose = 0
             super().__init__(oracle=oracle, directory=str(folder), project_name="trials")
             self.folder, self.data, self.family, self.config = folder, data, family, config
-            self.seconds, self.say = seconds, say
+            self.seconds, self.verbose = seconds, verbose
             self.begun, self.last = time.monotonic(), 0.0
             noted = _read(folder / "spent.json")
             self.spent_before, self.done = noted.get("seconds", 0.0), noted.get("done", False)
@@ -231,7 +234,7 @@ def _tuner_class():
                 # Killed between this file and KerasTuner's own.
                 return {"val_loss": _read(folder / "result.json")["score"]}
             shown = ", ".join(f"{k} {v:.2g}" if isinstance(v, float) else f"{k} {v}" for k, v in settings.items())
-            self.say(f"[{self.spent() / 60:.1f} of {self.seconds / 60:g} min] trial {trial.trial_id}: {shown}")
+            logger.info(f"[{self.spent() / 60:.1f} of {self.seconds / 60:g} min] trial {trial.trial_id}: {shown}")
             started = time.monotonic()
             config = dataclasses.replace(self.config, learning_rate=settings["learning_rate"])
             name, changes = _model(self.family, self.data, settings)
@@ -240,9 +243,9 @@ def _tuner_class():
                 with precision():
                     model = kf.create_model(name, self.data.schema, **changes)
                     train_rows, validation = (self.data.splits[split] for split in ("train", "validation"))
-                    cost = fit(model, train_rows, validation, config, folder, say=self.say, resume=True)
+                    cost = fit(model, train_rows, validation, config, folder, verbose=self.verbose, resume=True)
             except Exception as error:
-                self.say(f"  failed: {error}")
+                logger.info(f"  failed: {error}")
                 write_json(folder / "result.json", {"settings": settings, "error": str(error)})
                 raise
             score = cost["history"][cost["best_epoch"] - 1]["val_loss"]

@@ -121,18 +121,17 @@ class TestClip:
         with pytest.raises(ValueError, match="is a BertBackbone, and no CLIP"):
             CLIPImageEncoder(None, tmp_path)
 
-    def test_a_table_is_learned_saved_and_searched(self, preset, tmp_path):
+    def test_a_table_is_learned_saved_and_searched(self, preset, tmp_path, messages):
         """Two steps by `kf.train` on frozen branches and their last layers, `load`, `index`, `verify`."""
         table = caption_table(tmp_path, images=20)
         # Words of the tiny tokenizer's letters.
         table["caption"] = table["caption"].str.replace("crimson|emerald", "cat", regex=True)
         table["caption"] = table["caption"].str.replace("azure", "cats").str.replace("red|green", "dog", regex=True)
         table.to_csv(tmp_path / "captions.csv", index=False)
-        said = []
         data = kf.data.load(tmp_path / "captions.csv", image="photo", text="caption", match=True, image_size=16)
         config = kf.training.TrainingConfig(epochs=2, batch_size=64, patience=None)
-        run = kf.train(data, "dual_clip", tmp_path / "run", config, preset=str(preset), say=said.append)
-        assert any("encode_image: what its frozen layers make of" in line for line in said)
+        run = kf.train(data, "dual_clip", tmp_path / "run", config, preset=str(preset))
+        assert any("encode_image: what its frozen layers make of" in line for line in messages)
         starts = [rebuild_encoder(run.model.get_layer(f"encode_{f.name}"), f) for f in data.schema.features]
         for encoder, feature in zip(starts, data.schema.features, strict=True):
             encoder.build((None, feature.length) if feature.kind == "text" else (None, 16, 16, 3))

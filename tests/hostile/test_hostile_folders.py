@@ -9,6 +9,7 @@ import time
 import warnings
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,11 +67,10 @@ def trained(data, tmp_path_factory):
     """A run during which another was begun in its folder, and whose confusion matrix and page failed."""
     out, second = tmp_path_factory.mktemp("trained") / "run", []
 
-    def say(line):
-        if line.startswith("Training"):
-            with pytest.raises(FolderInUseError) as refused:
-                train(data, out, resume=True)
-            second.append(str(refused.value))
+    def begin_another(logs):
+        with pytest.raises(FolderInUseError) as refused:
+            train(data, out, resume=True)
+        second.append(str(refused.value))
 
     def failing(*_, **__):
         raise ValueError("cannot be drawn")
@@ -79,7 +79,7 @@ def trained(data, tmp_path_factory):
         warnings.simplefilter("always")
         patch.setattr(figures, "confusion", failing)
         patch.setattr(report, "write_run_report", failing)
-        train(data, out, say=say)
+        train(data, out, callbacks=[keras.callbacks.LambdaCallback(on_train_begin=begin_another)])
     return SimpleNamespace(
         out=out, second=second, said=[str(w.message) for w in caught if "Not written" in str(w.message)]
     )
@@ -195,7 +195,7 @@ def test_a_report_that_fails_costs_no_scores(trained):
     assert kf.load(trained.out).metrics == metrics
 
 
-def test_the_report_is_made_again(data, copy, monkeypatch):
+def test_the_report_is_made_again(data, copy, monkeypatch, messages):
     before = contents(copy)
     with monkeypatch.context() as gone:  # the table was moved since
         gone.setattr(report, "load_run_data", lambda _: (_ for _ in ()).throw(FileNotFoundError("texts.csv is gone")))
@@ -208,9 +208,8 @@ def test_the_report_is_made_again(data, copy, monkeypatch):
     assert after.keys() - before.keys() == {"report.html", "figures/confusion.png"}
     assert {name for name in before if after[name] != before[name]} == set()
     (copy / "report.html").unlink()
-    said = []
-    train(data, copy, resume=True, say=said.append)
-    assert "Its report is missing and made now." in said and contents(copy) == after
+    train(data, copy, resume=True)
+    assert "Its report is missing and made now." in messages and contents(copy) == after
     other = kf.data.load(pd.DataFrame({"text": ["a"] * 30, "label": ["x", "y"] * 15}), text="text", label="label")
     with pytest.raises(kf.data.DataError, match=r"is not what .* was trained on"):
         kf.workflows.rebuild_report(copy, other)
@@ -245,8 +244,8 @@ def test_figures_of_hostile_names(tmp_path):
         [image] * count, [f"{name}\n{name}" for name in HOSTILE], ["black"] * count, tmp_path / "a.png"
     )
     maps = [{"image": image, "said": "label", "class": name, "word": name, "probability": 1.0} for name in HOSTILE]
-    figures.looked_at([{"image": image, "maps": maps}], tmp_path / "looked_at.png", [HOSTILE[5]])
-    figures.words_looked_at([{"image": image, "maps": maps}], tmp_path / "words.png")
+    figures.looked_at([{"pixels": image, "maps": maps}], tmp_path / "looked_at.png", [HOSTILE[5]])
+    figures.words_looked_at([{"pixels": image, "maps": maps}], tmp_path / "words.png")
     queries = {"text to image": [(i, [0], [True]) for i in range(count)]}
     figures.retrieval_grid(queries, lambda places: image[None], HOSTILE, tmp_path / "retrieval.png")
     assert len(list(tmp_path.iterdir())) == 5 and all(path.stat().st_size < 10**6 for path in tmp_path.iterdir())

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.client
 import json
+import logging
 import os
 import shutil
 import signal
@@ -404,7 +405,7 @@ from kerasfusion.serving import http_server
 from kerasfusion.serving.server_limits import ServerLimits
 http_server.rest_api.answer = lambda *_: time.sleep(60)
 limits = ServerLimits(graceful_timeout=float(sys.argv[2]))
-http_server.serve(sys.argv[1], port=0, limits=limits, say=lambda line: print(line, flush=True))
+http_server.serve(sys.argv[1], port=0, limits=limits)
 """
 
 
@@ -437,13 +438,12 @@ def wait_for(condition):
 
 
 @pytest.fixture
-def watched(tmp_path, toy_exports):
+def watched(tmp_path, toy_exports, messages):
     add_version(toy_exports, tmp_path / "toy", 1)
-    lines = []
-    manager = ModelManager(tmp_path, lines.append)
+    manager = ModelManager(tmp_path)
     manager.poll()
     manager.watch(seconds=0.02)
-    yield tmp_path, manager, lines
+    yield tmp_path, manager, messages
     manager.close()
 
 
@@ -534,12 +534,14 @@ def test_the_watch_survives_any_error_and_tells_it_once(watched, toy_exports, mo
     wait_for(lambda: numbers(manager) == [2])
 
 
-def test_the_watch_survives_a_closed_output(tmp_path, toy_exports):
-    def closed(line):
+def test_the_watch_survives_a_closed_output(tmp_path, toy_exports, messages, monkeypatch):
+    def closed(*_):
         raise BrokenPipeError("nobody reads this")
 
+    monkeypatch.setattr(logging.Logger, "callHandlers", closed)
+
     add_version(toy_exports, tmp_path / "toy", 1)
-    manager = ModelManager(tmp_path, closed)
+    manager = ModelManager(tmp_path)
     manager.poll()
     manager.watch(seconds=0.02)
     add_version(toy_exports, tmp_path / "toy", 2)

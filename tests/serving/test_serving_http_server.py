@@ -183,15 +183,14 @@ def test_nothing_here_imports_tensorflow():
     assert done.stdout.strip() == "[]"
 
 
-def test_nothing_to_serve(tmp_path, toy_exports):
-    lines = []
+def test_nothing_to_serve(tmp_path, toy_exports, messages):
     with pytest.raises(ServingError, match="holds no model"):
-        serve(tmp_path, port=0, say=lines.append)
-    assert lines == [http_server.NOTICE]
+        serve(tmp_path, port=0)
+    assert messages == [http_server.NOTICE]
     broken = add_version(toy_exports, tmp_path / "toy", 1)
     (broken / "saved_model.pb").write_bytes(b"broken")
     with pytest.raises(ServingError, match=r"Model toy cannot be served: version 1: .*Read less bytes than"):
-        serve(tmp_path, port=0, say=lines.append)
+        serve(tmp_path, port=0)
 
 
 def test_curl_line_is_taken_by_a_shell(server, tmp_path):

@@ -20,7 +20,7 @@ def folder(tmp_path, toy_exports):
 
 @pytest.fixture
 def manager(folder):
-    manager = ModelManager(folder, say=[].append)
+    manager = ModelManager(folder)
     manager.poll()
     yield manager
     manager.close()
@@ -104,9 +104,8 @@ def test_versions_being_written_are_left_alone(manager, folder, toy_exports):
 
 
 @pytest.mark.parametrize("damage", ["graph", "variables", "warm-up"])
-def test_a_broken_version_leaves_the_old_one_serving(folder, toy_exports, damage):
-    lines = []
-    manager = ModelManager(folder, say=lines.append)
+def test_a_broken_version_leaves_the_old_one_serving(folder, toy_exports, damage, messages):
+    manager = ModelManager(folder)
     manager.poll()
     broken = add_version(toy_exports, folder / ".hidden", 2, factor=3)
     files = {
@@ -120,12 +119,12 @@ def test_a_broken_version_leaves_the_old_one_serving(folder, toy_exports, damage
     assert states(manager) == {2: "END", 1: "AVAILABLE"}
     assert manager.versions("toy")[0].error.message
     assert factor(manager) == 2
-    assert "toy: version 2 failed" in lines[-1]
-    assert lines[-1].endswith("version 1 goes on serving")
+    assert "toy: version 2 failed" in messages[-1]
+    assert messages[-1].endswith("version 1 goes on serving")
     # It is not tried again and again, but it is when it was mended.
-    spoken = len(lines)
+    spoken = len(messages)
     manager.poll()
-    assert len(lines) == spoken
+    assert len(messages) == spoken
     shutil.rmtree(folder / "toy" / "2")
     add_version(toy_exports, folder / "toy", 2, factor=3)
     manager.poll()
@@ -134,10 +133,9 @@ def test_a_broken_version_leaves_the_old_one_serving(folder, toy_exports, damage
     manager.close()
 
 
-def test_models_config_is_followed(folder, toy_exports):
+def test_models_config_is_followed(folder, toy_exports, messages):
     (folder / "models.config").write_text(ALL % "all {}")
-    lines = []
-    manager = ModelManager(folder, say=lines.append)
+    manager = ModelManager(folder)
     manager.poll()
     add_version(toy_exports, folder / "toy", 2, factor=3)
     manager.poll()
@@ -153,7 +151,7 @@ def test_models_config_is_followed(folder, toy_exports):
     (folder / "models.config").write_text("model_config_list {")
     manager.poll()
     manager.poll()
-    assert len([line for line in lines if "the models stay as they are" in line]) == 1
+    assert len([line for line in messages if "the models stay as they are" in line]) == 1
     assert factor(manager) == 3
     # And back to the first version.
     (folder / "models.config").write_text(ALL % "specific { versions: 1 }")

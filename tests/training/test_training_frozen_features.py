@@ -65,20 +65,20 @@ def make(data, model, **changes):
         return kf.create_model(model, data.schema, image_encoder=image, **settings)
 
 
-def fit(model, data, folder, say=None, **config):
+def fit(model, data, folder, **config):
     config = kf.training.TrainingConfig(**CONFIG, **config)
-    return kf.training.fit(model, data.splits["train"], data.splits["validation"], config, folder, say)
+    return kf.training.fit(model, data.splits["train"], data.splits["validation"], config, folder)
 
 
-def test_features_train_the_same_weights_as_pixels(data, tmp_path):
-    data, said = data["match"], []
+def test_features_train_the_same_weights_as_pixels(data, tmp_path, messages):
+    data = data["match"]
     learning = {"fine_tune": "last_blocks", "flip_tta": True, "units": None}
     ours, theirs = (make(data, "dual_gru_mobilenet", **learning) for _ in range(2))
     start = ours.get_weights()
-    cost = fit(ours, data, tmp_path / "features", said.append)
+    cost = fit(ours, data, tmp_path / "features")
     theirs.get_layer("encode_image").stem = None
     same = fit(theirs, data, tmp_path / "pixels")
-    assert "make of 18 images is computed once and kept in memory (0 MiB, float32)" in said[0]
+    assert "make of 18 images is computed once and kept in memory (0 MiB, float32)" in messages[0]
     for a, b in zip(cost["history"], same["history"], strict=True):
         assert (a["loss"], a["val_loss"]) == pytest.approx((b["loss"], b["val_loss"]), rel=1e-4)
     for weight, a, b in zip(ours.weights, ours.get_weights(), theirs.get_weights(), strict=True):
@@ -106,8 +106,8 @@ def test_fused_models_do_as_well_on_features(data, together):
 
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("augmentation", [None, "light"])
-def test_images_that_change_have_no_features_to_keep(data, tmp_path, monkeypatch, together, augmentation):
-    twins, said = [], []
+def test_images_that_change_have_no_features_to_keep(data, tmp_path, monkeypatch, messages, together, augmentation):
+    twins = []
 
     def stop(model, *arguments, **settings):
         twins.append(model)
@@ -116,8 +116,8 @@ def test_images_that_change_have_no_features_to_keep(data, tmp_path, monkeypatch
     monkeypatch.setattr(sys.modules["kerasfusion.training.fit"], "compile_model", stop)
     model = make(data["label"], "classifier_sum")
     with pytest.raises(KeyboardInterrupt):
-        fit(model, data["label"], tmp_path, said.append, augmentation=augmentation, image_major=together)
-    assert len(said) == (0 if augmentation else 1)
+        fit(model, data["label"], tmp_path, augmentation=augmentation, image_major=together)
+    assert len(messages) == (0 if augmentation else 1)
     assert (twins[0] is model) == (bool(augmentation) and not together)
 
 
@@ -142,15 +142,14 @@ def test_a_network_sees_each_image_once(data, tmp_path, monkeypatch):
         bank.fetch(splits[1].images["image"][:1])
 
 
-def test_features_that_are_too_large_are_stored_in_half_or_not_at_all(data):
+def test_features_that_are_too_large_are_stored_in_half_or_not_at_all(data, messages):
     model = make(data["match"], "dual_gru_mobilenet")
     splits = [data["match"].splits[name] for name in ("train", "validation")]
     bytes_in_half = 20 * 4 * 4 * 5 * 2
-    said = []
-    cached = frozen_features(model, splits, said.append, memory_limit=bytes_in_half)
-    assert "float16" in said[0] and cached[1].banks["image"].fetch(np.array([-1]))[0].dtype == "float16"
-    assert frozen_features(model, splits, said.append, memory_limit=bytes_in_half - 1) is splits
-    assert "more than the limit" in said[1] and "computed anew in every epoch" in said[1]
+    cached = frozen_features(model, splits, memory_limit=bytes_in_half)
+    assert "float16" in messages[0] and cached[1].banks["image"].fetch(np.array([-1]))[0].dtype == "float16"
+    assert frozen_features(model, splits, memory_limit=bytes_in_half - 1) is splits
+    assert "more than the limit" in messages[1] and "computed anew in every epoch" in messages[1]
 
 
 def test_a_network_that_learns_is_left_alone(data):

@@ -146,7 +146,7 @@ def test_a_merged_model_is_exported(model, batch, tiny_schema, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_that_starts_from_another(tmp_path):
+def test_a_run_that_starts_from_another(tmp_path, messages):
     table = color_table(tmp_path)[["photo", "description", "color", "fits"]]
     table.attrs.update(folder=str(tmp_path))
     columns = {"image": "photo", "text": "description", "image_size": 16}
@@ -161,20 +161,18 @@ def test_a_run_that_starts_from_another(tmp_path):
     }
     config = kf.training.TrainingConfig(epochs=1)
     parent = kf.train(first, "classifier_concat", tmp_path / "parent", config, baselines=False, **changes)
-    said = []
     run = kf.train(
         second,
         "classifier_concat",
         tmp_path / "child",
         config,
         baselines=False,
-        say=said.append,
         init_from=parent.path,
         enable_lora=2,
         **changes,
     )
-    assert any("Weights from" in line and "copied" in line for line in said)
-    assert any("layers adapted" in line for line in said)
+    assert any("Weights from" in line and "copied" in line for line in messages)
+    assert any("layers adapted" in line for line in messages)
     assert run.config["lora"] == 2 and run.config["init_from"] == str(parent.path)
     kept = "encode_text/block_0/norm/gamma"
     ours, theirs = (values(one.model) for one in (kf.load(run.path), parent))

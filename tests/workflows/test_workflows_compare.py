@@ -31,12 +31,11 @@ SMALL = {"units": 4, "text_encoder": "bag_of_words", "image_encoder": {"name": "
 
 
 @pytest.mark.slow
-def test_a_fusion_beside_all_baselines(data, tmp_path, monkeypatch):
-    said = []
+def test_a_fusion_beside_all_baselines(data, tmp_path, monkeypatch, messages):
     # Each run's own report is tested elsewhere, and takes as long as its training.
     monkeypatch.setattr(importlib.import_module("kerasfusion.workflows.train"), "write_report", lambda *_: [])
     config = kf.training.TrainingConfig(epochs=1, batch_size=16)
-    found = kf.compare(data, [], tmp_path, 1, config, fusions=["sum"], say=said.append, **SMALL)
+    found = kf.compare(data, [], tmp_path, 1, config, fusions=["sum"], **SMALL)
     names = {"classifier_concat", "classifier_sum", "text only", "image only", "late average"}
     assert set(found.table["model"]) == names | {"majority", "text lookup"}
     assert found.table["model"].iloc[0] == found.tasks["label"].best and not found.table["told_apart"].iloc[0]
@@ -55,7 +54,7 @@ def test_a_fusion_beside_all_baselines(data, tmp_path, monkeypatch):
     assert pd.read_csv(tmp_path / "comparison.csv").shape == found.table.shape
     assert found.tasks["label"].verdict in (tmp_path / "comparison.html").read_text()
     assert (tmp_path / "figures" / "score_and_latency.png").exists()
-    assert "[2/2] classifier_sum, seed 0" in said
+    assert "[2/2] classifier_sum, seed 0" in messages
     assert [path.name for path in tmp_path.glob(".*")] == [".kerasfusion.json"]
 
 

@@ -78,7 +78,7 @@ def no_width_3(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_width_3")
-def test_the_search_keeps_account_of_trials_failures_and_time(data, tmp_path, monkeypatch):
+def test_the_search_keeps_account_of_trials_failures_and_time(data, tmp_path, monkeypatch, messages):
     tune, fits, finals = importlib.import_module("kerasfusion.workflows.tune"), [], []
 
     def fit(model, train, validation, config, folder, **_):
@@ -100,8 +100,7 @@ def test_the_search_keeps_account_of_trials_failures_and_time(data, tmp_path, mo
     monkeypatch.setattr(tune, "fit", fit)
     monkeypatch.setattr(tune, "train", train)
     choices = {"text_encoder": ["average", "bag_of_words"], "units": [4, 3]}
-    said = []
-    settings = dict(output_dir=tmp_path, minutes=0.1, choices=choices, say=said.append)
+    settings = dict(output_dir=tmp_path, minutes=0.1, choices=choices)
     found = kf.tune(data, **settings)
     failed = found.trials["error"].notna()
     assert set(found.trials[failed]["units"]) == {3} and set(found.trials[~failed]["units"]) == {4}
@@ -112,7 +111,7 @@ def test_the_search_keeps_account_of_trials_failures_and_time(data, tmp_path, mo
     )
     assert found.trials["score"][~failed].is_monotonic_increasing
     assert {config.max_seconds for config in fits} == {0.1 * 60 / 12}
-    assert sum(line.startswith("  failed: ") for line in said) == failed.sum()
+    assert sum(line.startswith("  failed: ") for line in messages) == failed.sum()
     (name, config, final), best = finals[0], found.trials.iloc[0]
     assert name == "text_only" and config.epochs == 7 and final["text_encoder"] == best["text_encoder"]
     assert config.learning_rate == pytest.approx(best["learning_rate"]) and final["units"] == 4
