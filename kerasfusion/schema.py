@@ -5,8 +5,8 @@ import json
 import re
 from pathlib import Path
 
-from kerasfusion.data.names import RULE, claims, is_named_after, is_safe, reserved, safe_names
 from kerasfusion.files import write_json
+from kerasfusion.names import RULE, claims, is_named_after, is_safe, reserved, safe_names
 
 FEATURE_KINDS = ("text", "image", "numbers")
 # What a column of labels may hold; a match is known from the rows themselves, a vector from matrix factorization.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from kerasfusion.data.limits import MOST_BLOCK_STEPS, MOST_SCANS, MOST_SEGMENTS
+from kerasfusion.bounds import MOST_BLOCK_STEPS, MOST_SCANS, MOST_SEGMENTS
 from kerasfusion.data.tf_options import without_autotune
 from kerasfusion.preprocessing.exif import exif_orientation
 from kerasfusion.preprocessing.gif import first_frame

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from kerasfusion.bounds import MOST_PIXELS
 from kerasfusion.data.clean import EXAMPLES, SkippedRows
 from kerasfusion.data.errors import DataError, place, short, source_of
-from kerasfusion.data.limits import MOST_PIXELS
 from kerasfusion.data.table import IN_MEMORY, is_missing
 
 # What TensorFlow decodes, under Pillow's names; MPO is a JPEG with further images behind it, as phones

@@ -18,11 +18,11 @@ from kerasfusion.data.image_store import ImageStore
 from kerasfusion.data.images import resolve_images
 from kerasfusion.data.label_leakage import naming_rows, without_naming_rows
 from kerasfusion.data.labels import encode_labels, read_numbers
-from kerasfusion.data.names import claims, reserved, safe_names
 from kerasfusion.data.sample_weights import read_sample_weights
 from kerasfusion.data.split import make_splits
 from kerasfusion.data.table import is_missing, read_table
 from kerasfusion.data.tfds_source import is_tfds, read_tfds
+from kerasfusion.names import claims, reserved, safe_names
 from kerasfusion.preprocessing.text import learn_vocabulary
 from kerasfusion.schema import Feature, Schema, Task
 

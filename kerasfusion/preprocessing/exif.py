@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kerasfusion.data.limits import MOST_SEGMENTS
+from kerasfusion.bounds import MOST_SEGMENTS
 
 _TAG, _SHORT = 0x0112, 3
 # By orientation, from 0, which there is not: whether height and width change places, then top and bottom, then left

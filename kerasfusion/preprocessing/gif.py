@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kerasfusion.data.limits import MOST_BLOCK_STEPS
+from kerasfusion.bounds import MOST_BLOCK_STEPS
 
 _EXTENSION, _IMAGE = 0x21, 0x2C
 # Blocks of one size that are passed at once: encoders fill all blocks of a frame but the last.

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kerasfusion.data.limits import MOST_PIXELS
+from kerasfusion.bounds import MOST_PIXELS
 from kerasfusion.preprocessing.alpha import over_white, resize_over_white
 from kerasfusion.preprocessing.exif import exif_orientation, turn_upright
 from kerasfusion.preprocessing.image_formats import decode_pixels, decode_plain, is_plain
@@ -25,7 +25,7 @@ def decode_image(encoded, size, max_pixels=MOST_PIXELS):
 
     Raises:
         tf.errors.InvalidArgumentError: when run, if the bytes are no such image, or over a limit (`max_pixels`, and
-            those in `kerasfusion.data.limits`).
+            those in `kerasfusion.bounds`).
     """
     pixels = tf.cond(
         is_plain(encoded),

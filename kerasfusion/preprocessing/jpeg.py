@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kerasfusion.data.limits import MOST_SCANS, MOST_SEGMENTS
+from kerasfusion.bounds import MOST_SCANS, MOST_SEGMENTS
 
 _SCAN = b"\xff\xda"
 _SCAN_KIND, _END_KIND = 0xDA, 0xD9

@@ -8,8 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasfusion.bounds import check_bounds
-from kerasfusion.data.limits import SERVING_PIXELS
+from kerasfusion.bounds import SERVING_PIXELS, check_bounds
 from kerasfusion.files import folder_lock, temporary_folder
 from kerasfusion.schema import LABEL_KINDS
 from kerasfusion.serving import reference, warmup

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kerasfusion.data.limits import SERVING_PIXELS
+from kerasfusion.bounds import SERVING_PIXELS
 from kerasfusion.preprocessing import decode_images, text_vectorizer
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import kerasfusion as kf
 from kerasfusion.bounds import check_bounds
 from kerasfusion.evaluation import comparison_figure, write_comparison_page
 from kerasfusion.evaluation.comparison import compare_predictions
@@ -25,6 +24,7 @@ from kerasfusion.training.model_file import load_model
 from kerasfusion.workflows.model_families import family_of, refuse_unlabelled, with_fusion
 from kerasfusion.workflows.run_folder import COMPARISON, open_folder
 from kerasfusion.workflows.train import ANSWERS_FILE, default_model, train
+from kerasfusion.zoo import create_model, get_entry, list_models
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ def compare(
         for label, (name, own) in chosen.items():
             # A model that cannot be made must not be found out after hours of training the others.
             if not _folder(output_dir, label, config.seed).exists():
-                _named(label, kf.create_model, name, data.schema, **{**changes, **own})
+                _named(label, create_model, name, data.schema, **{**changes, **own})
         jobs = [(label, config.seed + i) for i in range(seeds) for label in chosen]
         for place, (label, seed) in enumerate(jobs, start=1):
             logger.info(f"[{place}/{len(jobs)}] {label}, seed {seed}")
@@ -170,9 +170,9 @@ def _entrants(data, models, fusions, family):
 
 def _matching(wanted, schema):
     if not any(sign in wanted for sign in "*?["):
-        return [kf.zoo.get_entry(wanted).name]
+        return [get_entry(wanted).name]
     kinds = {feature.kind for feature in schema.features}
-    entries = [kf.zoo.get_entry(name) for name in kf.list_models(wanted)]
+    entries = [get_entry(name) for name in list_models(wanted)]
     # The zoo's baselines go by the pattern of no family; a comparison has its own.
     names = [entry.name for entry in entries if kinds.issuperset(entry.inputs) and _is_rival(entry)]
     if not names:

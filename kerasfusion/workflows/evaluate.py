@@ -1,7 +1,7 @@
-import kerasfusion as kf
 from kerasfusion.data import load_rows
 from kerasfusion.evaluation import evaluate_models, write_evaluation_page
 from kerasfusion.evaluation.predict import restrict_schema
+from kerasfusion.training import Run, load
 
 
 def evaluate(run, source, image_dir=None, allow_outside=False, page=None):
@@ -27,7 +27,7 @@ def evaluate(run, source, image_dir=None, allow_outside=False, page=None):
     print(reports["label"].scores)
     ```
     """
-    run = run if isinstance(run, kf.training.Run) else kf.load(run)
+    run = run if isinstance(run, Run) else load(run)
     schema = restrict_schema(run.model, run.schema)
     examples, skipped = load_rows(source, schema, image_dir=image_dir, allow_outside=allow_outside)
     type_column = run.config.get("type_column")

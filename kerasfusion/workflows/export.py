@@ -2,8 +2,8 @@ import os
 
 import numpy as np
 
+from kerasfusion.bounds import SERVING_PIXELS
 from kerasfusion.data import DataError, load_rows
-from kerasfusion.data.limits import SERVING_PIXELS
 from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.evaluation import postprocess, predict_classes, predict_logits, score_predictions
 from kerasfusion.serving import CApiSession, LiteModel, export_model, lite_model, reference

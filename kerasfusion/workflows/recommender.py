@@ -6,7 +6,7 @@ import hashlib
 import keras
 import numpy as np
 
-import kerasfusion as kf
+from kerasfusion import __version__
 from kerasfusion.data import DataError, load
 from kerasfusion.data.table import is_missing, read_table
 from kerasfusion.evaluation import predict_logits
@@ -17,6 +17,7 @@ from kerasfusion.training import Run, TrainingConfig, fit
 from kerasfusion.training import load as load_run
 from kerasfusion.workflows.run_folder import open_run, remove_checkpoints
 from kerasfusion.workflows.train import save_reference_inputs
+from kerasfusion.zoo import create_model
 
 # The task, and columns added to the table of items.
 TASK, WEIGHT = "factors", "factors, weight"
@@ -86,7 +87,7 @@ def train_item_tower(
         "type_column": None,
         "factors": fingerprint(factors),
         "data": {name: split.fingerprint() for name, split in data.splits.items()},
-        "kerasfusion": kf.__version__,
+        "kerasfusion": __version__,
         "keras": keras.__version__,
     }
     with open_run(output_dir, run_config, overwrite, resume) as output_dir:
@@ -95,7 +96,7 @@ def train_item_tower(
         data.schema.save(output_dir / "schema.json")
         save_reference_inputs(output_dir / "reference_inputs.npz", data)
         keras.utils.set_random_seed(config.seed)
-        network = kf.create_model(model, data.schema, **changes)
+        network = create_model(model, data.schema, **changes)
         fit(
             network,
             data.splits["train"],

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import numpy as np
 
-import kerasfusion as kf
 from kerasfusion.bounds import check_bounds
 from kerasfusion.data import load_rows
 from kerasfusion.evaluation import figures, robustness_curves, write_robustness_page
 from kerasfusion.files import atomic_write
+from kerasfusion.training import Run, load
 from kerasfusion.workflows.model_families import refuse_unlabelled
 from kerasfusion.workflows.reload import load_baselines, load_run_data
 
@@ -40,7 +40,7 @@ def robustness(run, source=None, output_dir=None, image_dir=None, allow_outside=
     print(found.summary)
     ```
     """
-    run = run if isinstance(run, kf.training.Run) else kf.load(run)
+    run = run if isinstance(run, Run) else load(run)
     refuse_unlabelled("robustness", run.schema)
     check_bounds(num_severities=num_severities, seed=seed)
     if source is None:

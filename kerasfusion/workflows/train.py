@@ -9,7 +9,7 @@ import time
 import keras
 import numpy as np
 
-import kerasfusion as kf
+from kerasfusion import __version__
 from kerasfusion.evaluation import calibrate, evaluate_models, predict_logits
 from kerasfusion.evaluation.caption_scores import require_scorers
 from kerasfusion.evaluation.captions import generate_captions
@@ -22,10 +22,12 @@ from kerasfusion.training import Run, TrainingConfig, fit, load, shares_images
 from kerasfusion.training.callbacks import save_whole
 from kerasfusion.training.model_file import load_model
 from kerasfusion.training.strategy import precision
+from kerasfusion.transfer import enable_lora, merge_lora, transfer_weights
 from kerasfusion.workflows.distillation import Teacher
 from kerasfusion.workflows.reload import load_arguments
 from kerasfusion.workflows.report import PAGE, draw_report, write_report
 from kerasfusion.workflows.run_folder import open_run, remove_checkpoints
+from kerasfusion.zoo import create_model, get_entry
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +130,7 @@ def train(
     config = config or TrainingConfig()
     model = model or default_model(data)[0]
     for pretrained, kind in (("pretrained_embeddings", "text"), ("image_weights", "image")):
-        if pretrained in changes and kind not in kf.zoo.get_entry(model).inputs:
+        if pretrained in changes and kind not in get_entry(model).inputs:
             raise ValueError(f"{model} reads no {kind}, so {pretrained} would have no effect.")
     if lora is not None and init_from is None:
         raise ValueError("lora keeps what a run has learned: say which by init_from (--init-from).")
@@ -155,7 +157,7 @@ def train(
         "load": load_arguments(data),
         "type_column": data.columns.type,
         "data": {name: split.fingerprint() for name, split in data.splits.items()},
-        "kerasfusion": kf.__version__,
+        "kerasfusion": __version__,
         "keras": keras.__version__,
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
     }
@@ -163,13 +165,13 @@ def train(
         require_scorers()
 
     def make():
-        made = kf.create_model(model, data.schema, **changes)
+        made = create_model(model, data.schema, **changes)
         if parent is not None:
-            status = kf.transfer.transfer_weights(made, parent.model, data.schema, parent.schema)["status"]
+            status = transfer_weights(made, parent.model, data.schema, parent.schema)["status"]
             counts = ", ".join(f"{count} {what}" for what, count in status.value_counts().items())
             logger.info(f"Weights from {init_from}: {counts}")
         if lora is not None:
-            logger.info(f"Rank {lora}: {kf.transfer.enable_lora(made, lora, budget=lora_budget)}")
+            logger.info(f"Rank {lora}: {enable_lora(made, lora, budget=lora_budget)}")
         return made
 
     with progress(verbose), open_run(output_dir, run_config, overwrite, resume) as output_dir:
@@ -277,7 +279,7 @@ def _train_one(make, name, data, config, folder, teacher, **settings):
         trained, splits = teacher.teach(model, splits)
     cost = fit(trained, *splits, config, folder, **settings, checkpoint_model=model)
     # Evaluated, exported and kept in float32, whatever precision it was trained in.
-    model = as_float32(kf.transfer.merge_lora(model))
+    model = as_float32(merge_lora(model))
     save_whole(model, folder / "model.keras")
     write_json(done, cost)
     remove_checkpoints(folder)
@@ -298,7 +300,7 @@ def _baseline(model, schema, kind):
     """The model's own branch for this modality, or the zoo's baseline where it has none of that name."""
     if all(f"encode_{f.name}" in [layer.name for layer in model.layers] for f in schema.of_kind(kind)):
         return unimodal(model, schema, kind)
-    return kf.create_model(f"{kind}_only", schema)
+    return create_model(f"{kind}_only", schema)
 
 
 def _latency(model, examples):

@@ -9,7 +9,6 @@ from pathlib import Path
 import keras
 import pandas as pd
 
-import kerasfusion as kf
 from kerasfusion.bounds import check_bounds
 from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS
 from kerasfusion.files import atomic_write, write_json
@@ -20,6 +19,7 @@ from kerasfusion.training.strategy import precision
 from kerasfusion.workflows.model_families import family_of, refuse_unlabelled, with_fusion
 from kerasfusion.workflows.run_folder import SEARCH, open_folder, remove_checkpoints
 from kerasfusion.workflows.train import default_model, train
+from kerasfusion.zoo import create_model
 
 logger = logging.getLogger(__name__)
 
@@ -241,7 +241,7 @@ def _tuner_class():
             keras.utils.set_random_seed(config.seed)
             try:
                 with precision():
-                    model = kf.create_model(name, self.data.schema, **changes)
+                    model = create_model(name, self.data.schema, **changes)
                     train_rows, validation = (self.data.splits[split] for split in ("train", "validation"))
                     cost = fit(model, train_rows, validation, config, folder, verbose=self.verbose, resume=True)
             except Exception as error:

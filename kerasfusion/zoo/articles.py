@@ -1,6 +1,6 @@
 """The tutorial articles' own networks, made to work."""
 
-import kerasfusion as kf
+from kerasfusion.models import fusion_model
 from kerasfusion.zoo.registry import register_model
 
 
@@ -18,4 +18,4 @@ def article_joint(schema, **changes):
         "units": 128,
         "name": "article_joint",
     }
-    return kf.models.fusion_model(schema, **{**settings, **changes})
+    return fusion_model(schema, **{**settings, **changes})

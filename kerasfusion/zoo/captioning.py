@@ -1,6 +1,6 @@
 """Captioning: an image put into words."""
 
-import kerasfusion as kf
+from kerasfusion.models import captioner
 from kerasfusion.zoo.registry import register_model
 
 # Cells that know where they are: a caption says what is on the left.
@@ -9,7 +9,7 @@ _IMAGE = {"name": "residual_cnn", "filters": (32, 64, 128), "coordinates": True}
 
 def _captioner(schema, name, changes, **settings):
     settings = {"image_encoder": _IMAGE, "dropout": 0.1, "name": name, **settings}
-    return kf.models.captioner(schema, **{**settings, **changes})
+    return captioner(schema, **{**settings, **changes})
 
 
 @register_model(inputs=("image",), source="article 004, section 3; arXiv 1411.4555", task="caption")

@@ -1,6 +1,6 @@
 """Dual-branch classifiers for a table of images and sentences: one per fusion, and one per pair of encoders."""
 
-import kerasfusion as kf
+from kerasfusion.models import fusion_model
 from kerasfusion.zoo.registry import register_model
 
 
@@ -12,7 +12,7 @@ def _classifier(schema, name, changes, **settings):
         "dropout": 0.2,
         **settings,
     }
-    return kf.models.fusion_model(schema, **{**settings, "name": name, **changes})
+    return fusion_model(schema, **{**settings, "name": name, **changes})
 
 
 @register_model(source="article 000, section 5.2")

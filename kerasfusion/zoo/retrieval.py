@@ -1,11 +1,11 @@
 """Dual encoders: an image finds its texts, a text its images."""
 
-import kerasfusion as kf
+from kerasfusion.models import dual_encoder
 from kerasfusion.zoo.registry import register_model
 
 
 def _dual(schema, name, changes, **settings):
-    return kf.models.dual_encoder(schema, **{"units": 128, "dropout": 0.2, "name": name, **settings, **changes})
+    return dual_encoder(schema, **{"units": 128, "dropout": 0.2, "name": name, **settings, **changes})
 
 
 @register_model(source="article 000, section 3.1.1", task="match")

@@ -1,13 +1,13 @@
 """Image tagging: which of several classes, or which of many tags, an image alone shows."""
 
-import kerasfusion as kf
+from kerasfusion.models import fusion_model
 from kerasfusion.zoo.registry import register_model
 
 
 def _tagger(schema, name, changes, **settings):
     # Without a layer of its own between the image's vector and the logits.
     settings = {"fusion": {"name": "concat", "units": None}, "name": name, **settings}
-    return kf.models.fusion_model(schema.only("image"), **{**settings, **changes})
+    return fusion_model(schema.only("image"), **{**settings, **changes})
 
 
 @register_model(inputs=("image",), source="article 001, section 4")

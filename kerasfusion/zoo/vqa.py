@@ -1,6 +1,6 @@
 """Visual question answering: the question decides what to look for. One model per fusion, on the same encoders."""
 
-import kerasfusion as kf
+from kerasfusion.models import fusion_model
 from kerasfusion.zoo.registry import register_model
 
 # Fusion -> where it comes from, and what the model does.
@@ -53,7 +53,7 @@ def _register(fusion, source, summary):
             "units": 64,
             "name": f"vqa_{fusion}",
         }
-        return kf.models.fusion_model(schema, **{**settings, **changes})
+        return fusion_model(schema, **{**settings, **changes})
 
     build.__doc__ = summary
     register_model(f"vqa_{fusion}", source=source)(build)
@@ -73,7 +73,7 @@ def vqa_film(schema, **changes):
         "units": 64,
         "name": "vqa_film",
     }
-    return kf.models.fusion_model(schema, **{**settings, **changes})
+    return fusion_model(schema, **{**settings, **changes})
 
 
 @register_model(source="arXiv 1610.04325")
@@ -86,4 +86,4 @@ def vqa_multiply(schema, **changes):
         "units": 32,
         "name": "vqa_multiply",
     }
-    return kf.models.fusion_model(schema, **{**settings, **changes})
+    return fusion_model(schema, **{**settings, **changes})

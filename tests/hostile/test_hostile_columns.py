@@ -12,7 +12,7 @@ from tables import color_table
 
 import kerasfusion as kf
 from kerasfusion.data import safe_names
-from kerasfusion.data.names import claims, is_named_after, is_safe, reserved
+from kerasfusion.names import claims, is_named_after, is_safe, reserved
 from kerasfusion.schema import Schema
 from kerasfusion.serving import CApiSession
 from kerasfusion.serving.metadata import read_metadata

@@ -243,7 +243,7 @@ def test_figures_of_hostile_names(tmp_path):
     figures.example_grid(
         [image] * count, [f"{name}\n{name}" for name in HOSTILE], ["black"] * count, tmp_path / "a.png"
     )
-    maps = [{"image": image, "said": "label", "class": name, "word": name, "probability": 1.0} for name in HOSTILE]
+    maps = [{"pixels": image, "said": "label", "class": name, "word": name, "probability": 1.0} for name in HOSTILE]
     figures.looked_at([{"pixels": image, "maps": maps}], tmp_path / "looked_at.png", [HOSTILE[5]])
     figures.words_looked_at([{"pixels": image, "maps": maps}], tmp_path / "words.png")
     queries = {"text to image": [(i, [0], [True]) for i in range(count)]}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import kerasfusion as kf
-from kerasfusion.data.limits import MOST_BLOCK_STEPS, MOST_SCANS, MOST_SEGMENTS, SERVING_PIXELS
+from kerasfusion.bounds import MOST_BLOCK_STEPS, MOST_SCANS, MOST_SEGMENTS, SERVING_PIXELS
 from kerasfusion.preprocessing import decode_images
 from kerasfusion.preprocessing.alpha import over_white, resize_over_white
 from kerasfusion.preprocessing.jpeg import has_too_many_scans

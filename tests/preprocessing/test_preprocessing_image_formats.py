@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from kerasfusion.data.limits import MOST_PIXELS
+from kerasfusion.bounds import MOST_PIXELS
 from kerasfusion.preprocessing import decode_images
 from kerasfusion.preprocessing.image_formats import is_plain
 

@@ -3,7 +3,7 @@
 import pytest
 
 from kerasfusion.data import safe_names
-from kerasfusion.data.names import LONGEST, claims, is_named_after, is_safe, reserved
+from kerasfusion.names import LONGEST, claims, is_named_after, is_safe, reserved
 from kerasfusion.schema import Feature, Schema, Task
 
 

@@ -1,0 +1,160 @@
+"""DESIGN's arrows: which part of the package may import which, and which files may import TensorFlow.
+
+Imports are read, not run, also those within functions.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import kerasfusion
+
+PACKAGE = Path(kerasfusion.__file__).parent
+
+# Plain data and helpers without Keras: known to all.
+FLOOR = {"bounds", "files", "names", "progress", "schema"}
+# The neutral floor: Keras alone, on any backend.
+LAYERS = {"layers", "losses", "metrics"}
+PARTS = {"encoders", "decoders", "fusion", "heads"}
+MODELS = LAYERS | PARTS | {"models"}
+DATA = {"data", "preprocessing"}
+# Part -> what it may import, besides itself and the floor.
+ARROWS = {
+    "bounds": set(),
+    "files": set(),
+    "names": set(),
+    "progress": set(),
+    "schema": {"files", "names"},
+    "preprocessing": set(),
+    "data": {"preprocessing"},
+    "losses": set(),
+    "metrics": {"losses"},
+    "layers": {"losses"},
+    "encoders": {"layers"},
+    "decoders": {"layers"},
+    "fusion": {"layers"},
+    "heads": LAYERS,
+    "models": LAYERS | PARTS,
+    "zoo": {"models"},
+    "evaluation": DATA | MODELS,
+    "explain": DATA | MODELS | {"evaluation"},
+    "training": DATA | MODELS | {"evaluation"},
+    "serving": DATA | MODELS,
+    "transfer": DATA | MODELS | {"evaluation", "training"},
+    "reasoning": DATA | {"evaluation"},
+    "factorization": set(),
+    "workflows": DATA | MODELS | {"zoo", "training", "evaluation", "explain", "serving", "transfer", "reasoning"},
+    # The command line: `failures`, `parameters` and `terminal` are its own.
+    "terminal": set(),
+    "failures": {"terminal"},
+    "parameters": {"failures"},
+}
+TOP = {"__init__", "cli"}
+# Where TensorFlow itself is needed: tf.data, strings and encoded images, gradients, SavedModels.
+TENSORFLOW = {
+    "cli.py",
+    "data/feature_store.py",
+    "data/image_cache.py",
+    "data/image_decoding.py",
+    "data/image_shards.py",
+    "data/image_store.py",
+    "data/missing.py",
+    "data/pipeline.py",
+    "data/sort_of_clevr/symmetries.py",
+    "data/tf_options.py",
+    "evaluation/caption_baselines.py",
+    "evaluation/captions.py",
+    "evaluation/corruptions.py",
+    "evaluation/robustness.py",
+    "explain/captions.py",
+    "explain/saliency.py",
+    "preprocessing/alpha.py",
+    "preprocessing/augment.py",
+    "preprocessing/detokenize.py",
+    "preprocessing/exif.py",
+    "preprocessing/gif.py",
+    "preprocessing/image.py",
+    "preprocessing/image_formats.py",
+    "preprocessing/jpeg.py",
+    "preprocessing/text.py",
+    "serving/caption_signatures.py",
+    "serving/dual_signatures.py",
+    "serving/freezing.py",
+    "serving/gallery.py",
+    "serving/image_signatures.py",
+    "serving/lite.py",
+    "serving/raw_inputs.py",
+    "serving/recommender.py",
+    "serving/signatures.py",
+    "serving/traced_decoder.py",
+    "serving/warmup.py",
+    "training/adversarial.py",
+    "training/distributed_contrastive.py",
+    "training/frozen_features.py",
+    "training/gradient_cache.py",
+    "training/strategy.py",
+}
+
+
+def sources():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        yield name, name.split("/")[0].removesuffix(".py"), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree):
+    """Dotted names of all that a file imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_part_has_its_arrows():
+    assert {part for _, part, _ in sources()} == ARROWS.keys() | TOP
+
+
+def test_imports_follow_the_arrows():
+    wrong = []
+    for name, part, tree in sources():
+        if part in TOP:
+            continue
+        allowed = ARROWS[part] | {part} | (set() if part in FLOOR else FLOOR)
+        for target in imported(tree):
+            top, _, rest = target.partition(".")
+            if top == "kerasfusion" and rest.split(".")[0] not in allowed | {"__version__"}:
+                wrong.append(f"{name}: {target}")
+    assert wrong == []
+
+
+def test_arrows_make_no_circle():
+    def reach(part, seen=()):
+        assert part not in seen, f"circle: {' -> '.join([*seen, part])}"
+        for other in ARROWS[part]:
+            reach(other, (*seen, part))
+
+    for part in ARROWS:
+        reach(part)
+
+
+def test_imports_inside_the_package_are_explicit():
+    whole = [
+        name
+        for name, part, tree in sources()
+        for node in ast.walk(tree)
+        if part != "cli" and isinstance(node, ast.Import) and any(alias.name == "kerasfusion" for alias in node.names)
+    ]
+    assert whole == []
+
+
+def test_tensorflow_is_imported_where_it_is_needed():
+    found = {name for name, _, tree in sources() if any(t.split(".")[0] == "tensorflow" for t in imported(tree))}
+    assert found == TENSORFLOW
+
+
+@pytest.mark.parametrize("part", sorted(MODELS | {"zoo"}))
+def test_the_neutral_floor_has_no_tensorflow(part):
+    assert not [name for name in TENSORFLOW if name.split("/")[0] == part]
