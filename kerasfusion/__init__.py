@@ -11,7 +11,9 @@ Everything is reached from here and loaded when first used, so that `import kera
 
 import importlib
 
-__version__ = "0.1.0"
+from kerasfusion.lazy import load_if_eager
+
+__version__ = "0.2.0"
 
 _PACKAGES = (
     "data",
@@ -64,3 +66,6 @@ def __getattr__(name):
 
 def __dir__():
     return sorted(__all__)
+
+
+load_if_eager(__name__)

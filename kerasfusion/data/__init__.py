@@ -2,6 +2,8 @@
 
 import importlib
 
+from kerasfusion.lazy import load_if_eager
+
 _HOMES = {
     "BatchedDataset": "pipeline",
     "ColumnRoles": "column_roles",
@@ -25,3 +27,6 @@ def __getattr__(name):
     if name in _HOMES:
         return getattr(importlib.import_module(f"kerasfusion.data.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'kerasfusion.data' has no attribute {name!r}")
+
+
+load_if_eager(__name__)

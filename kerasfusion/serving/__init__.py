@@ -2,6 +2,8 @@
 
 import importlib
 
+from kerasfusion.lazy import load_if_eager
+
 # Loaded when first used: verification runs in a process that must never import TensorFlow or Keras.
 _HOMES = {
     "CApiSession": "capi",
@@ -25,3 +27,6 @@ def __getattr__(name):
     if name in _HOMES:
         return getattr(importlib.import_module(f"kerasfusion.serving.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'kerasfusion.serving' has no attribute {name!r}")
+
+
+load_if_eager(__name__)
