@@ -250,7 +250,9 @@ print("zero_shot:", {label: f"{p:.1%}" for label, p in zip(labels, answer["proba
 reranked = None
 if arguments.rerank:
     # Of the hard ones alone, a model that knows few images learns nothing for long.
-    pairs = kf.workflows.mine_hard_negatives(data, first, easy=0.75 if arguments.quick else 0.5, seed=arguments.seed)
+    pairs = kf.workflows.mine_hard_negatives(
+        data, first, random_fraction=0.75 if arguments.quick else 0.5, seed=arguments.seed
+    )
     print("\n" + pairs.notes[-1])
     if arguments.quick:
         changes |= {"image_encoder": {**small, "flatten": False}, "fusion": {"name": "film", "filters": 32}}

@@ -156,7 +156,7 @@ print(
 # read once. What it has to beat: the mean, offsets alone, and PCA, which takes what is unknown for an average rating.
 
 GRID = {"regularization": [0.1] if arguments.quick else [0.05, 0.1, 0.15, 0.2, 0.3]}
-WEIGHTS = {"side_weight": [8.0] if arguments.quick else [2.0, 8.0, 32.0]}
+WEIGHTS = {"side_info_weight": [8.0] if arguments.quick else [2.0, 8.0, 32.0]}
 
 
 def hide(ratings, by, seed):

@@ -90,7 +90,7 @@ views = made_up_views(items)
 train, test = ({name: matrix[part] for name, matrix in views.items()} for part in np.split(range(items), [-500]))
 planted = {
     "joint factorization": JointMatrixFactorization(8),
-    "joint factorization, private factors": JointMatrixFactorization(8, private=6, random_state=0),
+    "joint factorization, private factors": JointMatrixFactorization(8, n_private_components=6, random_state=0),
     "joint factorization, whitened": JointMatrixFactorization(8, whiten=0.01),
     "PCA side by side": ConcatenatedPCA(8),
     "ridge CCA": RidgeCCA(8, ridge=0.01),
@@ -191,19 +191,26 @@ views = {"text": said["train"], "image": seen[place["train"]]}
 root = float(np.sqrt(len(said["train"])))
 joint = JointMatrixFactorization(dtype="float32", random_state=0)
 candidates = {
-    "PCA side by side": (ConcatenatedPCA(), {"factors": [64, 128, 256]}),
-    "ridge CCA": (RidgeCCA(), {"factors": [16, 32, 64, 128], "ridge": [0.03, 0.1, 0.3]}),
-    "joint factorization": (joint, {"factors": [64, 128, 256]}),
-    "joint factorization, private factors": (joint, {"factors": [64, 128], "private": [8, 32], "iterations": [10]}),
+    "PCA side by side": (ConcatenatedPCA(), {"n_components": [64, 128, 256]}),
+    "ridge CCA": (RidgeCCA(), {"n_components": [16, 32, 64, 128], "ridge": [0.03, 0.1, 0.3]}),
+    "joint factorization": (joint, {"n_components": [64, 128, 256]}),
+    "joint factorization, private factors": (
+        joint,
+        {"n_components": [64, 128], "n_private_components": [8, 32], "max_iter": [10]},
+    ),
     "joint factorization, whitened": (
         joint,
-        {"factors": [64, 128], "whiten": [0.03, 0.1, 0.3], "regularization": [1.0, 0.8 * root, root, 1.1 * root]},
+        {
+            "n_components": [64, 128],
+            "whiten": [0.03, 0.1, 0.3],
+            "regularization": [1.0, 0.8 * root, root, 1.1 * root],
+        },
     ),
 }
 found = {}
 for name, (model, grid) in candidates.items():
     if arguments.quick:
-        grid = {**{setting: values[:1] for setting, values in grid.items()}, "factors": [8]}
+        grid = {**{setting: values[:1] for setting, values in grid.items()}, "n_components": [8]}
     trials = {}
     for settings in ParameterGrid(grid):
         trial = clone(model).set_params(**settings).fit(views)

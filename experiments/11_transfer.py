@@ -251,7 +251,7 @@ show("knowledge transfer", found, emoji)
 # A teacher that knows hardly more than its student has little to give. It is another matter where few rows are
 # labelled, notes make it easy to learn from these, and there are many more images with notes than labels: whoever
 # has learned from few to read can name all of the others (arXiv 1507.00448). Drawn things of four colors and four
-# shapes, 64 of them labelled; the student hears the teacher alone (`share=1.0`), and all take about as many steps.
+# shapes, 64 of them labelled; the student hears the teacher alone (`alpha=1.0`), and all take about as many steps.
 
 things = drawn(arguments.out / "things", "both", 200 if arguments.quick else 4000, seed=9, careful=True)
 things = kf.data.load(things, image="x", text="note", label="y", split="split", image_size=32)
@@ -271,7 +271,7 @@ for seed in seeds:
     ):
         student = images(things, seed)
         asked = [rows_seen, held_out]
-        twin, taught = kf.transfer.distill(student, teacher_of_things, asked, temperature=3.0, share=1.0)
+        twin, taught = kf.transfer.distill(student, teacher_of_things, asked, temperature=3.0, alpha=1.0)
         learn(twin, taught, config(seed, epochs, batch_size))
         found[name].append(decided(student, things))
 show("knowledge transfer, 64 labels", found, things)
@@ -478,7 +478,7 @@ if arguments.results:
 
 # ## What to change
 #
-# Cut at an earlier layer of a deeper network: where do animals end and images begin? Teach with `share=1.0`,
+# Cut at an earlier layer of a deeper network: where do animals end and images begin? Teach with `alpha=1.0`,
 # without labels. Let the student read and not see.
 
 raise SystemExit(0 if report.ok else 1)

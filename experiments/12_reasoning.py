@@ -172,8 +172,9 @@ def add_figure(title, name, metric, values):
 # One network sees the images, one reads the notes; which part is it? Light and pen make their mistakes each for
 # itself, so once the part is known, image and note are independent, and the posterior of both is the product of the
 # posteriors over the prior. For that each must mean what it says: a temperature is fitted on the validation split.
-# `LateFusion` also learns an exponent for each. The late average is what is done usually; it never gets surer than
-# the surest of the two. The network of both branches, trained as long on the same rows, is free to find it all.
+# `WeightedProductOfExperts` also learns an exponent for each. The late average is what is done usually; it never gets
+# surer than the surest of the two. The network of both branches, trained as long on the same rows, is free to find it
+# all.
 #
 # Where modalities are not independent, the product counts twice what was said once. So a second network reads the
 # same notes: the product becomes too sure, which its negative log-likelihood (NLL) shows, and the exponents mend it.
@@ -192,14 +193,14 @@ for seed in seeds:
     found = {}
     for name, kind, members in (
         ("product of experts", kf.reasoning.ProductOfExperts, both),
-        ("late fusion, learned", kf.reasoning.LateFusion, both),
+        ("late fusion, learned", kf.reasoning.WeightedProductOfExperts, both),
         ("product of experts, note read twice", kf.reasoning.ProductOfExperts, experts),
-        ("late fusion, learned, note read twice", kf.reasoning.LateFusion, experts),
+        ("late fusion, learned, note read twice", kf.reasoning.WeightedProductOfExperts, experts),
     ):
         joint = kind(part, prior=np.bincount(train.labels["part"], minlength=len(part.classes)) + 1)
         joint.fit({m: held_out[m] for m in members}, validation.labels["part"])
         found[name] = joint.predictions({m: asked[m] for m in members})["probabilities"]
-        if kind is kf.reasoning.LateFusion:
+        if kind is kf.reasoning.WeightedProductOfExperts:
             print(f"seed {seed}, exponents:", {m: round(w, 2) for m, w in joint.weights.items()})
     for name in both:
         calibrate(experts[name], validation)
@@ -301,7 +302,7 @@ conditional_decided = decided
 # the validation split (`--on validation --rule-weight ...`).
 
 rules = kf.reasoning.Rules(
-    data.schema, kf.reasoning.rules_from_table(store / "catalogue.csv", key="part", closed=True)
+    data.schema, kf.reasoning.rules_from_table(store / "catalogue.csv", key="part", closed_world=True)
 )
 print(f"\n{len(rules.rules)} rules, such as\n  {rules.rules[0]}\n  {rules.rules[-1]}")
 color_names, shape_names = (data.schema[name].classes for name in ("color", "shape"))
@@ -346,7 +347,7 @@ for budget in budgets:
     for task in data.schema.tasks:
         show(title, {name: [one[task.name] for one in found] for name, found in decided.items()}, task)
     for name, found in decided.items():
-        shares = [rules.broken(one).any(axis=1).mean() for one in found]
+        shares = [rules.violations(one).any(axis=1).mean() for one in found]
         add_figure(title, name, "rows that break a rule", shares)
         right = [(one["part"] == labels["part"]).mean() for one in found]
         curves.setdefault(name, []).append(right)
@@ -435,7 +436,7 @@ with CApiSession(version) as session:
 served = {task.name: {"probabilities": served[f"{task.name}_probabilities"]} for task in data.schema.tasks}
 own = {task.name: predict_classes(task, served[task.name]) for task in data.schema.tasks}
 before, after = (
-    int(rules.broken(one).any(axis=1).sum()) for one in (own, kf.reasoning.constrained_decode(rules, served))
+    int(rules.violations(one).any(axis=1).sum()) for one in (own, kf.reasoning.constrained_decode(rules, served))
 )
 print(f"Of {len(own['part'])} answers of the SavedModel {before} break a rule; decided together, {after}.")
 
@@ -445,7 +446,8 @@ if arguments.results:
 
 # ## What to change
 #
-# Leave the last rows of the catalogue out and drop `closed=True`: what do half the facts still give? Ask the color
-# twice, of two people with the same mistakes: what does Bayes' rule believe then, and what would `LateFusion` say?
+# Leave the last rows of the catalogue out and drop `closed_world=True`: what do half the facts still give? Ask
+# the color twice, of two people with the same mistakes: what does Bayes' rule believe then, and what would
+# `WeightedProductOfExperts` say?
 
 raise SystemExit(0 if report.ok else 1)

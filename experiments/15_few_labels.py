@@ -185,7 +185,7 @@ def labelled_by(model, rows, **sure):
 def ask(model, rows, count):
     """The labelled rows, and so many more that it asks for."""
     rest, others = unlabelled(rows)
-    return np.r_[rows, others[kf.transfer.select_for_labeling(model, rest, count, by=arguments.by)]]
+    return np.r_[rows, others[kf.transfer.select_for_labeling(model, rest, count, strategy=arguments.by)]]
 
 
 # ## 3. The curve
@@ -230,7 +230,7 @@ for seed in seeds:
         score(CHANCE, budget, by_chance)
         from_pairs = learn(dual, pool.take(chosen), seed)
         score(PAIRS, budget, from_pairs)
-        for name, sure in ((ABOVE, {"threshold": threshold}), (SHARED, {"share": arguments.share})):
+        for name, sure in ((ABOVE, {"threshold": threshold}), (SHARED, {"fraction": arguments.share})):
             own, counts, right = labelled_by(by_chance, chosen, **sure)
             add(name, budget, "labels given", len(own), len(pool) - budget)
             if len(own):
@@ -241,7 +241,7 @@ for seed in seeds:
         asking = by_chance if first else learn(None, pool.take(asked), seed)
         score(ASKED, budget, asking)
         together = from_pairs if first else learn(dual, pool.take(asked_by_pretrained), seed)
-        own, counts, right = labelled_by(together, asked_by_pretrained, share=arguments.share)
+        own, counts, right = labelled_by(together, asked_by_pretrained, fraction=arguments.share)
         model = learn(dual, pool.take(asked_by_pretrained), seed, own)
         score(ALL, budget, model)
         if budget != budgets[-1]:
@@ -296,7 +296,7 @@ figure.savefig(arguments.out / "few_labels.png", dpi=120)
 # What a network asks for, and what it is sure of: the first and the last rows in the order of its doubts.
 
 model = keras.saving.load_model(arguments.out / "model_0.keras")
-doubts = kf.transfer.select_for_labeling(model, pool, len(pool), by=arguments.by)
+doubts = kf.transfer.select_for_labeling(model, pool, len(pool), strategy=arguments.by)
 figure = Figure(figsize=(10, 3.6), layout="constrained")
 for place, row in enumerate(np.r_[doubts[:8], doubts[-8:]]):
     axes = figure.add_subplot(2, 8, place + 1)

@@ -64,14 +64,14 @@ def synthetic(n, m, count, seed=0):
     return rows.astype(np.int32), columns.astype(np.int32), values.astype(np.float32)
 
 
-def ours(k, solver="cg", strength=LAMBDA, iterations=15, **settings):
+def ours(k, solver="cg", strength=LAMBDA, max_iter=15, **settings):
     from kerasfusion.factorization import CollectiveMatrixFactorization
 
     settings = {"tol": 0, "n_jobs": THREADS, "random_state": 0, **settings}
-    return CollectiveMatrixFactorization(k, solver=solver, regularization=strength, iterations=iterations, **settings)
+    return CollectiveMatrixFactorization(k, solver=solver, regularization=strength, max_iter=max_iter, **settings)
 
 
-def theirs(k, solver="cg", strength=LAMBDA, iterations=15, **settings):
+def theirs(k, solver="cg", strength=LAMBDA, max_iter=15, **settings):
     from cmfrec import CMF
 
     return CMF(
@@ -80,7 +80,7 @@ def theirs(k, solver="cg", strength=LAMBDA, iterations=15, **settings):
         scale_lam=True,
         use_cg=solver == "cg",
         finalize_chol=False,
-        niter=iterations,
+        niter=max_iter,
         nthreads=THREADS,
         precompute_for_predictions=False,
         verbose=False,
@@ -108,7 +108,7 @@ def worker(folder, side, solver):
     matrix = sparse.coo_matrix((values[held:], (rows[held:], columns[held:])))
     make = {"kerasfusion": ours, "cmfrec": theirs, "spark": functools.partial(ours, engine="spark")}[side]
     for line in sys.stdin:
-        model = make(64, solver, iterations=int(line))
+        model = make(64, solver, max_iter=int(line))
         start = time.perf_counter()
         model.fit(matrix)
         seconds = time.perf_counter() - start
@@ -127,8 +127,8 @@ class Side:
         command = [python, __file__, "--worker", str(folder), side, solver]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def fit(self, iterations):
-        self.process.stdin.write(f"{iterations}\n")
+    def fit(self, max_iter):
+        self.process.stdin.write(f"{max_iter}\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
@@ -216,7 +216,7 @@ def errors(folder, side, k):
     def error_of(settings, train, test, by, use):
         rows, columns, values = train
         matrix = sparse.coo_matrix((values, (rows, columns)), shape=shape)
-        model = make(k, "cholesky", iterations=20, **settings)
+        model = make(k, "cholesky", max_iter=20, **settings)
         if make is ours:
             model.fit(matrix, column_features=features if use else None)
         else:

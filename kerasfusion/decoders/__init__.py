@@ -7,7 +7,7 @@ from kerasfusion.decoders.recurrent import GRUDecoder, LSTMDecoder
 from kerasfusion.decoders.transformer import TransformerDecoder
 
 DECODERS = {
-    "attend": AttentionLSTMDecoder,
+    "attention_lstm": AttentionLSTMDecoder,
     "gru": GRUDecoder,
     "lstm": LSTMDecoder,
     "transformer": TransformerDecoder,

@@ -33,9 +33,9 @@ class _Projection(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         for name, (matrix, _) in views.items():
             matrices[name] = self._dense(name, matrix[rows])
         most = min(rows.sum(), sum(matrix.shape[1] for matrix in matrices.values()))
-        if not 1 <= self.factors <= most:
+        if not 1 <= self.n_components <= most:
             raise ValueError(
-                f"factors={self.factors}; {rows.sum():,} items have every view, so it is from 1 to {most}."
+                f"n_components={self.n_components}; {rows.sum():,} items have every view, so it is from 1 to {most}."
             )
         self._project(matrices)
         return self
@@ -55,7 +55,7 @@ class _Projection(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         total, count = 0.0, 0
         for name, (matrix, has) in views.items():
             known = self._dense(name, matrix[has]) - self.means_[name]
-            placed = np.zeros((len(has), self.factors))
+            placed = np.zeros((len(has), self.n_components))
             placed[has] = known @ self.projections_[name]
             total += placed
             count += has[:, None]
@@ -73,7 +73,7 @@ class ConcatenatedPCA(_Projection):
     """Principal components of the views side by side; one view alone by least squares on its part of them.
 
     Args:
-        factors: Number of components.
+        n_components: Number of components.
 
     Example:
 
@@ -83,11 +83,11 @@ class ConcatenatedPCA(_Projection):
     ```
     """
 
-    def __init__(self, factors=32):
-        self.factors = factors
+    def __init__(self, n_components=32):
+        self.n_components = n_components
 
     def _project(self, matrices):
-        pca = PCA(self.factors, svd_solver="full").fit(np.hstack(list(matrices.values())))
+        pca = PCA(self.n_components, svd_solver="full").fit(np.hstack(list(matrices.values())))
         bounds = np.cumsum([matrix.shape[1] for matrix in matrices.values()])[:-1]
         parts = np.split(pca.components_, bounds, axis=1)
         self.means_ = dict(zip(matrices, np.split(pca.mean_, bounds), strict=True))
@@ -101,7 +101,7 @@ class RidgeCCA(_Projection):
     Kettenring, Biometrika 1971).
 
     Args:
-        factors: Number of canonical directions.
+        n_components: Number of canonical directions.
         ridge: Added to the covariances, relative to the mean variance of a view.
 
     Example:
@@ -112,14 +112,14 @@ class RidgeCCA(_Projection):
     ```
     """
 
-    def __init__(self, factors=32, ridge=0.1):
-        self.factors = factors
+    def __init__(self, n_components=32, ridge=0.1):
+        self.n_components = n_components
         self.ridge = ridge
 
     def _project(self, matrices):
         whitenings = {name: Whitening(matrix, self.ridge, name) for name, matrix in matrices.items()}
         side_by_side = np.hstack([whitenings[name].whiten(matrix, slice(None)) for name, matrix in matrices.items()])
-        top = leading_directions(side_by_side, self.factors)
+        top = leading_directions(side_by_side, self.n_components)
         parts = np.split(top, np.cumsum([matrix.shape[1] for matrix in matrices.values()])[:-1])
         self.means_ = {name: whitening.mean for name, whitening in whitenings.items()}
         self.projections_ = {}

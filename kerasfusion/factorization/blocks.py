@@ -15,18 +15,18 @@ class Block:
     entries are missing, the known ones are listed and every row has its own.
 
     Args:
-        matrix: `(n, F)`. Dense: NaN is missing. Sparse: see `absent`.
+        matrix: `(n, F)`. Dense: NaN is missing. Sparse: see `unobserved`.
         present: bool `(n,)`, the rows that have it. The others' values are not looked at.
         weight: How much it counts.
-        absent: "zero" or "missing": what the entries are that a sparse matrix does not store.
+        unobserved: "zero" or "missing": what the entries are that a sparse matrix does not store.
         mean: float `(F,)`, or None for the mean of the known entries.
     """
 
-    def __init__(self, matrix, present, weight, absent="zero", mean=None):
+    def __init__(self, matrix, present, weight, unobserved="zero", mean=None):
         self.shape, self.present, self.weight = matrix.shape, present, weight
         self.entries = None
         if sparse.issparse(matrix):
-            if absent == "missing":
+            if unobserved == "missing":
                 matrix = matrix.tocoo()
                 known = present[matrix.row]
                 self.list_entries(matrix.row[known], matrix.col[known], matrix.data[known], mean)

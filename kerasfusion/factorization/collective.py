@@ -30,22 +30,22 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
             + w1 |X - [U b] Cᵀ|² + w2 |Y - [V c] Dᵀ|² + λ1 Σ_f n_f |C_f|² + λ2 Σ_f n_f |D_f|²
 
     with `X` and `Y` the centered features of rows and columns (Singh and Gordon, KDD 2008), which say something of
-    biases as well. `n_i` is the number of known entries (Zhou et al., AAIM 2008), or 1 with `weighted=False`; one who
-    has none counts as the mean. Implicit feedback (Hu, Koren and Volinsky, ICDM 2008) has the target 1 with weight
-    `1 + alpha · strength` where the strength is above 0, 0 with weight 1 everywhere else, and no biases: a strength
-    of 0 and an absent entry are the same. A row or column without ratings gets its factors from its features alone;
-    without features too, they are 0.
+    biases as well. `n_i` is the number of known entries (Zhou et al., AAIM 2008), or 1 with
+    `weighted_regularization=False`; one who has none counts as the mean. Implicit feedback (Hu, Koren and Volinsky,
+    ICDM 2008) has the target 1 with weight `1 + alpha · strength` where the strength is above 0, 0 with weight 1
+    everywhere else, and no biases: a strength of 0 and an absent entry are the same. A row or column without ratings
+    gets its factors from its features alone; without features too, they are 0.
 
     Args:
-        factors: Number of factors, k. More than the smaller side of the matrix are no use, and an error.
+        n_components: Number of factors, k. More than the smaller side of the matrix are no use, and an error.
         feedback: "explicit" (ratings) or "implicit" (strengths from 0, such as counts; 0 means not observed).
         alpha: Of implicit feedback, how much a strength of 1 adds to the weight.
         regularization: λ, or `(λ1, λ2)` of rows and columns. At 0, rows whose entries leave their factors open get
             those of least norm.
-        weighted: Whether λ is multiplied by the number of entries.
+        weighted_regularization: Whether λ is multiplied by the number of entries.
         biases: Whether rows and columns have an offset each, and all one in common; of explicit feedback only.
-        side_weight: w, or `(w1, w2)` of the features of rows and columns.
-        absent: "zero" or "missing": what the entries are that a sparse matrix of features does not store. Of a
+        side_info_weight: w, or `(w1, w2)` of the features of rows and columns.
+        unobserved: "zero" or "missing": what the entries are that a sparse matrix of features does not store. Of a
             dense one, NaN is missing.
         nonnegative: Whether U and V are at least 0; biases and loadings stay free. Solved exactly.
         solver: "cg" (3 steps of conjugate gradients from the last solution: Takács et al., RecSys 2011) or "cholesky"
@@ -54,11 +54,11 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
             machine is too slow. Ratings and factors pass through the driver's memory. It learns offsets first and
             factors of what these leave, which fits less well than both at once; it runs all iterations, and takes no
             features, held-out ratings and `partial_fit`.
-        iterations: Most iterations, of two half-steps each.
+        max_iter: Most iterations, of two half-steps each.
         tol: Stop once an iteration lowers the objective by a smaller share than this; 0 for never.
         validation_fraction: Share of the entries to hold out and to stop by; 0 for none. Those are not learned from.
         patience: Iterations without a better held-out score before it stops; the best factors are kept.
-        duplicates: What becomes of ratings that repeat a row and column: their "mean" (with a warning), "sum",
+        duplicate_policy: What becomes of ratings that repeat a row and column: their "mean" (with a warning), "sum",
             "last", or an "error".
         dtype: "float32" or "float64".
         n_jobs: Threads; -1 for all processors.
@@ -81,7 +81,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
 
     ```python
     ratings = pd.DataFrame({"user": ["ann", "ann", "bob"], "film": ["Alien", "Up", "Up"], "stars": [5, 2, 4]})
-    model = CollectiveMatrixFactorization(factors=2, random_state=0).fit(ratings)
+    model = CollectiveMatrixFactorization(n_components=2, random_state=0).fit(ratings)
     model.predict(["bob"], ["Alien"])  # array of one rating
     ids, scores = model.recommend("bob", 1)
     ```
@@ -89,45 +89,45 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
 
     def __init__(
         self,
-        factors=32,
+        n_components=32,
         *,
         feedback="explicit",
         alpha=1.0,
         regularization=0.06,
-        weighted=True,
+        weighted_regularization=True,
         biases=True,
-        side_weight=1.0,
-        absent="zero",
+        side_info_weight=1.0,
+        unobserved="zero",
         nonnegative=False,
         solver="cg",
         engine="numpy",
-        iterations=20,
+        max_iter=20,
         tol=1e-4,
         validation_fraction=0.0,
         patience=2,
-        duplicates="mean",
+        duplicate_policy="mean",
         dtype="float32",
         n_jobs=-1,
         random_state=None,
         verbose=False,
         callback=None,
     ):
-        self.factors = factors
+        self.n_components = n_components
         self.feedback = feedback
         self.alpha = alpha
         self.regularization = regularization
-        self.weighted = weighted
+        self.weighted_regularization = weighted_regularization
         self.biases = biases
-        self.side_weight = side_weight
-        self.absent = absent
+        self.side_info_weight = side_info_weight
+        self.unobserved = unobserved
         self.nonnegative = nonnegative
         self.solver = solver
         self.engine = engine
-        self.iterations = iterations
+        self.max_iter = max_iter
         self.tol = tol
         self.validation_fraction = validation_fraction
         self.patience = patience
-        self.duplicates = duplicates
+        self.duplicate_policy = duplicate_policy
         self.dtype = dtype
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -157,7 +157,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
             check_spark(self, (row_features, column_features))
         for name in ("row_factors_", "_features", "_means"):
             vars(self).pop(name, None)
-        self._learn(X, row_features, column_features, self.iterations)
+        self._learn(X, row_features, column_features, self.max_iter)
         return self
 
     def partial_fit(self, X, y=None, *, row_features=None, column_features=None):
@@ -203,12 +203,12 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
             feedback=("explicit", "implicit"),
             solver=("cg", "cholesky"),
             engine=("numpy", "spark"),
-            absent=("zero", "missing"),
-            duplicates=MERGES,
+            unobserved=("zero", "missing"),
+            duplicate_policy=MERGES,
             dtype=("float32", "float64"),
         )
-        check_count(self, "factors", "iterations", "patience")
-        check_numbers(self, "regularization", "side_weight")
+        check_count(self, "n_components", "max_iter", "patience")
+        check_numbers(self, "regularization", "side_info_weight")
         if not self.alpha > 0:
             raise ValueError(f"alpha={self.alpha!r}; it is a number above 0.")
         if not 0 <= self.validation_fraction < 1:
@@ -236,9 +236,9 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
                 index[s], *read = read_features(given, index[s], SIDES[s], self.dtype)
                 features[s] = replace_features(features[s], *read, SIDES[s])
         shape = tuple(len(ids) for ids in index)
-        if self.factors > min(shape):
+        if self.n_components > min(shape):
             raise ValueError(
-                f"factors={self.factors} is more than the matrix of {shape[0]:,} x {shape[1]:,} can have; "
+                f"n_components={self.n_components} is more than the matrix of {shape[0]:,} x {shape[1]:,} can have; "
                 f"set it to at most {min(shape)}."
             )
         places = [places_of(ids, index[s], SIDES[s]) for s, ids in enumerate((triples.rows, triples.columns))]
@@ -286,7 +286,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
 
     def _entries(self, rows, columns, values, shape, first):
         """All ratings, those of before replaced by newer ones; they are kept as `ratings_`."""
-        rows, columns, values = merge(rows, columns, values, shape, self.duplicates)
+        rows, columns, values = merge(rows, columns, values, shape, self.duplicate_policy)
         if not first:
             old = self.ratings_.tocoo()
             rows, columns = np.concatenate([old.row, rows]), np.concatenate([old.col, columns])
@@ -318,20 +318,22 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
     def _side(self, s, counts, features, mean):
         """One side with its ridge and its features, and factors of 0."""
         strength = pair(self.regularization, "regularization")[s]
-        ridge = np.where(counts > 0, counts, self._typical[s]) if self.weighted else np.ones(len(counts))
-        width = self.factors + self._has_biases
+        ridge = (
+            np.where(counts > 0, counts, self._typical[s]) if self.weighted_regularization else np.ones(len(counts))
+        )
+        width = self.n_components + self._has_biases
         side = Side(np.zeros((len(counts), width), self.dtype), (strength * ridge).astype(self.dtype))
         if features is not None:
-            weight = np.dtype(self.dtype).type(pair(self.side_weight, "side_weight")[s])
-            side.block = Block(*features, weight, self.absent, mean)
+            weight = np.dtype(self.dtype).type(pair(self.side_info_weight, "side_info_weight")[s])
+            side.block = Block(*features, weight, self.unobserved, mean)
             side.loadings = np.zeros((features[0].shape[1], width), self.dtype)
-            feature_counts = np.maximum(side.block.counts, 1) if self.weighted else 1
+            feature_counts = np.maximum(side.block.counts, 1) if self.weighted_regularization else 1
             side.loadings_ridge = (strength * feature_counts * np.ones(len(side.loadings))).astype(self.dtype)
         return side
 
     def _start(self, s, side, known, random):
         """The factors that a side starts from: what is known of it, and small random numbers for new columns."""
-        k = self.factors
+        k = self.n_components
         if known:
             side.factors[:known, :k] = getattr(self, f"{SIDES[s]}_factors_")
             side.factors[:known, k:] = getattr(self, f"{SIDES[s]}_bias_")[:, None] if self._has_biases else 0
@@ -377,7 +379,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
 
     def _keep(self, sides):
         """Take the factors of both sides over as the model's."""
-        k = self.factors
+        k = self.n_components
         for name, side in zip(SIDES, sides, strict=True):
             setattr(self, f"{name}_factors_", np.ascontiguousarray(side.factors[:, :k]))
             setattr(self, f"{name}_bias_", side.factors[:, k:].sum(axis=1))
@@ -407,7 +409,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         else:
             places = [places_of(ids[s], index, what), places_of(ids[1 - s], known, SIDES[1 - s])]
             values = triples.values
-        merged = merge(*places, values, shape, self.duplicates)
+        merged = merge(*places, values, shape, self.duplicate_policy)
         entries = Entries.sort(*self._observed(*merged), None, shape)
         side = self._side(s, entries.counts, features, getattr(self, f"{what}_means_"))
         if features is not None:

@@ -99,5 +99,5 @@ def check_finite(matrix, ids, name):
         row, column = cells[0][wrong[0]], cells[1][wrong[0]]
         raise ValueError(
             f"{name}: the entry of {ids[row]!r} in column {column} is no finite number, as are {len(wrong):,} in "
-            "all. Only an array can have missing entries (NaN); a sparse matrix leaves them out (absent='missing')."
+            "all. Only an array can have missing entries (NaN); a sparse matrix omits them (unobserved='missing')."
         )

@@ -26,19 +26,20 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
 
     Without private factors and without missing entries this is the singular value decomposition of the views side by
     side, and solved as that: where a view varies most in its own ways, Z then holds those and finds no other view.
-    Two cures: `private` factors, which start from canonical correlations and what those leave, and `whiten`.
-    Choose their number, `factors` and the ridge by held-out recall (`grid_search`), not by the objective.
+    Two cures: private factors (`n_private_components`), which start from canonical correlations and what those leave,
+    and `whiten`. Choose their number, `n_components` and the ridge by held-out recall (`grid_search`), not by the
+    objective.
 
     Args:
-        factors: Number of shared factors, k.
-        private: Number of factors that each view has for itself, or a dict of name -> number.
+        n_components: Number of shared factors, k.
+        n_private_components: Number of factors that each view has for itself, or a dict of name -> number.
         weights: dict of name -> weight of the view; 1 for those left out.
         regularization: λ, or `(λ1, λ2)` of factors and loadings.
         whiten: None, or a ridge above 0: dense views are whitened first, with that share of their mean variance added
             to the covariance.
         center: Whether the means are taken off (whitened views are always centered).
-        absent: "zero" or "missing": what the entries are that a sparse view does not store.
-        iterations: Most iterations of alternating least squares, of two half-steps each.
+        unobserved: "zero" or "missing": what the entries are that a sparse view does not store.
+        max_iter: Most iterations of alternating least squares, of two half-steps each.
         tol: Stop once an iteration lowers the objective by a smaller share than this; 0 for never.
         dtype: "float32" or "float64".
         n_jobs: Threads; -1 for all processors.
@@ -56,7 +57,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
     Example:
 
     ```python
-    model = JointMatrixFactorization(8, private=4).fit({"text": text, "image": image})
+    model = JointMatrixFactorization(8, n_private_components=4).fit({"text": text, "image": image})
     shared = model.transform({"text": text[:5]})  # (5, 8), from one view alone
     model.reconstruct(shared, "image")  # (5, features of an image)
     ```
@@ -64,15 +65,15 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
 
     def __init__(
         self,
-        factors=32,
+        n_components=32,
         *,
-        private=0,
+        n_private_components=0,
         weights=None,
         regularization=1.0,
         whiten=None,
         center=True,
-        absent="zero",
-        iterations=50,
+        unobserved="zero",
+        max_iter=50,
         tol=1e-6,
         dtype="float64",
         n_jobs=-1,
@@ -80,14 +81,14 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         verbose=False,
         callback=None,
     ):
-        self.factors = factors
-        self.private = private
+        self.n_components = n_components
+        self.n_private_components = n_private_components
         self.weights = weights
         self.regularization = regularization
         self.whiten = whiten
         self.center = center
-        self.absent = absent
-        self.iterations = iterations
+        self.unobserved = unobserved
+        self.max_iter = max_iter
         self.tol = tol
         self.dtype = dtype
         self.n_jobs = n_jobs
@@ -100,7 +101,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
 
         Args:
             X: Views of the same items: dict of name -> `(n, F)` matrix, or a list of matrices, named 0, 1, ... Dense:
-                a row of NaN is an item without the view, other NaN are missing entries. Sparse: see `absent`.
+                a row of NaN is an item without the view, other NaN are missing entries. Sparse: see `unobserved`.
             y: Ignored.
             present: dict of name -> bool `(n,)`, which items have a view, where that is not said by NaN.
 
@@ -119,10 +120,10 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
                 self._whitenings[name] = Whitening(matrix[has], self.whiten, name)
         views = self._whitened(views)
         blocks = self._blocks(views)
-        self._slots = slots(self.factors, views, self.private)
+        self._slots = slots(self.n_components, views, self.n_private_components)
         self._widths = {name: block.shape[1] for name, block in blocks.items()}
         self.history_ = []
-        plain = self._slots[None] == self.factors
+        plain = self._slots[None] == self.n_components
         if plain and all(
             block.entries is None and block.present.all() and not sparse.issparse(block.matrix)
             for block in blocks.values()
@@ -182,7 +183,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         """
         check_is_fitted(self, "loadings_")
         return self._fold_in(self._blocks(self._whitened(read_views(X, self.dtype, present, self._widths))))[
-            :, : self.factors
+            :, : self.n_components
         ]
 
     def reconstruct(self, factors, view):
@@ -202,8 +203,8 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         if view not in self.loadings_:
             raise ValueError(f"view {view!r} was not in fit; its views are {list(self.loadings_)}.")
         factors = np.asarray(factors)
-        if factors.ndim != 2 or factors.shape[1] != self.factors:
-            raise ValueError(f"factors has shape {factors.shape}; it must be (n, {self.factors}).")
+        if factors.ndim != 2 or factors.shape[1] != self.n_components:
+            raise ValueError(f"factors has shape {factors.shape}; it must be (n, {self.n_components}).")
         fitted = factors @ self.loadings_[view].T + self.means_[view]
         return self._whitenings[view].undo(fitted) if view in self._whitenings else fitted
 
@@ -212,12 +213,12 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         return cross_view_recall(self, X, present)
 
     def _check_options(self, views):
-        check_count(self, "factors", "iterations")
-        check_choice(self, absent=("zero", "missing"), dtype=("float32", "float64"))
+        check_count(self, "n_components", "max_iter")
+        check_choice(self, unobserved=("zero", "missing"), dtype=("float32", "float64"))
         check_numbers(self, "regularization")
         if self.whiten is not None and not (isinstance(self.whiten, numbers.Real) and self.whiten > 0):
             raise ValueError(f"whiten={self.whiten!r}; it is None or a ridge above 0.")
-        for option in ("private", "weights"):
+        for option in ("n_private_components", "weights"):
             given = getattr(self, option)
             for name in given if isinstance(given, dict) else ():
                 if name not in views:
@@ -225,18 +226,19 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         for name, (matrix, has) in views.items():
             if not has.any():
                 raise ValueError(f"view {name!r} is missing in every row.")
-            own = private_of(self.private, name)
+            own = private_of(self.n_private_components, name)
             if not isinstance(own, numbers.Integral) or not 0 <= own < min(matrix.shape):
                 raise ValueError(
-                    f"private={self.private!r}; for view {name!r} it is from 0 to {min(matrix.shape) - 1}."
+                    f"n_private_components={self.n_private_components!r}; for view {name!r} it is from 0 to "
+                    f"{min(matrix.shape) - 1}."
                 )
             if not (self.weights or {}).get(name, 1) > 0:
                 raise ValueError(f"weights: that of view {name!r} is {self.weights[name]!r}; it is a number above 0.")
         rows, width = len(has), sum(matrix.shape[1] for matrix, _ in views.values())
-        if self.factors > min(rows, width):
+        if self.n_components > min(rows, width):
             raise ValueError(
-                f"factors={self.factors} is more than {rows:,} items with {width:,} features can have; set it to at "
-                f"most {min(rows, width)}."
+                f"n_components={self.n_components} is more than {rows:,} items with {width:,} features can have; set "
+                f"it to at most {min(rows, width)}."
             )
 
     def _whitened(self, views):
@@ -253,7 +255,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
             mean = self.means_[name] if hasattr(self, "_widths") else None
             if mean is None and not self.center:
                 mean = np.zeros(matrix.shape[1], self.dtype)
-            blocks[name] = Block(matrix, has, dtype((self.weights or {}).get(name, 1)), self.absent, mean)
+            blocks[name] = Block(matrix, has, dtype((self.weights or {}).get(name, 1)), self.unobserved, mean)
         return blocks
 
     def _closed_form(self, blocks):
@@ -262,11 +264,11 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         roots = [np.sqrt(block.weight) for block in blocks.values()]
         X = np.hstack([root * block.matrix for root, block in zip(roots, blocks.values(), strict=True)])
         if X.shape[0] < X.shape[1]:
-            left = leading_directions(X.T, self.factors)
+            left = leading_directions(X.T, self.n_components)
             values = np.linalg.norm(X.T @ left, axis=0)
             right = X.T @ left / np.where(values > 0, values, 1)
         else:
-            right = leading_directions(X, self.factors)
+            right = leading_directions(X, self.n_components)
             values = np.linalg.norm(X @ right, axis=0)
             left = X @ right / np.where(values > 0, values, 1)
         kept = np.maximum(values - np.sqrt(first * second), 0)
@@ -282,15 +284,15 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
 
     def _start(self, blocks):
         """Shared factors from canonical correlations, then each view's own from what those leave."""
-        shared = shared_start(blocks, self.factors, self.random_state)
+        shared = shared_start(blocks, self.n_components, self.random_state)
         n = len(shared)
         factors = np.zeros((n, self._slots[None]), self.dtype)
-        factors[:, : self.factors] = shared
+        factors[:, : self.n_components] = shared
         loadings = {}
         ridge = pair(self.regularization, "regularization")[1]
         with workers(self.n_jobs) as pool:
             for name, block in blocks.items():
-                k, own = self.factors, self._slots[name]
+                k, own = self.n_components, self._slots[name]
                 features = block.shape[1]
                 loadings[name] = np.zeros((features, factors.shape[1]), self.dtype)
                 ridges = np.full(features, ridge * block.weight, self.dtype)
@@ -307,7 +309,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         buckets = self._plan(blocks, factors.shape[1])
         before = np.finfo(np.float64).max
         with workers(self.n_jobs) as pool:
-            for iteration in range(1, self.iterations + 1):
+            for iteration in range(1, self.max_iter + 1):
                 factors, objective = self._update_factors(blocks, buckets, loadings, ridge, factors, pool)
                 for name, block in blocks.items():
                     objective += second * block.weight * np.square(loadings[name], dtype=np.float64).sum()
@@ -373,7 +375,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         return known.T @ known, block.matrix.T @ known - np.outer(block.shift, known.sum(axis=0))
 
     def _keep(self, blocks, factors, loadings):
-        k = self.factors
+        k = self.n_components
         self.factors_ = np.ascontiguousarray(factors[:, :k])
         self.loadings_ = {name: loadings[name][:, :k].copy() for name in loadings}
         self.private_loadings_ = {name: loadings[name][:, self._slots[name][k:]] for name in loadings}

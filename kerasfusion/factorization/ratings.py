@@ -193,7 +193,7 @@ def merge(rows, columns, values, shape, how):
         again = first[np.flatnonzero(counts > 1)].min()
         raise ValueError(
             f"{repeated:,} rating(s) repeat a pair of row and column, the first at place {rows[again]} x "
-            f"{columns[again]}. Set duplicates='mean', 'sum' or 'last' to say how they are merged."
+            f"{columns[again]}. Set duplicate_policy='mean', 'sum' or 'last' to say how they are merged."
         )
     if how == "last":
         place = np.zeros(len(distinct), int)
@@ -205,7 +205,7 @@ def merge(rows, columns, values, shape, how):
     if how == "mean":
         warnings.warn(
             f"{repeated:,} rating(s) repeat a pair of row and column; the mean of each pair is used "
-            "(duplicates='mean').",
+            "(duplicate_policy='mean').",
             stacklevel=4,
         )
     order = np.argsort(first)

@@ -8,13 +8,13 @@ from sklearn.utils import check_random_state
 from kerasfusion.factorization.views import read_views
 
 
-def recall_at_k(queries, items, at=1):
+def recall_at_k(queries, items, k=1):
     """Share of queries whose own item is among the nearest by cosine.
 
     Args:
         queries: float `(n, k)`.
         items: float `(n, k)`; row i belongs to query i.
-        at: How many of the nearest count.
+        k: How many of the nearest count.
 
     Returns:
         A share from 0 to 1. Of items that are equally near, one's own is counted behind the others.
@@ -22,7 +22,7 @@ def recall_at_k(queries, items, at=1):
     Example:
 
     ```python
-    recall_at_k(model.transform({"text": text}), model.transform({"image": image}), at=10)
+    recall_at_k(model.transform({"text": text}), model.transform({"image": image}), k=10)
     ```
     """
     queries, items = (
@@ -32,18 +32,18 @@ def recall_at_k(queries, items, at=1):
     for start in range(0, len(queries), 1024):
         near = queries[start : start + 1024] @ items.T
         own = near[np.arange(len(near)), np.arange(start, start + len(near))]
-        found += ((near >= own[:, None]).sum(axis=1) <= at).sum()
+        found += ((near >= own[:, None]).sum(axis=1) <= k).sum()
     return float(found / len(queries))
 
 
-def cross_view_recall(model, X, present=None, at=1):
+def cross_view_recall(model, X, present=None, k=1):
     """Mean of `recall_at_k` over all ordered pairs of views, by the items that have both.
 
     Args:
         model: `JointMatrixFactorization` or a baseline, fitted.
         X: Two views or more, as in `fit`.
         present: As in `fit`.
-        at: How many of the nearest count.
+        k: How many of the nearest count.
 
     Raises:
         ValueError: There is one view, or no item has two.
@@ -55,13 +55,13 @@ def cross_view_recall(model, X, present=None, at=1):
             both = views[first][1] & views[second][1]
             if first != second and both.any():
                 spaces = [model.transform({name: views[name][0][both]}) for name in (first, second)]
-                recalls.append(recall_at_k(*spaces, at))
+                recalls.append(recall_at_k(*spaces, k))
     if not recalls:
         raise ValueError(f"recall is between two views of an item; got {list(views)}, and no item has two of them.")
     return float(np.mean(recalls))
 
 
-def grid_search(model, X, grid, share=0.25, random_state=None):
+def grid_search(model, X, grid, validation_fraction=0.25, random_state=None):
     """Fit a joint model with the settings whose held-out items find their other views most often.
 
     The reconstruction error is no guide: it falls with every factor, also with those of one view alone.
@@ -69,8 +69,8 @@ def grid_search(model, X, grid, share=0.25, random_state=None):
     Args:
         model: `JointMatrixFactorization` or a baseline; it is cloned.
         X: The views, as in `fit`; items that lack some are NaN rows.
-        grid: dict of setting -> values to try, for example `{"factors": [8, 16], "whiten": [0.01, 0.1]}`.
-        share: Share of the items to hold out.
+        grid: dict of setting -> values to try, for example `{"n_components": [8, 16], "whiten": [0.01, 0.1]}`.
+        validation_fraction: Fraction of the items to hold out.
         random_state: Seed of what is held out.
 
     Returns:
@@ -79,13 +79,13 @@ def grid_search(model, X, grid, share=0.25, random_state=None):
     Example:
 
     ```python
-    best, trials = grid_search(JointMatrixFactorization(), views, {"factors": [8, 16], "private": [0, 4]})
-    ```
+    best, trials = grid_search(JointMatrixFactorization(), views, {"n_components": [8, 16], "n_private_components":
+    [0, 4]}) ```
     """
     matrices = {name: matrix for name, (matrix, _) in read_views(X, np.float64).items()}
     count = len(next(iter(matrices.values())))
     order = check_random_state(random_state).permutation(count)
-    held, rest = np.split(order, [max(1, round(share * count))])
+    held, rest = np.split(order, [max(1, round(validation_fraction * count))])
     trials = []
     for settings in ParameterGrid(grid):
         trial = clone(model).set_params(**settings).fit({name: matrix[rest] for name, matrix in matrices.items()})

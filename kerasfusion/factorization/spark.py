@@ -23,7 +23,10 @@ def check_spark(estimator, features):
     for wrong, what in (
         (any(given is not None for given in features), "takes no row_features and column_features"),
         (first != second, "has one regularization for rows and columns"),
-        (not estimator.weighted, "always weighs the regularization by the number of entries (weighted=True)"),
+        (
+            not estimator.weighted_regularization,
+            "always scales the regularization by the number of entries (weighted_regularization=True)",
+        ),
         (estimator.validation_fraction, "holds nothing out (validation_fraction=0)"),
         (estimator.callback is not None, "calls nothing between its steps (callback=None)"),
         (estimator.dtype != "float32", "computes in float32 (dtype='float32')"),
@@ -63,15 +66,15 @@ def spark_factors(estimator, entries, biases, seed):
     session = SparkSession.getActiveSession()
     if session is None:
         raise ValueError("engine='spark' needs an active session: pyspark.sql.SparkSession.builder...getOrCreate().")
-    if estimator.iterations > CHECKPOINT_INTERVAL and session.sparkContext.getCheckpointDir() is None:
+    if estimator.max_iter > CHECKPOINT_INTERVAL and session.sparkContext.getCheckpointDir() is None:
         raise ValueError(
             f"more than {CHECKPOINT_INTERVAL} iterations overflow the stack of Spark's processes, unless they may "
             "write checkpoints: session.sparkContext.setCheckpointDir(a folder that all of its machines reach)."
         )
     table = pyarrow.table({"row": entries.rows, "column": entries.columns, "value": left})
     model = ALS(
-        rank=estimator.factors,
-        maxIter=estimator.iterations,
+        rank=estimator.n_components,
+        maxIter=estimator.max_iter,
         regParam=strength,
         implicitPrefs=estimator.feedback == "implicit",
         alpha=float(estimator.alpha),
@@ -85,7 +88,7 @@ def spark_factors(estimator, entries, biases, seed):
     sides = []
     for found, count, bias in zip((model.userFactors, model.itemFactors), entries.shape, offsets, strict=True):
         rows = found.collect()
-        factors = np.zeros((count, estimator.factors), "float32")
+        factors = np.zeros((count, estimator.n_components), "float32")
         factors[[row["id"] for row in rows]] = [row["features"] for row in rows]
         sides.append((factors, bias))
     return sides

@@ -67,7 +67,7 @@ def read_view(name, matrix, dtype):
     if len(cells[0]):
         raise ValueError(
             f"view {name!r}, row {cells[0][0]}, column {cells[1][0]}: no finite number, as are {len(cells[0]):,} in "
-            "all. Only a dense view can have missing entries (NaN); a sparse one leaves them out (absent='missing')."
+            "all. Only a dense view can have missing entries (NaN); a sparse one omits them (unobserved='missing')."
         )
     return matrix
 

@@ -54,7 +54,7 @@ def captioner(
     Example:
 
     ```python
-    model = kf.models.captioner(schema, image_encoder="small_cnn", decoder="attend", units=128)
+    model = kf.models.captioner(schema, image_encoder="small_cnn", decoder="attention_lstm", units=128)
     ```
     """
     captions = [task for task in schema.tasks if task.kind == "caption"]

@@ -80,7 +80,7 @@ def bayes_update(belief, likelihood, observed):
     if len(impossible):
         row = impossible[0]
         raise ValueError(
-            f"update: in row {row} outcome {observed[row]} is impossible under every class still believed in. "
+            f"bayes_update: in row {row} outcome {observed[row]} is impossible under every class still believed in. "
             "Likelihoods of 0 allow no errors; smooth them."
         )
     return product / total
@@ -127,7 +127,7 @@ def ask_greedily(belief, questions, answers, random=None):
     """
     lacking = [name for name in questions if name not in answers]
     if lacking:
-        raise ValueError(f"narrow: there are no answers to {', '.join(map(repr, lacking))}.")
+        raise ValueError(f"ask_greedily: there are no answers to {', '.join(map(repr, lacking))}.")
     names = np.array(list(questions), object)
     beliefs, asked = [np.asarray(belief, "float64")], []
     rows = np.arange(len(beliefs[0]))

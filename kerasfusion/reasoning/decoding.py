@@ -19,7 +19,8 @@ def constrained_decode(rules, predictions):
     Args:
         rules: A `Rules`.
         predictions: dict task -> dict with `probabilities`, as from `kf.evaluation.postprocess`, `ProductOfExperts`
-            or `LateFusion`: `(n, C)`, of a binary task `(n, 2)`. Tasks that the rules do not speak of may be in it.
+            or `WeightedProductOfExperts`: `(n, C)`, of a binary task `(n, 2)`. Tasks that the rules do not speak of
+            may be in it.
 
     Returns:
         dict task -> decisions in the form of its labels: int32 `(n,)` classes, float32 `(n,)` binary, float32
@@ -33,20 +34,20 @@ def constrained_decode(rules, predictions):
     ```python
     found = predictions(model, predict_logits(model, test))
     decided = kf.reasoning.constrained_decode(rules, found)
-    rules.broken(decided).any()  # False
+    rules.violations(decided).any()  # False
     ```
     """
     lacking = [task.name for task in rules.tasks if task.name not in predictions]
     if lacking:
         raise ValueError(
-            f"decode: the rules are over {', '.join(lacking)}, which is not among {sorted(predictions)}."
+            f"constrained_decode: the rules are over {', '.join(lacking)}, which is not among {sorted(predictions)}."
         )
     assignment = rules.assignment({task.name: predict_classes(task, predictions[task.name]) for task in rules.tasks})
     gains = _gains(rules, predictions)
-    clauses = [c for group in (*rules.clauses, *rules.structure.values()) for c in group]
-    for row in np.flatnonzero(rules.broken_by(assignment).any(axis=1)):
+    clauses = [c for group in (*rules.clauses, *rules.implied_clauses.values()) for c in group]
+    for row in np.flatnonzero(rules.violated_by(assignment).any(axis=1)):
         assignment[row] = likeliest(clauses, gains[row])
-    return rules.decided(assignment)
+    return rules.to_decisions(assignment)
 
 
 def _gains(rules, predictions):
@@ -56,7 +57,7 @@ def _gains(rules, predictions):
         probabilities = np.asarray(predictions[task.name]["probabilities"], "float64")
         if np.isnan(probabilities).any():
             row = np.flatnonzero(np.isnan(probabilities).any(axis=1))[0]
-            raise ValueError(f"decode: a probability of {task.name!r} is not a number in row {row}.")
+            raise ValueError(f"constrained_decode: a probability of {task.name!r} is not a number in row {row}.")
         if task.kind == "binary":
             probabilities = probabilities[:, 1:]
         probabilities = np.clip(probabilities, NEAREST, 1 - NEAREST)

@@ -14,8 +14,8 @@ class ProductOfExperts:
 
     This is exact where the modalities are independent of each other once the answer is known, and their posteriors
     are right. So each gets a temperature first, fitted on rows that its model was not trained on. Where they tell the
-    same twice it counts it twice, and is too sure: `LateFusion` learns by how much. A modality that is missing
-    multiplies nothing. (Products of experts: Hinton 2002; the form with the prior: arXiv 1802.05335.)
+    same twice it counts it twice, and is too sure: `WeightedProductOfExperts` learns by how much. A modality that is
+    missing multiplies nothing. (Products of experts: Hinton 2002; the form with the prior: arXiv 1802.05335.)
 
     Args:
         task: A `Task` with classes.
@@ -45,7 +45,7 @@ class ProductOfExperts:
         self.prior = None if prior is None else self._log_prior(np.asarray(prior, "float64"))
 
     def fit(self, logits, labels, present=None):
-        """Fit the temperatures (and in `LateFusion` the weights).
+        """Fit the temperatures (and in `WeightedProductOfExperts` the weights).
 
         Args:
             logits: dict modality -> `(n, C)`, as the models gave them for rows they were not trained on.
@@ -118,7 +118,7 @@ class ProductOfExperts:
         return log_softmax(self.prior + sum(weights[name] * part for name, part in evidence.items()), axis=-1)
 
 
-class LateFusion(ProductOfExperts):
+class WeightedProductOfExperts(ProductOfExperts):
     """The product of experts with a learned exponent for each modality.
 
         p(y | x_1 … x_M) ∝ p(y) Π_m (p(y | x_m) / p(y))^w_m,   w_m ≥ 0
@@ -132,7 +132,7 @@ class LateFusion(ProductOfExperts):
     Example:
 
     ```python
-    joint = kf.reasoning.LateFusion(schema["label"]).fit(held_out, validation.labels["label"])
+    joint = kf.reasoning.WeightedProductOfExperts(schema["label"]).fit(held_out, validation.labels["label"])
     joint.weights  # {"text": 0.9, "image": 1.1}
     ```
     """

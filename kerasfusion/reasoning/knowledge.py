@@ -49,14 +49,15 @@ def read_rules(path):
     ]
 
 
-def rules_from_table(table, key, closed=False):
+def rules_from_table(table, key, closed_world=False):
     """What a table says of things, as rules: `"part=P01" implies "color=red"` for each filled cell.
 
     Args:
         table: A file (see `kf.data.load`) or a DataFrame. A column is a task of the schema, a cell one of its
             classes, or several divided by `|`, one of which holds.
         key: The column that names the thing.
-        closed: The table has every thing there is, so `"color=red"` implies one of those that are, or may be, red.
+        closed_world: The table has every thing there is, so `"color=red"` implies one of those that are, or may be,
+            red.
 
     Returns:
         List of `Rule`, each with its row and column.
@@ -67,7 +68,7 @@ def rules_from_table(table, key, closed=False):
     Example:
 
     ```python
-    rules = kf.reasoning.Rules(data.schema, kf.reasoning.rules_from_table("parts.csv", key="part", closed=True))
+    rules = kf.reasoning.Rules(data.schema, kf.reasoning.rules_from_table("parts.csv", key="part", closed_world=True))
     ```
     """
     table = _read(table, key)
@@ -83,7 +84,7 @@ def rules_from_table(table, key, closed=False):
         for i, cell in enumerate(cells):
             if cell is not None:
                 rules.append(Rule(f"{things[i]} implies {' or '.join(cell)}", place(table, i, column)))
-        if closed:
+        if closed_world:
             where = f"{source_of(table)}, column {column!r}, no other rows"
             for value in dict.fromkeys(value for cell in cells for value in cell or ()):
                 may_be = [thing for thing, cell in zip(things, cells, strict=True) if cell is None or value in cell]

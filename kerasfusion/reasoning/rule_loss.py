@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-NORMS = ("product", "lukasiewicz", "goedel")
+T_NORMS = ("product", "lukasiewicz", "goedel")
 # Keeps the logarithm of what is all but impossible finite.
 _TINY = 1e-6
 
@@ -26,7 +26,7 @@ class RuleLoss:
 
     Args:
         rules: A `Rules`.
-        norm: `"product"`, `"lukasiewicz"` or `"goedel"`.
+        t_norm: `"product"`, `"lukasiewicz"` or `"goedel"`.
 
     Call arguments:
         logits: dict task -> float `(…, C)`, as a model gives them.
@@ -35,7 +35,7 @@ class RuleLoss:
         float32 scalar: the mean over rows.
 
     Raises:
-        ValueError: an unknown norm.
+        ValueError: an unknown t-norm.
 
     Example:
 
@@ -44,10 +44,10 @@ class RuleLoss:
     ```
     """
 
-    def __init__(self, rules, norm="product"):
-        if norm not in NORMS:
-            raise ValueError(f"RuleLoss: norm must be one of {', '.join(NORMS)}, not {norm!r}.")
-        self.norm = norm
+    def __init__(self, rules, t_norm="product"):
+        if t_norm not in T_NORMS:
+            raise ValueError(f"RuleLoss: t_norm must be one of {', '.join(T_NORMS)}, not {t_norm!r}.")
+        self.t_norm = t_norm
         self.tasks = rules.tasks
         clauses = [clause for group in rules.clauses for clause in group]
         # (2 · predicates, clauses): which literals a clause has, those of predicates first, then the negated.
@@ -61,11 +61,11 @@ class RuleLoss:
         log_truths = [self._log_truths(task, ops.cast(logits[task.name], "float32")) for task in self.tasks]
         holds, holds_not = (ops.concatenate(parts, axis=-1) for parts in zip(*log_truths, strict=True))
         log_falsity = ops.concatenate([holds_not, holds], axis=-1)  # (…, 2 · predicates)
-        if self.norm == "product":
+        if self.t_norm == "product":
             log_clause = ops.minimum(ops.matmul(log_falsity, self.literals), -_TINY)
             return ops.mean(-ops.sum(ops.log(-ops.expm1(log_clause)), axis=-1))
         truth = 1.0 - ops.exp(log_falsity)
-        if self.norm == "lukasiewicz":
+        if self.t_norm == "lukasiewicz":
             return ops.mean(ops.sum(ops.relu(1.0 - ops.matmul(truth, self.literals)), axis=-1))
         best = ops.max(truth[..., :, None] * self.literals, axis=-2)  # (…, clauses)
         return ops.mean(1.0 - ops.min(best, axis=-1))

@@ -28,8 +28,8 @@ class Rules:
     Attributes:
         rules: List of `Rule`.
         clauses: For each rule its clauses: frozensets of numbers of predicates, from 1, negative where negated.
-        structure: The same of what is understood: of each task of classes, that exactly one holds. Numbers above
-            those of the predicates are auxiliary: with them C classes take about 3 C clauses.
+        implied_clauses: The same of what is understood: of each task of classes, that exactly one holds. Numbers
+            above those of the predicates are auxiliary: with them C classes take about 3 C clauses.
         predicates: Full names, `task=class` (a task by its `title`); number 1 comes first.
         columns: dict task -> slice of its predicates, from 0.
 
@@ -56,13 +56,13 @@ class Rules:
         if not self.rules:
             raise ValueError("There are no rules.")
         self.clauses = [self._clauses(rule) for rule in self.rules]
-        self.structure, taken = {}, len(self.predicates)
+        self.implied_clauses, taken = {}, len(self.predicates)
         for task in (task for task in self.tasks if task.kind == "classes"):
             clauses, taken = exactly_one_of(self._span(task.name), taken)
-            self.structure[Rule(f"exactly one class of {task.title!r}", "understood")] = clauses
+            self.implied_clauses[Rule(f"exactly one class of {task.title!r}", "understood")] = clauses
         self._check()
 
-    def broken(self, decided):
+    def violations(self, decided):
         """Which rules decisions break.
 
         Args:
@@ -72,9 +72,9 @@ class Rules:
         Returns:
             bool `(n, rules)`.
         """
-        return self.broken_by(self.assignment(decided))
+        return self.violated_by(self.assignment(decided))
 
-    def broken_by(self, assignment):
+    def violated_by(self, assignment):
         """The same of bool `(n, predicates)`."""
         broken = np.zeros((len(assignment), len(self.rules)), bool)
         for place, clauses in enumerate(self.clauses):
@@ -94,7 +94,7 @@ class Rules:
                 parts.append(values.reshape(len(values), -1) > 0.5)
         return np.concatenate(parts, axis=1)
 
-    def decided(self, assignment):
+    def to_decisions(self, assignment):
         """Back from bool `(n, predicates)` to dict task -> labels: int32 classes, float32 of the others."""
         decided = {}
         for task in self.tasks:
@@ -142,7 +142,7 @@ class Rules:
         return clauses
 
     def _check(self):
-        rules, groups = [*self.rules, *self.structure], [*self.clauses, *self.structure.values()]
+        rules, groups = [*self.rules, *self.implied_clauses], [*self.clauses, *self.implied_clauses.values()]
         meant = {number for clauses in self.clauses for clause in clauses if len(clause) == 1 for number in clause}
         numbers = [n for n in range(1, len(self.predicates) + 1) if -n not in meant]
         for case, core in zip([None, *numbers], conflicts(groups, [(), *((n,) for n in numbers)]), strict=True):

@@ -69,19 +69,21 @@ def enable_lora(model, rank, layers=None, alpha=None, budget=None):
     ```
     """
     kinds = (keras.layers.Dense, keras.layers.EinsumDense)
-    found = _choose("lora", model, layers, kinds if layers is None else (*kinds, keras.layers.Embedding))
+    found = _choose("enable_lora", model, layers, kinds if layers is None else (*kinds, keras.layers.Embedding))
     for path, layer in found.items():
         if layer.lora_enabled:
-            raise ValueError(f"lora: {path} has an adapter already; merge(model) makes a model without.")
+            raise ValueError(f"enable_lora: {path} has an adapter already; merge_lora(model) makes a model without.")
         shape = _kernel(layer).shape
         most = min(math.prod(shape[:-1]), shape[-1])
         if not 1 <= rank <= most:
             raise ValueError(
-                f"lora: the rank of {path}, {' x '.join(map(str, shape))}, is from 1 to {most}, not {rank}. Choose "
-                "another rank, or other layers by a pattern."
+                f"enable_lora: the rank of {path}, {' x '.join(map(str, shape))}, is from 1 to {most}, not {rank}. "
+                "Choose another rank, or other layers by a pattern."
             )
     if budget is not None and not 1 <= budget < rank:
-        raise ValueError(f"lora: a budget is below the rank that each layer begins with, {rank}, and not {budget}.")
+        raise ValueError(
+            f"enable_lora: a budget is below the rank that each layer begins with, {rank}, and not {budget}."
+        )
     _freeze(model)
     for layer in found.values():
         layer.enable_lora(rank, lora_alpha=alpha)
@@ -113,12 +115,12 @@ def add_adapters(model, units, layers="*"):
     kf.training.fit(model, train, validation, config, "runs/adapted")
     ```
     """
-    found = _choose("bottlenecks", model, layers, (TransformerBlock,))
+    found = _choose("add_adapters", model, layers, (TransformerBlock,))
     for path, block in found.items():
         if block.attention_bottleneck is not None:
-            raise ValueError(f"bottlenecks: {path} has some already.")
+            raise ValueError(f"add_adapters: {path} has some already.")
         if not 1 <= units < block.contract.units:
-            raise ValueError(f"bottlenecks: units for {path} are from 1 to {block.contract.units - 1}, not {units}.")
+            raise ValueError(f"add_adapters: units for {path} are from 1 to {block.contract.units - 1}, not {units}.")
     _freeze(model)
     for block in found.values():
         block.add_bottlenecks(units)

@@ -50,7 +50,7 @@ class DistilledHead(keras.layers.Layer):
         }
 
 
-def distill(student, teacher, splits, schema=None, temperature=4.0, share=0.5, features=None):
+def distill(student, teacher, splits, schema=None, temperature=4.0, alpha=0.5, features=None):
     """The training twin of a student, and the rows with what the teacher says of them.
 
     The teacher sees each row once, before training, and with all of its modalities; the student sees those that it
@@ -64,7 +64,7 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, share=0.5, f
         splits: List of `Examples`: those to train and to validate on, with the features of both.
         schema: The teacher's `Schema`; None means that of the splits.
         temperature: Of the logits, see `kf.losses.DistillationLoss`.
-        share: Weight of the teacher in the loss; the labels have the rest.
+        alpha: Weight of the teacher in the loss; the labels have the rest.
         features: `(student's layer, teacher's layer)`: a dense layer behind the first learns to give the second's
             features as well (FitNets, arXiv 1412.6550), with the same weight. It is no part of the student.
 
@@ -73,7 +73,7 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, share=0.5, f
 
     Raises:
         ValueError: the teacher knows other classes than the student, shares no task with it, or needs what the rows
-            lack; no such layer; or a share outside of 0..1.
+            lack; no such layer; or an `alpha` outside (0, 1].
 
     Example:
 
@@ -84,8 +84,8 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, share=0.5, f
     student.save("student.keras")
     ```
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"taught: share is above 0 and at most 1, not {share}.")
+    if not 0 < alpha <= 1:
+        raise ValueError(f"distill: alpha must be in (0, 1], not {alpha}.")
     own = splits[0].schema
     schema = schema or own
     orders = teachable_classes(teacher, schema, own, features is None)
@@ -108,8 +108,8 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, share=0.5, f
         names = tuple(f"{theirs}_{i}" for i in range(known.shape[1]))
         more.append(Task(FEATURES, "vector", "", names, mean=float(known.mean()), std=float(known.std())))
         outputs[FEATURES] = build_head(more[-1])(feature_extractor(student, ours).output["features"])
-    kept = tuple(dataclasses.replace(task, weight=task.weight * (1 - share)) for task in own.tasks)
-    both = Schema(own.features, (*kept, *(dataclasses.replace(task, weight=share) for task in more)))
+    kept = tuple(dataclasses.replace(task, weight=task.weight * (1 - alpha)) for task in own.tasks)
+    both = Schema(own.features, (*kept, *(dataclasses.replace(task, weight=alpha) for task in more)))
     rows = [
         dataclasses.replace(
             split,

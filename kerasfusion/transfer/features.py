@@ -63,7 +63,9 @@ def extract_features(model, layer, examples):
     names = [name for name in part.input if not name.endswith("_present")]
     lacking = sorted(set(names) - {feature.name for feature in examples.schema.features})
     if lacking:
-        raise ValueError(f"extract: {layer!r} of {model.name} needs {' and '.join(lacking)}, which the rows lack.")
+        raise ValueError(
+            f"extract_features: {layer!r} of {model.name} needs {' and '.join(lacking)}, which the rows lack."
+        )
     if len(names) == 1 and names[0] in examples.images:
         _, first, back = np.unique(examples.images[names[0]], return_index=True, return_inverse=True)
         return predict_logits(part, examples.take(first))["features"][back]

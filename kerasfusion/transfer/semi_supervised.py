@@ -11,10 +11,10 @@ from kerasfusion.evaluation.predict import decode_predictions, postprocess, pred
 from kerasfusion.models import get_heads
 
 # Ways to say how far a model is from sure.
-DOUBTS = ("margin", "entropy")
+STRATEGIES = ("margin", "entropy")
 
 
-def pseudo_labels(model, examples, threshold=0.95, share=None):
+def pseudo_labels(model, examples, threshold=0.95, fraction=None):
     """Label the rows that a model is sure about by what it says of them (Lee, 2013), to train on them as well.
 
     A network that has seen few rows is much too sure of itself: `kf.evaluation.calibrate` it first, on labelled rows
@@ -25,8 +25,8 @@ def pseudo_labels(model, examples, threshold=0.95, share=None):
         examples: `Examples` without labels, as from `kf.data.load_rows(..., with_labels=False)`. Rows that have a
             label (a weight above 0) keep it.
         threshold: Least probability of the answer; of tags, of the one that is least sure.
-        share: In place of the threshold, so much of the rows of each answer, the surest first (arXiv 1810.07911), so
-            that rare classes get labels too; of all rows where the labels are tags.
+        fraction: Instead of the threshold, this fraction of the rows of each answer, the surest first (arXiv
+            1810.07911), so that rare classes get labels too; of all rows where the labels are tags.
 
     Returns:
         tuple: `Examples`, the rows that now have a label (put beside the others by `kf.data.concatenate`), and a
@@ -34,8 +34,8 @@ def pseudo_labels(model, examples, threshold=0.95, share=None):
         these got that as their label (`labelled`), the lowest `probability` among these, and the `temperature`.
 
     Raises:
-        ValueError: a task that has no probabilities or that the model does not know, or a threshold or share outside
-            of 0..1.
+        ValueError: a task that has no probabilities or that the model does not know, or a threshold or fraction
+            outside of 0..1.
 
     Example:
 
@@ -46,7 +46,7 @@ def pseudo_labels(model, examples, threshold=0.95, share=None):
     train = kf.data.concatenate([data.splits["train"], labelled])
     ```
     """
-    for name, value in (("threshold", threshold), ("share", share)):
+    for name, value in (("threshold", threshold), ("fraction", fraction)):
         if value is not None and not 0 < value <= 1:
             raise ValueError(f"pseudo_labels: {name} is above 0 and at most 1, not {value}.")
     labels, weights, columns, counts = {}, {}, {}, []
@@ -55,11 +55,11 @@ def pseudo_labels(model, examples, threshold=0.95, share=None):
         given = examples.weights.get(task.name, np.zeros(len(examples), "float32"))
         open_rows = given == 0
         sure = _confidence(task, probabilities)
-        if share is None:
+        if fraction is None:
             own = open_rows & (sure >= threshold)
         else:
             answers = np.zeros(len(sure)) if task.kind == "tags" else decided
-            own = _surest(sure, np.where(open_rows, answers, -1), share)
+            own = _surest(sure, np.where(open_rows, answers, -1), fraction)
         weights[task.name] = np.where(own, 1, given).astype("float32")
         known = examples.labels.get(task.name, np.zeros_like(decided))
         labels[task.name] = np.where(own.reshape(-1, *(1,) * (decided.ndim - 1)), decided, known)
@@ -79,7 +79,7 @@ def pseudo_labels(model, examples, threshold=0.95, share=None):
     return labelled.take(rows), pd.DataFrame(counts)
 
 
-def select_for_labeling(model, examples, count, by="margin"):
+def select_for_labeling(model, examples, count, strategy="margin"):
     """Rows that a model is least sure about: to be labelled next (uncertainty sampling; Settles, 2009).
 
     Of several tasks, and of several tags, the doubts are added up.
@@ -88,15 +88,15 @@ def select_for_labeling(model, examples, count, by="margin"):
         model: A trained plain model.
         examples: `Examples`, with or without labels; these are not looked at.
         count: How many rows.
-        by: `"margin"`, how little likelier the answer is than the second likeliest; or `"entropy"`, how evenly the
-            probabilities are spread over all classes.
+        strategy: `"margin"`, how little likelier the answer is than the second likeliest; or `"entropy"`, how evenly
+            the probabilities are spread over all classes.
 
     Returns:
         int64 array `(count,)`: places of rows, the least sure first.
 
     Raises:
         ValueError: a task that has no probabilities or that the model does not know, fewer rows than that, or an
-            unknown measure.
+            unknown strategy.
 
     Example:
 
@@ -106,15 +106,15 @@ def select_for_labeling(model, examples, count, by="margin"):
     rest.frame.iloc[rows].to_csv("label_these.csv")
     ```
     """
-    if by not in DOUBTS:
-        raise ValueError(f"select_for_labeling: there is no measure {by!r}; choose one of {', '.join(DOUBTS)}.")
+    if strategy not in STRATEGIES:
+        raise ValueError(f"select_for_labeling: strategy must be one of {', '.join(STRATEGIES)}, not {strategy!r}.")
     if not 1 <= count <= len(examples):
         raise ValueError(f"select_for_labeling: {count} rows of {len(examples):,} cannot be chosen.")
     doubts = np.zeros(len(examples))
     for task, probabilities in _probabilities("select_for_labeling", model, examples).items():
         # Of tags each is a choice of two.
         choices = np.stack([probabilities, 1 - probabilities], -1) if task.kind == "tags" else probabilities
-        if by == "entropy":
+        if strategy == "entropy":
             doubt = entr(choices).sum(axis=-1)
         else:
             likeliest = np.sort(choices, axis=-1)
@@ -141,11 +141,11 @@ def _confidence(task, probabilities):
     return probabilities.max(axis=1)
 
 
-def _surest(sure, groups, share):
+def _surest(sure, groups, fraction):
     """Which rows are among this share of their group, rounded up, the surest first; none of group -1."""
     chosen = np.zeros(len(sure), bool)
     for group in np.unique(groups[groups >= 0]):
         rows = np.flatnonzero(groups == group)
         rows = rows[np.argsort(-sure[rows], kind="stable")]
-        chosen[rows[: math.ceil(share * len(rows))]] = True
+        chosen[rows[: math.ceil(fraction * len(rows))]] = True
     return chosen

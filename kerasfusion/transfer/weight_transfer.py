@@ -45,7 +45,9 @@ def transfer_weights(model, parent, schema=None, parent_schema=None):
     ```
     """
     if (schema is None) != (parent_schema is None):
-        raise ValueError("inherit: classes and words are matched by name with both schemas; one alone says nothing.")
+        raise ValueError(
+            "transfer_weights: classes and words are matched by name with both schemas; one alone says nothing."
+        )
     schemas = None if schema is None else (schema, parent_schema)
     places, old = _places(model), _places(parent)
     rows = []
@@ -71,7 +73,7 @@ def transfer_weights(model, parent, schema=None, parent_schema=None):
     found = pd.DataFrame(rows)
     if not found["share"].any():
         raise ValueError(
-            f"inherit: no weight of {parent.name} has a place in {model.name}, whose layers are "
+            f"transfer_weights: no weight of {parent.name} has a place in {model.name}, whose layers are "
             f"{', '.join(layer.name for layer in model.layers if layer.weights)}."
         )
     return found

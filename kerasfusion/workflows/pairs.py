@@ -14,20 +14,20 @@ KINDS = ("near text", "near image", "any text", "any image")
 ROWS = 256
 
 
-def mine_hard_negatives(data, run, negatives=3, easy=0.5, nearest=16, seed=0):
+def mine_hard_negatives(data, run, negatives=3, random_fraction=0.5, num_candidates=16, seed=0):
     """Make pairs of an image and a text that belong together or not, for a model that sees both at once.
 
     Every row of a match is a right pair. Wrong ones put another text to its image, or another image to its text,
     within its split: some that the dual encoder takes to be near (hard negatives, as in arXiv 2107.07651), some at
-    random, so that easy ones are known too. A text with the same words as one of the image's own is never a wrong
-    one. What was found near may still be true of an image: nobody looked.
+    random, so that the model sees easy ones too. A text with the same words as one of the image's own is never a
+    wrong one. What was found near may still be true of an image: nobody looked.
 
     Args:
         data: What `kf.data.load(..., match=True)` returned.
         run: The dual encoder's `Run`, or its folder.
         negatives: Wrong pairs for each right one. Those found twice count once, so there may be fewer.
-        easy: Share of them that is drawn from all wrong ones.
-        nearest: The others are drawn from so many nearest ones.
+        random_fraction: Share of them that is drawn from all wrong ones.
+        num_candidates: The others are drawn from so many nearest ones.
         seed: Seed of the drawing.
 
     Returns:
@@ -57,29 +57,30 @@ def mine_hard_negatives(data, run, negatives=3, easy=0.5, nearest=16, seed=0):
             f"{run.path} takes other features than the data has: vocabulary, text length or image size differ. Load "
             "the data as it was loaded for the run."
         )
-    if negatives < 1 or nearest < 1 or not 0 <= easy <= 1:
+    if negatives < 1 or num_candidates < 1 or not 0 <= random_fraction <= 1:
         raise ValueError(
-            f"negatives and nearest must be 1 at least and easy in [0, 1], not {negatives}, {nearest} and {easy}."
+            f"negatives and num_candidates must be at least 1 and random_fraction in [0, 1], not {negatives}, "
+            f"{num_candidates} and {random_fraction}."
         )
     taken = {LABEL, KIND} & {column for feature in data.schema.features for column in feature.columns}
     if taken:
         raise DataError(
             f"{data.source}: mine_hard_negatives needs the column name {taken.pop()!r} for itself. Rename it."
         )
-    shares = np.array([1 - easy, 1 - easy, easy, easy]) / 2
+    shares = np.array([1 - random_fraction] * 2 + [random_fraction] * 2) / 2
     task = Task("label", "binary", LABEL, classes=("no", "yes"))
     schema = Schema(data.schema.features, (task,))
     splits = {}
     for number, (name, part) in enumerate(data.splits.items()):
         random = np.random.default_rng([seed, number])
-        splits[name] = _pairs(run.model, part, schema, negatives, shares, nearest, random)
+        splits[name] = _pairs(run.model, part, schema, negatives, shares, num_candidates, random)
         if splits[name] is None:
             raise DataError(f"{data.source}: no wrong pairs in the {name} split, whose texts fit every image.")
     rows = " / ".join(f"{len(part):,}" for part in splits.values())
-    why = f"{easy:.0%} at random, the others of the {nearest} nearest to {run.path.name}"
+    why = f"{random_fraction:.0%} at random, the others of the {num_candidates} nearest to {run.path.name}"
     settings = [
         *(line for line in data.settings if line[0] != "rows"),
-        ("wrong pairs", f"{negatives} for each right one", why, "negatives=…, easy=…, nearest=…"),
+        ("wrong pairs", f"{negatives} for each right one", why, "negatives=…, random_fraction=…, num_candidates=…"),
         ("rows", rows, "train / validation / test", ""),
     ]
     note = (
@@ -99,7 +100,7 @@ def mine_hard_negatives(data, run, negatives=3, easy=0.5, nearest=16, seed=0):
     )
 
 
-def _pairs(model, part, schema, negatives, shares, nearest, random):
+def _pairs(model, part, schema, negatives, shares, num_candidates, random):
     """`Examples` of one split's right and wrong pairs; None where there is nothing wrong."""
     (image,), (text,) = schema.of_kind("image"), schema.of_kind("text")
     (weights,), index = part.weights.values(), part.images[image.name]
@@ -110,7 +111,7 @@ def _pairs(model, part, schema, negatives, shares, nearest, random):
     # By what the model reads: texts that it cannot tell apart must not be right here and wrong there.
     codes = np.unique(part.text[text.name][rows], axis=0, return_inverse=True)[1].reshape(-1)
     counts = random.multinomial(negatives, shares, size=len(rows))
-    anchors, places, words, kinds = wrong_pairs(images, texts, image_of_text, codes, counts, nearest, random)
+    anchors, places, words, kinds = wrong_pairs(images, texts, image_of_text, codes, counts, num_candidates, random)
     if not len(anchors):
         return None
     right = np.arange(len(rows))
@@ -141,7 +142,7 @@ def _pairs(model, part, schema, negatives, shares, nearest, random):
     )
 
 
-def wrong_pairs(images, texts, image_of_text, codes, counts, nearest, random):
+def wrong_pairs(images, texts, image_of_text, codes, counts, num_candidates, random):
     """Choose, for each text and its image, other images and other texts.
 
     Args:
@@ -150,7 +151,7 @@ def wrong_pairs(images, texts, image_of_text, codes, counts, nearest, random):
         image_of_text: int `(n,)`, the row in `images` of each text's image.
         codes: int `(n,)` from 0, equal where texts have the same words.
         counts: int `(n, 4)`: how many to draw for each text of each of `KINDS`.
-        nearest: Near ones are drawn from so many.
+        num_candidates: Near ones are drawn from so many.
         random: A `numpy.random.Generator`.
 
     Returns:
@@ -168,7 +169,7 @@ def wrong_pairs(images, texts, image_of_text, codes, counts, nearest, random):
         by_image = texts[rows] @ images.T, right_images[codes[rows]].toarray()
         for side, (scores, right) in enumerate((by_text, by_image)):
             scores[right] = -np.inf
-            last = min(nearest, scores.shape[1]) - 1
+            last = min(num_candidates, scores.shape[1]) - 1
             near = np.argpartition(-scores, last, axis=1)[:, : last + 1]
             for i, row in enumerate(rows):
                 wrong_near = near[i][~right[i, near[i]]]

@@ -27,7 +27,7 @@ def caption_gru(schema, **changes):
 @register_model(inputs=("image",), source="arXiv 1502.03044", task="caption")
 def caption_attend(schema, **changes):
     """An LSTM that looks at the image's cells anew for each word (Show, Attend and Tell)."""
-    return _captioner(schema.only("image"), "caption_attend", changes, decoder="attend")
+    return _captioner(schema.only("image"), "caption_attend", changes, decoder="attention_lstm")
 
 
 @register_model(inputs=("image",), source="article 002, section 3.2", task="caption")

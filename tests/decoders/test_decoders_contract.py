@@ -15,7 +15,7 @@ SEVERAL = np.stack([IDS, IDS[::-1]], axis=1)
 CHANGES = {"transformer": {"num_heads": 3, "num_layers": 1}}
 # What a kind looks at in the context.
 READS = {
-    "attend": {"pooled", "sequence"},
+    "attention_lstm": {"pooled", "sequence"},
     "gru": {"pooled"},
     "lstm": {"pooled"},
     "transformer": {"sequence"},

@@ -88,7 +88,7 @@ def test_gru():
     compare(decoder, expected)
 
 
-@pytest.mark.parametrize("kind", ["attend", "gru", "lstm"])
+@pytest.mark.parametrize("kind", ["attention_lstm", "gru", "lstm"])
 def test_what_all_images_share_does_not_hide_what_differs(kind):
     """A vector that is the same for all but for a hundredth gives as different outputs as the differences alone."""
     decoder, context, ids = fresh(kind), context_of(), np.repeat(IDS[:1], 3, axis=0)
@@ -102,7 +102,7 @@ def test_what_all_images_share_does_not_hide_what_differs(kind):
 
 
 def test_attend():
-    decoder = fresh("attend")
+    decoder = fresh("attention_lstm")
     pooled = pooled_of(decoder)
     context, expected, looked_at = context_of(), [], []
     keys, values = (dense(layer, context["sequence"]) for layer in (decoder.keys, decoder.values))

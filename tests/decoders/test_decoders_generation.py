@@ -15,7 +15,8 @@ MOST = LENGTH - 1
 KINDS = pytest.mark.parametrize("kind", sorted(DECODERS))
 # Every search with every decoder takes long: of each sort of state one is tried with the other tests.
 FEW = pytest.mark.parametrize(
-    "kind", ["lstm", "transformer", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("attend", "gru"))]
+    "kind",
+    ["lstm", "transformer", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("attention_lstm", "gru"))],
 )
 
 

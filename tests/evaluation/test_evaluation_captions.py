@@ -168,7 +168,7 @@ def test_the_page_and_the_rows_of_results(data):
 
 
 def test_models_write_and_are_scored(data):
-    model = kf.models.captioner(data.schema, image_encoder="small_cnn", decoder="attend", units=8)
+    model = kf.models.captioner(data.schema, image_encoder="small_cnn", decoder="attention_lstm", units=8)
     train, test = data.splits["train"], data.splits["test"]
     found = kf.evaluation.evaluate_models({"mine": model}, test, train)["caption"]
     assert list(found.scores) == ["mine", "majority", "nearest neighbor"]

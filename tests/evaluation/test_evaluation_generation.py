@@ -85,7 +85,7 @@ def test_an_unknown_strategy(model, some):
         generate_captions(model, some, "best")
 
 
-@pytest.mark.parametrize("decoder", ["attend", pytest.param("transformer", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("decoder", ["attention_lstm", pytest.param("transformer", marks=pytest.mark.slow)])
 def test_maps_of_what_was_looked_at(data, some, decoder):
     model = captioner(data, decoder, image_encoder={"name": "small_cnn", "filters": (4, 5)})
     some = some.take(range(3))

@@ -9,9 +9,9 @@ from sklearn.model_selection import GridSearchCV, KFold
 from kerasfusion.factorization import CollectiveMatrixFactorization
 
 
-def model(factors=4, **settings):
-    defaults = {"solver": "cholesky", "dtype": "float64", "tol": 0, "iterations": 15, "random_state": 0}
-    return CollectiveMatrixFactorization(factors, **{**defaults, **settings})
+def model(n_components=4, **settings):
+    defaults = {"solver": "cholesky", "dtype": "float64", "tol": 0, "max_iter": 15, "random_state": 0}
+    return CollectiveMatrixFactorization(n_components, **{**defaults, **settings})
 
 
 def side_information(n, F, k, seed, missing):
@@ -61,7 +61,7 @@ def test_the_objective_is_as_defined_and_never_rises(solver, missing, feedback):
     ratings = np.abs(hidden(*low_rank(30, 20)))
     ratings[3] = np.nan
     features = [side_information(30, 5, 3, 1, missing), side_information(20, 7, 3, 2, missing)]
-    settings = {"solver": solver, "feedback": feedback, "side_weight": (0.5, 2.0), "regularization": (0.05, 0.1)}
+    settings = {"solver": solver, "feedback": feedback, "side_info_weight": (0.5, 2.0), "regularization": (0.05, 0.1)}
     found = model(**settings).fit(ratings, row_features=features[0], column_features=features[1])
     values = np.array([entry["objective"] for entry in found.history_])
     assert len(values) == 30 and np.diff(values).max() <= 1e-9 * values[0]
@@ -70,7 +70,7 @@ def test_the_objective_is_as_defined_and_never_rises(solver, missing, feedback):
     assert values[-1] == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("settings", [{"biases": False}, {"nonnegative": True}, {"weighted": False}])
+@pytest.mark.parametrize("settings", [{"biases": False}, {"nonnegative": True}, {"weighted_regularization": False}])
 def test_the_objective_never_rises_without_side_information(settings):
     found = model(**settings).fit(hidden(*low_rank(30, 20)))
     values = np.array([entry["objective"] for entry in found.history_])
@@ -82,8 +82,8 @@ def test_the_objective_never_rises_without_side_information(settings):
 def test_each_column_equals_its_regression():
     # The columns are solved last, so they are exact for the rows as they stand.
     ratings, Y = hidden(*low_rank(30, 20)), side_information(20, 7, 3, 2, "entries")
-    found = model(regularization=(0.05, 0.2), side_weight=3.0, iterations=1).fit(ratings, column_features=Y)
-    first = model(regularization=(0.05, 0.2), side_weight=3.0, iterations=1)
+    found = model(regularization=(0.05, 0.2), side_info_weight=3.0, max_iter=1).fit(ratings, column_features=Y)
+    first = model(regularization=(0.05, 0.2), side_info_weight=3.0, max_iter=1)
     first.callback = lambda entry: entry["half"] == "rows"
     assert len(first.fit(ratings, column_features=Y).history_) == 2
     for j in range(20):
@@ -98,7 +98,7 @@ def test_each_column_equals_its_regression():
 
 def test_folding_in_equals_the_regression_with_features():
     ratings, X = hidden(*low_rank(30, 20)), side_information(30, 6, 3, 2, "none")
-    found = model(regularization=(0.3, 0.1), side_weight=2.0).fit(ratings, row_features=X)
+    found = model(regularization=(0.3, 0.1), side_info_weight=2.0).fit(ratings, row_features=X)
     folded = found.transform(ratings[:5], row_features=X[:5])
     for i in range(5):
         known = ~np.isnan(ratings[i])
@@ -115,7 +115,7 @@ def test_features_tell_the_bias_of_a_column_without_ratings():
     liked = np.repeat([-1.0, 1.0], 20)
     ratings = 3 + liked + 0.1 * random.standard_normal((60, 40))
     ratings[:, [0, 39]] = np.nan
-    found = model(1, regularization=0.001, side_weight=5.0).fit(ratings, column_features=liked[:, None])
+    found = model(1, regularization=0.001, side_info_weight=5.0).fit(ratings, column_features=liked[:, None])
     np.testing.assert_allclose(found.column_bias_[[0, 39]], [-1, 1], atol=0.1)
     np.testing.assert_allclose(found.transform_columns(column_features=[[1.0]])[0, -1], 1, atol=0.1)
 
@@ -125,7 +125,7 @@ def test_a_full_matrix_has_the_shrunken_singular_values():
     left, right = np.linalg.qr(random.standard_normal((25, 6)))[0], np.linalg.qr(random.standard_normal((15, 6)))[0]
     values = np.array([20, 12, 7, 4, 0.5, 0.2])
     P = left * values @ right.T
-    settings = {"biases": False, "weighted": False, "regularization": (0.5, 2.0), "iterations": 250}
+    settings = {"biases": False, "weighted_regularization": False, "regularization": (0.5, 2.0), "max_iter": 250}
     found = model(6, **settings).fit(P)
     expected = left * np.maximum(values - np.sqrt(0.5 * 2.0), 0) @ right.T
     np.testing.assert_allclose(found.row_factors_ @ found.column_factors_.T, expected, rtol=0, atol=1e-10)
@@ -134,7 +134,7 @@ def test_a_full_matrix_has_the_shrunken_singular_values():
 @pytest.mark.parametrize("solver", ["cholesky", "cg"])
 def test_a_planted_matrix_is_recovered(solver):
     matrix, mask = low_rank(120, 80, noise=0.01)
-    found = model(solver=solver, regularization=1e-4, iterations=60, dtype="float32").fit(hidden(matrix, mask))
+    found = model(solver=solver, regularization=1e-4, max_iter=60, dtype="float32").fit(hidden(matrix, mask))
     fitted = found.row_factors_ @ found.column_factors_.T + found.mean_
     fitted += found.row_bias_[:, None] + found.column_bias_
     unseen = np.sqrt(np.mean((fitted - matrix)[~mask] ** 2))
@@ -145,7 +145,7 @@ def test_a_planted_nonnegative_matrix_is_recovered():
     random = np.random.default_rng(0)
     matrix = random.uniform(0, 1, (60, 3)) @ random.uniform(0, 1, (3, 40))
     mask = random.random(matrix.shape) < 0.6
-    settings = {"nonnegative": True, "biases": False, "regularization": 1e-6, "iterations": 30}
+    settings = {"nonnegative": True, "biases": False, "regularization": 1e-6, "max_iter": 30}
     found = model(3, **settings).fit(hidden(matrix, mask))
     assert found.row_factors_.min() >= 0 and found.column_factors_.min() >= 0
     assert np.abs(found.row_factors_ @ found.column_factors_.T - matrix)[~mask].max() < 0.05
@@ -158,7 +158,7 @@ def test_cold_columns_are_predicted_from_their_features():
     basis = np.linalg.svd(centered, full_matrices=False)[2][:4].T * 5
     features = basis @ random.standard_normal((4, 12))
     mask[:, 50:] = False
-    settings = {"regularization": 0.01, "iterations": 30}
+    settings = {"regularization": 0.01, "max_iter": 30}
     warm = model(**settings).fit(hidden(matrix, mask), column_features=features)
     blind = model(**settings).fit(hidden(matrix, mask))
     rows, columns = np.divmod(np.arange(100 * 10), 10)
@@ -228,28 +228,30 @@ def test_implicit_feedback_of_zeros_alone_is_an_error():
 
 def test_float32_agrees_with_float64():
     ratings = hidden(*low_rank())
-    single, double = (model(dtype=dtype, iterations=3).fit(ratings) for dtype in ("float32", "float64"))
+    single, double = (model(dtype=dtype, max_iter=3).fit(ratings) for dtype in ("float32", "float64"))
     assert single.row_factors_.dtype == np.float32 and single.predict([0], [0]).dtype == np.float32
     np.testing.assert_allclose(single.row_factors_, double.row_factors_, atol=2e-3)
 
 
 def test_settings_follow_scikit_learn():
     first = model(regularization=(0.1, 0.2))
-    again = clone(first).set_params(factors=7)
-    assert again.get_params()["regularization"] == (0.1, 0.2) and again.factors == 7 and not hasattr(again, "mean_")
+    again = clone(first).set_params(n_components=7)
+    assert (
+        again.get_params()["regularization"] == (0.1, 0.2) and again.n_components == 7 and not hasattr(again, "mean_")
+    )
     matrix, mask = low_rank()
     assert clone(first).fit(hidden(matrix, mask)).score(matrix) < 0
     rows, columns = np.nonzero(mask)
     table = pd.DataFrame({"row": rows, "column": columns, "rating": matrix[mask]})
     search = GridSearchCV(
-        model(iterations=5), {"regularization": [1e-3, 10]}, cv=KFold(3, shuffle=True, random_state=0)
+        model(max_iter=5), {"regularization": [1e-3, 10]}, cv=KFold(3, shuffle=True, random_state=0)
     )
     assert search.fit(table).best_params_ == {"regularization": 1e-3}
 
 
 def test_early_stop_keeps_the_best_held_out_factors():
     matrix, mask = low_rank(60, 40, noise=1.5)
-    settings = {"regularization": 1e-3, "validation_fraction": 0.2, "patience": 3, "iterations": 50}
+    settings = {"regularization": 1e-3, "validation_fraction": 0.2, "patience": 3, "max_iter": 50}
     found = model(**settings).fit(hidden(matrix, mask))
     scores = [entry["held_out"] for entry in found.history_ if "held_out" in entry]
     assert len(scores) < 50 and len(scores) == np.argmax(scores) + 1 + 3
@@ -261,16 +263,16 @@ def test_early_stop_keeps_the_best_held_out_factors():
 
 def test_tolerance_callback_and_verbose(capsys):
     ratings = hidden(*low_rank())
-    assert len(model(iterations=50, tol=1e-2).fit(ratings).history_) < 40
+    assert len(model(max_iter=50, tol=1e-2).fit(ratings).history_) < 40
     seen = []
-    model(callback=seen.append, iterations=2, verbose=True).fit(ratings)
+    model(callback=seen.append, max_iter=2, verbose=True).fit(ratings)
     assert [(e["iteration"], e["half"]) for e in seen] == [(1, "rows"), (1, "columns"), (2, "rows"), (2, "columns")]
     assert capsys.readouterr().out.count("objective") == 4
 
 
 def test_partial_fit_adds_ratings_rows_and_columns():
     matrix, mask = low_rank(60, 40, known=0.6)
-    found = model(regularization=1e-3, iterations=30).fit(hidden(matrix, mask)[:50, :36])
+    found = model(regularization=1e-3, max_iter=30).fit(hidden(matrix, mask)[:50, :36])
     before = found.predict([3], [3])
     for _ in range(15):
         found.partial_fit(hidden(matrix, mask))
@@ -284,7 +286,7 @@ def test_partial_fit_adds_ratings_rows_and_columns():
 
 def test_partial_fit_that_fails_changes_nothing():
     ratings = hidden(*low_rank())
-    found = model(iterations=2).fit(ratings)
+    found = model(max_iter=2).fit(ratings)
     before = {name: np.copy(value) for name, value in vars(found).items() if isinstance(value, np.ndarray)}
     with pytest.raises(ValueError, match="stop here"):
         found.set_params(callback=stop).partial_fit(np.ones((70, 45)))
@@ -299,7 +301,7 @@ def stop(entry):
 
 def test_partial_fit_first_is_a_first_iteration():
     ratings = hidden(*low_rank())
-    assert np.array_equal(model().partial_fit(ratings).row_factors_, model(iterations=1).fit(ratings).row_factors_)
+    assert np.array_equal(model().partial_fit(ratings).row_factors_, model(max_iter=1).fit(ratings).row_factors_)
 
 
 def test_partial_fit_takes_features_of_new_columns():

@@ -66,9 +66,9 @@ def test_every_row_is_its_own_regression(solver, weighted):
 
 def test_conjugate_gradients_approach_the_solution():
     matrix, mask = low_rank()
-    exact = CollectiveMatrixFactorization(4, solver="cholesky", iterations=40, tol=0, dtype="float64", random_state=0)
+    exact = CollectiveMatrixFactorization(4, solver="cholesky", max_iter=40, tol=0, dtype="float64", random_state=0)
     found = exact.fit(hidden(matrix, mask))
-    quick = CollectiveMatrixFactorization(4, solver="cg", iterations=40, tol=0, dtype="float64", random_state=0)
+    quick = CollectiveMatrixFactorization(4, solver="cg", max_iter=40, tol=0, dtype="float64", random_state=0)
     quick.fit(hidden(matrix, mask))
     assert quick.history_[-1]["objective"] == pytest.approx(found.history_[-1]["objective"], rel=2e-3)
 
@@ -78,7 +78,7 @@ def test_threads_do_not_change_the_result(solver, monkeypatch):
     monkeypatch.setattr(buckets, "MOST_NUMBERS", 500)
     ratings = hidden(*low_rank())
     one, four = (
-        CollectiveMatrixFactorization(4, solver=solver, n_jobs=jobs, iterations=3, random_state=0).fit(ratings)
+        CollectiveMatrixFactorization(4, solver=solver, n_jobs=jobs, max_iter=3, random_state=0).fit(ratings)
         for jobs in (1, 4)
     )
     assert np.array_equal(one.row_factors_, four.row_factors_) and one.history_ == four.history_

@@ -59,10 +59,10 @@ def test_complete_views_have_the_shrunken_singular_values():
 def test_joint_is_collective_factorization_of_the_views_side_by_side():
     made = small()
     X = np.hstack(list(made.values()))
-    settings = {"regularization": (0.5, 2.0), "tol": 0, "iterations": 300, "random_state": 0}
+    settings = {"regularization": (0.5, 2.0), "tol": 0, "max_iter": 300, "random_state": 0}
     joint = JointMatrixFactorization(2, center=False, **settings).fit(made)
     collective = CollectiveMatrixFactorization(
-        2, biases=False, weighted=False, solver="cholesky", dtype="float64", **settings
+        2, biases=False, weighted_regularization=False, solver="cholesky", dtype="float64", **settings
     )
     collective.fit(X)
     fitted = np.hstack([joint.factors_ @ part.T for part in joint.loadings_.values()])
@@ -73,9 +73,9 @@ def test_alternation_reaches_the_closed_form():
     made = small()
     exact = JointMatrixFactorization(3, regularization=(0.5, 2.0)).fit(made)
     listed = {name: sparse.csr_array(matrix) for name, matrix in made.items()}
-    settings = {"regularization": (0.5, 2.0), "iterations": 200, "tol": 0}
+    settings = {"regularization": (0.5, 2.0), "max_iter": 200, "tol": 0}
     for absent in ("zero", "missing"):
-        found = JointMatrixFactorization(3, absent=absent, **settings).fit(listed)
+        found = JointMatrixFactorization(3, unobserved=absent, **settings).fit(listed)
         for name in made:
             fitted = found.reconstruct(found.factors_, name)
             np.testing.assert_allclose(fitted, exact.reconstruct(exact.factors_, name), rtol=0, atol=1e-7)
@@ -92,7 +92,9 @@ def test_the_objective_is_as_defined_and_never_rises(private, missing):
     if missing == "sparse":
         given["c"] = sparse.csr_array(np.nan_to_num(made["c"]))
         made["c"] = np.nan_to_num(made["c"])
-    found = JointMatrixFactorization(3, private=private, weights=weights, regularization=(0.5, 0.2), tol=0).fit(given)
+    found = JointMatrixFactorization(
+        3, n_private_components=private, weights=weights, regularization=(0.5, 0.2), tol=0
+    ).fit(given)
     values = np.array([entry["objective"] for entry in found.history_])
     assert len(values) == 100 and np.diff(values).max() <= 1e-9 * values[0]
     if not private:
@@ -103,7 +105,9 @@ def test_the_objective_is_as_defined_and_never_rises(private, missing):
 
 def test_transform_equals_the_regression():
     made = without_some(small())
-    found = JointMatrixFactorization(3, private=1, regularization=(0.7, 0.2), weights={"b": 2.0}).fit(made)
+    found = JointMatrixFactorization(3, n_private_components=1, regularization=(0.7, 0.2), weights={"b": 2.0}).fit(
+        made
+    )
     got = found.transform({"b": made["b"], "a": made["a"]})
     for i in range(30):
         # Shared factors, then a's own, then b's.
@@ -126,7 +130,7 @@ def recalls():
         "pca": ConcatenatedPCA(8),
         "cca": RidgeCCA(8, ridge=0.01),
         "plain": JointMatrixFactorization(8),
-        "private": JointMatrixFactorization(8, private=6),
+        "private": JointMatrixFactorization(8, n_private_components=6),
         "whitened": JointMatrixFactorization(8, whiten=0.01),
     }
     return {
@@ -148,7 +152,7 @@ def test_whitened_views_do_as_canonical_correlations(recalls):
 
 def test_reconstruct_another_view():
     train, test = halves(noise=0.1, own=(1.0, 1.0))
-    found = JointMatrixFactorization(8, private=6).fit(train)
+    found = JointMatrixFactorization(8, n_private_components=6).fit(train)
     for view, other in (("image", "text"), ("text", "image")):
         guess = found.reconstruct(found.transform({other: test[other]}), view)
         unexplained = np.square(guess - test[view]).mean() / np.square(found.means_[view] - test[view]).mean()
@@ -162,7 +166,7 @@ def test_reconstruct_another_view():
 def test_partial_fit_continues():
     train, test = halves(900)
     parts = [{name: m[start : start + 300] for name, m in train.items()} for start in (0, 300, 600)]
-    found = JointMatrixFactorization(8, private=6).partial_fit(parts[0])
+    found = JointMatrixFactorization(8, n_private_components=6).partial_fit(parts[0])
     before = found.score(test)
     for part in parts[1:]:
         found.partial_fit(part)
@@ -174,9 +178,9 @@ def test_partial_fit_continues():
 
 def test_choice_by_held_out_recall():
     train, test = halves(300, noise=1.0)
-    grid = {"private": [0, 3, 6]}
+    grid = {"n_private_components": [0, 3, 6]}
     best, trials = grid_search(JointMatrixFactorization(8), without_some(train, 0.2), grid, random_state=0)
-    assert best.private == 6 and [trial["private"] for trial in trials] == [0, 3, 6]
+    assert best.n_private_components == 6 and [trial["n_private_components"] for trial in trials] == [0, 3, 6]
     assert best.score(test) > 0.5 and len(best.factors_) == 300
 
 
@@ -197,7 +201,7 @@ def test_baselines_equal_the_textbook():
 def test_paired_recall():
     items = np.eye(4)
     assert recall_at_k(items, items[[0, 1, 3, 2]]) == 0.5
-    assert recall_at_k(items, np.ones((4, 4))) == 0.0 and recall_at_k(items, np.ones((4, 4)), at=4) == 1.0
+    assert recall_at_k(items, np.ones((4, 4))) == 0.0 and recall_at_k(items, np.ones((4, 4)), k=4) == 1.0
 
 
 def test_a_second_fit_starts_anew():
@@ -207,11 +211,15 @@ def test_a_second_fit_starts_anew():
 
 
 def test_settings_names_and_early_stop(capsys):
-    found = JointMatrixFactorization(2, private=1, verbose=True, random_state=0).fit(list(small().values()))
+    found = JointMatrixFactorization(2, n_private_components=1, verbose=True, random_state=0).fit(
+        list(small().values())
+    )
     assert list(found.loadings_) == [0, 1, 2] and found.transform([small()["a"]]).shape == (30, 2)
     assert len(found.history_) == capsys.readouterr().out.count("\n")
-    assert clone(found).get_params()["private"] == 1
-    stopped = JointMatrixFactorization(2, private=1, callback=lambda entry: entry["iteration"] == 2).fit(small())
+    assert clone(found).get_params()["n_private_components"] == 1
+    stopped = JointMatrixFactorization(2, n_private_components=1, callback=lambda entry: entry["iteration"] == 2).fit(
+        small()
+    )
     assert [entry["half"] for entry in stopped.history_] == ["factors", "loadings"] * 2
     single = JointMatrixFactorization(2, dtype="float32", random_state=0).fit(without_some(small()))
     double = JointMatrixFactorization(2, random_state=0).fit(without_some(small()))
@@ -228,9 +236,17 @@ def test_settings_names_and_early_stop(capsys):
         ({"b": np.full((30, 8), np.inf)}, {}, "view 'b', row 0, column 0: no finite number, as are 240 in all"),
         ({"b": sparse.csr_array([[np.nan]] * 30)}, {}, "view 'b', row 0, column 0: no finite"),
         ({"b": np.full((30, 8), "x")}, {}, "view 'b' does not hold numbers alone"),
-        ({}, {"factors": 20}, "factors=20 is more than 30 items with 19 features can have; set it to at most 19"),
-        ({}, {"private": 6}, "private=6; for view 'a' it is from 0 to 5"),
-        ({}, {"private": {"d": 1}}, r"private names the view 'd'; the views are \['a', 'b', 'c'\]"),
+        (
+            {},
+            {"n_components": 20},
+            "n_components=20 is more than 30 items with 19 features can have; set it to at most 19",
+        ),
+        ({}, {"n_private_components": 6}, "n_private_components=6; for view 'a' it is from 0 to 5"),
+        (
+            {},
+            {"n_private_components": {"d": 1}},
+            r"n_private_components names the view 'd'; the views are \['a', 'b', 'c'\]",
+        ),
         ({}, {"weights": {"a": 0}}, "that of view 'a' is 0; it is a number above 0"),
         ({}, {"regularization": -1}, "regularization=-1"),
         ({}, {"whiten": 0}, "whiten=0; it is None or a ridge above 0"),
@@ -240,7 +256,7 @@ def test_settings_names_and_early_stop(capsys):
 )
 def test_what_is_wrong_is_named(change, settings, message):
     with pytest.raises(ValueError, match=message):
-        JointMatrixFactorization(**{"factors": 2, **settings}).fit({**small(), **change})
+        JointMatrixFactorization(**{"n_components": 2, **settings}).fit({**small(), **change})
 
 
 def test_what_is_wrong_after_the_fit_is_named():
@@ -261,7 +277,7 @@ def test_what_is_wrong_after_the_fit_is_named():
     assert nothing.shape == (30, 2) and not nothing.any()
     with pytest.raises(TypeError, match="got ndarray"):
         found.transform(np.ones((2, 6)))
-    with pytest.raises(ValueError, match=r"factors=40; 30 items have every view, so it is from 1 to 19"):
+    with pytest.raises(ValueError, match=r"n_components=40; 30 items have every view, so it is from 1 to 19"):
         RidgeCCA(40).fit(small())
     hole = np.where(np.eye(30, 6) == 1, np.nan, small()["a"])
     for other in (JointMatrixFactorization(2, whiten=0.1), RidgeCCA(2)):

@@ -21,9 +21,9 @@ TABLE = pd.DataFrame(
 )
 
 
-def model(factors=2, **settings):
+def model(n_components=2, **settings):
     defaults = {"solver": "cholesky", "dtype": "float64", "random_state": 0, "regularization": 0.05}
-    return CollectiveMatrixFactorization(factors, **{**defaults, **settings})
+    return CollectiveMatrixFactorization(n_components, **{**defaults, **settings})
 
 
 def test_import_waits_for_no_tensorflow():
@@ -92,14 +92,14 @@ def test_duplicates_are_merged_as_said(how, expected):
     ratings = sparse.coo_array(([1.0, 2, 3, 5], ([0, 0, 1, 0], [0, 1, 1, 0])), shape=(2, 2))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = model(1, duplicates=how).fit(ratings)
+        found = model(1, duplicate_policy=how).fit(ratings)
     assert [str(w.message)[:34] for w in caught] == (["1 rating(s) repeat a pair of row a"] if how == "mean" else [])
     assert found.ratings_.toarray().tolist() == [[expected, 2], [0, 3]]
 
 
 def test_duplicates_can_be_refused():
     with pytest.raises(ValueError, match=r"1 rating\(s\) repeat a pair of row and column, the first at place 0 x 0"):
-        model(duplicates="error").fit(pd.concat([TABLE, TABLE.iloc[:1]]))
+        model(duplicate_policy="error").fit(pd.concat([TABLE, TABLE.iloc[:1]]))
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,12 @@ def test_implicit_feedback_needs_no_third_column():
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"factors": 4}, "factors=4 is more than the matrix of 4 x 3 can have; set it to at most 3"),
-        ({"factors": 0}, "factors=0; it is a whole number from 1"),
-        ({"iterations": 2.5}, "iterations=2.5; it is a whole"),
+        ({"n_components": 4}, "n_components=4 is more than the matrix of 4 x 3 can have; set it to at most 3"),
+        ({"n_components": 0}, "n_components=0; it is a whole number from 1"),
+        ({"max_iter": 2.5}, "max_iter=2.5; it is a whole"),
         ({"regularization": -1}, "regularization=-1; it is a number from 0"),
         ({"regularization": (1, 2, 3)}, r"regularization=\(1, 2, 3\)"),
-        ({"side_weight": "much"}, "side_weight='much'"),
+        ({"side_info_weight": "much"}, "side_info_weight='much'"),
         ({"alpha": 0}, "alpha=0; it is a number above 0"),
         ({"solver": "lu"}, "solver='lu'; it is one of 'cg', 'cholesky'"),
         ({"feedback": "both"}, "feedback='both'"),
@@ -171,7 +171,7 @@ def test_settings_out_of_range(settings, message):
 def test_empty_rows_and_columns_have_no_factors():
     matrix, mask = low_rank(30, 20)
     mask[4], mask[:, 7] = False, False
-    found = model(weighted=False).fit(hidden(matrix, mask))
+    found = model(weighted_regularization=False).fit(hidden(matrix, mask))
     assert not found.row_factors_[4].any() and not found.column_factors_[7].any()
     assert found.predict([4], [7])[0] == found.mean_
 
@@ -182,7 +182,7 @@ def test_without_regularization_open_factors_have_least_norm(solver):
     matrix, mask = low_rank(30, 20, known=0.8)
     mask[0] = False
     mask[0, :2] = True
-    found = model(3, regularization=0, solver=solver, iterations=20, tol=0).fit(hidden(matrix, mask))
+    found = model(3, regularization=0, solver=solver, max_iter=20, tol=0).fit(hidden(matrix, mask))
     values = np.array([entry["objective"] for entry in found.history_])
     assert np.isfinite(values).all() and np.diff(values).max() <= 1e-7 * values[0]
     folded = found.transform(hidden(matrix, mask)[:1])[0]
@@ -194,7 +194,7 @@ def test_without_regularization_open_factors_have_least_norm(solver):
 def test_equations_too_singular_for_the_type():
     ratings = np.outer(np.arange(1.0, 7), np.arange(2.0, 8))
     with pytest.raises(ValueError, match="singular in float32: raise regularization, or use dtype='float64'"):
-        model(5, regularization=1e-15, dtype="float32", biases=False, iterations=50, tol=0).fit(ratings)
+        model(5, regularization=1e-15, dtype="float32", biases=False, max_iter=50, tol=0).fit(ratings)
 
 
 def test_features_come_with_ids():
@@ -217,7 +217,7 @@ def test_a_sparse_matrix_says_what_is_absent():
     ratings = hidden(*low_rank(10, 3, known=0.9))
     pairs = [(stored, stored.toarray(), "zero"), (stored, as_missing, "missing")]
     for sparse_one, dense, absent in pairs:
-        fits = [model(absent=absent).fit(ratings, column_features=part) for part in (sparse_one, dense)]
+        fits = [model(unobserved=absent).fit(ratings, column_features=part) for part in (sparse_one, dense)]
         np.testing.assert_allclose(fits[0].column_factors_, fits[1].column_factors_, atol=1e-10)
 
 
@@ -233,7 +233,7 @@ def test_a_sparse_matrix_says_what_is_absent():
         (np.ones((3, 2)), "name their columns by id: give column_features as a DataFrame"),
         ((["Up"], np.ones((3, 2))), "has 1 ids for 3 rows"),
         ((["Up"], np.ones(3)), r"column_features has shape \(3,\)"),
-        ((["Up"], sparse.csr_array([[np.nan]])), "a sparse matrix leaves them out"),
+        ((["Up"], sparse.csr_array([[np.nan]])), "a sparse matrix omits them"),
     ],
 )
 def test_what_is_wrong_in_features_is_named(features, message):

@@ -23,7 +23,7 @@ def model(engine="spark", **settings):
     ("settings", "message"),
     [
         ({"regularization": (0.1, 0.2)}, "one regularization"),
-        ({"weighted": False}, "weighted=True"),
+        ({"weighted_regularization": False}, "weighted_regularization=True"),
         ({"validation_fraction": 0.1}, "validation_fraction=0"),
         ({"callback": print}, "callback=None"),
         ({"dtype": "float64"}, "dtype='float32'"),
@@ -62,7 +62,7 @@ def session(tmp_path_factory):
     builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.sql.shuffle.partitions", "2")
     with builder.getOrCreate() as session:
         with pytest.raises(ValueError, match=r"more than 10 iterations .*setCheckpointDir"):
-            model(iterations=11).fit(hidden(*low_rank()))
+            model(max_iter=11).fit(hidden(*low_rank()))
         session.sparkContext.setCheckpointDir(str(tmp_path_factory.mktemp("checkpoints")))
         yield session
 
@@ -82,14 +82,14 @@ class TestWithSpark:
     def test_errors_are_those_of_our_engine(self, session):
         # More iterations than without checkpoints.
         matrix, mask = low_rank(80, 60, noise=0.3)
-        settings = {"biases": False, "regularization": 0.02, "iterations": 11, "tol": 0}
+        settings = {"biases": False, "regularization": 0.02, "max_iter": 11, "tol": 0}
         theirs = model(**settings).fit(hidden(matrix, mask))
         ours = model("numpy", solver="cholesky", **settings).fit(hidden(matrix, mask))
         np.testing.assert_allclose(errors(theirs, matrix, mask), errors(ours, matrix, mask), rtol=0.03)
 
     def test_factors_are_of_what_the_offsets_leave(self, session):
         matrix, mask = low_rank(80, 60, noise=0.3)
-        settings = {"regularization": 0.02, "iterations": 8, "tol": 0}
+        settings = {"regularization": 0.02, "max_iter": 8, "tol": 0}
         theirs = model(**settings).fit(hidden(matrix, mask))
         offsets = theirs.row_bias_[:, None] + theirs.column_bias_ + theirs.mean_
         # Those of the columns come last: regularized means of what the rows' leave.
@@ -103,7 +103,7 @@ class TestWithSpark:
         random = np.random.default_rng(0)
         matrix = random.uniform(0, 1, (60, 3)) @ random.uniform(0, 1, (3, 40))
         mask = random.random(matrix.shape) < 0.6
-        found = model(nonnegative=True, biases=False, regularization=1e-3, iterations=10)
+        found = model(nonnegative=True, biases=False, regularization=1e-3, max_iter=10)
         found.fit(hidden(matrix, mask))
         assert found.row_factors_.min() >= 0 and found.column_factors_.min() >= 0
         assert errors(found, matrix, mask).max() < 0.2 * matrix.std()
@@ -114,7 +114,7 @@ class TestWithSpark:
         counts = np.where(random.random((80, 60)) < np.where(groups, 0.5, 0.02), random.integers(1, 5, (80, 60)), 0)
         held = (random.random(counts.shape) < 0.2) & (counts > 0)
         train, test = sparse.coo_array(np.where(held, 0, counts)), sparse.coo_array(np.where(held, counts, 0))
-        settings = {"feedback": "implicit", "alpha": 5.0, "iterations": 8}
+        settings = {"feedback": "implicit", "alpha": 5.0, "max_iter": 8}
         scores = [model(engine, **settings).fit(train).score(test) for engine in ("spark", "numpy")]
         assert scores[0] > 0.8 and abs(scores[0] - scores[1]) < 0.02
 
@@ -124,7 +124,7 @@ class TestWithSpark:
         table = pd.DataFrame(
             {"user": [f"u{i}" for i in rows], "item": [f"i{j}" for j in columns], "stars": matrix[mask]}
         )
-        found = model(regularization=0.02, iterations=8).fit(table)
+        found = model(regularization=0.02, max_iter=8).fit(table)
         ids, scores = found.recommend("u3", 5)
         assert not set(ids) & set(table["item"][table["user"] == "u3"]) and (np.diff(scores) <= 0).all()
         # A row that is folded in learns its offset with its factors, so it differs from its own.

@@ -118,7 +118,7 @@ def test_what_is_no_captioner_says_so(tiny_schema):
         CaptionerParts(fusion_model(tiny_schema, **SMALL, fusion="concat", name="plain"))
 
 
-@pytest.mark.parametrize("decoder", ["attend", "transformer"])
+@pytest.mark.parametrize("decoder", ["attention_lstm", "transformer"])
 def test_the_twin_is_the_plain_model_row_by_row(schema, rows_for, decoder):
     meaning = Task("context", "vector", "said", classes=("0", "1"))
     both = dataclasses.replace(schema.only("image"), tasks=(CAPTION, meaning))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from kerasfusion.reasoning import (
-    LateFusion,
     ProductOfExperts,
+    WeightedProductOfExperts,
     ask_greedily,
     bayes_update,
     confusion_likelihood,
@@ -65,14 +65,14 @@ def test_a_modality_that_is_not_there_changes_nothing(logits):
 
 
 def test_learned_exponents_see_who_repeats_another(logits):
-    fused = LateFusion(TASK, prior=PRIOR).fit(logits, LABELS)
+    fused = WeightedProductOfExperts(TASK, prior=PRIOR).fit(logits, LABELS)
     assert fused.weights == {"first": pytest.approx(1, abs=0.05), "second": pytest.approx(1, abs=0.05)}
     echoed = {**logits, "echo": logits["second"]}
 
     def loss(joint):
         return -np.log(joint.fit(echoed, LABELS).predictions(echoed)["probabilities"][np.arange(1000), LABELS]).mean()
 
-    fused, product = LateFusion(TASK, prior=PRIOR), ProductOfExperts(TASK, prior=PRIOR)
+    fused, product = WeightedProductOfExperts(TASK, prior=PRIOR), ProductOfExperts(TASK, prior=PRIOR)
     exact = -np.log([posterior((FIRST, i), (SECOND, j))[y] for y, i, j in zip(LABELS, SAYS, SAYS_TOO, strict=True)])
     assert loss(fused) == pytest.approx(exact.mean(), abs=1e-3)
     assert loss(product) > exact.mean() + 0.03
@@ -94,7 +94,7 @@ def test_binary_and_tags_are_joined_alike():
     )
     np.testing.assert_allclose(found[7], both / (1 + both), rtol=1e-6)
     single = {name: values[:, :1] for name, values in seen.items()}
-    yes_no = LateFusion(Task("b", "binary", "b", classes=("no", "yes"))).fit(single, labels[:, 0])
+    yes_no = WeightedProductOfExperts(Task("b", "binary", "b", classes=("no", "yes"))).fit(single, labels[:, 0])
     found = yes_no.predictions(single)["probabilities"]
     assert found.shape == (400, 2)
     np.testing.assert_allclose(found.sum(axis=1), 1)

@@ -51,7 +51,7 @@ EVERY_ROW = {
 
 @pytest.mark.parametrize("text", MEANT)
 def test_a_rule_is_broken_where_it_does_not_hold(text):
-    broken = Rules(SCHEMA, [text]).broken(EVERY_ROW)
+    broken = Rules(SCHEMA, [text]).violations(EVERY_ROW)
     assert broken.shape == (96, 1)
     np.testing.assert_array_equal(broken[:, 0], [not MEANT[text](*row) for row in ROWS.tolist()])
 
@@ -70,7 +70,7 @@ def test_decisions_and_truth_values_are_the_same_thing():
     ]  # fmt: skip
     truth = rules.assignment(EVERY_ROW)
     assert truth.shape == (96, 8) and truth[:, :3].sum() == 96
-    back = rules.decided(truth)
+    back = rules.to_decisions(truth)
     for task, labels in EVERY_ROW.items():
         np.testing.assert_array_equal(back[task], labels)
         assert back[task].dtype == labels.dtype
@@ -182,7 +182,7 @@ SETS = [
 def test_decoding_finds_what_enumeration_finds(texts):
     rules, found = Rules(SCHEMA, texts), predictions(40, seed=1)
     decided = constrained_decode(rules, found)
-    assert not rules.broken(decided).any()
+    assert not rules.violations(decided).any()
     obeys = np.array([all(MEANT[text](*row) for text in texts) for row in ROWS.tolist()])
     best = np.full(40, -np.inf)
     for color, lit, *tags in ROWS[obeys]:
@@ -191,7 +191,7 @@ def test_decoding_finds_what_enumeration_finds(texts):
     # Otherwise nothing was to be found.
     plain = {"color": found["color"]["probabilities"].argmax(1), "lit": found["lit"]["probabilities"].argmax(1)}
     plain["tags"] = found["tags"]["probabilities"] > 0.5
-    assert rules.broken(plain).any(axis=1).sum() > 10
+    assert rules.violations(plain).any(axis=1).sum() > 10
 
 
 @pytest.mark.parametrize("count", range(1, 7))
@@ -210,12 +210,12 @@ def test_many_classes_take_few_clauses_and_are_decoded_exactly():
     part = Task("part", "classes", "part", classes=tuple(f"p{i}" for i in range(600)))
     color = Task("color", "classes", "color", classes=colors)
     rules = Rules(Schema((), (part, color)), [f"p{i} implies {colors[i % 3]}" for i in range(600)])
-    assert sum(map(len, rules.structure.values())) < 3 * 603
+    assert sum(map(len, rules.implied_clauses.values())) < 3 * 603
     random = np.random.default_rng(0)
     parts, tints = random.dirichlet([0.05] * 600, 5), random.dirichlet([0.5] * 3, 5)
     decided = constrained_decode(rules, {"part": {"probabilities": parts}, "color": {"probabilities": tints}})
     joint = np.log(np.clip(parts, 1e-7, 1)) + np.log(tints)[:, np.arange(600) % 3]
-    assert not rules.broken(decided).any()
+    assert not rules.violations(decided).any()
     np.testing.assert_allclose(joint[np.arange(5), decided["part"]], joint.max(axis=1), atol=1e-5)
 
 
@@ -248,7 +248,7 @@ def test_decoding_bears_certain_predictions_and_says_what_it_lacks():
 def test_facts_of_a_table(tmp_path):
     file = tmp_path / "parts.csv"
     file.write_text("part,color,size\nP1,red,1\nP2,green|blue,\nP3,red,2\n")
-    rules = rules_from_table(file, key="part", closed=True)
+    rules = rules_from_table(file, key="part", closed_world=True)
     assert [str(rule) for rule in rules] == [
         '"part=P1" implies "color=red" (parts.csv, row 1 (line 2), column \'color\')',
         '"part=P2" implies "color=green" or "color=blue" (parts.csv, row 2 (line 3), column \'color\')',
@@ -298,7 +298,7 @@ def test_a_hierarchy_and_a_file_of_rules(tmp_path):
     rules = Rules(SCHEMA, rules_from_hierarchy(table))
     assert rules.clauses == [[{-6, 5}], [{-5, 7}]]
     decided = {**{task: labels[:1] for task, labels in EVERY_ROW.items()}, "tags": np.array([[0.0, 1.0, 0.0, 0.0]])}
-    assert rules.broken(decided).tolist() == [[True, False]]
+    assert rules.violations(decided).tolist() == [[True, False]]
     (tmp_path / "rules.txt").write_text("# animals\n\npoodle implies dog\n  not (cat and dog)\n")
     assert read_rules(tmp_path / "rules.txt") == [
         Rule("poodle implies dog", "rules.txt, line 3"),

@@ -168,7 +168,7 @@ def test_a_run_that_starts_from_another(tmp_path, messages):
         config,
         baselines=False,
         init_from=parent.path,
-        enable_lora=2,
+        lora=2,
         **changes,
     )
     assert any("Weights from" in line and "copied" in line for line in messages)
@@ -184,7 +184,7 @@ def test_a_run_that_starts_from_another(tmp_path, messages):
         kf.train(second, "classifier_concat", tmp_path / "other", config, init_from=tmp_path / "nowhere")
     assert not (tmp_path / "other").exists()
     with pytest.raises(ValueError, match="say which by init_from"):
-        kf.train(second, "classifier_concat", tmp_path / "other", config, enable_lora=2)
+        kf.train(second, "classifier_concat", tmp_path / "other", config, lora=2)
     with pytest.raises(ValueError, match="say which by lora"):
         kf.train(second, "classifier_concat", tmp_path / "other", config, init_from=parent.path, lora_budget=1)
 
@@ -241,7 +241,7 @@ def test_what_cannot_be_adapted(model):
     # Nothing was frozen by what was refused.
     assert model.get_layer("fusion").projection.kernel.trainable
     enable_lora(model, 1)
-    with pytest.raises(ValueError, match=r"has an adapter already; merge\(model\)"):
+    with pytest.raises(ValueError, match=r"has an adapter already; merge_lora\(model\)"):
         enable_lora(model, 1)
     add_adapters(model, 2)
     with pytest.raises(ValueError, match="encode_text/block_0 has some already"):

@@ -195,8 +195,8 @@ def test_a_text_with_tags_predicts_a_image_by_its_own_words_alone(tiny_schema, p
 def test_what_cannot_be_filled_in(tiny_schema, pairs):
     examples, _ = pairs
     model = fusion_model(tiny_schema, **SMALL)
-    with pytest.raises(ValueError, match="'image' from 'text' is not possible; there are text, image"):
-        impute_modality(model, examples, missing="image", given="text")
+    with pytest.raises(ValueError, match="'photo' from 'text' is not possible; there are text, image"):
+        impute_modality(model, examples, missing="photo", given="text")
     with pytest.raises(ValueError, match="no row has both image and text"):
         impute_modality(model, examples.take([0, 1]), missing="image", given="text")
     attending = fusion_model(tiny_schema, **{**SMALL, "fusion": "stacked_attention"})

@@ -166,14 +166,14 @@ def test_what_cannot_be_taught(data):
         data.schema,
         [splits[0].with_features(data.schema.only("image"))],
     )
-    refused("share is above 0 and at most 1, not 0", data.schema, share=0)
+    refused(r"alpha must be in \(0, 1\], not 0", data.schema, alpha=0)
     refused("has no layer 'fusoin'. Did you mean 'fusion'", data.schema, features=("fusion", "fusoin"))
 
 
 def test_bilinear_knowledge_by_hand():
     random = np.random.default_rng(0)
     x, y = random.normal(size=(3, 4)).astype("float32"), random.normal(size=(5, 2)).astype("float32")
-    layer = BilinearKnowledge(6, hidden=7)
+    layer = BilinearKnowledge(6, hidden_dim=7)
     assert layer([x, y]).shape == (3, 5)
     f, g, h_x, h_y, bias, out = weights = [random.normal(size=w.shape) for w in layer.get_weights()]
     layer.set_weights(weights)
@@ -186,5 +186,5 @@ def test_bilinear_knowledge_by_hand():
     again.build([(None, 4), (None, 2)])
     again.set_weights(layer.get_weights())
     np.testing.assert_array_equal(again([x, y]), layer([x, y]))
-    plain = BilinearKnowledge(6, hidden=0)
+    plain = BilinearKnowledge(6, hidden_dim=0)
     assert [len(w.shape) for w in plain.weights] == [] and plain([x, y]).shape == (3, 5) and len(plain.weights) == 2

@@ -32,7 +32,7 @@ def schema():
 
 
 @pytest.mark.parametrize(
-    "decoder", [pytest.param(name, marks=[] if name == "attend" else [pytest.mark.slow]) for name in DECODERS]
+    "decoder", [pytest.param(name, marks=[] if name == "attention_lstm" else [pytest.mark.slow]) for name in DECODERS]
 )
 def test_nothing_to_look_at(schema, rows_for, decoder):
     model = captioner(schema, decoder=decoder, **SMALL)

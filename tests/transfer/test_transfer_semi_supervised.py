@@ -81,11 +81,11 @@ def test_a_row_is_labelled_where_the_model_is_sure():
 
 def test_a_share_of_each_answer_keeps_the_rare_ones(at_once):
     model, schema = saying((ABC,))
-    found, counts = pseudo_labels(model, rows(schema, SURE), share=0.5)
+    found, counts = pseudo_labels(model, rows(schema, SURE), fraction=0.5)
     # Half of three is two, of two one, of one one.
     assert found.frame["row"].tolist() == [0, 2, 4, 5]
     assert counts["labelled"].tolist() == [2, 1, 1]
-    assert len(pseudo_labels(model, rows(schema, SURE), share=1.0)[0]) == 6
+    assert len(pseudo_labels(model, rows(schema, SURE), fraction=1.0)[0]) == 6
 
 
 def test_a_label_that_was_given_stays_and_is_not_counted(at_once):
@@ -101,7 +101,7 @@ def test_a_label_that_was_given_stays_and_is_not_counted(at_once):
     assert found.frame["species"].tolist() == ["cat", "bee", "ant"]
     assert counts["labelled"].tolist() == [1, 1, 0]
     # It is no part of a share either: half of the two other ants.
-    assert pseudo_labels(model, given, share=0.5)[0].frame["row"].tolist() == [0, 2, 4, 5]
+    assert pseudo_labels(model, given, fraction=0.5)[0].frame["row"].tolist() == [0, 2, 4, 5]
 
 
 def test_tags_and_two_tasks(at_once):
@@ -132,21 +132,21 @@ def test_the_least_sure_rows_are_asked_for(at_once):
     # Nearly even between two is a small margin; spread over three is a large entropy.
     split, spread = [0.50, 0.49, 0.01], [0.42, 0.29, 0.29]
     examples = rows(schema, np.log([split, spread]))
-    assert select_for_labeling(model, examples, 1, by="margin").tolist() == [0]
-    assert select_for_labeling(model, examples, 1, by="entropy").tolist() == [1]
+    assert select_for_labeling(model, examples, 1, strategy="margin").tolist() == [0]
+    assert select_for_labeling(model, examples, 1, strategy="entropy").tolist() == [1]
 
 
 def test_what_cannot_be_labelled():
     model, schema = saying((ABC,))
     examples = rows(schema, SURE)
-    for wrong in ({"threshold": 0.0}, {"threshold": 1.5}, {"share": 0}):
+    for wrong in ({"threshold": 0.0}, {"threshold": 1.5}, {"fraction": 0}):
         (name,) = wrong
         with pytest.raises(ValueError, match=f"{name} is above 0 and at most 1"):
             pseudo_labels(model, examples, **wrong)
     with pytest.raises(ValueError, match="7 rows of 6"):
         select_for_labeling(model, examples, 7)
-    with pytest.raises(ValueError, match="'doubt'; choose one of margin, entropy"):
-        select_for_labeling(model, examples, 1, by="doubt")
+    with pytest.raises(ValueError, match="strategy must be one of margin, entropy, not 'doubt'"):
+        select_for_labeling(model, examples, 1, strategy="doubt")
     price = examples.with_features(Schema(schema.features, (ABC, Task("price", "number", "price"))))
     with pytest.raises(ValueError, match="'price' is a number"):
         pseudo_labels(model, price)

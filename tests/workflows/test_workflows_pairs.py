@@ -20,9 +20,11 @@ def directions(*degrees):
 IMAGES, TEXTS, IMAGE_OF_TEXT = directions(0, 40, 100), directions(5, 55, 95, -10), np.array([0, 1, 2, 0])
 
 
-def chosen(codes, counts, nearest=1, seed=0):
+def chosen(codes, counts, num_candidates=1, seed=0):
     counts = np.tile(counts, (len(TEXTS), 1))
-    found = wrong_pairs(IMAGES, TEXTS, IMAGE_OF_TEXT, np.array(codes), counts, nearest, np.random.default_rng(seed))
+    found = wrong_pairs(
+        IMAGES, TEXTS, IMAGE_OF_TEXT, np.array(codes), counts, num_candidates, np.random.default_rng(seed)
+    )
     return list(zip(*(part.tolist() for part in found), strict=True))
 
 
@@ -64,7 +66,7 @@ def match(tmp_path_factory):
 
 def test_pairs_are_a_binary_label_within_their_split(match):
     table, data, run = match
-    pairs = kf.workflows.mine_hard_negatives(data, run, negatives=4, easy=0.5, nearest=3)
+    pairs = kf.workflows.mine_hard_negatives(data, run, negatives=4, random_fraction=0.5, num_candidates=3)
     own = table.groupby("photo")["caption"].agg(set)
     assert pairs.schema.features == data.schema.features
     assert [(task.name, task.kind, task.classes) for task in pairs.schema.tasks] == [
@@ -105,7 +107,7 @@ def test_weights_are_those_of_the_row_that_a_pair_was_made_for(match):
 
 def test_what_cannot_be_mined_is_said(match):
     _, data, run = match
-    with pytest.raises(ValueError, match="negatives and nearest must be 1 at least"):
+    with pytest.raises(ValueError, match="negatives and num_candidates must be at least 1"):
         kf.workflows.mine_hard_negatives(data, run, negatives=0)
     words = dataclasses.replace(data.schema["text"], vocabulary=("red",))
     schema = dataclasses.replace(data.schema, features=(words, data.schema["image"]))

@@ -124,8 +124,8 @@ def test_ids_must_differ_as_strings(tmp_path):
     ratings = np.arange(12.0).reshape(4, 3)
     for names, message in (([1, "1", 2, 3], "two row ids are written alike, '1'"), (["a", "", "b", "c"], "empty")):
         table = pd.DataFrame(ratings, index=names).melt(ignore_index=False).reset_index()
-        factors = CollectiveMatrixFactorization(2, iterations=1).fit(table)
+        factors = CollectiveMatrixFactorization(2, max_iter=1).fit(table)
         with pytest.raises(ValueError, match=message):
             export_recommender(factors, tmp_path / "served")
     with pytest.raises(ValueError, match="k=0"):
-        export_recommender(CollectiveMatrixFactorization(2, iterations=1).fit(ratings), tmp_path / "served", k=0)
+        export_recommender(CollectiveMatrixFactorization(2, max_iter=1).fit(ratings), tmp_path / "served", k=0)
