@@ -24,7 +24,7 @@ COLUMNS, FOLDER, FILE = Columns(), click.Path(path_type=Path), click.Path(path_t
 NEW_FILE, NEW_FOLDER = Output(folder=False), Output(folder=True)
 CONFIG = ("epochs", "max_seconds", "batch_size", "learning_rate", "patience", "class_weight", "augmentation")
 CONFIG += ("modality_dropout",)
-TRAINING = ("baselines", "init_from", "lora", "lora_budget", "teacher", "teacher_weight", "teacher_temperature")
+TRAINING = ("baselines", "init_from")
 TRAINING += ("overwrite", "resume")
 
 
@@ -149,7 +149,7 @@ def train(source, model, output_dir, pretrained_embeddings, image_weights, tenso
 
     _check_results(results)
     config = _training_config(settings)
-    options = {name: settings.pop(name) for name in TRAINING}
+    options = {name: settings.pop(name) for name in TRAINING} | _transfer(settings)
     data = kf.data.load(source, **settings)
     pretrained = {"pretrained_embeddings": pretrained_embeddings, "image_weights": image_weights}
     options |= {name: given for name, given in pretrained.items() if given}
@@ -496,6 +496,23 @@ def _train(data, model, output_dir, config, **options):
         _print_scores(report)
     say(f"Run written to {run.path}: report.html, metrics.json, model.keras, figures/")
     return run
+
+
+def _transfer(settings):
+    """The options of LoRA and distillation, taken out of the settings, as arguments of `kf.train`."""
+    import kerasfusion as kf
+
+    rank, budget, teacher = (settings.pop(name) for name in ("lora", "lora_budget", "teacher"))
+    loss = {name: settings.pop(f"teacher_{name}") for name in ("weight", "temperature")}
+    loss = {name: value for name, value in loss.items() if value is not None}
+    if budget is not None and rank is None:
+        raise click.UsageError("--lora-budget goes with --lora, the rank to begin with.")
+    if loss and teacher is None:
+        raise click.UsageError("--teacher-weight and --teacher-temperature go with --teacher, the run to learn from.")
+    return {
+        "lora": None if rank is None else kf.training.LoRAConfig(rank, budget),
+        "distillation": None if teacher is None else kf.training.DistillationConfig(teacher, **loss),
+    }
 
 
 def _tensorboard(folder):

@@ -13,7 +13,7 @@ import kerasfusion
 PACKAGE = Path(kerasfusion.__file__).parent
 
 # Plain data and helpers without Keras: known to all.
-FLOOR = {"bounds", "files", "names", "progress", "schema"}
+FLOOR = {"bounds", "files", "lazy", "names", "progress", "schema"}
 # The neutral floor: Keras alone, on any backend.
 LAYERS = {"layers", "losses", "metrics"}
 PARTS = {"encoders", "decoders", "fusion", "heads"}
@@ -26,6 +26,7 @@ ARROWS = {
     "names": set(),
     "progress": set(),
     "schema": {"files", "names"},
+    "lazy": set(),
     "preprocessing": set(),
     "data": {"preprocessing"},
     "losses": set(),

@@ -3,6 +3,7 @@
 import importlib
 
 from kerasfusion.lazy import load_if_eager
+from kerasfusion.names import safe_names  # noqa: F401
 
 _HOMES = {
     "BatchedDataset": "pipeline",
@@ -16,10 +17,9 @@ _HOMES = {
     "load": "loading",
     "load_rows": "loading",
     "mentions_class": "label_leakage",
-    "safe_names": "names",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = sorted([*_HOMES, "safe_names"])
 
 
 def __getattr__(name):

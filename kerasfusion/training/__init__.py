@@ -1,7 +1,7 @@
 """Training: configuration, `fit`, and the run it writes."""
 
-from kerasfusion.training.config import TrainingConfig
+from kerasfusion.training.config import DistillationConfig, LoRAConfig, TrainingConfig
 from kerasfusion.training.fit import fit, shares_images
 from kerasfusion.training.run import Run, load
 
-__all__ = ["Run", "TrainingConfig", "fit", "load", "shares_images"]
+__all__ = ["DistillationConfig", "LoRAConfig", "Run", "TrainingConfig", "fit", "load", "shares_images"]

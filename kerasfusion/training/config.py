@@ -1,6 +1,9 @@
-import dataclasses
+"""Settings of a training: `TrainingConfig`, and what is carried over from another run."""
 
-from kerasfusion.bounds import check_bounds
+import dataclasses
+from pathlib import Path
+
+from kerasfusion.bounds import BOUNDS, check_bounds
 from kerasfusion.preprocessing.augment import STRENGTHS
 
 OPTIONAL = ("max_seconds", "patience", "micro_batch_size")
@@ -64,3 +67,67 @@ class TrainingConfig:
             raise ValueError(
                 f"augmentation must be None or one of {', '.join(STRENGTHS)}, not {self.augmentation!r}."
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class LoRAConfig:
+    """Low-rank adaptation (arXiv 2106.09685) of a run that training starts from.
+
+    Args:
+        rank: int. Rank of each update.
+        budget: Optional int. Average rank that is left at the end, allocated by importance (AdaLoRA, arXiv
+            2303.10512). None keeps `rank` everywhere.
+
+    Raises:
+        ValueError: A rank is out of its bounds.
+
+    Example:
+
+    ```python
+    kf.train(data, "classifier_gated", init_from="runs/animals", lora=kf.training.LoRAConfig(rank=8, budget=4))
+    ```
+    """
+
+    rank: int
+    budget: int | None = None
+
+    def __post_init__(self):
+        _check("lora", rank=self.rank)
+        if self.budget is not None:
+            _check("lora", budget=self.budget)
+
+
+@dataclasses.dataclass(frozen=True)
+class DistillationConfig:
+    """Knowledge distillation (arXiv 1503.02531) from another run.
+
+    Args:
+        teacher: str or Path. Folder of the teacher's run.
+        weight: float. Weight of the teacher in the loss; the labels have the rest.
+        temperature: float. Temperature of both models' logits, see `kf.losses.DistillationLoss`.
+
+    Raises:
+        ValueError: A setting is out of its bounds.
+
+    Example:
+
+    ```python
+    kf.train(data, "image_only", distillation=kf.training.DistillationConfig("runs/both", weight=0.7))
+    ```
+    """
+
+    teacher: str | Path
+    weight: float = 0.5
+    temperature: float = 4.0
+
+    def __post_init__(self):
+        _check("teacher_weight", weight=self.weight)
+        _check("teacher_temperature", temperature=self.temperature)
+
+
+def _check(setting, **argument):
+    """Check an argument against the bounds of a setting that has another name on the command line."""
+    ((name, value),) = argument.items()
+    problem = BOUNDS[setting].problem(value)
+    if problem is not None:
+        raise ValueError(f"{name} {problem}")

@@ -7,13 +7,14 @@ from kerasfusion.workflows.evaluate import evaluate
 from kerasfusion.workflows.export import export, format_export_metrics, measure_export
 from kerasfusion.workflows.faiss_index import faiss_index
 from kerasfusion.workflows.index import export_search_index
+from kerasfusion.workflows.model_families import default_model
 from kerasfusion.workflows.pairs import mine_hard_negatives
 from kerasfusion.workflows.predict import predict, predictions_csv
 from kerasfusion.workflows.recommender import export_recommender, train_item_tower
 from kerasfusion.workflows.reload import load_baselines, load_run_data
 from kerasfusion.workflows.report import rebuild_report
 from kerasfusion.workflows.robustness import robustness
-from kerasfusion.workflows.train import default_model, train
+from kerasfusion.workflows.train import train
 from kerasfusion.workflows.tune import TUNE_CHOICES, TuningResult, tune
 
 __all__ = [

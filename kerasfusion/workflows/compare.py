@@ -21,9 +21,9 @@ from kerasfusion.progress import progress
 from kerasfusion.serving import export_model, measure_latency, reference
 from kerasfusion.training import TrainingConfig
 from kerasfusion.training.model_file import load_model
-from kerasfusion.workflows.model_families import family_of, refuse_unlabelled, with_fusion
+from kerasfusion.workflows.model_families import default_model, family_of, refuse_unlabelled, with_fusion
 from kerasfusion.workflows.run_folder import COMPARISON, open_folder
-from kerasfusion.workflows.train import ANSWERS_FILE, default_model, train
+from kerasfusion.workflows.train import ANSWERS_FILE, train
 from kerasfusion.zoo import create_model, get_entry, list_models
 
 logger = logging.getLogger(__name__)

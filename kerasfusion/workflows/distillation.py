@@ -10,10 +10,8 @@ class Teacher:
     """A run that another training learns from, beside the labels.
 
     Args:
-        folder: The run's folder.
+        distillation: A `DistillationConfig`.
         data: The student's `Data`.
-        weight: Weight of the teacher in the loss; the labels have the rest.
-        temperature: Of the logits, see `kf.losses.DistillationLoss`.
 
     Attributes:
         config: What the student's `config.json` says of it. By the hash of its weights an interrupted training finds
@@ -24,11 +22,16 @@ class Teacher:
         ValueError: the run has other tasks or classes, or needs what the data lacks.
     """
 
-    def __init__(self, folder, data, weight, temperature):
-        self.run = load(folder)
+    def __init__(self, distillation, data):
+        self.run = load(distillation.teacher)
         teachable_classes(self.run.model, self.run.schema, data.schema)
         weights = hashlib.sha256((self.run.path / "model.keras").read_bytes()).hexdigest()
-        self.config = {"run": str(folder), "weight": weight, "temperature": temperature, "sha256": weights}
+        self.config = {
+            "run": str(distillation.teacher),
+            "weight": distillation.weight,
+            "temperature": distillation.temperature,
+            "sha256": weights,
+        }
 
     def __str__(self):
         inputs = (f.name for f in self.run.schema.features if f.name in self.run.model.input)

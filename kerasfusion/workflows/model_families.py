@@ -1,7 +1,22 @@
-"""Families of the zoo: models with the same encoders, named `<family>_<fusion>`."""
+"""Which model suits some data, and families of the zoo: the same encoders, named `<family>_<fusion>`."""
 
-from kerasfusion.workflows.train import default_model
+from kerasfusion.training import shares_images
 from kerasfusion.zoo import list_models
+
+
+def default_model(data):
+    """The model used when none is named, and why: `(name, reason)`."""
+    if pairs_images_with_texts(data.schema):
+        return "dual_lstm_cnn", "which image a text belongs to is learned"
+    if writes_captions(data.schema):
+        return "caption_attend", "captions are to be written"
+    if not data.schema.of_kind("text"):
+        return "image_only", "there is no text"
+    if not data.schema.of_kind("image"):
+        return "text_only", "there is no image"
+    if shares_images(data.splits["train"]):
+        return "vqa_film", f"{data.texts_per_image:.1f} texts share an image"
+    return "classifier_gated", "every row has its own image"
 
 
 def family_of(data, names=()):
@@ -46,3 +61,11 @@ def refuse_unlabelled(job, schema):
             f"{job} is for labels, and these are captions. Train each captioner by kf.train (`kerasfusion train "
             "--label-kind caption`): its metrics.json has CIDEr, BLEU and ROUGE-L beside two baselines."
         )
+
+
+def pairs_images_with_texts(schema):
+    return any(task.kind == "match" for task in schema.tasks)
+
+
+def writes_captions(schema):
+    return any(task.kind == "caption" for task in schema.tasks)

@@ -15,8 +15,8 @@ from kerasfusion.schema import Schema, Task
 from kerasfusion.serving import reference, write_recommender
 from kerasfusion.training import Run, TrainingConfig, fit
 from kerasfusion.training import load as load_run
+from kerasfusion.workflows.reference_inputs import save_reference_inputs
 from kerasfusion.workflows.run_folder import open_run, remove_checkpoints
-from kerasfusion.workflows.train import save_reference_inputs
 from kerasfusion.zoo import create_model
 
 # The task, and columns added to the table of items.

@@ -12,7 +12,7 @@ from kerasfusion.files import LOCK, folder_lock, remove_temporaries, write_json
 MARKER = ".kerasfusion.json"
 _VERSION = 1
 # What must be the same for an interrupted run to go on, and how a user knows it.
-SAME = ("model", "changes", "training", "baselines", "init_from", "lora", "lora_budget", "teacher")
+SAME = ("model", "changes", "training", "baselines", "init_from", "lora", "distillation")
 SAME += ("type_column", "data")
 
 

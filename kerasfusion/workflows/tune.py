@@ -16,9 +16,9 @@ from kerasfusion.fusion import FUSIONS
 from kerasfusion.progress import progress
 from kerasfusion.training import Run, TrainingConfig, fit
 from kerasfusion.training.strategy import precision
-from kerasfusion.workflows.model_families import family_of, refuse_unlabelled, with_fusion
+from kerasfusion.workflows.model_families import default_model, family_of, refuse_unlabelled, with_fusion
 from kerasfusion.workflows.run_folder import SEARCH, open_folder, remove_checkpoints
-from kerasfusion.workflows.train import default_model, train
+from kerasfusion.workflows.train import train
 from kerasfusion.zoo import create_model
 
 logger = logging.getLogger(__name__)

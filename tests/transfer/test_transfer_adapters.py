@@ -168,12 +168,12 @@ def test_a_run_that_starts_from_another(tmp_path, messages):
         config,
         baselines=False,
         init_from=parent.path,
-        lora=2,
+        lora=kf.training.LoRAConfig(2),
         **changes,
     )
     assert any("Weights from" in line and "copied" in line for line in messages)
     assert any("layers adapted" in line for line in messages)
-    assert run.config["lora"] == 2 and run.config["init_from"] == str(parent.path)
+    assert run.config["lora"] == {"rank": 2, "budget": None} and run.config["init_from"] == str(parent.path)
     kept = "encode_text/block_0/norm/gamma"
     ours, theirs = (values(one.model) for one in (kf.load(run.path), parent))
     assert ours.keys() == theirs.keys()
@@ -183,10 +183,10 @@ def test_a_run_that_starts_from_another(tmp_path, messages):
     with pytest.raises(FileNotFoundError, match="nowhere holds no trained model"):
         kf.train(second, "classifier_concat", tmp_path / "other", config, init_from=tmp_path / "nowhere")
     assert not (tmp_path / "other").exists()
-    with pytest.raises(ValueError, match="say which by init_from"):
-        kf.train(second, "classifier_concat", tmp_path / "other", config, lora=2)
-    with pytest.raises(ValueError, match="say which by lora"):
-        kf.train(second, "classifier_concat", tmp_path / "other", config, init_from=parent.path, lora_budget=1)
+    with pytest.raises(ValueError, match="name it by init_from"):
+        kf.train(second, "classifier_concat", tmp_path / "other", config, lora=kf.training.LoRAConfig(2))
+    with pytest.raises(ValueError, match="budget must be a whole number"):
+        kf.training.LoRAConfig(2, budget=0)
 
 
 def test_frozen_normalization_keeps_its_statistics():

@@ -1,4 +1,4 @@
-"""A run that learns from another's answers: `kf.train(..., teacher=...)` and `kerasfusion train --teacher`."""
+"""A run that learns from another's answers: `kf.train(..., distillation=...)` and `kerasfusion train --teacher`."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ from tables import color_table
 
 import kerasfusion as kf
 from kerasfusion import cli
-from kerasfusion.training import checkpoint
+from kerasfusion.training import DistillationConfig, checkpoint
 from kerasfusion.transfer.distillation import encode_for_teacher
 from kerasfusion.workflows.distillation import Teacher
 
@@ -55,7 +55,7 @@ def run(data, tmp_path_factory):
 
 
 def test_a_run_as_teacher(data, run):
-    teacher = Teacher(run, data, 0.25, 2.0)
+    teacher = Teacher(DistillationConfig(run, 0.25, 2.0), data)
     assert (teacher.config["run"], teacher.config["weight"], teacher.config["temperature"]) == (str(run), 0.25, 2.0)
     assert str(teacher) == f"Teacher {run}: classifier_concat of image, text"
     assert teacher.noted(data) is data
@@ -65,7 +65,7 @@ def test_a_run_as_teacher(data, run):
 def test_a_teacher_that_reads_in_another_way(table, data, run):
     """Words, length and size are its own, so it says the same of rows that were loaded for a smaller student."""
     small = load(table, image_size=8, text_length=3, max_words=4)
-    teacher = Teacher(run, small, 0.25, 2.0)
+    teacher = Teacher(DistillationConfig(run, 0.25, 2.0), small)
     splits = [small.splits["test"], small.splits["train"]]
     assert encode_for_teacher(teacher.run.model, small.schema, splits) is splits
     read = encode_for_teacher(teacher.run.model, data.schema, splits)
@@ -94,7 +94,11 @@ def test_what_cannot_teach(data, run, tmp_path):
         schema = kf.Schema(features, (dataclasses.replace(label, **changes),))
         with pytest.raises(error, match=match):
             kf.train(
-                dataclasses.replace(data, schema=schema), "image_only", tmp_path / "student", teacher=teacher, **SMALL
+                dataclasses.replace(data, schema=schema),
+                "image_only",
+                tmp_path / "student",
+                distillation=DistillationConfig(teacher),
+                **SMALL,
             )
         assert not (tmp_path / "student").exists()
 
@@ -115,8 +119,8 @@ def test_what_cannot_teach(data, run, tmp_path):
         kind="number",
         classes=(),
     )
-    with pytest.raises(ValueError, match="are of a teacher: name its run"):
-        kf.train(data, "image_only", tmp_path / "student", teacher_weight=0.9, **SMALL)
+    with pytest.raises(ValueError, match="weight must be a number above 0"):
+        DistillationConfig(run, weight=0)
 
 
 @pytest.mark.slow
@@ -131,7 +135,7 @@ def test_by_the_command_line_interrupted_and_resumed(table, run, tmp_path, monke
     assert whole.exit_code == 0, whole.output
     assert f"Teacher {run}: classifier_concat of image, text" in whole.output
     found = kf.load(tmp_path / "whole")
-    assert found.config["teacher"]["run"] == str(run) and found.config["teacher"]["weight"] == 0.5
+    assert found.config["distillation"]["run"] == str(run) and found.config["distillation"]["weight"] == 0.5
     assert list(found.metrics["tasks"]["label"]["scores"])[:2] == ["image_only", "without teacher"]
     assert "text only" not in found.metrics["tasks"]["label"]["scores"]
     page = (tmp_path / "whole" / "report.html").read_text()

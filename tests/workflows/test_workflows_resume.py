@@ -84,6 +84,6 @@ def test_a_run_that_never_began_is_no_obstacle(table, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="classifier_lstm"):
         kf.train(data, model="classifier_lstn", output_dir=tmp_path / "other")
     assert not (tmp_path / "other" / "model.keras").exists()
-    monkeypatch.setattr(sys.modules["kerasfusion.workflows.train"], "fit", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(sys.modules["kerasfusion.workflows.train_models"], "fit", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # not FileExistsError
         kf.train(data, model="classifier_lstm", output_dir=tmp_path / "other")

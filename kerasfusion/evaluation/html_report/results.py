@@ -29,7 +29,7 @@ def training(parts):
     model = parts.config["model"]
     best, run, most = parts.metrics["best_epoch"][model], len(history), parts.config["training"]["epochs"]
     # A teacher's answers are a task of their own.
-    several = len(parts.schema.tasks) > 1 or parts.config.get("teacher")
+    several = len(parts.schema.tasks) > 1 or parts.config.get("distillation")
     shown = ["loss"]
     shown += [f"{task.name}_{_CURVES[task.kind]}" if several else _CURVES[task.kind] for task in parts.schema.tasks]
     epochs = [int(row["epoch"]) for row in history]

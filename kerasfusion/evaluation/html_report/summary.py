@@ -42,8 +42,8 @@ def asked(parts):
     facts = [("table", config["source"]), ("model", config["model"])]
     if config.get("changes"):
         facts.append(("changed settings", listed(config["changes"])))
-    if config.get("teacher"):
-        facts.append(("teacher", listed(config["teacher"])))
+    if config.get("distillation"):
+        facts.append(("teacher", listed(config["distillation"])))
     facts += [("training", listed(config["training"]))] if "training" in config else []
     facts.append(("made", details["made"]))
     if details.get("command"):

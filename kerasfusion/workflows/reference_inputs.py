@@ -1,0 +1,30 @@
+"""Raw inputs of a few test rows, kept with a run for the exports made of it."""
+
+import numpy as np
+
+from kerasfusion.serving import reference
+
+# Rows kept as raw inputs for the export's reference and warm-up.
+REFERENCE_ROWS = 4
+REFERENCE_CANDIDATES = 32
+
+
+def save_reference_inputs(path, data):
+    """Raw inputs of a few test rows, for the reference and the warm-up of every export of a run."""
+    test = data.splits["test"]
+    # Rows with different images, so that a mix-up of rows would be seen; of some, those with the smallest files,
+    # because every export carries them.
+    image = next(iter(test.images.values()), np.arange(len(test)))
+    rows = np.unique(image, return_index=True)[1][:REFERENCE_CANDIDATES]
+    sizes = [sum(len(test.banks[name].encoded(index[row])) for name, index in test.images.items()) for row in rows]
+    rows = rows[np.argsort(sizes, kind="stable")[:REFERENCE_ROWS]]
+    inputs = {}
+    for feature in data.schema.features:
+        if feature.kind == "image":
+            bank = test.banks[feature.name]
+            inputs[f"{feature.name}_bytes"] = [bank.encoded(i) for i in test.images[feature.name][rows]]
+        elif feature.kind == "text":
+            inputs[feature.name] = [text.encode() for text in test.raw(feature)[rows]]
+        else:
+            inputs[feature.name] = test.numbers[feature.name][rows]
+    reference.save_reference(path, {"serving_default": (inputs, {})})
