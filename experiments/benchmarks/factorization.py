@@ -6,7 +6,8 @@
 Each side is a process of its own that fits when it is told to. The error to reach is 0.2 % above the largest held-out
 RMSE that a side has after `--iterations`; each side's number of iterations is the least with which it is reached,
 and those fits are timed, the sides taking turns; medians of `--rounds` rounds. Spark's ALS runs in a local session
-with two threads, there before the clock starts; as it knows no offsets, `engine="spark"` takes them away first.
+with two threads, there before the clock starts; as it knows no offsets, `SparkMatrixFactorization` takes them away
+first.
 `--large` does the same once for 20 million ratings (138,493 x 26,744) with conjugate gradients and without Spark, and
 records the processes' peak memory, the ratings included.
 
@@ -20,7 +21,6 @@ cmfrec has to be built and Spark needs Java, so they may live in environments of
 """
 
 import argparse
-import functools
 import itertools
 import json
 import os
@@ -71,6 +71,12 @@ def ours(k, solver="cg", strength=LAMBDA, max_iter=15, **settings):
     return CollectiveMatrixFactorization(k, solver=solver, regularization=strength, max_iter=max_iter, **settings)
 
 
+def on_spark(k, solver, strength=LAMBDA, max_iter=15):
+    from kerasfusion.factorization import SparkMatrixFactorization
+
+    return SparkMatrixFactorization(k, regularization=strength, max_iter=max_iter, n_jobs=THREADS, random_state=0)
+
+
 def theirs(k, solver="cg", strength=LAMBDA, max_iter=15, **settings):
     from cmfrec import CMF
 
@@ -106,7 +112,7 @@ def worker(folder, side, solver):
         session = SparkSession.builder.master(f"local[{THREADS}]").config(map=settings).getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
     matrix = sparse.coo_matrix((values[held:], (rows[held:], columns[held:])))
-    make = {"kerasfusion": ours, "cmfrec": theirs, "spark": functools.partial(ours, engine="spark")}[side]
+    make = {"kerasfusion": ours, "cmfrec": theirs, "spark": on_spark}[side]
     for line in sys.stdin:
         model = make(64, solver, max_iter=int(line))
         start = time.perf_counter()

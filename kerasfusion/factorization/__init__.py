@@ -4,12 +4,14 @@ from kerasfusion.factorization.baselines import ConcatenatedPCA, RidgeCCA
 from kerasfusion.factorization.collective import CollectiveMatrixFactorization
 from kerasfusion.factorization.joint import JointMatrixFactorization
 from kerasfusion.factorization.retrieval import cross_view_recall, grid_search, recall_at_k
+from kerasfusion.factorization.spark import SparkMatrixFactorization
 
 __all__ = [
     "CollectiveMatrixFactorization",
     "ConcatenatedPCA",
     "JointMatrixFactorization",
     "RidgeCCA",
+    "SparkMatrixFactorization",
     "cross_view_recall",
     "grid_search",
     "recall_at_k",

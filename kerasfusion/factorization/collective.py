@@ -1,27 +1,15 @@
 """Collective matrix factorization by alternating least squares."""
 
-import dataclasses
-
 import numpy as np
-from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from kerasfusion.factorization.als import Alternation, Side
+from kerasfusion.factorization.als import Alternation
 from kerasfusion.factorization.als_step import workers
-from kerasfusion.factorization.blocks import Block
-from kerasfusion.factorization.entries import Entries
-from kerasfusion.factorization.features import read_features
-from kerasfusion.factorization.param_validation import check_choice, check_count, check_numbers, pair
-from kerasfusion.factorization.ratings import MERGES, grow, merge, places_of, read_triples
-from kerasfusion.factorization.recommendation import Recommending
-from kerasfusion.factorization.spark import check_spark, spark_factors
-
-SIDES = ("row", "column")
+from kerasfusion.factorization.matrix import SIDES, MatrixFactorization
+from kerasfusion.factorization.param_validation import check_choice, check_count, check_numbers
+from kerasfusion.factorization.ratings import MERGES
 
 
-class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class CollectiveMatrixFactorization(MatrixFactorization):
     """`P ≈ μ + b + c + U Vᵀ` from the known entries of `P`, and side information that shares `U` and `V`.
 
     Minimizes, by turns over the rows `U` and the columns `V`,
@@ -50,10 +38,6 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         nonnegative: Whether U and V are at least 0; biases and loadings stay free. Solved exactly.
         solver: "cg" (3 steps of conjugate gradients from the last solution: Takács et al., RecSys 2011) or "cholesky"
             (exact).
-        engine: "numpy"; or "spark", `pyspark.ml`'s ALS on the active Spark session (extra `[spark]`), where one
-            machine is too slow. Ratings and factors pass through the driver's memory. It learns offsets first and
-            factors of what these leave, which fits less well than both at once; it runs all iterations, and takes no
-            features, held-out ratings and `partial_fit`.
         max_iter: Most iterations, of two half-steps each.
         tol: Stop once an iteration lowers the objective by a smaller share than this; 0 for never.
         validation_fraction: Share of the entries to hold out and to stop by; 0 for none. Those are not learned from.
@@ -75,7 +59,7 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         row_means_, column_means_: `(F,)`, the means of the features, or None.
         ratings_: `scipy.sparse.csr_array` `(n, m)` of all that was learned from or held out; of implicit feedback,
             the strengths above 0.
-        history_: A dict for every half-step: iteration, half, objective; held_out after the second. Spark tells none.
+        history_: A dict for every half-step: iteration, half, objective; held_out after the second.
 
     Example:
 
@@ -100,7 +84,6 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         unobserved="zero",
         nonnegative=False,
         solver="cg",
-        engine="numpy",
         max_iter=20,
         tol=1e-4,
         validation_fraction=0.0,
@@ -122,7 +105,6 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         self.unobserved = unobserved
         self.nonnegative = nonnegative
         self.solver = solver
-        self.engine = engine
         self.max_iter = max_iter
         self.tol = tol
         self.validation_fraction = validation_fraction
@@ -153,8 +135,6 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
             ValueError, TypeError: What is wrong with an argument, and where.
         """
         self._check_options()
-        if self.engine == "spark":
-            check_spark(self, (row_features, column_features))
         for name in ("row_factors_", "_features", "_means"):
             vars(self).pop(name, None)
         self._learn(X, row_features, column_features, self.max_iter)
@@ -168,8 +148,6 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         common and the means of the features stay those of the first call; nothing is held out.
         """
         self._check_options()
-        if self.engine == "spark":
-            raise ValueError("Spark's ALS has no partial_fit. Fit again on all ratings.")
         before = dict(vars(self))
         try:
             self._learn(X, row_features, column_features, 1)
@@ -180,29 +158,11 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
             raise
         return self
 
-    def transform(self, X=None, *, row_features=None):
-        """Factors of rows, new or not, out of their ratings and features; nothing is learned.
-
-        Args:
-            X: Their ratings, in a form that `fit` takes; the columns must be known from the fit. Row ids are any.
-            row_features: Their features, likewise; without `X`, the cold start from features alone.
-
-        Returns:
-            float `(rows, k)`, and with biases a last column, the bias; of a table in the order in which its ids
-            appear first (`X`'s before the features').
-        """
-        return self._fold_in(0, X, row_features)
-
-    def transform_columns(self, X=None, *, column_features=None):
-        """The same for columns: ratings by rows known from the fit, features, or both; `(columns, k or k + 1)`."""
-        return self._fold_in(1, X, column_features)
-
     def _check_options(self):
         check_choice(
             self,
             feedback=("explicit", "implicit"),
             solver=("cg", "cholesky"),
-            engine=("numpy", "spark"),
             unobserved=("zero", "missing"),
             duplicate_policy=MERGES,
             dtype=("float32", "float64"),
@@ -214,122 +174,17 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
         if not 0 <= self.validation_fraction < 1:
             raise ValueError(f"validation_fraction={self.validation_fraction!r}; it is a share from 0 to below 1.")
 
-    @property
-    def _implicit(self):
-        return self.feedback == "implicit"
-
-    @property
-    def _has_biases(self):
-        return bool(self.biases) and not self._implicit
-
-    def _learn(self, X, row_features, column_features, iterations):
-        random = check_random_state(self.random_state)
-        first = not hasattr(self, "row_factors_")
-        index = [None, None] if first else [self.row_ids_, self.column_ids_]
-        old_shape = (0, 0) if first else self.ratings_.shape
-        triples = read_triples(X, self.dtype, self._implicit)
-        sizes = triples.shape or (None, None)
-        index = [grow(*of) for of in zip(index, (triples.rows, triples.columns), sizes, strict=True)]
-        features, means = ([None, None], [None, None]) if first else (list(self._features), self._means)
-        for s, given in enumerate((row_features, column_features)):
-            if given is not None:
-                index[s], *read = read_features(given, index[s], SIDES[s], self.dtype)
-                features[s] = replace_features(features[s], *read, SIDES[s])
-        shape = tuple(len(ids) for ids in index)
-        if self.n_components > min(shape):
-            raise ValueError(
-                f"n_components={self.n_components} is more than the matrix of {shape[0]:,} x {shape[1]:,} can have; "
-                f"set it to at most {min(shape)}."
-            )
-        places = [places_of(ids, index[s], SIDES[s]) for s, ids in enumerate((triples.rows, triples.columns))]
-        entries = self._entries(*(place.astype(np.int32) for place in places), triples.values, shape, first)
-        del triples, places
-        held_out = None
-        if first and self.validation_fraction and iterations > 1:
-            held = random.random_sample(len(entries.values)) < self.validation_fraction
-            if held.all() or not held.any():
-                raise ValueError(
-                    f"validation_fraction={self.validation_fraction} of {len(held):,} ratings holds out "
-                    f"{held.sum():,}; at least one is needed to learn from and one to stop by."
-                )
-            listed = entries.rows, entries.columns, entries.values
-            held_out = tuple(part[held] for part in listed)
-            entries = Entries.sort(*(part[~held] for part in listed), None, shape)
-        if first:
-            self.mean_ = float(entries.values.mean(dtype=np.float64)) if self._has_biases else 0.0
-        self.history_ = [] if first else list(self.history_)
-        counts = [entries.counts, np.bincount(entries.columns, minlength=shape[1])]
-        if first:
-            self._typical = [float(count[count > 0].mean()) for count in counts]
-        if self.engine == "spark":
-            self.row_ids_, self.column_ids_, self._features, self._means = *index, features, means
-            self._learn_on_spark(entries, random)
-            return
-        sides = [self._side(s, counts[s], features[s], means[s]) for s in (0, 1)]
+    def _learn_factors(self, entries, held_out, old_shape, random, iterations):
+        counts = [entries.counts, np.bincount(entries.columns, minlength=entries.shape[1])]
+        sides = [self._side(s, counts[s], self._features[s], self._means[s]) for s in (0, 1)]
         for s, side in enumerate(sides):
             self._start(s, side, old_shape[s], random)
         listed = self._observations(entries)
         sides[0].plan(listed)
         sides[1].plan(listed.transpose())
         del listed, entries
-        self.row_ids_, self.column_ids_, self._features = *index, features
         self._means = [None if side.block is None else side.block.mean for side in sides]
         self._alternate(sides, iterations, held_out)
-
-    def _learn_on_spark(self, entries, random):
-        centered = dataclasses.replace(entries, values=entries.values - entries.values.dtype.type(self.mean_))
-        found = spark_factors(self, centered, self._has_biases, int(random.randint(2**31 - 1)))
-        for name, (factors, bias) in zip(SIDES, found, strict=True):
-            kept = {"factors_": factors, "bias_": bias, "loadings_": None, "means_": None}
-            for what, value in kept.items():
-                setattr(self, f"{name}_{what}", value)
-
-    def _entries(self, rows, columns, values, shape, first):
-        """All ratings, those of before replaced by newer ones; they are kept as `ratings_`."""
-        rows, columns, values = merge(rows, columns, values, shape, self.duplicate_policy)
-        if not first:
-            old = self.ratings_.tocoo()
-            rows, columns = np.concatenate([old.row, rows]), np.concatenate([old.col, columns])
-            rows, columns, values = merge(rows, columns, np.concatenate([old.data, values]), shape, "last")
-        entries = Entries.sort(*self._observed(rows, columns, values), None, shape)
-        values = entries.values
-        if not len(values):
-            raise ValueError("every strength of the implicit feedback is 0; at least one must be above 0.")
-        starts = np.append(entries.starts, len(values)).astype(entries.starts.dtype)
-        self.ratings_ = sparse.csr_array((entries.values, entries.columns, starts), shape=shape)
-        return entries
-
-    def _observed(self, rows, columns, values):
-        """The entries without those that say nothing: in implicit feedback, strengths of 0."""
-        if not self._implicit:
-            return rows, columns, values
-        positive = values > 0
-        return rows[positive], columns[positive], values[positive]
-
-    def _observations(self, entries):
-        """Targets and weights of ratings."""
-        if self._implicit:
-            ones = np.ones_like(entries.values)
-            weights = 1 + entries.values.dtype.type(self.alpha) * entries.values
-            return Entries(entries.starts, entries.counts, entries.columns, ones, weights, entries.shape)
-        centered = entries.values - entries.values.dtype.type(self.mean_)
-        return Entries(entries.starts, entries.counts, entries.columns, centered, None, entries.shape)
-
-    def _side(self, s, counts, features, mean):
-        """One side with its ridge and its features, and factors of 0."""
-        strength = pair(self.regularization, "regularization")[s]
-        ridge = (
-            np.where(counts > 0, counts, self._typical[s]) if self.weighted_regularization else np.ones(len(counts))
-        )
-        width = self.n_components + self._has_biases
-        side = Side(np.zeros((len(counts), width), self.dtype), (strength * ridge).astype(self.dtype))
-        if features is not None:
-            weight = np.dtype(self.dtype).type(pair(self.side_info_weight, "side_info_weight")[s])
-            side.block = Block(*features, weight, self.unobserved, mean)
-            side.loadings = np.zeros((features[0].shape[1], width), self.dtype)
-            feature_counts = np.maximum(side.block.counts, 1) if self.weighted_regularization else 1
-            side.loadings_ridge = (strength * feature_counts * np.ones(len(side.loadings))).astype(self.dtype)
-        return side
 
     def _start(self, s, side, known, random):
         """The factors that a side starts from: what is known of it, and small random numbers for new columns."""
@@ -385,63 +240,3 @@ class CollectiveMatrixFactorization(Recommending, TransformerMixin, BaseEstimato
             setattr(self, f"{name}_bias_", side.factors[:, k:].sum(axis=1))
             setattr(self, f"{name}_loadings_", None if side.block is None else side.loadings)
             setattr(self, f"{name}_means_", None if side.block is None else side.block.mean)
-
-    def _fold_in(self, s, X, given):
-        check_is_fitted(self, "row_factors_")
-        what, name = SIDES[s], f"{SIDES[s]}_features"
-        if X is None and given is None:
-            raise ValueError(f"give the {what}s' ratings, their {name}, or both.")
-        loadings = getattr(self, f"{what}_loadings_")
-        if given is not None and loadings is None:
-            raise ValueError(f"{name} was not given in fit, so nothing was learned of such features.")
-        index, features, known = None, None, (self.row_ids_, self.column_ids_)[1 - s]
-        if X is not None:
-            triples = read_triples(X, self.dtype, self._implicit)
-            ids = (triples.rows, triples.columns)
-            index = grow(None, ids[s], triples.shape[s] if triples.shape else None)
-        if given is not None:
-            index, *features = read_features(given, index, what, self.dtype)
-            if features[0].shape[1] != len(loadings):
-                raise ValueError(f"{name} has {features[0].shape[1]} columns; in fit it had {len(loadings)}.")
-        shape = (len(index), len(known))
-        if X is None:
-            places, values = [np.zeros(0, np.int32)] * 2, np.zeros(0, self.dtype)
-        else:
-            places = [places_of(ids[s], index, what), places_of(ids[1 - s], known, SIDES[1 - s])]
-            values = triples.values
-        merged = merge(*places, values, shape, self.duplicate_policy)
-        entries = Entries.sort(*self._observed(*merged), None, shape)
-        side = self._side(s, entries.counts, features, getattr(self, f"{what}_means_"))
-        if features is not None:
-            side.loadings = loadings
-        side.plan(self._observations(entries))
-        other = getattr(self, f"{SIDES[1 - s]}_factors_")
-        if self._has_biases:
-            other = np.column_stack([other, getattr(self, f"{SIDES[1 - s]}_bias_")])
-        with workers(self.n_jobs) as pool:
-            alternation = Alternation(pool, self._has_biases, self._implicit, self.nonnegative, "cholesky")
-            alternation.update_factors(side, Side(other, np.zeros(len(other), self.dtype)))
-        return side.factors
-
-
-def replace_features(old, matrix, present, what):
-    """Features of before, with the rows that are given anew in their place."""
-    if old is None:
-        return [matrix, present]
-    before, had = old
-    if matrix.shape[1] != before.shape[1]:
-        raise ValueError(f"{what}_features has {matrix.shape[1]} columns; in fit it had {before.shape[1]}.")
-    if sparse.issparse(matrix) != sparse.issparse(before):
-        raise ValueError(
-            f"{what}_features was {'sparse' if sparse.issparse(before) else 'dense'} in fit; it must be again."
-        )
-    had = np.concatenate([had, np.zeros(len(present) - len(had), bool)])
-    kept = np.flatnonzero(had & ~present)
-    if sparse.issparse(matrix):
-        rows = np.concatenate([kept, np.flatnonzero(present)])
-        stacked = sparse.vstack([before.tocsr()[kept], matrix.tocsr()[present]]).tocoo()
-        merged = sparse.csr_array((stacked.data, (rows[stacked.row], stacked.col)), shape=matrix.shape)
-    else:
-        merged = matrix.copy()
-        merged[kept] = before[kept]
-    return [merged, had | present]

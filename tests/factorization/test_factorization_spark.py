@@ -1,4 +1,4 @@
-"""Spark's engine: what it cannot do is refused; where pyspark and Java are, it finds what ours finds."""
+"""Spark's estimator: what it cannot do is refused; where pyspark and Java are, it finds what ours finds."""
 
 import importlib.util
 import shutil
@@ -10,38 +10,34 @@ import pytest
 from planted import hidden, low_rank
 from scipy import sparse
 
-from kerasfusion.factorization import CollectiveMatrixFactorization
+from kerasfusion.factorization import CollectiveMatrixFactorization, SparkMatrixFactorization
 
 missing = importlib.util.find_spec("pyspark") is None or shutil.which("java") is None
 
 
-def model(engine="spark", **settings):
-    return CollectiveMatrixFactorization(4, engine=engine, random_state=0, **settings)
+def model(make=SparkMatrixFactorization, **settings):
+    return make(4, random_state=0, **settings)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"regularization": (0.1, 0.2)}, "one regularization"),
-        ({"weighted_regularization": False}, "weighted_regularization=True"),
-        ({"validation_fraction": 0.1}, "validation_fraction=0"),
-        ({"callback": print}, "callback=None"),
-        ({"dtype": "float64"}, "dtype='float32'"),
+        ({"feedback": "guessed"}, "feedback='guessed'"),
+        ({"max_iter": 0}, "max_iter=0"),
+        ({"alpha": 0}, "alpha=0"),
     ],
 )
-def test_what_spark_cannot_do_is_refused(settings, message):
-    with pytest.raises(ValueError, match=f"Spark's ALS .*{message}"):
+def test_parameters_are_checked(settings, message):
+    with pytest.raises(ValueError, match=message):
         model(**settings).fit(hidden(*low_rank()))
 
 
-def test_spark_takes_no_features_and_no_further_ratings():
-    ratings = hidden(*low_rank())
-    with pytest.raises(ValueError, match="takes no row_features"):
-        model().fit(ratings, row_features=np.ones((60, 2)))
-    with pytest.raises(ValueError, match="no partial_fit"):
-        model().partial_fit(ratings)
-    with pytest.raises(ValueError, match="engine='hadoop'"):
-        model("hadoop").fit(ratings)
+def test_it_has_only_what_spark_can_do():
+    absent = {"weighted_regularization", "side_info_weight", "validation_fraction", "tol", "dtype", "callback"}
+    assert not absent & model().get_params().keys() and not hasattr(model(), "partial_fit")
+    with pytest.raises(TypeError, match="row_features"):
+        model().fit(hidden(*low_rank()), row_features=np.ones((60, 2)))
 
 
 def test_a_missing_extra_is_named(monkeypatch):
@@ -82,20 +78,22 @@ class TestWithSpark:
     def test_errors_are_those_of_our_engine(self, session):
         # More iterations than without checkpoints.
         matrix, mask = low_rank(80, 60, noise=0.3)
-        settings = {"biases": False, "regularization": 0.02, "max_iter": 11, "tol": 0}
+        settings = {"biases": False, "regularization": 0.02, "max_iter": 11}
         theirs = model(**settings).fit(hidden(matrix, mask))
-        ours = model("numpy", solver="cholesky", **settings).fit(hidden(matrix, mask))
+        ours = model(CollectiveMatrixFactorization, solver="cholesky", tol=0, **settings).fit(hidden(matrix, mask))
         np.testing.assert_allclose(errors(theirs, matrix, mask), errors(ours, matrix, mask), rtol=0.03)
 
     def test_factors_are_of_what_the_offsets_leave(self, session):
         matrix, mask = low_rank(80, 60, noise=0.3)
-        settings = {"regularization": 0.02, "max_iter": 8, "tol": 0}
+        settings = {"regularization": 0.02, "max_iter": 8}
         theirs = model(**settings).fit(hidden(matrix, mask))
         offsets = theirs.row_bias_[:, None] + theirs.column_bias_ + theirs.mean_
         # Those of the columns come last: regularized means of what the rows' leave.
         left = hidden(matrix - theirs.row_bias_[:, None] - theirs.mean_, mask)
         np.testing.assert_allclose(theirs.column_bias_, np.nanmean(left, axis=0) / 1.02, atol=1e-4)
-        ours = model("numpy", solver="cholesky", biases=False, **settings).fit(hidden(matrix - offsets, mask))
+        ours = model(CollectiveMatrixFactorization, solver="cholesky", tol=0, biases=False, **settings).fit(
+            hidden(matrix - offsets, mask)
+        )
         expected = errors(ours, matrix - offsets, mask)
         np.testing.assert_allclose(errors(theirs, matrix, mask), expected, rtol=0.03)
 
@@ -115,7 +113,8 @@ class TestWithSpark:
         held = (random.random(counts.shape) < 0.2) & (counts > 0)
         train, test = sparse.coo_array(np.where(held, 0, counts)), sparse.coo_array(np.where(held, counts, 0))
         settings = {"feedback": "implicit", "alpha": 5.0, "max_iter": 8}
-        scores = [model(engine, **settings).fit(train).score(test) for engine in ("spark", "numpy")]
+        makers = (SparkMatrixFactorization, CollectiveMatrixFactorization)
+        scores = [model(make, **settings).fit(train).score(test) for make in makers]
         assert scores[0] > 0.8 and abs(scores[0] - scores[1]) < 0.02
 
     def test_ids_recommendations_and_new_rows(self, session):
