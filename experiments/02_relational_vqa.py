@@ -23,6 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+from cpu_budget import plan_epochs, some_images
 
 import kerasfusion as kf
 from kerasfusion.data.sort_of_clevr import mirrored
@@ -30,7 +31,6 @@ from kerasfusion.data.tfds_source import read_tfds
 from kerasfusion.evaluation import postprocess, predict_classes, predict_logits, score_predictions
 from kerasfusion.evaluation.results import append_results, read_results
 from kerasfusion.evaluation.trivial_baselines import by_key, majority
-from kerasfusion.training.processor_time import plan_epochs, some_images
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--fusions", nargs="+", choices=sorted(kf.fusion.FUSIONS), help="only these, in this order")

@@ -1,4 +1,4 @@
-"""How much training a budget of processor time pays for: unlike the clock, it is the same on a busy machine."""
+"""Epochs that a budget of CPU time pays for. Unlike the clock, CPU time is the same on a busy machine."""
 
 import dataclasses
 import math
@@ -7,7 +7,7 @@ import time
 import keras
 import numpy as np
 
-from kerasfusion.training.fit import fit
+from kerasfusion.training import fit
 
 # Images that are timed: a few seconds of the slowest fusions.
 TIMED_IMAGES = 320

@@ -1,8 +1,16 @@
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from kerasfusion.training import TrainingConfig, processor_time
-from kerasfusion.training.processor_time import plan_epochs, some_images
+from kerasfusion.training import TrainingConfig
+
+PATH = Path(__file__).parents[2] / "experiments" / "cpu_budget.py"
+spec = importlib.util.spec_from_file_location("cpu_budget", PATH)
+cpu_budget = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(cpu_budget)
+plan_epochs, some_images = cpu_budget.plan_epochs, cpu_budget.some_images
 
 
 class Rows:
@@ -34,7 +42,7 @@ def test_some_images_with_all_their_rows():
 )
 def test_plan(monkeypatch, tmp_path, seconds, epochs, share):
     clock = iter([100.0, 110.0, 112.5, 114.5])
-    monkeypatch.setattr(processor_time.time, "process_time", lambda: next(clock))
+    monkeypatch.setattr(cpu_budget.time, "process_time", lambda: next(clock))
 
     def fit(model, train, validation, config, out, callbacks, verbose):
         assert (model, config.epochs, config.seed, out) == ("model", 3, 4, tmp_path)
@@ -42,7 +50,7 @@ def test_plan(monkeypatch, tmp_path, seconds, epochs, share):
         for epoch in range(3):
             callbacks[0].on_epoch_end(epoch, {})
 
-    monkeypatch.setattr(processor_time, "fit", fit)
+    monkeypatch.setattr(cpu_budget, "fit", fit)
     train, validation = Rows(np.repeat(np.arange(3200), 10)), Rows(np.repeat(np.arange(3200), 2))
     found = plan_epochs("model", train, validation, TrainingConfig(seed=4), seconds, tmp_path)
     assert found == (epochs, pytest.approx(share))
