@@ -11,9 +11,9 @@ import kerasfusion
 
 ROOT = pathlib.Path(kerasfusion.__file__).parent
 FLOOR = ("decoders", "encoders", "fusion", "heads", "layers", "losses", "metrics", "models")
-FILES = sorted(path for part in FLOOR for path in (ROOT / part).rglob("*.py"))
+FILES = [ROOT / "masking.py", *sorted(path for part in FLOOR for path in (ROOT / part).rglob("*.py"))]
 BACKENDS = {"tensorflow", "torch", "jax", "tensorflow_datasets"}
-ALLOWED_OWN = {f"kerasfusion.{part}" for part in FLOOR}
+ALLOWED_OWN = {f"kerasfusion.{part}" for part in (*FLOOR, "masking")}
 
 
 def imports(tree):

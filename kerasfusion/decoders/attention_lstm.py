@@ -3,7 +3,7 @@ from keras import ops
 
 from kerasfusion.decoders.base import Decoder
 from kerasfusion.decoders.recurrent import rows_by_text
-from kerasfusion.layers.attention import BLOCKED
+from kerasfusion.masking import masked_softmax
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -68,7 +68,7 @@ class AttentionLSTMDecoder(Decoder):
     def look(self, memory, state):
         """How much each cell counts for the next word: float32 `(B, K, n)`, rows summing to 1."""
         scores = ops.matmul(self.queries(state[0]), memory["keys"]) * self.units**-0.5
-        return ops.softmax(ops.where(memory["mask"], ops.cast(scores, "float32"), BLOCKED), axis=-1)
+        return masked_softmax(ops.cast(scores, "float32"), memory["mask"])
 
     def attention(self, context, ids):
         """How much each cell counted for each word: float32 `(B, T, n)` for ids int32 `(B, T)`."""

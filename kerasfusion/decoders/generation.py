@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kerasfusion.layers.attention import BLOCKED
+from kerasfusion.masking import MASKED_LOGIT
 
 PAD, UNKNOWN, START, END = range(4)
 
@@ -83,7 +83,7 @@ def beam_search(decoder, head, context, prompt=None, length=None, beams=3, lengt
     places = ops.arange(most + 1)
     size = decoder.vocabulary_size
     # An ended text goes on with padding alone.
-    ended = ops.where(ops.arange(size) == PAD, 0.0, BLOCKED)
+    ended = ops.where(ops.arange(size) == PAD, 0.0, MASKED_LOGIT)
     first_row = ops.arange(batch)[:, None] * beams
 
     def more(place, word, told, total, done, state):
@@ -93,7 +93,7 @@ def beam_search(decoder, head, context, prompt=None, length=None, beams=3, lengt
         hidden, state = decoder.next(memory, state, word, place)
         scores = _log_probabilities(head, hidden, place, most)
         given = ops.take(forced, place, axis=1)[:, None, None]
-        only = ops.where(ops.arange(size) == given, 0.0, BLOCKED)
+        only = ops.where(ops.arange(size) == given, 0.0, MASKED_LOGIT)
         scores = ops.where(given > 0, only, ops.where(done[..., None], ended, scores))
         total, best = ops.top_k(ops.reshape(total[..., None] + scores, (-1, beams * size)), beams)
         best = ops.cast(best, "int32")
@@ -113,7 +113,7 @@ def beam_search(decoder, head, context, prompt=None, length=None, beams=3, lengt
         ops.full((batch, beams), START, "int32"),
         ops.zeros((batch, beams, most + 1), "int32"),
         # All beams are equal at first: the others wait until the first has found different words for them.
-        ops.zeros((batch, beams), "float32") + ops.where(ops.arange(beams) == 0, 0.0, BLOCKED),
+        ops.zeros((batch, beams), "float32") + ops.where(ops.arange(beams) == 0, 0.0, MASKED_LOGIT),
         ops.zeros((batch, beams), "bool"),
         decoder.begin(memory, beams),
     )
@@ -174,4 +174,4 @@ def _log_probabilities(head, hidden, place, most):
     ids = ops.arange(head.outputs)
     words = ops.logical_or(ids > END, ops.logical_and(ids == END, place > 0))
     allowed = ops.where(place == most, ids == END, words)
-    return ops.where(allowed, ops.log_softmax(head(hidden), axis=-1), BLOCKED)
+    return ops.where(allowed, ops.log_softmax(head(hidden), axis=-1), MASKED_LOGIT)

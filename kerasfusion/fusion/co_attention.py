@@ -1,8 +1,8 @@
 import keras
 from keras import ops
 
-from kerasfusion.fusion.attention import masked_mean
 from kerasfusion.fusion.tokens import TokenFusion, concatenated
+from kerasfusion.masking import masked_mean
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -48,7 +48,7 @@ class CoAttention(TokenFusion):
     def join(self, tokens):
         for i in range(self.num_layers):
             tokens = {name: (self.look(name, i, tokens), mask) for name, (_, mask) in tokens.items()}
-        return ops.concatenate([masked_mean(*pair) for pair in tokens.values()], axis=-1)
+        return ops.concatenate([masked_mean(*pair, axis=1) for pair in tokens.values()], axis=-1)
 
     def look(self, name, i, tokens):
         """The tokens of one modality after they have looked at all others' in layer `i`."""

@@ -1,8 +1,8 @@
 import keras
 
-from kerasfusion.fusion.attention import masked_mean
 from kerasfusion.fusion.query import query_of
 from kerasfusion.fusion.tokens import TokenFusion, concatenated
+from kerasfusion.masking import masked_mean
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -53,7 +53,7 @@ class CrossAttention(TokenFusion):
         seen, mask = concatenated({name: pair for name, pair in tokens.items() if name != self.asking})
         for block in self.blocks:
             asking = block(asking, seen, attended=mask)
-        return masked_mean(asking, own_mask)
+        return masked_mean(asking, own_mask, axis=1)
 
     def get_config(self):
         return {**super().get_config(), "query": self.query}

@@ -1,10 +1,10 @@
 import keras
 from keras import ops
 
-from kerasfusion.fusion.attention import masked_softmax
 from kerasfusion.fusion.base import Fusion
 from kerasfusion.fusion.query import query_of
 from kerasfusion.fusion.tokens import concatenated
+from kerasfusion.masking import masked_softmax
 
 
 @keras.saving.register_keras_serializable("kerasfusion")

@@ -1,8 +1,8 @@
 import keras
 import numpy as np
-from keras import ops
 
 from kerasfusion.layers.adapter import Adapter
+from kerasfusion.layers.attention import multi_head_attention
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -60,7 +60,7 @@ class TransformerBlock(keras.layers.Layer):
     def call(self, tokens, context=None, attended=None):
         normal = self.norm(tokens)
         seen = normal if context is None else self.context_norm(context)
-        found = attend(self.attention, normal, seen, attended)
+        found = multi_head_attention(self.attention, normal, seen, attended)
         if self.attention_bottleneck is not None:
             found = self.attention_bottleneck(found)
         tokens = tokens + found
@@ -90,36 +90,3 @@ class TransformerBlock(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "num_heads": self.num_heads}
-
-
-def attend(layer, queries, seen, attended=None):
-    """What a `MultiHeadAttention` without biases and dropout computes, with its weights.
-
-    On a CPU, Keras's own spends much of its time on masks as large as the scores and on products of more than two
-    dimensions.
-
-    Args:
-        layer: A built `keras.layers.MultiHeadAttention`.
-        queries: float `(B, T, d)`.
-        seen: float `(B, S, e)`, keys and values.
-        attended: Optional bool `(B, S)`, which places are attended to; True once a row at least.
-
-    Returns:
-        float `(B, T, d)`.
-    """
-    heads, width = layer.num_heads, layer.key_dim
-
-    def project(dense, x):
-        flat = ops.matmul(x, ops.reshape(dense.kernel, (-1, heads * width)))
-        return ops.reshape(flat, (-1, ops.shape(x)[1], heads, width))
-
-    query = ops.transpose(project(layer.query_dense, queries), (0, 2, 1, 3))
-    key = ops.transpose(project(layer.key_dense, seen), (0, 2, 3, 1))
-    value = ops.transpose(project(layer.value_dense, seen), (0, 2, 1, 3))
-    scores = ops.cast(ops.matmul(query * width**-0.5, key), "float32")
-    if attended is not None:
-        # -1e9 and no infinity: a row without a place would then be NaN, and so would its gradient.
-        scores = scores + ops.where(attended, 0.0, -1e9)[:, None, None, :]
-    found = ops.matmul(ops.cast(ops.softmax(scores, axis=-1), query.dtype), value)
-    found = ops.reshape(ops.transpose(found, (0, 2, 1, 3)), (-1, ops.shape(queries)[1], heads * width))
-    return ops.matmul(found, ops.reshape(layer.output_dense.kernel, (heads * width, -1)))

@@ -1,7 +1,8 @@
 import keras
 from keras import ops
 
-from kerasfusion.losses.pairs import SymmetricPairLoss, masked_mean
+from kerasfusion.losses.pairs import SymmetricPairLoss
+from kerasfusion.masking import masked_mean
 
 # Stands for a logit that is not there; the sum of a million of its exponentials is still 0 in float32.
 ABSENT = -1e9

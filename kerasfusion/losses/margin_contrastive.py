@@ -1,7 +1,8 @@
 import keras
 from keras import ops
 
-from kerasfusion.losses.pairs import PairLoss, masked_mean
+from kerasfusion.losses.pairs import PairLoss
+from kerasfusion.masking import masked_mean
 
 
 @keras.saving.register_keras_serializable("kerasfusion")

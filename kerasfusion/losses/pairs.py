@@ -38,9 +38,3 @@ class SymmetricPairLoss(PairLoss):
     def of_rows(self, scores, positive, negative):
         """The same for rows as anchors alone."""
         raise NotImplementedError
-
-
-def masked_mean(values, mask):
-    """The mean of the values where `mask` holds; 0 where it holds nowhere."""
-    mask = ops.cast(mask, values.dtype)
-    return ops.sum(values * mask) / ops.maximum(ops.sum(mask), 1.0)

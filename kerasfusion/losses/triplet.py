@@ -1,7 +1,8 @@
 import keras
 from keras import ops
 
-from kerasfusion.losses.pairs import SymmetricPairLoss, masked_mean
+from kerasfusion.losses.pairs import SymmetricPairLoss
+from kerasfusion.masking import masked_mean
 
 MINING = ("all", "semi_hard", "hard")
 
