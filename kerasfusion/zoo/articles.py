@@ -6,7 +6,7 @@ from kerasfusion.zoo.registry import register_model
 
 @register_model(source="article 000, section 5.2")
 def article_joint(schema, **changes):
-    """The article's joint network: dense text branch, one-convolution image branch, concatenation.
+    """The article's joint network: dense text encoder, one-convolution image encoder, concatenation.
 
     Text ids through an embedding, their mean through a dense layer of 128; Conv2D of 64, pooling, flatten, a dense
     layer of 128; the two side by side; one sigmoid (or softmax) layer.

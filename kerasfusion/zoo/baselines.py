@@ -11,18 +11,18 @@ def _single(schema, kind, changes, **settings):
 
 @register_model(inputs=("text",), source="baseline")
 def text_only(schema, **changes):
-    """Word vectors alone."""
+    """Averaged word embeddings."""
     return _single(schema, "text", changes, text_encoder="average")
 
 
 @register_model(inputs=("image",), source="baseline")
 def image_only(schema, **changes):
-    """A residual CNN alone."""
+    """A residual CNN."""
     return _single(schema, "image", changes, image_encoder="residual_cnn")
 
 
 @register_model(source="baseline")
 def late_average(schema, **changes):
-    """One model per modality, predictions averaged over what is present."""
+    """One model per modality, with averaged predictions of the present ones."""
     settings = {"text_encoder": "average", "image_encoder": "residual_cnn", "units": 128, "dropout": 0.2}
     return models.late_average(schema, **{**settings, **changes})

@@ -1,4 +1,4 @@
-"""Captioning: an image put into words."""
+"""Image captioning models."""
 
 from kerasfusion.models import captioner
 from kerasfusion.zoo.registry import register_model
@@ -14,23 +14,23 @@ def _captioner(schema, name, changes, **settings):
 
 @register_model(inputs=("image",), source="article 004, section 3; arXiv 1411.4555", task="caption")
 def caption_lstm(schema, **changes):
-    """An LSTM that sees the image once and then writes (Show and Tell)."""
+    """LSTM decoder on one image vector (Show and Tell)."""
     return _captioner(schema.only("image"), "caption_lstm", changes, decoder="lstm")
 
 
 @register_model(inputs=("image",), source="article 004, section 3", task="caption")
 def caption_gru(schema, **changes):
-    """A GRU that sees the image once and then writes."""
+    """GRU decoder on one image vector."""
     return _captioner(schema.only("image"), "caption_gru", changes, decoder="gru")
 
 
 @register_model(inputs=("image",), source="arXiv 1502.03044", task="caption")
 def caption_attend(schema, **changes):
-    """An LSTM that looks at the image's cells anew for each word (Show, Attend and Tell)."""
+    """LSTM decoder with attention over image cells (Show, Attend and Tell)."""
     return _captioner(schema.only("image"), "caption_attend", changes, decoder="attention_lstm")
 
 
 @register_model(inputs=("image",), source="article 002, section 3.2", task="caption")
 def fusion_transformer(schema, **changes):
-    """Image and, where there is one, text are read by one transformer; another one writes what they show."""
+    """Joint self-attention encoder over image and optional text tokens, with a transformer decoder."""
     return _captioner(schema, "fusion_transformer", changes, decoder="transformer", num_layers=2)

@@ -17,13 +17,13 @@ def _classifier(schema, name, changes, **settings):
 
 @register_model(source="article 000, section 5.2")
 def classifier_concat(schema, **changes):
-    """Word vectors and a residual CNN, concatenated."""
+    """Averaged word embeddings + residual CNN with concatenation."""
     return _classifier(schema, "classifier_concat", changes, fusion="concat")
 
 
 @register_model(source="article 001, section 3")
 def classifier_lstm(schema, **changes):
-    """LSTM and the articles' small CNN, concatenated."""
+    """LSTM + the articles' small CNN with concatenation."""
     return _classifier(
         schema, "classifier_lstm", changes, text_encoder="lstm", image_encoder="small_cnn", fusion="concat"
     )
@@ -31,31 +31,31 @@ def classifier_lstm(schema, **changes):
 
 @register_model(source="")
 def classifier_sum(schema, **changes):
-    """Word vectors and a residual CNN, added."""
+    """Averaged word embeddings + residual CNN with a sum of projections."""
     return _classifier(schema, "classifier_sum", changes, fusion="sum")
 
 
 @register_model(source="arXiv 1610.04325")
 def classifier_multiply(schema, **changes):
-    """Word vectors and a residual CNN, multiplied (MLB)."""
+    """Averaged word embeddings + residual CNN with a product of projections (MLB)."""
     return _classifier(schema, "classifier_multiply", changes, fusion="multiply")
 
 
 @register_model(source="arXiv 1702.01992")
 def classifier_gated(schema, **changes):
-    """Word vectors and a residual CNN, weighed by learned gates (GMU)."""
+    """Averaged word embeddings + residual CNN with gated fusion (GMU)."""
     return _classifier(schema, "classifier_gated", changes, fusion="gated")
 
 
 @register_model(source="arXiv 1709.07871")
 def classifier_film(schema, **changes):
-    """Word vectors steer the channels of a residual CNN's grid (FiLM)."""
+    """Averaged word embeddings that modulate a residual CNN's feature map (FiLM)."""
     return _classifier(schema, "classifier_film", changes, fusion={"name": "film", "filters": 64})
 
 
 @register_model(source="arXiv 1408.5882")
 def classifier_text_cnn(schema, **changes):
-    """Convolutions over words and the articles' small CNN, concatenated."""
+    """Text CNN + the articles' small CNN with concatenation."""
     return _classifier(
         schema, "classifier_text_cnn", changes, text_encoder="text_cnn", image_encoder="small_cnn", fusion="concat"
     )
@@ -63,7 +63,7 @@ def classifier_text_cnn(schema, **changes):
 
 @register_model(source="")
 def classifier_bigru(schema, **changes):
-    """GRU from both ends of the text and the articles' small CNN, weighed by learned gates."""
+    """Bidirectional GRU + the articles' small CNN with gated fusion (GMU)."""
     return _classifier(
         schema, "classifier_bigru", changes, text_encoder="bigru", image_encoder="small_cnn", fusion="gated"
     )
@@ -71,7 +71,7 @@ def classifier_bigru(schema, **changes):
 
 @register_model(source="article 001, section 3")
 def classifier_row_rnn(schema, **changes):
-    """LSTM over words and LSTM over the rows of the image, concatenated."""
+    """LSTM over tokens + LSTM over image rows with concatenation."""
     return _classifier(
         schema, "classifier_row_rnn", changes, text_encoder="lstm", image_encoder="row_rnn", fusion="concat"
     )
@@ -79,7 +79,7 @@ def classifier_row_rnn(schema, **changes):
 
 @register_model(source="arXiv 1706.03762, 2010.11929")
 def classifier_transformer(schema, **changes):
-    """Transformers over words and over patches of the image, concatenated."""
+    """Text transformer + vision transformer with concatenation."""
     settings = {
         "text_encoder": {"name": "transformer", "num_layers": 1},
         "image_encoder": {"name": "vit", "num_layers": 2},
@@ -89,7 +89,7 @@ def classifier_transformer(schema, **changes):
 
 @register_model(source="arXiv 1801.04381")
 def classifier_mobilenet(schema, **changes):
-    """Word vectors and a MobileNetV2, weighed by learned gates; give it ImageNet weights and they stay as they are.
+    """Averaged word embeddings + MobileNetV2 with gated fusion; pretrained image weights stay frozen.
 
     Without weights all of it learns from a random start. `image_encoder={"name": "mobilenet_v2", "alpha": 0.35,
     "weights": "imagenet"}` or a file in place of that name makes it a frozen feature extractor.

@@ -1,4 +1,4 @@
-"""Dual encoders: an image finds its texts, a text its images."""
+"""Dual encoders for image-text retrieval."""
 
 from kerasfusion.models import dual_encoder
 from kerasfusion.zoo.registry import register_model
@@ -10,13 +10,13 @@ def _dual(schema, name, changes, **settings):
 
 @register_model(source="article 000, section 3.1.1", task="match")
 def dual_lstm_cnn(schema, **changes):
-    """LSTM over words and a residual CNN, into one space."""
+    """LSTM + residual CNN in one embedding space."""
     return _dual(schema, "dual_lstm_cnn", changes, text_encoder="lstm", image_encoder="residual_cnn")
 
 
 @register_model(source="arXiv 1801.04381, 1707.05612", task="match")
 def dual_gru_mobilenet(schema, **changes):
-    """GRU over words and a MobileNetV2, into one space; give it ImageNet weights and they stay as they are.
+    """GRU + MobileNetV2 in one embedding space; pretrained image weights stay frozen.
 
     Without weights all of it learns from a random start. `image_encoder={"name": "mobilenet_v2", "alpha": 0.35,
     "weights": "imagenet"}`, or a file in place of that name, freezes the network below its last layer;
@@ -28,7 +28,7 @@ def dual_gru_mobilenet(schema, **changes):
 
 @register_model(source="arXiv 2103.00020", task="match")
 def dual_transformer_vit(schema, **changes):
-    """Transformers over words and over patches of the image, into one space (CLIP's form, small)."""
+    """Text transformer + vision transformer in one embedding space (a small CLIP)."""
     settings = {
         "text_encoder": {"name": "transformer", "num_layers": 2},
         "image_encoder": {"name": "vit", "num_layers": 4},
@@ -38,7 +38,7 @@ def dual_transformer_vit(schema, **changes):
 
 @register_model(source="arXiv 2103.00020", task="match")
 def dual_clip(schema, preset="clip_vit_base_patch32", fine_tune="projection", **changes):
-    """The two branches of a pretrained CLIP, in the space that they share (KerasHub, extra [hub]).
+    """A pretrained CLIP from KerasHub (extra [hub]).
 
     `preset` is the name of one of KerasHub's, whose weights are downloaded, or a folder with one. The data is read in
     the size that it was trained on (`image_size=224`). What learns, `fine_tune`, is CLIP's last layer on either side,

@@ -24,7 +24,7 @@ def article_tagging(schema, **changes):
 
 @register_model(inputs=("image",), source="arXiv 1512.03385")
 def tagger_residual(schema, **changes):
-    """A residual CNN for small images: no pixel is skipped, the mean over cells goes straight into the logits.
+    """Residual CNN for small images: no early striding, global average pooling, linear logits.
 
     The stem keeps the image's size, three stages halve it. Since the logits are linear in the mean over cells, its
     class activation maps are exact (arXiv 1512.04150).

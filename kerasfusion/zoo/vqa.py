@@ -1,28 +1,34 @@
-"""Visual question answering: the question decides what to look for. One model per fusion, on the same encoders."""
+"""Visual question answering: one model per fusion, with the same encoders."""
 
 from kerasfusion.models import fusion_model
 from kerasfusion.zoo.registry import register_model
 
 # Fusion -> where it comes from, and what the model does.
 _SAME_ENCODERS = {
-    "block": ("arXiv 1902.00038", "GRU and strided CNN, multiplied chunk by chunk through low-rank cores (BLOCK)."),
-    "bottleneck": ("arXiv 2107.00135", "Words and cells in two transformers that meet in a few tokens (MBT)."),
-    "co_attention": ("arXiv 1908.02265", "Words look at the image's cells and cells at words, in turns (ViLBERT)."),
-    "concat": ("arXiv 1706.01427", "GRU and strided CNN, concatenated: the CNN + MLP to compare with."),
-    "cross_attention": ("arXiv 1908.02265", "Words look for what they need among the image's cells, three times."),
-    "gated": ("arXiv 1702.01992", "GRU and strided CNN, weighed by learned gates (GMU)."),
-    "low_rank": ("arXiv 1806.00064", "GRU and strided CNN, every product of places at low rank (LMF)."),
-    "memory": ("arXiv 1603.01417", "The question looks at the cells, thinks, and looks again, three times (DMN+)."),
-    "mfb": ("arXiv 1708.01471", "GRU and strided CNN, factorized bilinear pooling (MFB)."),
-    "mfh": ("arXiv 1708.03619", "GRU and strided CNN, factorized high-order pooling (MFH)."),
-    "mutan": ("arXiv 1705.06676", "GRU and strided CNN, a bilinear form by Tucker decomposition (MUTAN)."),
-    "perceiver": ("arXiv 2103.03206", "A few learned tokens ask words and cells, then one another (Perceiver)."),
-    "relation": ("arXiv 1706.01427", "Every pair of the image's cells is asked the question (relation network)."),
-    "residual": ("arXiv 1606.01455", "The question gathers products with the image's vector in layers (MRN)."),
-    "stacked_attention": ("arXiv 1511.02274", "The question looks at the image's cells three times (SAN)."),
-    "sum": ("", "GRU and strided CNN, added."),
-    "tensor": ("arXiv 1707.07250", "GRU and strided CNN, every product of two places (tensor fusion)."),
-    "token_transformer": ("arXiv 1908.03557", "One transformer reads words and image cells in a row (VisualBERT)."),
+    "block": ("arXiv 1902.00038", "GRU + strided CNN with a block-term decomposed bilinear form (BLOCK)."),
+    "bottleneck": ("arXiv 2107.00135", "Two transformers that exchange information through bottleneck tokens (MBT)."),
+    "co_attention": ("arXiv 1908.02265", "Co-attention between text and image tokens (ViLBERT)."),
+    "concat": ("arXiv 1706.01427", "GRU + strided CNN with concatenation: the CNN + MLP baseline."),
+    "cross_attention": ("arXiv 1908.02265", "Text tokens with cross-attention to image cells, three layers."),
+    "gated": ("arXiv 1702.01992", "GRU + strided CNN with gated fusion (GMU)."),
+    "low_rank": ("arXiv 1806.00064", "GRU + strided CNN with low-rank tensor fusion (LMF)."),
+    "memory": ("arXiv 1603.01417", "Memory updates by repeated attention over image cells, three passes (DMN+)."),
+    "mfb": ("arXiv 1708.01471", "GRU + strided CNN with factorized bilinear pooling (MFB)."),
+    "mfh": ("arXiv 1708.03619", "GRU + strided CNN with factorized high-order pooling (MFH)."),
+    "mutan": ("arXiv 1705.06676", "GRU + strided CNN with a Tucker-decomposed bilinear form (MUTAN)."),
+    "perceiver": (
+        "arXiv 2103.03206",
+        "Latent tokens with cross-attention to text and image, then self-attention (Perceiver).",
+    ),
+    "relation": ("arXiv 1706.01427", "An MLP on every pair of image cells and the question (relation network)."),
+    "residual": ("arXiv 1606.01455", "Residual layers of products of question and image vectors (MRN)."),
+    "stacked_attention": (
+        "arXiv 1511.02274",
+        "Stacked attention of the question over image cells, three hops (SAN).",
+    ),
+    "sum": ("", "GRU + strided CNN with a sum of projections."),
+    "tensor": ("arXiv 1707.07250", "GRU + strided CNN with outer-product (tensor) fusion."),
+    "token_transformer": ("arXiv 1908.03557", "One transformer over text and image tokens (VisualBERT)."),
 }
 # Nothing is normalized: a batch holds few images with many questions each.
 _ENCODERS = {
@@ -65,7 +71,7 @@ for _fusion, (_source, _summary) in _SAME_ENCODERS.items():
 
 @register_model(source="arXiv 1709.07871")
 def vqa_film(schema, **changes):
-    """GRU question steers a strided CNN's grid, cell by cell (FiLM)."""
+    """GRU that modulates a strided CNN's feature map (FiLM)."""
     settings = {
         "text_encoder": "gru",
         "image_encoder": {"name": "residual_cnn", "filters": (24, 48, 64), "num_blocks": 0},
@@ -78,7 +84,7 @@ def vqa_film(schema, **changes):
 
 @register_model(source="arXiv 1610.04325")
 def vqa_multiply(schema, **changes):
-    """Bag of words times a small CNN's vector: the plain network of the easy-VQA data set."""
+    """Bag of words + small CNN with a product of projections: the plain network of easy-VQA."""
     settings = {
         "text_encoder": "bag_of_words",
         "image_encoder": {"name": "small_cnn", "filters": (8, 16), "flatten": True},
