@@ -52,8 +52,8 @@ print(frame[["question", "answer", "type", "split"]].head(6).to_string(index=Fal
 
 yes_no = frame[frame["answer"].isin(["yes", "no"])].reset_index(drop=True)
 yes_no.attrs.update(frame.attrs, source="yes/no questions of the shapes world")
-data = kf.data.load(yes_no, image="image", text="question", label="answer", split="split", type="type")
-print(f"\n{len(yes_no):,} yes/no questions; the label is {data.schema.tasks[0].kind}: {data.schema.tasks[0].classes}")
+data = kf.data.load(yes_no, image="image", text="question", label="answer", split="split", slice_by="type")
+print(f"\n{len(yes_no):,} yes/no questions; the label is {data.schema.tasks[0].type}: {data.schema.tasks[0].classes}")
 
 # ## 2. The article's network
 #

@@ -57,7 +57,7 @@ results = arguments.results or arguments.out / "results.csv"
 # has 200, where one point in a hundred is chance; we score on both.
 
 source = "sort_of_clevr:quick" if arguments.quick else "sort_of_clevr:fresh"
-data = kf.data.load(source, image_size=75, type=("questions/type", "questions/subtype"))
+data = kf.data.load(source, image_size=75, slice_by=("questions/type", "questions/subtype"))
 train, validation, fresh = data.splits.values()
 (task,) = data.schema.tasks
 print(fresh.frame[["question", "answer", "type", "subtype"]].iloc[::5].head(4).to_string(index=False))

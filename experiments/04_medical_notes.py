@@ -102,8 +102,8 @@ def with_splits(test):
 
 # ## 3. Train with the rows whose note names the diagnosis, and without them
 #
-# `kf.data.load` looks for texts that name a class and says so in a line that begins with LEAK; `drop_naming` leaves
-# these rows out. The same line stands at the top of the run's report.html.
+# `kf.data.load` looks for texts that name a class and says so in a line that begins with LEAK;
+# `drop_label_leaks` leaves these rows out. The same line stands at the top of the run's report.html.
 
 config = kf.training.TrainingConfig(
     epochs=2 if arguments.quick else 16, batch_size=32, learning_rate=1e-3, class_weight="balanced", patience=6
@@ -124,7 +124,7 @@ scores = []
 for case, drop in (("all rows", False), ("without rows that name it", True)):
     for test in range(folds):
         roles = {"image": "image", "text": "text", "label": "label", "split": "split", "type": "note"}
-        data = kf.data.load(with_splits(test), **roles, group="patient", drop_naming=drop, image_size=96)
+        data = kf.data.load(with_splits(test), **roles, group="patient", drop_label_leaks=drop, image_size=96)
         if test == 0:
             print(f"== {case}: {sum(map(len, data.splits.values())):,} rows")
             print("\n".join(data.notes))

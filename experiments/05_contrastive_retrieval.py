@@ -84,8 +84,9 @@ for length in (1, 10, 100):
 
 # ## 2. The data
 #
-# A table with an image and a caption in each row; an image with five captions has five rows. `match=True` says that
-# there is no label: what belongs together is the row itself. All captions of an image stay in one split.
+# A table with an image and a caption in each row; an image with five captions has five rows.
+# `problem_type="retrieval"` says that there is no label: what belongs together is
+# the row itself. All captions of an image stay in one split.
 
 
 def drawn_shapes(folder, num_images=160):
@@ -123,17 +124,17 @@ columns = {"image": arguments.image or "image", "text": arguments.text or ("text
 # How large MobileNetV2 sees the images (no size: as they are), and how the words are read.
 sizes, reading = (), {"kernel_sizes": (1, 2, 3), "filters": 256, "embedding_dim": 200}
 if arguments.quick:
-    data = kf.data.load(drawn_shapes(Path(scratch.name)), **columns, match=True)
+    data = kf.data.load(drawn_shapes(Path(scratch.name)), **columns, problem_type="retrieval")
 elif arguments.source:
-    data = kf.data.load(arguments.source, **columns, match=True, seed=arguments.seed)
+    data = kf.data.load(arguments.source, **columns, problem_type="retrieval", seed=arguments.seed)
 elif arguments.data_dir:
     table = flickr(Path(arguments.data_dir) / "flickr8k_128")
     # MobileNetV2 learned from images of 224 pixels. It knows these of 128 better when they are drawn as large, and
     # better still when it sees them in two sizes. With so many captions a small network reads them as well.
     sizes, reading = (224, 288), {"kernel_sizes": (1, 2), "filters": 192, "embedding_dim": 128}
     # Words that stand in a single caption are left out: they would only help to learn that caption by heart.
-    shape = {"image_size": 128, "text_length": 24, "max_words": 4500}
-    data = kf.data.load(table, **columns, split="split", match=True, allow_outside=True, **shape)
+    shape = {"image_size": 128, "sequence_length": 24, "max_tokens": 4500}
+    data = kf.data.load(table, **columns, split="split", problem_type="retrieval", allow_external_paths=True, **shape)
 else:
     parser.error("name a table, or the folder that flickr8k_128 is in: --data-dir or KERASFUSION_DATA (or --quick)")
 for what, value, why, flag in data.settings:
@@ -217,7 +218,9 @@ first = next(iter(runs.values()))
 gallery = data.splits["test"].frame.drop_duplicates(columns["image"])
 if arguments.quick:
     gallery = gallery.assign(image=[str(Path(scratch.name) / name) for name in gallery["image"]])
-version, left_out = kf.export_search_index(first, gallery, arguments.out / "saved_model", k=5, allow_outside=True)
+version, left_out = kf.export_search_index(
+    first, gallery, arguments.out / "saved_model", k=5, allow_external_paths=True
+)
 report = kf.verify(version)
 print(report)
 query = data.splits["test"].raw(data.schema["text"])[0]

@@ -132,13 +132,13 @@ def flickr(folder):
 
 
 scratch = tempfile.TemporaryDirectory()
-columns = {"image": "image", "text": "caption", "match": True}
+columns = {"image": "image", "text": "caption", "problem_type": "retrieval"}
 weights = arguments.weights
 if arguments.quick:
     data = kf.data.load(drawn_shapes(Path(scratch.name)), **columns)
 elif arguments.data_dir:
     table = flickr(Path(arguments.data_dir) / "flickr8k_128")
-    data = kf.data.load(table, **columns, split="split", allow_outside=True)
+    data = kf.data.load(table, **columns, split="split", allow_external_paths=True)
     weights = weights or next((str(p) for p in (Path(arguments.data_dir) / "mobilenet_v2_035").glob("*.h5")), None)
 else:
     parser.error("name the folder that flickr8k_128 is in: --data-dir or KERASFUSION_DATA (or --quick)")
@@ -220,7 +220,9 @@ for name, (model, grid) in candidates.items():
     print(f"{name}: rsum {max(trials):.1f} on the validation split with {settings}", flush=True)
 if arguments.contrastive:
     run = kf.load(arguments.contrastive)
-    examples, _ = kf.data.load_rows(data.splits["test"].frame, run.schema, allow_outside=True, with_labels=False)
+    examples, _ = kf.data.load_rows(
+        data.splits["test"].frame, run.schema, allow_external_paths=True, with_labels=False
+    )
     images, embedded = embed_images(run.model, examples)
     own = np.searchsorted(images, examples.images["image"])
     found[f"contrastive, {run.config['model']}"] = retrieval(embedded, embed_texts(run.model, examples), own)

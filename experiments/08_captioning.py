@@ -57,7 +57,7 @@ arguments = parser.parse_args()
 
 # ## 1. The data
 #
-# A caption is a label of a kind of its own, `label_kind="caption"`: a sentence, or a list of several for one image.
+# `problem_type="captioning"` names the label: a sentence, or a list of several for one image.
 # Its words and its length are learned from the training split; a start goes before it and an end behind it, so that a
 # model can learn when to stop.
 #
@@ -81,11 +81,13 @@ if photos and not arguments.data_dir:
 if photos:
     # MobileNetV2 learned from images of 224 pixels: these of 128 are drawn as large. Words that few captions hold
     # are left out, since they cannot be learned.
-    size = {"image_size": 224, "text_length": 20, "max_words": 2600}
+    size = {"image_size": 224, "sequence_length": 20, "max_tokens": 2600}
     table = flickr(Path(arguments.data_dir) / "flickr8k_128")
-    data = kf.data.load(table, image="image", label="captions", label_kind="caption", allow_outside=True, **size)
+    data = kf.data.load(
+        table, image="image", label="captions", problem_type="captioning", allow_external_paths=True, **size
+    )
 else:
-    data = kf.data.load(source, image=arguments.image, label=arguments.label, label_kind="caption")
+    data = kf.data.load(source, image=arguments.image, label=arguments.label, problem_type="captioning")
 for what, value, why, flag in data.settings:
     print(f"{what:24} {value}  ({why}; {flag})")
 (task,) = data.schema.tasks

@@ -87,7 +87,7 @@ def drawn(folder, scenes, seed):
 
 scratch = tempfile.TemporaryDirectory()
 table, scenes = drawn(Path(scratch.name), arguments.scenes, seed=0)
-roles = {"image": "image", "label": "caption", "label_kind": "caption", "image_size": 64}
+roles = {"image": "image", "label": "caption", "problem_type": "captioning", "image_size": 64}
 data = kf.data.load(table, text="hint", **roles)
 print(data.splits["test"].frame[["hint", "caption"]].head(3).to_string(index=False))
 
@@ -113,7 +113,7 @@ def exact(model, examples):
 
 def trained_matcher():
     """A dual encoder that finds the captions of these images."""
-    whole = kf.data.load(table, image="image", text="caption", match=True, image_size=64, split="split")
+    whole = kf.data.load(table, image="image", text="caption", problem_type="retrieval", image_size=64, split="split")
     config = kf.training.TrainingConfig(epochs=arguments.epochs, batch_size=128, patience=None)
     small = {"text_encoder": "average", "units": 64}
     run = kf.train(whole, "dual_lstm_cnn", arguments.out / "matcher", config, overwrite=True, **small)

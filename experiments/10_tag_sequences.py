@@ -57,7 +57,7 @@ table = folder / "tags.csv"
 pd.DataFrame(rows).to_csv(table, index=False)
 print(pd.DataFrame(rows).head(3).to_string(index=False), "\n")
 as_set = kf.data.load(table, image="image", label="tags", text=[])
-as_sentence = kf.data.load(table, image="image", label="sentence", label_kind="caption")
+as_sentence = kf.data.load(table, image="image", label="sentence", problem_type="captioning")
 (task,) = as_set.schema.tasks
 
 # ## 2. One encoder, three ways to tag

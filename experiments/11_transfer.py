@@ -214,7 +214,7 @@ for share, epochs, batch_size in (
 keras.utils.set_random_seed(0)
 three = [*splits(emoji), emoji.splits[arguments.on]]
 seen = kf.transfer.add_features(parent, "encode_image", three)
-with_seen = kf.Schema(seen[0].schema.of_kind("text") + seen[0].schema.of_kind("numbers"), seen[0].schema.tasks)
+with_seen = kf.Schema(seen[0].schema.of_kind("text") + seen[0].schema.of_kind("numeric"), seen[0].schema.tasks)
 (task,) = with_seen.tasks
 found = {"words": [], "words and features of the image": []}
 for seed in seeds:
@@ -353,13 +353,13 @@ told = kf.data.load(
     captioned,
     image="x",
     label="captions",
-    label_kind="caption",
+    problem_type="captioning",
     split="split",
-    text_length=None if arguments.quick else 20,
+    sequence_length=None if arguments.quick else 20,
     image_size=32 if arguments.quick else 128,
-    allow_outside=True,
+    allow_external_paths=True,
 )
-told, sentences = kf.transfer.extend_vocabulary(told, others, max_words=2000)
+told, sentences = kf.transfer.extend_vocabulary(told, others, max_tokens=2000)
 (caption,) = told.schema.tasks
 
 

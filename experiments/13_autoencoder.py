@@ -73,7 +73,9 @@ def drawn(sizes, seed):
 
 
 # What is learned are the features themselves: a schema without tasks.
-data = kf.data.load(drawn(sizes, seed=0), image="image", text="text", split="split", match=True, image_size=32)
+data = kf.data.load(
+    drawn(sizes, seed=0), image="image", text="text", split="split", problem_type="retrieval", image_size=32
+)
 schema = kf.Schema(data.schema.features, tasks=())
 splits = {name: examples.with_features(schema) for name, examples in data.splits.items()}
 train, validation, test = splits["train"], splits["validation"], splits[arguments.on]

@@ -80,7 +80,7 @@ def drawn(sizes, unseen=()):
 
 
 columns = {"image": "image", "text": "text", "split": "split"}
-data = kf.data.load(drawn(sizes, HELD_OUT), **columns, match=True, image_size=32)
+data = kf.data.load(drawn(sizes, HELD_OUT), **columns, problem_type="retrieval", image_size=32)
 schema = kf.Schema(data.schema.features, tasks=())
 train, scored = (data.splits[name].with_features(schema) for name in ("train", arguments.on))
 truth = scored.frame.reset_index(drop=True)

@@ -98,7 +98,7 @@ def drawn(sizes, seed=0):
 
 shelf = drawn(sizes)
 data = kf.data.load(shelf, image="image", text="note", label="part", split="split", image_size=32)
-pairs = kf.data.load(shelf, image="image", text="note", split="split", match=True, image_size=32)
+pairs = kf.data.load(shelf, image="image", text="note", split="split", problem_type="retrieval", image_size=32)
 (part,) = data.schema.tasks
 print(data.splits["train"].frame.head(4).to_string(index=False))
 print(data.splits["train"].frame["part"].value_counts().to_dict())

@@ -94,8 +94,8 @@ table = drawn(sizes)
 print(table.head(4).to_string(index=False), "\n")
 shelf = {"image": "image", "split": "split", "image_size": 32}
 data = kf.data.load(table, text="note", label="part", **shelf)
-pairs = kf.data.load(table, text="note", match=True, **shelf)
-tagged = kf.data.load(table, text=[], label="named", label_kind="tags", **shelf)
+pairs = kf.data.load(table, text="note", problem_type="retrieval", **shelf)
+tagged = kf.data.load(table, text=[], label="named", problem_type="multilabel", **shelf)
 (part,), (tags,) = data.schema.tasks, tagged.schema.tasks
 validation = data.splits["validation"]
 held_out, test = validation.take(np.arange(60)), validation.take(np.arange(60, len(validation)))

@@ -15,6 +15,7 @@ from rich.text import Text
 from kerasfusion.failures import exit_code
 from kerasfusion.files import atomic_write
 from kerasfusion.parameters import Columns, Number, Output, Widths
+from kerasfusion.problem_types import PROBLEM_TYPES
 from kerasfusion.terminal import complain, prepare_streams, say, show, show_log_messages
 
 # Only click and rich are loaded here: `--help` must answer at once. TensorFlow comes with the command that needs it.
@@ -42,7 +43,7 @@ def flag(name, help):
 
 seed_option = option("--seed", "Seed of splits, weights and order.", 0, Number("seed"))
 image_dir_option = option("--image-dir", "Folder that relative image paths start from.", type=FOLDER)
-outside_option = flag("--allow-outside", "Allow image paths that leave the folder.")
+outside_option = flag("--allow-external-paths", "Allow image paths that leave the folder.")
 results_option = option(
     "--results", "Write the figures to this CSV file too, with the command that made them.", type=NEW_FILE
 )
@@ -63,21 +64,24 @@ data_options = together(
     click.argument("source"),
     option("--image", "Image column(s), divided by commas.", type=COLUMNS),
     option("--text", "Text column(s), divided by commas.", type=COLUMNS),
-    option("--numbers", "Columns of plain numbers, divided by commas.", type=COLUMNS),
+    option("--numeric", "Columns of plain numbers, divided by commas.", type=COLUMNS),
     option("--label", "Column(s) to predict, divided by commas.", type=COLUMNS),
-    flag("--match", "Learn which text goes with which image instead of a label."),
-    option("--label-kind", "What they are.", type=click.Choice(["binary", "classes", "tags", "number", "caption"])),
+    option(
+        "--problem-type",
+        "Type of the task; retrieval learns which text goes with which image and has no label.",
+        type=click.Choice(PROBLEM_TYPES),
+    ),
     option("--split", "Column that says train, validation or test."),
     option("--group", "Rows of one group stay in one split."),
-    option("--type", "Column by which scores are broken down."),
-    option("--weight", "Column that multiplies each row's loss."),
+    option("--slice-by", "Column by which scores are broken down."),
+    option("--sample-weight", "Column that multiplies each row's loss."),
     option("--image-size", "Side of the images in pixels.", type=Number("image_size")),
-    option("--text-length", "Words kept of a text.", type=Number("text_length")),
-    option("--max-words", "Size limit of the vocabulary.", 10_000, Number("max_words")),
+    option("--sequence-length", "Words kept of a text.", type=Number("sequence_length")),
+    option("--max-tokens", "Size limit of the vocabulary.", 10_000, Number("max_tokens")),
     image_dir_option,
     outside_option,
     option("--cache-dir", "Folder for decoded images, used again later.", type=NEW_FOLDER),
-    flag("--drop-naming", "Leave out rows whose text names a class."),
+    flag("--drop-label-leaks", "Leave out rows whose text names a class."),
     seed_option,
 )
 training_options = together(
@@ -262,12 +266,12 @@ def demo(output_dir, export_to, quick, results, seed):
 @image_dir_option
 @outside_option
 @option("--report", "Write a page about it here, as HTML.", type=NEW_FILE)
-def evaluate(run, source, image_dir, allow_outside, report):
+def evaluate(run, source, image_dir, allow_external_paths, report):
     """Score the run in folder RUN on another labelled table, SOURCE."""
     kf = _load()
 
     _make_folder_of(report)
-    reports, skipped = kf.evaluate(run, source, image_dir, allow_outside, page=report)
+    reports, skipped = kf.evaluate(run, source, image_dir, allow_external_paths, page=report)
     if skipped:
         say(f"Not used, or taken as missing: {skipped}")
     for found in reports.values():
@@ -284,12 +288,12 @@ def evaluate(run, source, image_dir, allow_outside, report):
 @outside_option
 @option("--num-severities", "Points of each curve.", 6, Number("num_severities"))
 @option("--seed", "Seed of what is dropped and added.", 0, Number("seed"))
-def robustness(run, source, output_dir, image_dir, allow_outside, num_severities, seed):
+def robustness(run, source, output_dir, image_dir, allow_external_paths, num_severities, seed):
     """Score the run in folder RUN on missing and noisy inputs: its own test split, or a labelled table, SOURCE."""
     kf = _load()
 
     run = kf.load(run)
-    found = kf.robustness(run, source, output_dir, image_dir, allow_outside, num_severities, seed)
+    found = kf.robustness(run, source, output_dir, image_dir, allow_external_paths, num_severities, seed)
     rows = []
     for row in found.summary.to_dict("records"):
         effective = f"{row['effective']:+.4f}" if row["reference"] else ""
@@ -323,7 +327,7 @@ def report(run):
 @option("--rules", "Answers of a row obey these: rules, a line each (.txt), or a table of facts.", type=FILE)
 @image_dir_option
 @outside_option
-def predict(run, table, image, text, output, escape_formulas, rules, image_dir, allow_outside):
+def predict(run, table, image, text, output, escape_formulas, rules, image_dir, allow_external_paths):
     """Predict one image and sentence, or every row of TABLE, with the run in folder RUN."""
     kf = _load()
 
@@ -333,7 +337,7 @@ def predict(run, table, image, text, output, escape_formulas, rules, image_dir, 
             raise click.UsageError("--rules goes with a table.")
         say(kf.workflows.predict(loaded, {"image": image, "text": text}).to_string(index=False))
         return
-    predicted = kf.workflows.predict(loaded, table, image_dir, allow_outside, rules)
+    predicted = kf.workflows.predict(loaded, table, image_dir, allow_external_paths, rules)
     content = kf.workflows.predictions_csv(predicted, escape_formulas)
     if output is None:
         # Bytes, past rich and the terminal's encoding: a file must hold the data as they are.
@@ -373,14 +377,14 @@ def export(run, model_dir, **options):
 @option("--k", "Images that a search gives.", 10, Number("k"))
 @image_dir_option
 @outside_option
-def index(run, gallery, model_dir, id, k, image_dir, allow_outside):
-    """Export the match in folder RUN into folder MODEL_DIR with the images of GALLERY inside, to be searched.
+def index(run, gallery, model_dir, id, k, image_dir, allow_external_paths):
+    """Export the dual encoder in folder RUN into folder MODEL_DIR with the images of GALLERY inside, to be searched.
 
     GALLERY is a folder of images, or a table with the run's image column. Each time the next version is written.
     """
     kf = _load()
 
-    places = {"image_dir": image_dir, "allow_outside": allow_outside}
+    places = {"image_dir": image_dir, "allow_external_paths": allow_external_paths}
     version, left_out = kf.export_search_index(run, gallery, model_dir, id_column=id, k=k, **places)
     if left_out:
         more = ", …" if len(left_out) > 20 else ""
@@ -556,10 +560,10 @@ def _usable(output_dir):
 
 def _print_scores(report):
     say(f"\n{report['verdict']}", "bold")
-    if report.get("kind") == "match":
+    if report.get("type") == "retrieval":
         _show_match(report)
         return
-    if report.get("kind") == "caption":
+    if report.get("type") == "captioning":
         _show_captions(report)
         return
     first = next(iter(report["scores"].values()))

@@ -7,11 +7,9 @@ from pathlib import Path
 
 from kerasfusion.files import write_json
 from kerasfusion.names import RULE, claims, is_named_after, is_safe, reserved, safe_names
+from kerasfusion.problem_types import TASK_TYPES
 
-FEATURE_KINDS = ("text", "image", "numbers")
-# What a column of labels may hold; a match is known from the rows themselves, a vector from matrix factorization.
-LABEL_KINDS = ("binary", "classes", "tags", "number", "caption")
-TASK_KINDS = (*LABEL_KINDS, "match", "vector")
+FEATURE_KINDS = ("text", "image", "numeric")
 
 # The first ids of every vocabulary. A word's id is its place in `vocabulary` plus `len(SPECIAL_TOKENS)`.
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[START]", "[END]")
@@ -24,13 +22,13 @@ class Feature:
     Args:
         name: The input's name, in layers and served requests: the kind for the only feature of that kind, else its
             column's name, made safe (`kf.data.safe_names`).
-        kind: `"text"`, `"image"` or `"numbers"`.
-        columns: Where it comes from in a table: one column for text and image, one or more for numbers.
+        kind: `"text"`, `"image"` or `"numeric"`.
+        columns: Where it comes from in a table: one column for text and image, one or more for numeric.
         size: Image only. `(height, width)` in pixels.
-        length: Text: token ids per example. Numbers: width of the vector.
+        length: Text: token ids per example. Numeric: width of the vector.
         vocabulary: Text only. The words of ids 4, 5, …, most frequent first.
-        mean: Numbers only. Per-column mean over the training split.
-        std: Numbers only. Per-column standard deviation over the training split.
+        mean: Numeric only. Per-column mean over the training split.
+        std: Numeric only. Per-column standard deviation over the training split.
     """
 
     name: str
@@ -68,20 +66,20 @@ class Task:
     Args:
         name: `"label"` for the only task, else its column's name, made safe (`kf.data.safe_names`); `"caption"` and
             `"match"` for these.
-        kind: `"binary"`, `"classes"`, `"tags"`, `"number"`; `"caption"`, a sentence to write about the image;
-            `"match"`, which image a text belongs to; or `"vector"`, an item's factors.
+        type: `"binary"`, `"multiclass"`, `"multilabel"`, `"regression"`; `"captioning"`, a sentence to write about
+            the image; `"retrieval"`, which image a text belongs to; or `"embedding_regression"`, a vector.
         column: The column of the table that holds it.
-        classes: Class names in the order of the logits. Binary: `(negative, positive)`. Number: empty. Vector: names
-            of its numbers.
-        mean: Number and vector only. Mean over the training split.
-        std: Number and vector only. Standard deviation over the training split.
+        classes: Class names in the order of the logits. Binary: `(negative, positive)`. Regression: empty.
+            Embedding regression: names of the vector's dimensions.
+        mean: Regression and embedding regression only. Mean over the training split.
+        std: Regression and embedding regression only. Standard deviation over the training split.
         weight: Weight of this task's loss in the sum.
-        vocabulary: Caption only. The words of ids 4, 5, …, most frequent first.
-        length: Caption only. Token ids per caption, start and end included: its words plus two.
+        vocabulary: Captioning only. The words of ids 4, 5, …, most frequent first.
+        length: Captioning only. Token ids per caption, start and end included: its words plus two.
     """
 
     name: str
-    kind: str
+    type: str
     column: str
     classes: tuple[str, ...] = ()
     mean: float = 0.0
@@ -91,8 +89,8 @@ class Task:
     length: int | None = None
 
     def __post_init__(self):
-        if self.kind not in TASK_KINDS:
-            raise ValueError(f"Task {self.name!r}: kind must be one of {TASK_KINDS}, not {self.kind!r}.")
+        if self.type not in TASK_TYPES:
+            raise ValueError(f"Task {self.name!r}: type must be one of {TASK_TYPES}, not {self.type!r}.")
         for field in ("classes", "vocabulary"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
 
@@ -109,9 +107,9 @@ class Task:
     @property
     def outputs(self):
         """Width of the task's logits; of a caption's, at each of its words."""
-        if self.kind == "caption":
+        if self.type == "captioning":
             return self.vocabulary_size
-        return 1 if self.kind in ("binary", "number", "match") else len(self.classes)
+        return 1 if self.type in ("binary", "regression", "retrieval") else len(self.classes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +131,7 @@ class Schema:
             kf.Feature("text", "text", ("description",), length=8, vocabulary=("cat", "dog")),
             kf.Feature("image", "image", ("photo",), size=(64, 64)),
         ),
-        tasks=(kf.Task("label", "classes", "species", classes=("cat", "dog")),),
+        tasks=(kf.Task("label", "multiclass", "species", classes=("cat", "dog")),),
     )
     model = kf.create_model("classifier_gated", schema)
     ```
@@ -191,7 +189,7 @@ def _title(name, *columns):
 
 
 def _check_names(schema):
-    captions_or_match = any(task.kind in ("caption", "match") for task in schema.tasks)
+    captions_or_match = any(task.type in ("captioning", "retrieval") for task in schema.tasks)
     taken = reserved(with_requests=captions_or_match)
     for item in schema.features + schema.tasks:
         task = isinstance(item, Task)

@@ -43,7 +43,7 @@ def tiny_schema():
             Feature("text", "text", ("description",), length=6, vocabulary=tuple("abcdefghi")),
             Feature("image", "image", ("photo",), size=(16, 16)),
         ),
-        tasks=(Task("label", "classes", "color", classes=("red", "green", "blue")),),
+        tasks=(Task("label", "multiclass", "color", classes=("red", "green", "blue")),),
     )
 
 
@@ -56,8 +56,8 @@ def schema_for(tiny_schema):
         image = dataclasses.replace(tiny_schema["image"], size=(32, 32) if large else (16, 16))
         entry = get_entry(name)
         tasks = {
-            "caption": (Task("caption", "caption", "said", vocabulary=tuple("abcdefg"), length=6),),
-            "match": (Task("match", "match", "photo"),),
+            "caption": (Task("caption", "captioning", "said", vocabulary=tuple("abcdefg"), length=6),),
+            "match": (Task("match", "retrieval", "photo"),),
         }.get(entry.task, tiny_schema.tasks)
         return Schema((tiny_schema["text"], image), tasks).only(*entry.inputs)
 
@@ -83,7 +83,7 @@ def rows_for():
             batch[f"{feature.name}_present"] = random.random(rows) < present
         # A captioner reads the start and the words before the one that it tells.
         for task in schema.tasks:
-            if task.kind == "caption":
+            if task.type == "captioning":
                 batch[task.name] = random.integers(4, task.vocabulary_size, (rows, task.length - 1)).astype("int32")
                 batch[task.name][:, 0] = 2
         return batch

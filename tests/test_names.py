@@ -85,22 +85,22 @@ def test_a_feature_that_clashes(name):
 def test_a_task_whose_name_is_not_safe(name):
     features = (TEXT, Feature("head_head_a", "text", ("other",), length=2))
     with pytest.raises(ValueError, match=f"Schema: the task name '{name}'"):
-        Schema(features, (Task(name, "number", "column"),))
+        Schema(features, (Task(name, "regression", "column"),))
 
 
 def test_a_name_of_an_older_run_that_names_no_input():
-    assert Schema((TEXT,), (Task("hair-color", "number", "hair-color"),)).tasks[0].name == "hair-color"
+    assert Schema((TEXT,), (Task("hair-color", "regression", "hair-color"),)).tasks[0].name == "hair-color"
 
 
 def test_titles():
     assert Feature("front_view", "image", ("front view",)).title == "front view"
     assert Feature("column_7ec262", "text", ("名前",)).title == "名前"
     assert Feature("image", "image", ("photo",)).title == "image"
-    assert Feature("numbers", "numbers", ("a", "b")).title == "numbers"
-    assert Task("grosse", "number", "größe").title == "größe"
-    assert Task("label", "number", "größe").title == "label"
-    assert Task("mood", "number", "column").title == "mood"
-    assert Task("by_hand", "number", "").title == "by_hand"
+    assert Feature("numbers", "numeric", ("a", "b")).title == "numbers"
+    assert Task("grosse", "regression", "größe").title == "größe"
+    assert Task("label", "regression", "größe").title == "label"
+    assert Task("mood", "regression", "column").title == "mood"
+    assert Task("by_hand", "regression", "").title == "by_hand"
 
 
 def test_a_schema_comes_back_from_its_file(tmp_path):

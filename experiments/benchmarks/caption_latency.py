@@ -46,7 +46,7 @@ def captioner(name, length):
     """A captioner that never ends before so many words, and its schema."""
     schema = Schema(
         (Feature("image", "image", ("image",), size=(SIDE, SIDE)),),
-        (Task("caption", "caption", "caption", vocabulary=WORDS, length=length + 2),),
+        (Task("caption", "captioning", "caption", vocabulary=WORDS, length=length + 2),),
     )
     model = kf.create_model(name, schema, units=256)
     bias = model.get_layer("head_caption").dense.bias

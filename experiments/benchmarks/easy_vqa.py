@@ -43,7 +43,7 @@ table["kind"] = "shape"
 table.loc[table["answer"].isin(["yes", "no"]), "kind"] = "yes/no"
 colors = ["black", "blue", "brown", "gray", "green", "red", "teal", "yellow"]
 table.loc[table["answer"].isin(colors), "kind"] = "color"
-data = kf.data.load(table, image="image", text="question", label="answer", split="split", type="kind")
+data = kf.data.load(table, image="image", text="question", label="answer", split="split", slice_by="kind")
 train, validation, test = (data.splits[name] for name in ("train", "validation", "test"))
 task = data.schema.tasks[0]
 groups = test.images["image"]

@@ -42,7 +42,7 @@ schema = Schema(
         Feature("text", "text", ("caption",), length=24, vocabulary=words),
         Feature("image", "image", ("image",), size=(SIDE, SIDE)),
     ),
-    (Task("match", "match", "image"),),
+    (Task("match", "retrieval", "image"),),
 )
 random = np.random.default_rng(0)
 gallery = random.normal(size=(arguments.images, arguments.width)).astype("float32")

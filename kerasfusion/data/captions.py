@@ -52,7 +52,7 @@ def encode_captions(texts, task):
 
     Args:
         texts: Strings `(n,)`.
-        task: A `Task` of kind `"caption"`, with vocabulary and length.
+        task: A `Task` of type `"captioning"`, with vocabulary and length.
 
     Returns:
         int32 `(n, task.length)`: 2 (start), words, 3 (end), zeros. A caption that is too long is cut and has no end,

@@ -77,12 +77,12 @@ def clean_rows(frame, columns):
         DataError: More than half of the rows would be dropped.
     """
     labels = list(columns.labels)
-    captions = [column for column in labels if columns.labels[column] == "caption"]
+    captions = [column for column in labels if columns.labels[column] == "captioning"]
     for column in captions:
         frame = one_caption_per_row(frame, column)
     raw = frame
     frame = clean_features(frame, columns)
-    for column in [*labels, columns.split, columns.group, columns.type]:
+    for column in [*labels, columns.split, columns.group, columns.slice_by]:
         if column is not None:
             frame[column] = _stripped(frame[column])
     for column, what in _named_once(columns).items():
@@ -152,7 +152,7 @@ def clean_features(frame, columns):
         texts = frame[column].map(value_name, na_action="ignore")
         # Without a single text it would be a column of numbers.
         frame[column] = texts if texts.notna().any() else texts.astype(object)
-    for column in columns.numbers:
+    for column in columns.numeric:
         frame[column] = read_numbers(frame, column)
     return frame
 
@@ -191,8 +191,8 @@ def duplicates_across_splits(frame, columns, splits):
 
 def _named_once(columns):
     """The columns whose cells stand for one thing each -> what that is, for messages."""
-    named = {column: "a label" for column, kind in columns.labels.items() if kind in ("binary", "classes")}
-    for column, what in ((columns.split, "a split"), (columns.group, "a group"), (columns.type, "a type")):
+    named = {column: "a label" for column, kind in columns.labels.items() if kind in ("binary", "multiclass")}
+    for column, what in ((columns.split, "a split"), (columns.group, "a group"), (columns.slice_by, "a slice")):
         if column is not None:
             named.setdefault(column, what)
     return named

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from kerasfusion.data.errors import DataError, listed, nearest, place, short, source_of
-from kerasfusion.data.labels import is_list, is_value, read_numbers, value_name
-from kerasfusion.data.labels import label_kind as kind_of_label
+from kerasfusion.data.labels import infer_problem_type, is_list, is_value, read_numbers, value_name
 from kerasfusion.data.table import is_missing
-from kerasfusion.schema import LABEL_KINDS
+from kerasfusion.problem_types import LABEL_TYPES
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 # How encoded images begin: PNG, JPEG, GIF, BMP, WebP's container, TIFF (both byte orders).
@@ -43,62 +42,61 @@ class ColumnRoles:
     Args:
         image: Image columns.
         text: Text columns.
-        numbers: Numeric input columns; together they are one vector.
-        labels: Label column -> `"binary"`, `"classes"`, `"tags"`, `"number"` or `"caption"`.
+        numeric: Numeric input columns; together they are one vector.
+        labels: Label column -> `"binary"`, `"multiclass"`, `"multilabel"`, `"regression"` or `"captioning"`.
         split: The column that says train, validation or test.
         group: The column whose equal values must not straddle splits (a patient, a product).
-        type: The column by which reports are broken down (question type).
-        weight: The column of how much each row counts in training.
+        slice_by: The column by which reports are broken down (question type).
+        sample_weight: The column of how much each row counts in training.
         reasons: Role -> how it was decided.
     """
 
     image: tuple[str, ...]
     text: tuple[str, ...]
-    numbers: tuple[str, ...]
+    numeric: tuple[str, ...]
     labels: dict[str, str]
     split: str | None = None
     group: str | None = None
-    type: str | None = None
-    weight: str | None = None
+    slice_by: str | None = None
+    sample_weight: str | None = None
     reasons: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def features(self):
         """All input columns."""
-        return self.image + self.text + self.numbers
+        return self.image + self.text + self.numeric
 
 
 def infer_columns(
     frame,
     image=None,
     text=None,
-    numbers=None,
+    numeric=None,
     label=None,
-    label_kind=None,
+    problem_type=None,
     split=None,
     group=None,
-    type=None,
-    weight=None,
-    match=False,
+    slice_by=None,
+    sample_weight=None,
 ):
     """Decide what each column is for.
 
-    Every role can be given; image, text, label and split are looked for where they are not. Group, type and weight
-    never are, nor are numbers: a numeric column may as well be an identifier or leak the label.
+    Every role can be given; image, text, label and split are looked for where they are not. `group`, `slice_by` and
+    `sample_weight` never are, nor is `numeric`: a numeric column may as well be an identifier or leak the label.
 
     Args:
         frame: A frame from `read_table`.
         image: Name of the image column, several as a list or divided by commas, `[]` for none. None: look.
         text: Likewise for text.
-        numbers: Likewise for numeric inputs, except that None is none.
+        numeric: Likewise for numeric inputs, except that None is none.
         label: Likewise for what is to be predicted; at least one is needed.
-        label_kind: `"binary"`, `"classes"`, `"tags"`, `"number"`, `"caption"`, or a dict label column -> kind. None:
-            look; a caption is never found, only named. Beside one, texts are not looked for.
+        problem_type: `"binary"`, `"multiclass"`, `"multilabel"`, `"regression"`, `"captioning"`, or a dict label
+            column -> type. None: inferred; captions never are, and beside one texts are not looked for.
+            `"retrieval"`: learn which text goes with which image; there is no label.
         split: Column that says train, validation or test.
         group: Column whose equal values must stay in one split.
-        type: Column by which reports are broken down.
-        weight: Column of numbers from 0 by which each row's loss is multiplied.
-        match: What is to be learned is which text goes with which image: there is no label.
+        slice_by: Column by which reports are broken down.
+        sample_weight: Column of numbers from 0 by which each row's loss is multiplied.
 
     Returns:
         `ColumnRoles`, whose `reasons` say how each role was decided.
@@ -116,27 +114,30 @@ def infer_columns(
     given = {
         role: _given(frame, role, names)
         for role, names in dict(
-            image=image, text=text, numbers=numbers, label=label, split=split, group=group, type=type, weight=weight
+            image=image,
+            text=text,
+            numeric=numeric,
+            label=label,
+            split=split,
+            group=group,
+            slice_by=slice_by,
+            sample_weight=sample_weight,
         ).items()
     }
-    for role in ("split", "group", "type", "weight"):
+    for role in ("split", "group", "slice_by", "sample_weight"):
         if given[role] and len(given[role]) > 1:
             raise DataError(f"{role} takes one column, not {list(given[role])}.")
     _refuse_two_roles(frame, given)
     roles = {role: names for role, names in given.items() if names is not None}
     reasons = {role: "given" if names else "none, as given" for role, names in roles.items()}
-    if roles.get("weight"):
-        reasons["weight"] = "given: multiplies loss and metrics while training; test scores are unweighted"
-    caption = "caption" in (label_kind.values() if isinstance(label_kind, dict) else (label_kind,))
+    if roles.get("sample_weight"):
+        reasons["sample_weight"] = "given: multiplies loss and metrics while training; test scores are unweighted"
+    types = problem_type.values() if isinstance(problem_type, dict) else (problem_type,)
+    caption, match = "captioning" in types, problem_type == "retrieval"
     if match:
-        if caption:
-            raise DataError(
-                f"{source_of(frame)}: match learns which text goes with which image, the label kind 'caption' to "
-                "write one. Choose one of the two."
-            )
         if given["label"]:
             raise DataError(
-                f"{source_of(frame)}: with match the image of a text is what is learned, so no label is used; "
+                f"{source_of(frame)}: in retrieval the image of a text is what is learned, so no label is used; "
                 f"{list(given['label'])} was named."
             )
         roles["label"], reasons["label"] = (), "none: which text goes with which image"
@@ -148,36 +149,36 @@ def infer_columns(
     for role, look in find.items():
         if role not in roles:
             # What groups rows may well be the image; it is no label and no text.
-            beside = ("group", "type") if role == "image" else ()
+            beside = ("group", "slice_by") if role == "image" else ()
             taken = {name for other, names in roles.items() if other not in beside for name in names}
             roles[role], reasons[role] = look(frame, [c for c in frame.columns if c not in taken])
-    if "numbers" not in roles:
-        roles["numbers"] = ()
-        reasons["numbers"] = "none: numeric columns are used only when named (numbers=…)"
-    if not roles["image"] + roles["text"] + roles["numbers"]:
+    if "numeric" not in roles:
+        roles["numeric"] = ()
+        reasons["numeric"] = "none: numeric columns are used only when named (numeric=…)"
+    if not roles["image"] + roles["text"] + roles["numeric"]:
         raise DataError(
             f"{source_of(frame)}: no image and no text column found among {listed(frame.columns)}. Name them "
-            "(image=…, text=…, numbers=…)."
+            "(image=…, text=…, numeric=…)."
         )
     if match and (len(roles["image"]), len(roles["text"])) != (1, 1):
         raise DataError(
-            f"{source_of(frame)}: match needs one image column and one text column, not {list(roles['image'])} and "
-            f"{list(roles['text'])} (image=…, text=…)."
+            f"{source_of(frame)}: retrieval needs one image column and one text column, not {list(roles['image'])} "
+            f"and {list(roles['text'])} (image=…, text=…)."
         )
     if not (roles["label"] or match):
         raise DataError(f"{source_of(frame)}: a label column is needed (label=…, --label).")
-    for column in roles["numbers"]:
+    for column in roles["numeric"]:
         _check_numbers(frame, column)
     for column in roles["text"]:
         check_text(frame, column)
-    labels, reasons["label_kind"] = _label_kinds(frame, roles["label"], label_kind)
+    labels, reasons["problem_type"] = _problem_types(frame, roles["label"], None if match else problem_type)
     if caption and (len(labels), len(roles["image"])) != (1, 1):
         raise DataError(
             f"{source_of(frame)}: a caption is learned alone, of one image: one label and one image column are "
             f"needed, not {list(labels)} and {list(roles['image'])} (label=…, image=…)."
         )
-    single = {role: (roles.get(role) or (None,))[0] for role in ("split", "group", "type", "weight")}
-    return ColumnRoles(roles["image"], roles["text"], roles["numbers"], labels, **single, reasons=reasons)
+    single = {role: (roles.get(role) or (None,))[0] for role in ("split", "group", "slice_by", "sample_weight")}
+    return ColumnRoles(roles["image"], roles["text"], roles["numeric"], labels, **single, reasons=reasons)
 
 
 def _given(frame, role, names):
@@ -201,7 +202,7 @@ def _given(frame, role, names):
 
 def _refuse_two_roles(frame, given):
     role_of = {}
-    for role in ("image", "text", "numbers", "label", "split", "weight"):
+    for role in ("image", "text", "numeric", "label", "split", "sample_weight"):
         for name in given[role] or ():
             if name in role_of:
                 raise DataError(f"{source_of(frame)}: column {name!r} is given as {role_of[name]} and as {role}.")
@@ -333,18 +334,18 @@ def check_text(frame, column):
         raise DataError(f"{place(frame, position, column)}: the text is a {type(value).__name__}. {advice}")
 
 
-def _label_kinds(frame, columns, given):
+def _problem_types(frame, columns, given):
     given = dict.fromkeys(columns, given) if given is None or isinstance(given, str) else dict(given)
     for column, kind in given.items():
         if column not in columns:
-            raise DataError(f"label_kind names {column!r}, which is no label; labels: {list(columns)}.")
-        if kind is not None and kind not in LABEL_KINDS:
-            raise DataError(f"label_kind {kind!r} for {column!r} is unknown. Kinds: {', '.join(LABEL_KINDS)}.")
+            raise DataError(f"problem_type names {column!r}, which is no label; labels: {list(columns)}.")
+        if kind is not None and kind not in LABEL_TYPES:
+            raise DataError(f"problem_type {kind!r} for {column!r} is unknown. Types: {', '.join(LABEL_TYPES)}.")
     kinds, reasons = {}, []
     for column in columns:
         kind, reason = given.get(column), "given"
         if kind is None:
-            kind, why = kind_of_label(frame, column)
+            kind, why = infer_problem_type(frame, column)
             reason = f"inferred: {why}"
         kinds[column] = kind
         reasons.append(f"{column} is {kind}: {reason}")

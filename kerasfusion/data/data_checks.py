@@ -22,7 +22,7 @@ def run_data_checks(frame, columns, images):
     """
     notes = []
     for column, kind in columns.labels.items():
-        if kind in ("binary", "classes"):
+        if kind in ("binary", "multiclass"):
             notes += _spellings(frame[column], column)
     for column in columns.image:
         if len(set(images[column].tolist())) == 1:
@@ -33,7 +33,7 @@ def run_data_checks(frame, columns, images):
             notes.append(f"Every row has the same text (column {column!r}): nothing can be learnt from it.")
         notes += _garbled(texts, column)
     for column, kind in columns.labels.items():
-        if kind == "caption":
+        if kind == "captioning":
             notes += _garbled(frame[column], column)
     return notes + _label_again(frame, columns)
 
@@ -76,7 +76,7 @@ def _label_again(frame, columns):
     notes = []
     for label in columns.labels:
         names = frame[label].map(value_name, na_action="ignore")
-        for feature in columns.text + columns.numbers:
+        for feature in columns.text + columns.numeric:
             given = frame[feature].notna() & names.notna()
             same = frame[feature].map(value_name, na_action="ignore") == names
             if given.any() and same[given].all():

@@ -21,8 +21,8 @@ class Examples:
         schema: What the arrays follow.
         frame: The raw rows, for reports, lookups and images of examples.
         text: Text feature -> int32 `(n, L)` token ids.
-        numbers: Numbers feature -> float32 `(n, d)`, missing cells filled with the training mean.
-        numbers_present: Numbers feature -> bool `(n,)`, False where all cells of the row are missing.
+        numeric: Numeric feature -> float32 `(n, d)`, missing cells filled with the training mean.
+        numeric_present: Numeric feature -> bool `(n,)`, False where all cells of the row are missing.
         images: Image feature -> int32 `(n,)`, places in its bank, -1 for a missing image.
         banks: Image feature -> `ImageStore`.
         labels: Task -> labels as the contract has them; empty where the table has no labels.
@@ -32,8 +32,8 @@ class Examples:
     schema: Schema
     frame: pd.DataFrame
     text: dict
-    numbers: dict
-    numbers_present: dict
+    numeric: dict
+    numeric_present: dict
     images: dict
     banks: dict
     labels: dict
@@ -46,7 +46,7 @@ class Examples:
         """The same with these row positions alone, in this order."""
         cut = {
             name: {key: array[rows] for key, array in getattr(self, name).items()}
-            for name in ("text", "numbers", "numbers_present", "images", "labels", "weights")
+            for name in ("text", "numeric", "numeric_present", "images", "labels", "weights")
         }
         return dataclasses.replace(self, frame=self.frame.iloc[rows], **cut)
 
@@ -62,7 +62,7 @@ class Examples:
     def fingerprint(self):
         """A hash of all that training sees, the images' paths or bytes standing for their pixels: 64 digits."""
         digest = hashlib.sha256()
-        for field in ("text", "numbers", "numbers_present", "images", "labels", "weights"):
+        for field in ("text", "numeric", "numeric_present", "images", "labels", "weights"):
             for name, array in sorted(getattr(self, field).items()):
                 digest.update(f"{field} {name} {array.dtype} {array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).tobytes())
@@ -90,34 +90,36 @@ def encode_rows(frame, schema, image_index, banks, with_labels=True):
     Returns:
         Examples
     """
-    text, numbers, numbers_present, labels, weights = {}, {}, {}, {}, {}
+    text, numeric, numeric_present, labels, weights = {}, {}, {}, {}, {}
     for feature in schema.of_kind("text"):
         # Every distinct text is tokenised once: questions repeat by the thousand.
         codes, distinct = pd.factorize(frame[feature.columns[0]].fillna("").astype(str))
         ids = text_vectorizer(feature)(np.asarray(distinct, object)).numpy().astype("int32")
         text[feature.name] = ids[codes]
-    for feature in schema.of_kind("numbers"):
+    for feature in schema.of_kind("numeric"):
         values = np.stack([read_numbers(frame, column) for column in feature.columns], axis=1)
-        numbers_present[feature.name] = ~np.isnan(values).all(axis=1)
+        numeric_present[feature.name] = ~np.isnan(values).all(axis=1)
         filled = np.where(np.isnan(values), np.asarray(feature.mean)[None], values)
-        numbers[feature.name] = filled.astype("float32")
+        numeric[feature.name] = filled.astype("float32")
     if with_labels:
         for task in schema.tasks:
-            if task.kind == "match":
+            if task.type == "retrieval":
                 labels[task.name], weights[task.name] = _matches(schema, image_index, text)
                 continue
-            if task.kind == "caption":
+            if task.type == "captioning":
                 labels[task.name] = encode_captions(frame[task.column].fillna("").astype(str), task)
                 weights[task.name] = (labels[task.name][:, 1] != END).astype("float32")
                 continue
-            values, _ = encode_labels(frame, task.column, task.kind, task.classes)
-            missing = values < 0 if task.kind == "classes" else np.isnan(values).reshape(len(values), -1).any(axis=1)
+            values, _ = encode_labels(frame, task.column, task.type, task.classes)
+            missing = (
+                values < 0 if task.type == "multiclass" else np.isnan(values).reshape(len(values), -1).any(axis=1)
+            )
             weights[task.name] = np.where(missing, 0.0, 1.0).astype("float32")
             labels[task.name] = np.where(missing.reshape(-1, *(1,) * (values.ndim - 1)), 0, values).astype(
                 values.dtype
             )
     images = {name: np.asarray(index, "int32") for name, index in image_index.items()}
-    return Examples(schema, frame, text, numbers, numbers_present, images, dict(banks), labels, weights)
+    return Examples(schema, frame, text, numeric, numeric_present, images, dict(banks), labels, weights)
 
 
 def concatenate(parts):
@@ -146,7 +148,7 @@ def concatenate(parts):
     if any(set(part.labels) != tasks for part in parts):
         raise ValueError(f"join: some rows were read without {' and '.join(sorted(tasks))}; label them first.")
     joined = {}
-    for field in ("text", "numbers", "numbers_present", "labels", "weights"):
+    for field in ("text", "numeric", "numeric_present", "labels", "weights"):
         found = [getattr(part, field) for part in parts]
         joined[field] = {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}
     images, banks = {}, {}

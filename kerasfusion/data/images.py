@@ -127,7 +127,7 @@ class ImageSources:
         return [b"" if bad else key for key, bad in zip(self.keys, check.bad, strict=True)]
 
 
-def resolve_images(frame, column, image_dir=None, allow_outside=False):
+def resolve_images(frame, column, image_dir=None, allow_external_paths=False):
     """Find the distinct images of a column.
 
     Args:
@@ -135,8 +135,8 @@ def resolve_images(frame, column, image_dir=None, allow_outside=False):
         column: Its image column. Cells are paths (relative ones start from the table's folder), `file://`
             addresses, encoded bytes, `{"bytes": …}` or `{"path": …}`, `data:image/png;base64,…`, or missing.
         image_dir: Folder that relative paths start from instead.
-        allow_outside: Let paths lead out of the folder: `../x.png`, absolute ones, links. In a `DataFrame`, whose
-            absolute paths the program itself has made, only relative ones are held to the folder.
+        allow_external_paths: Let paths lead out of the folder: `../x.png`, absolute ones, links. In a `DataFrame`,
+            whose absolute paths the program itself has made, only relative ones are held to the folder.
 
     Returns:
         `ImageSources`.
@@ -166,12 +166,12 @@ def resolve_images(frame, column, image_dir=None, allow_outside=False):
             continue
         if isinstance(key, str):
             given, key = key, os.path.normpath(os.path.join(folder, key))
-            trusted = allow_outside or (source_of(frame) == IN_MEMORY and os.path.isabs(given))
+            trusted = allow_external_paths or (source_of(frame) == IN_MEMORY and os.path.isabs(given))
             if not trusted and not is_inside(key):
                 raise DataError(
                     f"{place(frame, np.argmax(codes == code), column)}: {short(given)} leads out of the image folder "
                     f"{folder}. Move the file, name the folder that holds the images (image_dir=…, --image-dir), "
-                    "or allow such paths (allow_outside=True, --allow-outside)."
+                    "or allow such paths (allow_external_paths=True, --allow-external-paths)."
                 )
         # Two ways to write one path are one image.
         image_of[code] = keys.setdefault(key, len(keys))

@@ -70,7 +70,7 @@ def naming_rows(frame, columns):
     """
     naming, notes = np.zeros(len(frame), bool), []
     for label, kind in columns.labels.items():
-        if kind not in ("binary", "classes"):
+        if kind not in ("binary", "multiclass"):
             continue
         codes, classes = pd.factorize(frame[label].map(value_name))
         if len(classes) > MOST_CLASSES:
@@ -85,7 +85,7 @@ def naming_rows(frame, columns):
             notes.append(
                 f"LEAK: {own.sum():,} of {len(frame):,} rows name their own {label!r} in {text!r} (row "
                 f"{frame.index[row] + 1}: {classes[codes[row]]!r}). There the text alone gives the answer away; "
-                "compare with a training without such rows (drop_naming=True, --drop-naming)."
+                "compare with a training without such rows (drop_label_leaks=True, --drop-label-leaks)."
             )
     return naming, notes
 
@@ -95,7 +95,7 @@ def without_naming_rows(frame, columns, naming):
     rows = frame.index[naming]
     if not len(rows):
         return frame, SkippedRows(), []
-    reason = "text names a class (--drop-naming)"
+    reason = "text names a class (--drop-label-leaks)"
     first = [(int(i) + 1, columns.text[0], frame.at[i, columns.text[0]]) for i in rows[:EXAMPLES]]
     attrs, frame = frame.attrs, frame[~naming]
     frame.attrs = attrs

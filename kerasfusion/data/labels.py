@@ -1,4 +1,4 @@
-"""Labels as a table has them -> what kind they are, and the arrays that losses take."""
+"""Labels as a table has them -> their problem type, and the arrays that losses take."""
 
 import ast
 import contextlib
@@ -48,23 +48,23 @@ _VALUES = (
 )  # fmt: skip
 
 
-def label_kind(frame, column):
-    """Tell from the cells what kind of label a column holds.
+def infer_problem_type(frame, column):
+    """Tell from the cells which type of task a label column makes.
 
     Args:
         frame: A frame from `read_table`.
         column: The label's column.
 
     Returns:
-        `(kind, reason)`: `"binary"`, `"classes"`, `"tags"` or `"number"`, and why, for people.
+        `(problem_type, reason)`: `"binary"`, `"multiclass"`, `"multilabel"` or `"regression"`, and why, for people.
 
     Raises:
         DataError: The cells are of several types, look like free text, or are nothing that can be learnt.
 
     Example:
     ```python
-    label_kind(pd.DataFrame({"species": ["cat", "dog", "owl"] * 5}), "species")
-    # ("classes", "3 distinct strings")
+    infer_problem_type(pd.DataFrame({"species": ["cat", "dog", "owl"] * 5}), "species")
+    # ("multiclass", "3 distinct strings")
     ```
     """
     series = frame[column]
@@ -73,21 +73,21 @@ def label_kind(frame, column):
     if filled.empty:
         raise DataError(f"{where}: every cell is empty, so there is no label.")
     if filled.map(is_list).all():
-        return "tags", "the cells are lists"
+        return "multilabel", "the cells are lists"
     content = pd.api.types.infer_dtype(filled)
     if content == "string":
         filled = filled.str.strip()
         if filled.map(lambda cell: written_list(cell) is not None).all():
-            return "tags", "the cells are lists, written as text"
+            return "multilabel", "the cells are lists, written as text"
         numeric = pd.to_numeric(filled, errors="coerce").notna()
         # Some numbers among words are answers ("two" or "2"); a few words among numbers are slips of the pen.
         if 0.5 < numeric.mean() < 1:
             _refuse_mixture(frame, column, numeric)
-        return _kind_of_strings(filled, where)
+        return _type_of_strings(filled, where)
     if content == "boolean":
         return "binary", "the cells are true and false"
     if content in ("integer", "floating", "mixed-integer-float", "decimal"):
-        return _kind_of_numbers(pd.Series(read_numbers(frame, column)).dropna())
+        return _type_of_numbers(pd.Series(read_numbers(frame, column)).dropna())
     numeric = filled.map(_is_number)
     if numeric.any() and not numeric.all():
         _refuse_mixture(frame, column, numeric)
@@ -99,13 +99,13 @@ def label_kind(frame, column):
     )
 
 
-def encode_labels(frame, column, kind, classes=None):
+def encode_labels(frame, column, problem_type, classes=None):
     """Turn a label column into the array that the loss takes.
 
     Args:
         frame: A frame from `read_table`.
         column: The label's column.
-        kind: `"binary"`, `"classes"`, `"tags"` or `"number"`.
+        problem_type: `"binary"`, `"multiclass"`, `"multilabel"` or `"regression"`.
         classes: Class names learnt from the training table, when this is another one. None: learn them here.
 
     Returns:
@@ -115,7 +115,7 @@ def encode_labels(frame, column, kind, classes=None):
         rows.
 
     Raises:
-        DataError: A value does not fit the kind, a class is not among `classes`, or there is nothing to
+        DataError: A value does not fit the type, a class is not among `classes`, or there is nothing to
             learn.
 
     Example:
@@ -124,26 +124,26 @@ def encode_labels(frame, column, kind, classes=None):
     # (array([1., 0., 0.], dtype=float32), ("no", "yes"))
     ```
     """
-    if kind == "number":
+    if problem_type == "regression":
         return _encode_number(frame, column, learn=classes is None), ()
-    if kind == "tags":
+    if problem_type == "multilabel":
         return _encode_tags(frame, column, classes)
     codes, names = _factorize(frame[column])
     found = _sorted_names(set(names))
     if classes is None:
-        classes = _natural_order(found) if kind == "binary" else found
+        classes = _natural_order(found) if problem_type == "binary" else found
         if len(found) < 2:
             one = f"only one class, {short(found[0])}," if found else "no label"
             raise DataError(f"{source_of(frame)}: {one} in column {column!r}: nothing to learn.")
-        if kind == "binary" and len(found) > 2:
+        if problem_type == "binary" and len(found) > 2:
             raise DataError(
                 f"{source_of(frame)}: column {column!r} has {len(found)} values "
-                f"({_listed(found)}), so it is not binary. Use the label kind 'classes'."
+                f"({_listed(found)}), so it is not binary. Use problem_type 'multiclass'."
             )
     place_of = {name: i for i, name in enumerate(classes)}
     _refuse_unknown(frame, column, codes, [[name] for name in names], place_of)
     # A code of -1 (missing) reads the last entry.
-    if kind == "binary":
+    if problem_type == "binary":
         return np.asarray([*(place_of[n] for n in names), np.nan], "float32")[codes], tuple(classes)
     return np.asarray([*(place_of[n] for n in names), -1], "int32")[codes], tuple(classes)
 
@@ -242,7 +242,7 @@ def _listed(names, most=10):
     return shown + (f", … ({len(names):,} in all)" if len(names) > most else "")
 
 
-def _kind_of_strings(filled, where):
+def _type_of_strings(filled, where):
     cells = filled.value_counts()
     if len(cells) == 2:
         return "binary", f"two distinct strings, {_listed(sorted(cells.index)).replace(', ', ' and ')}"
@@ -251,28 +251,28 @@ def _kind_of_strings(filled, where):
         tags = filled.str.split(r"[|;]", regex=True).explode().str.strip().value_counts()
         # Tags come again in other company; the parts of a sentence do not.
         if tags.median() >= 2:
-            return "tags", f"{len(several):,} cells hold several of {len(tags)} names, divided by | or ;"
+            return "multilabel", f"{len(several):,} cells hold several of {len(tags)} names, divided by | or ;"
     if len(cells) > 2 and len(cells) >= 0.9 * len(filled):
         raise DataError(
             f"{where}: looks like free text or an identifier, not a label: {len(cells):,} distinct values in "
             f"{len(filled):,} rows, such as {short(filled.iloc[0])}. Name the label's column (label=…, "
-            "--label), or its kind ('classes', 'number', or 'caption' to learn to write it) if this is the one "
-            "(label_kind=…, --label-kind)."
+            "--label), or its type ('multiclass', 'regression', or 'captioning' to learn to write it) if this is the "
+            "one (problem_type=…, --problem-type)."
         )
-    return "classes", f"{len(cells):,} distinct strings"
+    return "multiclass", f"{len(cells):,} distinct strings"
 
 
-def _kind_of_numbers(filled):
+def _type_of_numbers(filled):
     distinct = filled.nunique()
     if distinct == 2:
         return "binary", "two distinct numbers"
     if (filled % 1 != 0).any():
-        return "number", f"{distinct:,} distinct numbers with fractions"
+        return "regression", f"{distinct:,} distinct numbers with fractions"
     if distinct <= MOST_CLASSES_OF_INTEGERS and distinct < len(filled):
-        return "classes", f"{distinct} distinct whole numbers"
+        return "multiclass", f"{distinct} distinct whole numbers"
     return (
-        "number",
-        f"{distinct:,} distinct whole numbers; give the label kind 'classes' if they stand for classes",
+        "regression",
+        f"{distinct:,} distinct whole numbers; give problem_type 'multiclass' if they stand for classes",
     )
 
 
@@ -283,8 +283,8 @@ def _refuse_mixture(frame, column, numeric):
     raise DataError(
         f"Column {column!r} holds both numbers and other values: {short(cells.iloc[number])} in "
         f"{place(frame, number)} and {short(cells.iloc[other])} in {place(frame, other)} "
-        f"({numeric.sum():,} numbers, {(~numeric).sum():,} others). Mend the cells, or give the label kind "
-        "'classes' if all of them are class names."
+        f"({numeric.sum():,} numbers, {(~numeric).sum():,} others). Mend the cells, or give problem_type "
+        "'multiclass' if all of them are class names."
     )
 
 

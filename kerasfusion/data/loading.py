@@ -73,21 +73,20 @@ def load(
     *,
     image=None,
     text=None,
-    numbers=None,
+    numeric=None,
     label=None,
-    label_kind=None,
+    problem_type=None,
     split=None,
     group=None,
-    type=None,
-    weight=None,
-    match=False,
+    slice_by=None,
+    sample_weight=None,
     image_size=None,
-    text_length=None,
-    max_words=10_000,
+    sequence_length=None,
+    max_tokens=10_000,
     image_dir=None,
-    allow_outside=False,
+    allow_external_paths=False,
     cache_dir=None,
-    drop_naming=False,
+    drop_label_leaks=False,
     seed=0,
 ):
     """Read a data set and learn what can be learned from its training split without a model.
@@ -97,26 +96,26 @@ def load(
             `"sort_of_clevr"` (procedural worlds that ship with the package), or a TFDS set, `"tfds:clevr"`.
         image: Column(s) with images; looked for when None. For TFDS, paths into its features, `"a/b"`.
         text: Column(s) with text.
-        numbers: Column(s) of plain numbers that go in as one vector.
+        numeric: Column(s) of plain numbers that go in as one vector.
         label: Column(s) to predict.
-        label_kind: `"binary"`, `"classes"`, `"tags"`, `"number"`, or dict label -> kind; `"caption"` for sentences
-            that a model is to write about the image, one in a row or a list of several.
+        problem_type: `"binary"`, `"multiclass"`, `"multilabel"`, `"regression"`, or dict label -> type; inferred when
+            None. `"captioning"`: the label is a sentence about the image, one in a row or a list of several.
+            `"retrieval"`: learn which text goes with which image; there is no label.
         split: Column that says train, validation or test.
         group: Column whose equal values must not straddle splits (a patient, a product).
-        type: Column by which reports are broken down (question type).
-        weight: Column of numbers from 0 by which a row's loss and metrics are multiplied while training and
+        slice_by: Column by which reports are broken down (question type).
+        sample_weight: Column of numbers from 0 by which a row's loss and metrics are multiplied while training and
             validating, in every task. The test split's scores stay unweighted.
-        match: Learn which text goes with which image (retrieval) instead of a label.
         image_size: `(height, width)` or one side in pixels.
-        text_length: Words kept of a text, and of a caption.
-        max_words: Size limit of the vocabulary.
+        sequence_length: Words kept of a text, and of a caption.
+        max_tokens: Size limit of the vocabulary.
         image_dir: Folder that relative image paths start from, instead of the table's own.
-        allow_outside: Allow image paths that leave that folder.
+        allow_external_paths: Allow image paths that leave that folder.
         cache_dir: Folder for decoded images, one folder in it for each image column and size. They are decoded
             once, also over several calls, and read from there while training, so that images may be larger than
             memory. Without it, pixels are kept in memory up to 2 GiB, and beyond decoded in every epoch. Texts,
             numbers and labels are always kept in memory; they are small.
-        drop_naming: Leave out rows whose text names a class, so that it cannot give the label away.
+        drop_label_leaks: Leave out rows whose text names a class, so that it cannot give the label away.
         seed: Seed of the splits.
 
     Returns:
@@ -133,30 +132,31 @@ def load(
     ```
     """
     arguments = dict(locals())
-    _check_settings(image_size, text_length, max_words, seed)
-    roles = {"image": image, "text": text, "numbers": numbers, "label": label, "split": split, "type": type}
-    roles.update(weight=weight)
+    _check_settings(image_size, sequence_length, max_tokens, seed)
+    roles = {"image": image, "text": text, "numeric": numeric, "label": label, "split": split, "slice_by": slice_by}
+    roles.update(sample_weight=sample_weight)
+    match = problem_type == "retrieval"
     if is_tfds(source):
-        if label is None and label_kind == "caption":
+        if label is None and problem_type == "captioning":
             roles["label"] = "caption"
         frame, roles = read_tfds(source, roles)
     else:
         frame = read_table(source)
     unread = frame.attrs.get("notes", [])
-    columns = infer_columns(frame, **roles, group=group, label_kind=label_kind, match=match)
+    columns = infer_columns(frame, **roles, group=group, problem_type=problem_type)
     frame, skipped = clean_rows(frame, columns)
     if match:
         frame, alone = whole_rows(frame, columns)
         skipped += alone
     naming, leaks = naming_rows(frame, columns)
-    if drop_naming:
+    if drop_label_leaks:
         frame, dropped, leaks = without_naming_rows(frame, columns, naming)
         skipped += dropped
-    if columns.weight is not None:
+    if columns.sample_weight is not None:
         frame = frame.copy(deep=False)
-        frame[columns.weight] = read_sample_weights(frame, columns.weight)
+        frame[columns.sample_weight] = read_sample_weights(frame, columns.sample_weight)
 
-    sources = {column: resolve_images(frame, column, image_dir, allow_outside) for column in columns.image}
+    sources = {column: resolve_images(frame, column, image_dir, allow_external_paths) for column in columns.image}
     checks = {column: found.check() for column, found in sources.items()}
     size, size_reason = _image_size(checks, image_size)
     caches = {column: _cache_folder(cache_dir, column, size) for column in sources}
@@ -169,9 +169,9 @@ def load(
     skipped = skipped + dropped
 
     input_names, task_names = _names(columns, match)
-    labels, tasks = {}, [Task("match", "match", columns.image[0])] if match else []
+    labels, tasks = {}, [Task("match", "retrieval", columns.image[0])] if match else []
     for column, kind in columns.labels.items():
-        if kind == "caption":
+        if kind == "captioning":
             continue  # its words are learned below, from the training split
         labels[column], classes = encode_labels(frame, column, kind)
         tasks.append(Task(task_names[column], kind, column, classes))
@@ -179,7 +179,9 @@ def load(
     notes = [*unread, *leaks, *notes]
     notes += [*duplicates_across_splits(frame, columns, splits), *run_data_checks(frame, columns, images)]
     train = splits["train"]
-    tasks = [_with_statistics(task, labels[task.column][train]) if task.kind == "number" else task for task in tasks]
+    tasks = [
+        _with_statistics(task, labels[task.column][train]) if task.type == "regression" else task for task in tasks
+    ]
 
     settings = _role_settings(columns)
     features = []
@@ -189,16 +191,18 @@ def load(
         settings.append(("image size", f"{size[0]} x {size[1]}", size_reason, "--image-size"))
         settings += [_cache_setting(column, bank.cache) for column, bank in banks.items() if bank.cache is not None]
     for column in columns.text:
-        feature, reason = _learn_text(frame[column].iloc[train], column, input_names[column], text_length, max_words)
+        feature, reason = _learn_text(
+            frame[column].iloc[train], column, input_names[column], sequence_length, max_tokens
+        )
         features.append(feature)
         settings += _word_settings(column, feature.vocabulary, feature.length, reason)
-    if "caption" in columns.labels.values():
+    if "captioning" in columns.labels.values():
         (column,) = columns.labels
-        task, reason = _learn_caption(frame[column].iloc[train], column, text_length, max_words)
+        task, reason = _learn_caption(frame[column].iloc[train], column, sequence_length, max_tokens)
         tasks.append(task)
         settings += _word_settings(column, task.vocabulary, task.length - 2, reason)
-    if columns.numbers:
-        features.append(_learn_numbers(frame.iloc[train], columns.numbers))
+    if columns.numeric:
+        features.append(_learn_numbers(frame.iloc[train], columns.numeric))
     names = {feature.columns[0]: feature.name for feature in features}
     schema = Schema(tuple(features), tuple(tasks))
     examples = encode_rows(
@@ -216,10 +220,10 @@ def load(
         )
     )
     parts = {name: examples.take(rows) for name, rows in splits.items()}
-    if columns.weight is not None:
+    if columns.sample_weight is not None:
         # Not the test split: its scores are over all of its rows alike.
         for name in ("train", "validation"):
-            parts[name] = _weighted(parts[name], columns.weight, name)
+            parts[name] = _weighted(parts[name], columns.sample_weight, name)
     return Data(
         schema,
         parts,
@@ -233,7 +237,7 @@ def load(
     )
 
 
-def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_labels=True, columns=None):
+def load_rows(source, schema, *, image_dir=None, allow_external_paths=False, with_labels=True, columns=None):
     """Read another table for a schema that was learned before: to evaluate or to predict.
 
     Every row is kept: an image that cannot be read counts as missing, and is reported.
@@ -242,9 +246,9 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
         source: A table as for `load`, with the schema's columns.
         schema: The `Schema` of a run.
         image_dir: As for `load`.
-        allow_outside: As for `load`.
+        allow_external_paths: As for `load`.
         with_labels: The table has the label columns; rows without a label are dropped and counted.
-        columns: The `ColumnRoles` of the data the schema came from, to keep its `type` column; optional.
+        columns: The `ColumnRoles` of the data the schema came from, to keep its `slice_by` column; optional.
 
     Returns:
         tuple: `(Examples, Skipped)`.
@@ -253,10 +257,10 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
         DataError: A column is missing, or a label has a class the schema does not know.
     """
     frame = read_table(source)
-    kinds = {kind: [c for f in schema.of_kind(kind) for c in f.columns] for kind in ("image", "text", "numbers")}
-    labels = {task.column: task.kind for task in schema.tasks if with_labels and task.kind != "match"}
-    type_column = columns.type if columns is not None and columns.type in frame.columns else None
-    needed = [*kinds["image"], *kinds["text"], *kinds["numbers"], *labels]
+    kinds = {kind: [c for f in schema.of_kind(kind) for c in f.columns] for kind in ("image", "text", "numeric")}
+    labels = {task.column: task.type for task in schema.tasks if with_labels and task.type != "retrieval"}
+    slice_by = columns.slice_by if columns is not None and columns.slice_by in frame.columns else None
+    needed = [*kinds["image"], *kinds["text"], *kinds["numeric"], *labels]
     lacking = [column for column in needed if column not in frame.columns]
     if lacking:
         raise DataError(
@@ -266,7 +270,7 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
             + "."
         )
     roles = ColumnRoles(
-        tuple(kinds["image"]), tuple(kinds["text"]), tuple(kinds["numbers"]), labels, type=type_column
+        tuple(kinds["image"]), tuple(kinds["text"]), tuple(kinds["numeric"]), labels, slice_by=slice_by
     )
     frame, skipped = clean_rows(frame, roles) if with_labels else (clean_features(frame, roles), SkippedRows())
     images, banks = {}, {}
@@ -275,7 +279,7 @@ def load_rows(source, schema, *, image_dir=None, allow_outside=False, with_label
             images[feature.name] = np.full(len(frame), -1, "int32")
             banks[feature.name] = ImageStore([], feature.size)
             continue
-        found = resolve_images(frame, feature.columns[0], image_dir, allow_outside)
+        found = resolve_images(frame, feature.columns[0], image_dir, allow_external_paths)
         check = found.check()
         bank = ImageStore(found.decodable(check), feature.size)
         bad = check.bad | bank.failed
@@ -294,10 +298,10 @@ def _names(columns, match):
     kinds = {"image": columns.image, "text": columns.text}
     inputs = {only[0]: kind for kind, only in kinds.items() if len(only) == 1}
     several = [column for each in kinds.values() if len(each) > 1 for column in each]
-    tasks = {column: "caption" if kind == "caption" else "label" for column, kind in columns.labels.items()}
+    tasks = {column: "caption" if kind == "captioning" else "label" for column, kind in columns.labels.items()}
     only = ["match"] if match else list(tasks.values()) if len(tasks) == 1 else []
     taken = reserved(with_requests=not {"caption", "match"}.isdisjoint(only))
-    taken = taken.union(*map(claims, [*inputs.values(), *["numbers"][: len(columns.numbers)]]))
+    taken = taken.union(*map(claims, [*inputs.values(), *["numbers"][: len(columns.numeric)]]))
     taken = taken.union(*(claims(name, task=True) for name in only))
     inputs |= safe_names(several, taken)
     if len(tasks) > 1:
@@ -323,10 +327,10 @@ def _sides(image_size):
     return tuple(image_size) if isinstance(image_size, tuple | list) else (image_size, image_size)
 
 
-def _check_settings(image_size, text_length, max_words, seed):
-    check_bounds(DataError, max_words=max_words, seed=seed)
-    if text_length is not None:
-        check_bounds(DataError, text_length=text_length)
+def _check_settings(image_size, sequence_length, max_tokens, seed):
+    check_bounds(DataError, max_tokens=max_tokens, seed=seed)
+    if sequence_length is not None:
+        check_bounds(DataError, sequence_length=sequence_length)
     if image_size is not None:
         sides = _sides(image_size)
         if len(sides) != 2:
@@ -407,27 +411,27 @@ def _with_statistics(task, values):
     return dataclasses.replace(task, mean=float(values.mean()), std=float(values.std()) or 1.0)
 
 
-def _learn_text(texts, column, name, length, max_words):
-    vocabulary, length, reason = _learn_words(texts, length, max_words)
+def _learn_text(texts, column, name, length, max_tokens):
+    vocabulary, length, reason = _learn_words(texts, length, max_tokens)
     feature = Feature(name, "text", (column,), length=length, vocabulary=vocabulary)
     return feature, reason
 
 
-def _learn_caption(texts, column, length, max_words):
-    vocabulary, length, reason = _learn_words(texts, length, max_words)
+def _learn_caption(texts, column, length, max_tokens):
+    vocabulary, length, reason = _learn_words(texts, length, max_tokens)
     # Two places more, for start and end.
-    return Task("caption", "caption", column, vocabulary=vocabulary, length=length + 2), reason
+    return Task("caption", "captioning", column, vocabulary=vocabulary, length=length + 2), reason
 
 
-def _learn_words(texts, length, max_words):
+def _learn_words(texts, length, max_tokens):
     """Vocabulary, words kept of a text, and the reasons for both."""
-    vocabulary, lengths = learn_vocabulary(texts.fillna("").astype(str), max_words)
+    vocabulary, lengths = learn_vocabulary(texts.fillna("").astype(str), max_tokens)
     longest = int(lengths.max(initial=1))
     kept = length or min(max(longest, 1), LONGEST_INFERRED_TEXT)
     why = "given" if length else f"the longest training text has {longest}"
     if longest > kept:
         why += f"; {float((lengths > kept).mean()):.1%} of texts are cut"
-    return vocabulary, kept, (f"seen in training, at most {max_words:,}", why)
+    return vocabulary, kept, (f"seen in training, at most {max_tokens:,}", why)
 
 
 def _learn_numbers(frame, columns):
@@ -439,12 +443,12 @@ def _learn_numbers(frame, columns):
                 "it. Leave it out, or split the rows otherwise (split=…, --split)."
             )
     mean, std = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
-    return Feature("numbers", "numbers", columns, length=len(columns), mean=tuple(mean), std=tuple(std))
+    return Feature("numbers", "numeric", columns, length=len(columns), mean=tuple(mean), std=tuple(std))
 
 
 def _word_settings(column, vocabulary, length, reasons):
-    values = (("vocabulary", f"{len(vocabulary):,} words", "--max-words"),)
-    values += (("text length", f"{length} words", "--text-length"),)
+    values = (("vocabulary", f"{len(vocabulary):,} words", "--max-tokens"),)
+    values += (("text length", f"{length} words", "--sequence-length"),)
     return [
         (f"{what} ({column})", value, why, flag) for (what, value, flag), why in zip(values, reasons, strict=True)
     ]
@@ -452,13 +456,13 @@ def _word_settings(column, vocabulary, length, reasons):
 
 def _role_settings(columns):
     lines = []
-    for role in ("image", "text", "numbers", "label", "split", "group", "type", "weight"):
+    for role in ("image", "text", "numeric", "label", "split", "group", "slice_by", "sample_weight"):
         value = {"label": ", ".join(f"{c} ({k})" for c, k in columns.labels.items())}.get(role)
         if value is None:
             value = getattr(columns, role)
             value = ", ".join(value) if isinstance(value, tuple) else value
         reason = columns.reasons.get(role, "")
         if value or reason:
-            flag = "--label, --label-kind" if role == "label" else f"--{role}"
+            flag = "--label, --problem-type" if role == "label" else f"--{role.replace('_', '-')}"
             lines.append((role, value or "none", reason, flag))
     return lines

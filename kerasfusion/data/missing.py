@@ -17,7 +17,7 @@ def take_away(x, features, lost):
     changed = dict(x)
     for feature in features:
         name, value = feature.name, x[feature.name]
-        missing = tf.constant(feature.mean, value.dtype) if feature.kind == "numbers" else tf.zeros_like(value)
+        missing = tf.constant(feature.mean, value.dtype) if feature.kind == "numeric" else tf.zeros_like(value)
         where = tf.reshape(lost, tf.concat([tf.shape(lost), [1] * (value.shape.rank - lost.shape.rank)], 0))
         changed[name] = tf.where(where, missing, value)
         changed[f"{name}_present"] = x[f"{name}_present"] & ~lost

@@ -139,7 +139,7 @@ class BatchedDataset:
         entries, counts = tf.constant(self.entries), tf.constant(self.counts, tf.int32)
         arrays = {
             name: {key: tf.constant(array) for key, array in getattr(examples, name).items()}
-            for name in ("text", "numbers", "numbers_present", "images", "labels", "weights")
+            for name in ("text", "numeric", "numeric_present", "images", "labels", "weights")
         }
 
         def gather(batch, random, chances):
@@ -162,8 +162,8 @@ class BatchedDataset:
                     x[name] = tf.gather(arrays["text"][name], rows)
                     x[f"{name}_present"] = tf.reduce_any(x[name] != 0, axis=-1) & real
                 else:
-                    x[name] = tf.gather(arrays["numbers"][name], rows)
-                    x[f"{name}_present"] = tf.gather(arrays["numbers_present"][name], rows) & real
+                    x[name] = tf.gather(arrays["numeric"][name], rows)
+                    x[f"{name}_present"] = tf.gather(arrays["numeric_present"][name], rows) & real
             whole = x
             if self.modality_dropout:
                 chances = chances[:, : 1 + (tf.shape(rows)[1] if self.image_major else 1)]
@@ -177,7 +177,7 @@ class BatchedDataset:
                 return x, {name: whole[name] for name in names}, present
             y = {task.name: tf.gather(arrays["labels"][task.name], rows) for task in schema.tasks}
             for task in schema.tasks:
-                if task.kind == "caption":
+                if task.type == "captioning":
                     x[task.name], y[task.name] = _shifted(y[task.name], real)
             w = {
                 task.name: tf.gather(arrays["weights"][task.name], rows) * tf.cast(real, tf.float32)

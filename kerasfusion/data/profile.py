@@ -33,17 +33,17 @@ def profile_splits(splits, image_sizes=None):
     ```
     """
     schema = next(iter(splits.values())).schema
-    columns = [column for feature in schema.of_kind("numbers") for column in feature.columns]
+    columns = [column for feature in schema.of_kind("numeric") for column in feature.columns]
     return {
         "rows": {name: len(split) for name, split in splits.items()},
         # Of a match the label is the row's own image.
-        "labels": {task.name: _labels(task, splits) for task in schema.tasks if task.kind != "match"},
+        "labels": {task.name: _labels(task, splits) for task in schema.tasks if task.type != "retrieval"},
         "text": {feature.name: _text(feature, splits) for feature in schema.of_kind("text")},
         "image": {
             feature.name: _image(feature, splits, (image_sizes or {}).get(feature.name))
             for feature in schema.of_kind("image")
         },
-        "numbers": {
+        "numeric": {
             column: {name: _range(read_numbers(split.frame, column)) for name, split in splits.items()}
             for column in columns
         },
@@ -56,21 +56,21 @@ def profile_splits(splits, image_sizes=None):
 
 
 def _labels(task, splits):
-    if task.kind == "caption":
+    if task.type == "captioning":
         words = {name: split.labels[task.name][:, 1:] for name, split in splits.items()}
         texts = {name: split.frame[task.column].fillna("") for name, split in splits.items()}
-        return {"kind": task.kind, **_words(texts, words, len(task.vocabulary), task.length - 2)}
+        return {"type": task.type, **_words(texts, words, len(task.vocabulary), task.length - 2)}
     kept = {name: split.labels[task.name][split.weights[task.name] > 0] for name, split in splits.items()}
-    if task.kind == "number":
+    if task.type == "regression":
         ranges = {name: _range(values) for name, values in kept.items()}
-        return {"kind": task.kind, "range": ranges, **_histogram(kept)}
-    if task.kind == "tags":
+        return {"type": task.type, "range": ranges, **_histogram(kept)}
+    if task.type == "multilabel":
         counts = {name: values.sum(axis=0) for name, values in kept.items()}
     else:
         counts = {name: np.bincount(v.astype(int), minlength=len(task.classes)) for name, v in kept.items()}
-    found = {"kind": task.kind, "classes": list(task.classes)}
+    found = {"type": task.type, "classes": list(task.classes)}
     found["counts"] = {name: [int(count) for count in values] for name, values in counts.items()}
-    if task.kind == "tags":
+    if task.type == "multilabel":
         found["untagged"] = {name: int((values.sum(axis=1) == 0).sum()) for name, values in kept.items()}
     return found
 
@@ -121,7 +121,7 @@ def _missing(feature, split):
         return split.frame[feature.columns[0]].isna().to_numpy()
     if feature.kind == "image":
         return split.images[feature.name] < 0
-    return ~split.numbers_present[feature.name]
+    return ~split.numeric_present[feature.name]
 
 
 def _repeats(schema, splits):
@@ -130,7 +130,7 @@ def _repeats(schema, splits):
     group = pd.concat(inputs, ignore_index=True).groupby(list(inputs[0]), dropna=False, sort=False).ngroup()
     found = {"rows": int(group.duplicated().sum()), "other_label": {}}
     for task in schema.tasks:
-        if task.kind == "caption":
+        if task.type == "captioning":
             continue  # an image may well be told in several ways
         labels = np.concatenate([split.labels[task.name] for split in splits.values()])
         known = np.concatenate([split.weights[task.name] for split in splits.values()]) > 0

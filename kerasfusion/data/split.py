@@ -80,7 +80,7 @@ def _check_size(frame, columns, labels, fractions):
             "needed, and at least 2 rows of each of two classes: add rows."
         )
     for column, values in labels.items():
-        if columns.labels[column] in ("binary", "classes"):
+        if columns.labels[column] in ("binary", "multiclass"):
             counts = np.unique(values[values >= 0], return_counts=True)[1]
             if (counts >= 2).sum() < 2:
                 biggest = ", ".join(str(c) for c in sorted(counts, reverse=True)[:5])
@@ -119,10 +119,10 @@ def _strata(columns, labels, n):
     if column is None:
         return np.zeros(n, int)
     values, kind = np.asarray(labels[column]), columns.labels[column]
-    if kind == "number":
+    if kind == "regression":
         tenths = np.quantile(values, np.linspace(0, 1, 11)[1:-1])
         return np.searchsorted(tenths, values)
-    if kind == "tags":
+    if kind == "multilabel":
         present = values == 1
         rank = np.argsort(np.argsort(present.sum(axis=0), kind="stable"))
         # A row without tags comes after the commonest.
@@ -222,7 +222,7 @@ def _bond(columns):
 def _unseen_classes(frame, columns, labels, assigned):
     notes = []
     for column, values in labels.items():
-        if columns.labels[column] not in ("binary", "classes"):
+        if columns.labels[column] not in ("binary", "multiclass"):
             continue
         train = np.unique(values[assigned == "train"])
         for name in NAMES[1:]:
@@ -240,7 +240,7 @@ def _lone_classes(frame, columns, labels, assigned):
     """What became of the classes that a single row has: they can be learnt or tested, not both."""
     notes = []
     for column, values in labels.items():
-        if columns.labels[column] not in ("binary", "classes"):
+        if columns.labels[column] not in ("binary", "multiclass"):
             continue
         codes, first, counts = np.unique(values, return_index=True, return_counts=True)
         alone = first[(counts == 1) & (codes >= 0)]

@@ -16,7 +16,7 @@ _OWN_ROLES = {
     "image": "image",
     "text": "questions/question",
     "label": "questions/answer",
-    "type": "questions/type",
+    "slice_by": "questions/type",
 }
 
 
@@ -74,7 +74,7 @@ def read_tfds(source, roles):
     if unused := [split for split in builder.info.splits if split not in SPLITS]:
         frame.attrs["notes"] = [f"Not read from {source}: the split(s) {', '.join(unused)}."]
     named = {role: [path.split("/")[-1] for path in listed] for role, listed in paths.items()}
-    named["type"] = named["type"][0] if "type" in named else None
+    named["slice_by"] = named["slice_by"][0] if "slice_by" in named else None
     return frame, {**dict.fromkeys(roles), **named, "split": "split"}
 
 

@@ -35,7 +35,7 @@ def calibrate(model, examples):
     model.save("model.keras")
     ```
     """
-    tasks = [task for task in examples.schema.tasks if task.kind in ("binary", "classes", "tags")]
+    tasks = [task for task in examples.schema.tasks if task.type in ("binary", "multiclass", "multilabel")]
     if not tasks:
         return {}
     logits, heads, found = predict_logits(model, examples), get_heads(model), {}
@@ -93,7 +93,7 @@ def calibration_scores(task, labels, logits):
         where that is not 0, mean `confidence` and `accuracy`.
     """
     logits = np.asarray(logits, "float64")
-    if task.kind == "classes":
+    if task.type == "multiclass":
         probabilities = np.exp(log_softmax(logits, axis=1))
         own = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
         brier = (probabilities**2).sum(axis=1) - 2 * own + 1
@@ -135,7 +135,7 @@ def before_and_after(task, labels, logits, temperature):
 def _row_losses(task, labels, logits):
     """The negative log-likelihood of each row, in nats; of tags, the mean over them."""
     logits = np.asarray(logits, "float64")
-    if task.kind == "classes":
+    if task.type == "multiclass":
         return -np.take_along_axis(log_softmax(logits, axis=1), labels[:, None], axis=1)[:, 0]
     labels = labels.reshape(logits.shape)
     return np.logaddexp(0.0, (1 - 2 * labels) * logits).mean(axis=1)

@@ -53,7 +53,7 @@ class CaptionReport:
     def to_dict(self):
         """As in `metrics.json`."""
         return {
-            "kind": "caption",
+            "type": "captioning",
             "verdict": self.verdict,
             "standing": self.standing,
             "scores": {name: dataclasses.asdict(found) for name, found in self.scores.items()},
@@ -67,7 +67,7 @@ def caption_rows(examples, task):
 
     Args:
         examples: `Examples` with captions.
-        task: Their `Task` of kind `"caption"`.
+        task: Their `Task` of type `"captioning"`.
 
     Returns:
         tuple: int `(n,)`, positions of the images' first rows; lists of str `(n,)`, their captions. Rows without a

@@ -86,7 +86,7 @@ def _as_pixels(values, present):
 CORRUPTIONS = (
     Corruption("text dropped", "text", "share of rows", drop),
     Corruption("image dropped", "image", "share of rows", drop),
-    Corruption("numbers dropped", "numbers", "share of rows", drop),
+    Corruption("numbers dropped", "numeric", "share of rows", drop),
     Corruption("words masked", "text", "share of words", mask_words),
     Corruption("pixels noised", "image", "deviation / 128 gray levels", add_noise),
     Corruption("pixels blurred", "image", "deviation / an eighth of the side", blur),

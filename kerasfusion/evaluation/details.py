@@ -31,12 +31,12 @@ def task_details(found, examples, count=EXAMPLES):
     """
     task = found.task
     detail = {}
-    if task.kind == "number":
+    if task.type == "regression":
         chosen = np.linspace(0, len(found.rows) - 1, min(MOST_POINTS, len(found.rows))).astype(int)
         detail["points"] = np.stack([found.labels, found.decided], axis=1)[chosen].astype(float).tolist()
     else:
         detail["classes"] = _by_class(found)
-        if task.kind != "tags":
+        if task.type != "multilabel":
             detail.update(_confusion(found))
     wrong, right = ranked(found)
     for name, places in (("wrong", wrong), ("right", right)):
@@ -57,7 +57,7 @@ def ranked(found):
     Returns:
         tuple: two int arrays of places in `found.rows`.
     """
-    if found.task.kind == "number":
+    if found.task.type == "regression":
         order = np.argsort(-np.abs(found.decided - found.labels), kind="stable")
         return order, order[::-1]
     right = _is_right(found)
@@ -73,22 +73,22 @@ def example(found, examples, place):
         decode_predictions(found.task, found.labels[[place]])[0],
     )
     shown = {"row": int(examples.frame.index[position]) + 1, "inputs": row_inputs(examples, position)}
-    if found.task.kind == "number":
+    if found.task.type == "regression":
         return {**shown, "answer": float(answer), "label": float(label), "error": float(answer - label)}
     shown.update(answer=str(answer), label=str(label), probability=float(_confidence(found)[place]))
-    if found.task.kind == "tags":
+    if found.task.type == "multilabel":
         shown["tag"] = found.task.classes[int(_deciding_tag(found)[place])]
     return shown
 
 
 def _is_right(found):
     same = found.decided == found.labels
-    return same.all(axis=1) if found.task.kind == "tags" else same
+    return same.all(axis=1) if found.task.type == "multilabel" else same
 
 
 def _confidence(found):
     probabilities = found.prediction["probabilities"]
-    if found.task.kind != "tags":
+    if found.task.type != "multilabel":
         return probabilities.max(axis=1)
     sure = np.maximum(probabilities, 1 - probabilities)
     return sure[np.arange(len(sure)), _deciding_tag(found)]
@@ -104,13 +104,13 @@ def _deciding_tag(found):
 
 def _by_class(found):
     task = found.task
-    kept = {} if task.kind == "tags" else {"labels": np.arange(len(task.classes))}
+    kept = {} if task.type == "multilabel" else {"labels": np.arange(len(task.classes))}
     figures = precision_recall_fscore_support(
         found.labels.astype(int), found.decided.astype(int), average=None, zero_division=0, **kept
     )
     decided = (
         found.decided.sum(axis=0)
-        if task.kind == "tags"
+        if task.type == "multilabel"
         else np.bincount(found.decided.astype(int), minlength=len(task.classes))
     )
     return [
@@ -157,6 +157,6 @@ def row_inputs(examples, position):
             cell["text"] = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + " …"
         else:
             cells = examples.frame[list(feature.columns)].iloc[position]
-            cell["numbers"] = {column: None if value != value else float(value) for column, value in cells.items()}
+            cell["numeric"] = {column: None if value != value else float(value) for column, value in cells.items()}
         shown.append(cell)
     return shown

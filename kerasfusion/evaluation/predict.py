@@ -50,25 +50,25 @@ def predict_classes(task, prediction):
     Returns:
         Array like the task's labels: int32 class numbers, float32 0/1, float32 multi-hot, or float32 values.
     """
-    if task.kind == "number":
+    if task.type == "regression":
         return prediction["value"]
     probabilities = prediction["probabilities"]
-    if task.kind == "tags":
+    if task.type == "multilabel":
         return (probabilities > 0.5).astype("float32")
-    return probabilities.argmax(axis=1).astype("float32" if task.kind == "binary" else "int32")
+    return probabilities.argmax(axis=1).astype("float32" if task.type == "binary" else "int32")
 
 
 def decode_predictions(task, decided):
     """Decisions as people read them: class names, tags divided by `|`, or the numbers themselves."""
-    if task.kind == "number":
+    if task.type == "regression":
         return decided
     classes = np.array(task.classes, object)
-    if task.kind == "tags":
+    if task.type == "multilabel":
         return np.array(["|".join(classes[row > 0]) for row in decided], object)
     return classes[decided.astype(int)]
 
 
-def predict_rows(model, schema, rows, image_dir=None, allow_outside=False, decide_together=None):
+def predict_rows(model, schema, rows, image_dir=None, allow_external_paths=False, decide_together=None):
     """Predictions for raw rows.
 
     Args:
@@ -77,7 +77,7 @@ def predict_rows(model, schema, rows, image_dir=None, allow_outside=False, decid
         rows: A table file, a DataFrame or a list of dicts with the columns of the features that the model takes;
             labels are not needed.
         image_dir: Folder that relative image paths start from.
-        allow_outside: Allow image paths that leave that folder.
+        allow_external_paths: Allow image paths that leave that folder.
         decide_together: What makes decisions of the predictions, dict task -> dict, for tasks that depend on one
             another (`kf.reasoning.constrained_decode`): dict task -> decisions. The tasks that it leaves out are
             decided alone.
@@ -90,24 +90,26 @@ def predict_rows(model, schema, rows, image_dir=None, allow_outside=False, decid
         greedily.
     """
     rows, schema = pd.DataFrame(rows) if isinstance(rows, list) else rows, restrict_schema(model, schema)
-    examples, _ = load_rows(rows, schema, image_dir=image_dir, allow_outside=allow_outside, with_labels=False)
-    captions = [task for task in schema.tasks if task.kind == "caption"]
+    examples, _ = load_rows(
+        rows, schema, image_dir=image_dir, allow_external_paths=allow_external_paths, with_labels=False
+    )
+    captions = [task for task in schema.tasks if task.type == "captioning"]
     found = {} if captions else postprocess(model, predict_logits(model, examples))
     together = {} if decide_together is None else decide_together(found)
     answer = {task.title: generate_captions(model, examples) for task in captions}
     titles = {task.title for task in schema.tasks}
     for task in () if captions else schema.tasks:
-        if task.kind == "match":
+        if task.type == "retrieval":
             (image,), (text,) = schema.of_kind("image"), schema.of_kind("text")
             whole = (examples.images[image.name] >= 0) & (examples.text[text.name] != 0).any(axis=1)
             answer["similarity"] = np.where(whole, found[task.name]["similarity"], np.nan)
             continue
-        if task.kind == "vector":
+        if task.type == "embedding_regression":
             answer.update(zip(task.classes, found[task.name]["value"].T, strict=True))
             continue
         decided = together[task.name] if task.name in together else predict_classes(task, found[task.name])
         answer[task.title] = decode_predictions(task, decided)
-        if task.kind in ("binary", "classes"):
+        if task.type in ("binary", "multiclass"):
             places = decided.astype(int)[:, None]
             probability = np.take_along_axis(found[task.name]["probabilities"], places, axis=1)
             answer[_beside(titles, f"{task.title}_probability")] = probability[:, 0]

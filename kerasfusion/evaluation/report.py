@@ -62,22 +62,22 @@ class TaskReport:
         }
 
 
-def evaluate_models(models, examples, train=None, type_column=None):
+def evaluate_models(models, examples, train=None, slice_by=None):
     """Score a model and its baselines on a split.
 
     Args:
         models: dict name -> plain model, the one reported on first.
         examples: The split's `Examples`, with labels.
         train: Training `Examples`, for the trivial_baselines; None leaves these out.
-        type_column: Column by which scores are broken down; None breaks down by class, where there are classes.
+        slice_by: Column by which scores are broken down; None breaks down by class, where there are classes.
 
     Returns:
         dict task name -> TaskReport, of a match `MatchReport`, of a caption `CaptionReport`
     """
-    matches = [task for task in examples.schema.tasks if task.kind == "match"]
+    matches = [task for task in examples.schema.tasks if task.type == "retrieval"]
     if matches:
         return {task.name: match_report(*next(iter(models.items())), examples, task) for task in matches}
-    captions = [task for task in examples.schema.tasks if task.kind == "caption"]
+    captions = [task for task in examples.schema.tasks if task.type == "captioning"]
     if captions:
         return {task.name: write_and_score(models, examples, task, train) for task in captions}
     logits = {name: predict_logits(model, examples) for name, model in models.items()}
@@ -86,7 +86,7 @@ def evaluate_models(models, examples, train=None, type_column=None):
     first, model = next(iter(models.items()))
     reports = {}
     for task in examples.schema.tasks:
-        own = _task_report(task, found, examples, train, type_column, groups)
+        own = _task_report(task, found, examples, train, slice_by, groups)
         if task.classes:
             temperature = get_heads(model)[task.name].temperature
             calibration = before_and_after(task, own.labels, logits[first][task.name][own.rows], temperature)
@@ -102,7 +102,7 @@ def image_groups(examples):
     return np.where(images[0] >= 0, images[0], -1 - np.arange(len(examples))) if len(images) == 1 else None
 
 
-def _task_report(task, found, examples, train, type_column, groups):
+def _task_report(task, found, examples, train, slice_by, groups):
     rows = np.flatnonzero(examples.weights[task.name] > 0)
     labels = examples.labels[task.name][rows]
     groups = None if groups is None else groups[rows]
@@ -111,9 +111,9 @@ def _task_report(task, found, examples, train, type_column, groups):
         decided.update(_lookups(task, train, examples.take(rows), groups))
     scores = {name: score_predictions(task, labels, answers, groups) for name, answers in decided.items()}
     kinds = None
-    if type_column is not None:
-        kinds = examples.frame[type_column].to_numpy(object)[rows]
-    elif task.kind in ("binary", "classes"):
+    if slice_by is not None:
+        kinds = examples.frame[slice_by].to_numpy(object)[rows]
+    elif task.type in ("binary", "multiclass"):
         kinds = np.array(task.classes, object)[labels.astype(int)]
     by_kind = {}
     if kinds is not None:

@@ -59,10 +59,10 @@ def score_rows(metrics):
     """Rows for every score in a run's `metrics.json`, the kinds of question as `accuracy (count)`."""
     rows = []
     for task in metrics["tasks"].values():
-        if task.get("kind") == "match":
+        if task.get("type") == "retrieval":
             rows += _match_rows(metrics["model"], task)
             continue
-        if task.get("kind") == "caption":
+        if task.get("type") == "captioning":
             rows += caption_score_rows(task["scores"])
             continue
         for model, found in task["scores"].items():

@@ -72,7 +72,7 @@ class MatchReport:
     def to_dict(self):
         """As in `metrics.json`."""
         return {
-            "kind": "match",
+            "type": "retrieval",
             "verdict": self.verdict,
             "standing": self.standing,
             "directions": {name: _plain(found) for name, found in self.directions.items()},

@@ -101,9 +101,9 @@ def verdict(name, scores):
 
 def row_terms(task, labels, decided):
     """Per-row numerator and denominator of the task's main score: name, `(n,)`, `(n,)`."""
-    if task.kind == "number":
+    if task.type == "regression":
         return "mae", np.abs(labels - decided), np.ones(len(labels))
-    if task.kind == "tags":
+    if task.type == "multilabel":
         hits = (labels * decided).sum(axis=1)
         return "f1_micro", 2 * hits, labels.sum(axis=1) + decided.sum(axis=1)
     return "accuracy", (labels == decided).astype(float), np.ones(len(labels))
@@ -156,12 +156,12 @@ def ratio(name, top, bottom, groups, seed=0):
 
 def further_scores(task, labels, decided, prediction):
     """Other figures people ask for: dict name -> float."""
-    if task.kind == "number":
+    if task.type == "regression":
         return {
             "rmse": float(np.sqrt(metrics.mean_squared_error(labels, decided))),
             "r2": float(metrics.r2_score(labels, decided)) if len(labels) > 1 else float("nan"),
         }
-    if task.kind == "tags":
+    if task.type == "multilabel":
         return {
             f"f1_{average}": float(metrics.f1_score(labels, decided, average=average, zero_division=0))
             for average in ("macro", "samples", "weighted")
@@ -170,7 +170,7 @@ def further_scores(task, labels, decided, prediction):
         "f1_macro": float(metrics.f1_score(labels, decided, average="macro", zero_division=0)),
         "balanced_accuracy": float(_balanced_accuracy(labels, decided)),
     }
-    if task.kind == "binary" and len(np.unique(labels)) == 2:
+    if task.type == "binary" and len(np.unique(labels)) == 2:
         found["auroc"] = float(metrics.roc_auc_score(labels, prediction["probabilities"][:, 1]))
     return found
 

@@ -59,7 +59,7 @@ def autoencoder(
     if schema.tasks or not set(kinds) <= {"text", "image"}:
         raise ValueError(
             f"autoencoder needs images and texts and no task, kf.Schema(schema.features, tasks=()); the "
-            f"schema has {kinds} and {[task.kind for task in schema.tasks]}."
+            f"schema has {kinds} and {[task.type for task in schema.tasks]}."
         )
     inputs = make_inputs(schema)
     given = dict(inputs)

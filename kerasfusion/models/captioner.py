@@ -27,8 +27,8 @@ def captioner(
     """Encoders, what all their tokens make of one another, and a decoder that writes.
 
     Args:
-        schema: A `kf.Schema` with one task of kind `"caption"`, and perhaps one of kind `"vector"`, as
-            `kf.workflows.add_caption_embeddings` makes: the mean of all tokens is then taught to be near to what a
+        schema: A `kf.Schema` with one task of type `"captioning"`, and perhaps one of type `"embedding_regression"`,
+            as `kf.workflows.add_caption_embeddings` makes: the mean of all tokens is then taught to be near to what a
             reference
             means (the context term of the fused loss).
         text_encoder: A name in `kf.encoders.TEXT_ENCODERS`, or `{"name": ..., **arguments}`.
@@ -57,12 +57,12 @@ def captioner(
     model = kf.models.captioner(schema, image_encoder="small_cnn", decoder="attention_lstm", units=128)
     ```
     """
-    captions = [task for task in schema.tasks if task.kind == "caption"]
-    others = [task for task in schema.tasks if task.kind not in ("caption", "vector")]
+    captions = [task for task in schema.tasks if task.type == "captioning"]
+    others = [task for task in schema.tasks if task.type not in ("captioning", "embedding_regression")]
     if len(captions) != 1 or others:
         raise ValueError(
             f"captioner needs one task of kind caption, with vectors at most; the schema has "
-            f"{[t.kind for t in schema.tasks]}."
+            f"{[t.type for t in schema.tasks]}."
         )
     (task,) = captions
     inputs = make_inputs(schema)

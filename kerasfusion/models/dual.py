@@ -21,7 +21,7 @@ def dual_encoder(
     The lengths are 1 in training and in serving alike. Train the twin that `contrastive(model)` makes.
 
     Args:
-        schema: A `kf.Schema` with one text, one image and one task of kind `"match"`.
+        schema: A `kf.Schema` with one text, one image and one task of type `"retrieval"`.
         text_encoder: A name in `kf.encoders.TEXT_ENCODERS`, or `{"name": ..., **arguments}`.
         image_encoder: A name in `kf.encoders.IMAGE_ENCODERS`, or `{"name": ..., **arguments}`.
         units: Width of the space, and of the branches unless their own arguments say otherwise. None leaves out the
@@ -47,10 +47,11 @@ def dual_encoder(
     ```
     """
     kinds = [feature.kind for feature in schema.features]
-    tasks = [task.kind for task in schema.tasks]
-    if sorted(kinds) != ["image", "text"] or tasks != ["match"]:
+    tasks = [task.type for task in schema.tasks]
+    if sorted(kinds) != ["image", "text"] or tasks != ["retrieval"]:
         raise ValueError(
-            f"dual_encoder needs one text, one image and one task of kind match; the schema has {kinds} and {tasks}."
+            f"dual_encoder needs one text, one image and one task of type retrieval; the schema has {kinds} and "
+            f"{tasks}."
         )
     inputs = make_inputs(schema)
     encoded = encode(schema, inputs, text_encoder, image_encoder, units, pretrained_embeddings, image_weights)

@@ -20,7 +20,7 @@ def make_inputs(schema):
         shape, dtype = {
             "text": lambda f: ((f.length,), "int32"),
             "image": lambda f: ((*f.size, 3), "uint8"),
-            "numbers": lambda f: ((f.length,), "float32"),
+            "numeric": lambda f: ((f.length,), "float32"),
         }[feature.kind](feature)
         present = f"{feature.name}_present"
         inputs[feature.name] = keras.Input(shape, dtype=dtype, name=feature.name)

@@ -66,7 +66,7 @@ def late_average(schema, members=None, name="late_average", **settings):
 
     Args:
         schema: A `kf.Schema` with two modalities or more.
-        members: dict kind (`"text"`, `"image"`, `"numbers"`) -> model on the features of that kind alone. Trained
+        members: dict kind (`"text"`, `"image"`, `"numeric"`) -> model on the features of that kind alone. Trained
             ones give the classic late average; `None` makes new ones with `fusion_model`, and the whole trains
             jointly.
         name: Name of the model.

@@ -11,7 +11,7 @@ def unimodal(model, schema, kind):
     Args:
         model: A model made by `fusion_model`.
         schema: The schema it was made for.
-        kind: `"text"`, `"image"` or `"numbers"`.
+        kind: `"text"`, `"image"` or `"numeric"`.
 
     Returns:
         keras.Model: named `<kind>_only`, untrained, on the features of that kind alone.

@@ -78,7 +78,7 @@ class Prompts:
     """The words that a text is to begin with.
 
     Args:
-        task: A `Task` of kind `"caption"`.
+        task: A `Task` of type `"captioning"`.
 
     Attributes:
         vectorizer: To be tracked by an export.

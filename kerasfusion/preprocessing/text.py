@@ -73,12 +73,12 @@ def tokenize(texts):
     return tf.strings.split(standardize(tf.constant(list(texts), tf.string)))
 
 
-def learn_vocabulary(texts, max_words=10_000, min_count=1):
+def learn_vocabulary(texts, max_tokens=10_000, min_count=1):
     """The most frequent words of the training texts and how long the texts are.
 
     Args:
         texts: Sequence of str.
-        max_words: Keep at most so many words.
+        max_tokens: Keep at most so many words.
         min_count: Leave out words seen less often.
 
     Returns:
@@ -88,7 +88,7 @@ def learn_vocabulary(texts, max_words=10_000, min_count=1):
     words = tokenize(texts)
     counts = collections.Counter(words.flat_values.numpy().tolist())
     ranked = sorted((word for word, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word))
-    return tuple(word.decode("utf-8") for word in ranked[:max_words]), words.row_lengths().numpy()
+    return tuple(word.decode("utf-8") for word in ranked[:max_tokens]), words.row_lengths().numpy()
 
 
 def join_words(words):

@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasfusion.bounds import SERVING_PIXELS, check_bounds
 from kerasfusion.files import folder_lock, temporary_folder
-from kerasfusion.schema import LABEL_KINDS
+from kerasfusion.problem_types import LABEL_TYPES
 from kerasfusion.serving import reference, warmup
 from kerasfusion.serving.caption_signatures import CaptionSignatures
 from kerasfusion.serving.dual_signatures import DualSignatures
@@ -109,7 +109,7 @@ def _is_number(name):
 
 def writes_captions(schema):
     """Whether the schema's task is a caption."""
-    return any(task.kind == "caption" for task in schema.tasks)
+    return any(task.type == "captioning" for task in schema.tasks)
 
 
 def _signatures(model, schema, max_pixels, convert=None, gallery=None):
@@ -119,7 +119,7 @@ def _signatures(model, schema, max_pixels, convert=None, gallery=None):
 
 
 def _signatures_for(model, schema, convert, gallery):
-    if any(task.kind == "match" for task in schema.tasks):
+    if any(task.type == "retrieval" for task in schema.tasks):
         return DualSignatures(model, schema, convert, gallery)
     if writes_captions(schema):
         return CaptionSignatures(model, schema)
@@ -147,9 +147,9 @@ def _write(model, schema, folder, examples, name, variant, gallery, max_pixels):
         "max_pixels": max_pixels,
         "features": {f.name: f.kind for f in features},
         "inputs": {column: signatures.raw.spec(f).name for f in features for column in f.columns},
-        "outputs": {task.column: task.name for task in schema.tasks if task.kind in LABEL_KINDS},
+        "outputs": {task.column: task.name for task in schema.tasks if task.type in LABEL_TYPES},
         "classes": {task.name: list(task.classes) for task in schema.tasks},
-        "kinds": {task.name: task.kind for task in schema.tasks},
+        "types": {task.name: task.type for task in schema.tasks},
         "temperatures": {t.name: signatures.heads[t.name].temperature for t in schema.tasks if t.classes},
         **({} if gallery is None else {"gallery": {"images": gallery.size, "k": gallery.k}}),
     }

@@ -5,6 +5,16 @@ import json
 from kerasfusion.files import write_json
 
 FILE = "assets.extra/kerasfusion.json"
+# Version 0.1 -> today, for the cards of exports made then.
+_TYPES = {
+    "classes": "multiclass",
+    "tags": "multilabel",
+    "number": "regression",
+    "caption": "captioning",
+    "match": "retrieval",
+    "vector": "embedding_regression",
+}
+_KINDS = {"numbers": "numeric"}
 
 
 def read_metadata(version):
@@ -15,7 +25,7 @@ def read_metadata(version):
 
     Returns:
         dict with, from `export`: `features` (name -> kind), `inputs` and `outputs` (column -> name in requests and
-        answers), `classes` and `kinds` (by task), `temperatures` (by
+        answers), `classes` and `types` (by task), `temperatures` (by
         task; the probabilities are calibrated with them already), `variant` (`"variables"`, `"frozen"` or
         `"bfloat16"`), `tolerance` (largest difference from Keras that `verify` allows), `vocabulary_bytes`,
         `constant_bytes` (weights that are part of the graph), `variables` (number of weights that are not); `gallery`
@@ -30,7 +40,16 @@ def read_metadata(version):
     ```
     """
     path = version / FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return _standard_names(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _standard_names(card):
+    """The card with today's names: exports of version 0.1 stay in service."""
+    if "kinds" in card:
+        card["types"] = {task: _TYPES.get(kind, kind) for task, kind in card.pop("kinds").items()}
+    if "features" in card:
+        card["features"] = {name: _KINDS.get(kind, kind) for name, kind in card["features"].items()}
+    return card
 
 
 def write_metadata(version, card):

@@ -27,7 +27,7 @@ class RawInputs:
 
     def spec(self, feature):
         """The `tf.TensorSpec` of one feature."""
-        if feature.kind == "numbers":
+        if feature.kind == "numeric":
             return tf.TensorSpec((None, feature.length), tf.float32, name=feature.name)
         suffix = "_bytes" if feature.kind == "image" else ""
         return tf.TensorSpec((None,), tf.string, name=feature.name + suffix)

@@ -119,12 +119,12 @@ def _restore(arrays, stored):
     return result.reshape(stored["strings"])
 
 
-def too_close(outputs, kinds, tolerance):
+def too_close(outputs, types, tolerance):
     """Rows whose decision a difference that passes could turn: their names say nothing of an export.
 
     Args:
         outputs: Stored outputs of a signature.
-        kinds: Task -> `"binary"`, `"classes"` or `"tags"`; others are left out.
+        types: Task -> `"binary"`, `"multiclass"` or `"multilabel"`; others are left out.
         tolerance: The largest difference of a probability that passes.
 
     Returns:
@@ -139,11 +139,11 @@ def too_close(outputs, kinds, tolerance):
     if "ids" in outputs:
         beside = np.abs(np.diff(outputs["scores"], axis=-1)) <= 2 * tolerance
         close["ids"] = np.pad(beside, ((0, 0), (1, 0))) | np.pad(beside, ((0, 0), (0, 1)))
-    for task, kind in kinds.items():
-        probabilities = outputs.get("probabilities" if len(kinds) == 1 else f"{task}_probabilities")
+    for task, type_ in types.items():
+        probabilities = outputs.get("probabilities" if len(types) == 1 else f"{task}_probabilities")
         if task not in outputs or probabilities is None:
             continue
-        if kind == "tags":
+        if type_ == "multilabel":
             close[task] = (np.abs(probabilities - 0.5) <= tolerance).any(axis=-1)
         elif probabilities.shape[-1] > 1:
             best = np.sort(probabilities, axis=-1)

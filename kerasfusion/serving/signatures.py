@@ -126,7 +126,7 @@ def with_names(schema, found):
 
 def _names(task, probabilities):
     classes = tf.constant(task.classes)
-    if task.kind != "tags":
+    if task.type != "multilabel":
         return tf.gather(classes, tf.argmax(probabilities, axis=-1))
     chosen = tf.where(probabilities > 0.5, classes[None, :], "")
     joined = tf.strings.reduce_join(chosen, axis=-1, separator="|")

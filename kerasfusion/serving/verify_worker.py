@@ -112,7 +112,7 @@ class SignatureChecks:
         if missing:
             raise Failure(f"The outputs and the stored ones are not the same: {', '.join(missing)}")
         problems = []
-        close = reference.too_close(expected, self.card["kinds"], self.card["tolerance"])
+        close = reference.too_close(expected, self.card["types"], self.card["tolerance"])
         for name in sorted(expected):
             want, got = expected[name], actual[name]
             if name in self.batched("outputs") and want.shape == got.shape:
@@ -133,7 +133,7 @@ class SignatureChecks:
         self.first_call = time.perf_counter() - start
         self.compare(self.expected, self.run(self.inputs))
         within = "" if self.card["tolerance"] == TOLERANCE else f" within {self.card['tolerance']:g}"
-        close = reference.too_close(self.expected, self.card["kinds"], self.card["tolerance"])
+        close = reference.too_close(self.expected, self.card["types"], self.card["tolerance"])
         many = sum(int(rows.sum()) for rows in close.values())
         left = f", {many} name{'s' if many > 1 else ''} too close to call" if many else ""
         return f"{len(self.expected)} outputs, {self.rows()} rows equal Keras's{within}{left}"
@@ -245,7 +245,7 @@ def check_size(folder, card):
     weights += card["constant_bytes"]
     vocabulary = card["vocabulary_bytes"]
     spare = SPARE_BYTES + BYTES_PER_VARIABLE * max(0, card.get("variables", 0) - FEW_VARIABLES)
-    spare += LOOPS_BYTES * ("caption" in card["kinds"].values())
+    spare += LOOPS_BYTES * ("captioning" in card["types"].values())
     allowed = weights + vocabulary + spare
     text = (
         f"{total / 1e6:.3f} MB, at most {allowed / 1e6:.3f} "
@@ -331,7 +331,7 @@ def check_signature(report, checks):
 
 def card_of(folder, tolerance=None):
     """The export's card with what the checks need; `tolerance` goes before the card's own."""
-    card = {"tolerance": TOLERANCE, "kinds": {}, "constant_bytes": 0, "vocabulary_bytes": 0, **read_metadata(folder)}
+    card = {"tolerance": TOLERANCE, "types": {}, "constant_bytes": 0, "vocabulary_bytes": 0, **read_metadata(folder)}
     return card if tolerance is None else {**card, "tolerance": tolerance}
 
 

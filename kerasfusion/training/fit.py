@@ -100,7 +100,7 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
         ),
         "validation": BatchedDataset(validation, 4 * config.batch_size, together),
     }
-    if any(task.kind == "match" for task in schema.tasks):
+    if any(task.type == "retrieval" for task in schema.tasks):
         if config.modality_dropout:
             raise ValueError("A match takes an image and a text: leave modality dropout at 0.")
         trained = AcrossReplicas(model)
@@ -112,7 +112,7 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
         raise ValueError(
             "micro_batch_size is for a match, whose loss needs a whole batch: choose a smaller batch_size."
         )
-    elif together and any(task.kind == "caption" for task in schema.tasks) and not train.schema.of_kind("text"):
+    elif together and any(task.type == "captioning" for task in schema.tasks) and not train.schema.of_kind("text"):
         trained = captioning(model)
     elif together:
         trained = image_major(model, train.schema.of_kind("image")[0].name)
@@ -213,7 +213,7 @@ def balanced(examples, class_weight):
     weights = {}
     for task in examples.schema.tasks:
         weight = examples.weights[task.name]
-        if task.kind in ("binary", "classes"):
+        if task.type in ("binary", "multiclass"):
             codes = examples.labels[task.name].astype(int)
             counts = np.bincount(codes[weight > 0], minlength=2)
             weight = weight * ((weight > 0).sum() / np.maximum(counts, 1) / (counts > 0).sum())[codes]

@@ -28,13 +28,13 @@ class Run:
     config: dict
     metrics: dict
 
-    def predict(self, rows, image_dir=None, allow_outside=False):
+    def predict(self, rows, image_dir=None, allow_external_paths=False):
         """Predictions for a table of raw rows.
 
         Args:
             rows: A DataFrame, a list of dicts or a table file, with the run's feature columns.
             image_dir: Folder that relative image paths start from.
-            allow_outside: Allow image paths that leave that folder.
+            allow_external_paths: Allow image paths that leave that folder.
 
         Returns:
             pandas.DataFrame: per task `<task>` and, with classes, its `<task>_probability`, one row per row given,
@@ -42,7 +42,7 @@ class Run:
         """
         from kerasfusion.evaluation.predict import predict_rows
 
-        return predict_rows(self.model, self.schema, rows, image_dir, allow_outside)
+        return predict_rows(self.model, self.schema, rows, image_dir, allow_external_paths)
 
 
 def load(path):

@@ -6,11 +6,11 @@ import numbers
 
 import keras
 
-from kerasfusion.schema import Schema
+from kerasfusion.schema import Schema, Task
 from kerasfusion.training.model_file import check_model_file
 
 # What the package reads of `config.json`, where it is there: key -> types.
-_CONFIG = {"model": str, "source": str, "load": dict | None, "data": dict, "type_column": str | None}
+_CONFIG = {"model": str, "source": str, "load": dict | None, "data": dict, "slice_by": str | None}
 
 
 def read_object(path):
@@ -55,7 +55,7 @@ def read_model(path, schema):
     wanted = {f.name: _input_shape(f) for f in schema.features if f.name in model.input}
     found = {name: tuple(model.input[name].shape[1:]) for name in wanted}
     for task in schema.tasks:
-        if task.name in outputs and task.kind in ("binary", "classes", "tags", "number", "caption"):
+        if task.name in outputs and task.type in ("binary", "multiclass", "multilabel", "regression", "captioning"):
             wanted[task.name], found[task.name] = task.outputs, outputs[task.name].shape[-1]
     if not any(feature.name in wanted for feature in schema.features):
         raise ValueError(f"{path} takes {', '.join(model.input)}, and none of these is in schema.json beside it.")
@@ -94,15 +94,16 @@ def _problem(item):
     statistics = (item.mean, item.std) if isinstance(item.mean, tuple) else ((item.mean,), (item.std,))
     if not all(isinstance(value, numbers.Real) and math.isfinite(value) for value in sum(statistics, ())):
         return "mean and std must be finite numbers"
-    if item.kind in ("text", "caption", "numbers") and not _is_count(item.length):
+    kind = item.type if isinstance(item, Task) else item.kind
+    if kind in ("text", "captioning", "numeric") and not _is_count(item.length):
         return f"length must be a whole number above 0, not {item.length!r}"
-    if item.kind in ("text", "image", "numbers") and not item.columns:
+    if kind in ("text", "image", "numeric") and not item.columns:
         return "it has no columns"
-    if item.kind == "image" and (not item.size or len(item.size) != 2 or not all(map(_is_count, item.size))):
+    if kind == "image" and (not item.size or len(item.size) != 2 or not all(map(_is_count, item.size))):
         return f"size must be two whole numbers above 0, not {item.size!r}"
-    if item.kind == "numbers" and not len(item.columns) == len(item.mean) == len(item.std) == item.length:
+    if kind == "numeric" and not len(item.columns) == len(item.mean) == len(item.std) == item.length:
         return "columns, mean, std and length must be of one number of columns"
-    if item.kind == "binary" and len(item.classes) != 2:
+    if kind == "binary" and len(item.classes) != 2:
         return f"a binary task has two classes, not {len(item.classes)}"
     return None
 

@@ -53,7 +53,7 @@ def append_tags(tagger, tags, schema, build, max_tags=8):
     place = {word: i + len(SPECIAL_TOKENS) for i, word in enumerate(vocabulary)}
     longest = max(map(len, words))
     ids = [[*(place[word] for word in name), *[0] * (longest - len(name))] for name in words]
-    writer = TagTokenAppender(ids, max_tags, tags.kind == "classes", name="tags_as_words")
+    writer = TagTokenAppender(ids, max_tags, tags.type == "multiclass", name="tags_as_words")
 
     longer = dataclasses.replace(text, vocabulary=vocabulary, length=text.length + writer.max_tags * longest)
     features = tuple(longer if feature is text else feature for feature in schema.features)
@@ -131,9 +131,9 @@ def impute_modality(model, examples, missing, given, alpha=1.0):
 
 def _check_tagger(tagger, tags, schema):
     """The image's feature."""
-    if tags.kind not in ("tags", "classes") or tags.name not in tagger.output:
+    if tags.type not in ("multilabel", "multiclass") or tags.name not in tagger.output:
         raise ValueError(
-            f"append_tags: {tagger.name} gives {', '.join(tagger.output)}, and {tags.name!r} is a {tags.kind}; it "
+            f"append_tags: {tagger.name} gives {', '.join(tagger.output)}, and {tags.name!r} is a {tags.type}; it "
             "takes tags or classes that the tagger gives."
         )
     if len(schema.of_kind("text")) != 1:
@@ -156,7 +156,7 @@ def _there(examples, name):
         return examples.images[name] >= 0
     if name in examples.text:
         return (examples.text[name] != 0).any(axis=1)
-    return examples.numbers_present[name]
+    return examples.numeric_present[name]
 
 
 def _without(examples, name):
@@ -167,9 +167,9 @@ def _without(examples, name):
     if name in examples.text:
         gone = np.zeros_like(examples.text[name])
         return dataclasses.replace(examples, text={**examples.text, name: gone})
-    there = {**examples.numbers_present, name: np.zeros(len(examples), bool)}
+    there = {**examples.numeric_present, name: np.zeros(len(examples), bool)}
     gone = np.tile(np.asarray(examples.schema[name].mean, "float32"), (len(examples), 1))
-    return dataclasses.replace(examples, numbers={**examples.numbers, name: gone}, numbers_present=there)
+    return dataclasses.replace(examples, numeric={**examples.numeric, name: gone}, numeric_present=there)
 
 
 def _as_new(model):

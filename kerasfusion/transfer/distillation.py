@@ -97,16 +97,18 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, alpha=0.5, f
             found.update({LOGITS.format(name): logits[name][:, order] for name, order in orders.items()})
     for task in (own[name] for name in orders):
         name = LOGITS.format(task.name)
-        head = DistilledHead(temperature, task.kind == "classes", name=f"head_{name}")
+        head = DistilledHead(temperature, task.type == "multiclass", name=f"head_{name}")
         outputs[name] = head(student.output[task.name])
-        more.append(Task(name, "vector", "", classes=task.classes[-task.outputs :]))
+        more.append(Task(name, "embedding_regression", "", classes=task.classes[-task.outputs :]))
     if features is not None:
         ours, theirs = features
         for split, found in zip(seen, targets, strict=True):
             found[FEATURES] = extract_features(teacher, theirs, split)
         known = targets[0][FEATURES]
         names = tuple(f"{theirs}_{i}" for i in range(known.shape[1]))
-        more.append(Task(FEATURES, "vector", "", names, mean=float(known.mean()), std=float(known.std())))
+        more.append(
+            Task(FEATURES, "embedding_regression", "", names, mean=float(known.mean()), std=float(known.std()))
+        )
         outputs[FEATURES] = build_head(more[-1])(feature_extractor(student, ours).output["features"])
     kept = tuple(dataclasses.replace(task, weight=task.weight * (1 - alpha)) for task in own.tasks)
     both = Schema(own.features, (*kept, *(dataclasses.replace(task, weight=alpha) for task in more)))
@@ -147,15 +149,19 @@ def teachable_classes(teacher, schema, own, needed=True):
                 f"The teacher {teacher.name} needs {theirs.name!r} ({theirs.kind}), which the rows lack; they have "
                 f"{kinds}."
             )
-        if theirs.kind == "numbers" and theirs.columns != ours.columns:
+        if theirs.kind == "numeric" and theirs.columns != ours.columns:
             raise ValueError(
                 f"The teacher {teacher.name} takes the columns {', '.join(theirs.columns)} as {theirs.name!r}, and "
                 f"the rows have {', '.join(ours.columns)}."
             )
-    tasks = [task for task in own.tasks if task.kind in ("binary", "classes", "tags") and task.name in teacher.output]
+    tasks = [
+        task
+        for task in own.tasks
+        if task.type in ("binary", "multiclass", "multilabel") and task.name in teacher.output
+    ]
     if needed and not tasks:
         gives, learns = (
-            ", ".join(f"{task.name} ({task.kind})" for task in each.tasks) or "none" for each in (schema, own)
+            ", ".join(f"{task.name} ({task.type})" for task in each.tasks) or "none" for each in (schema, own)
         )
         raise ValueError(
             f"The teacher {teacher.name} has the tasks {gives} and teaches nothing to a student of {learns}: classes "
@@ -195,13 +201,13 @@ def encode_for_teacher(teacher, schema, splits):
 
 def _order(theirs, ours):
     """Places of the student's classes among the teacher's."""
-    if theirs.kind != ours.kind or set(theirs.classes) != set(ours.classes):
+    if theirs.type != ours.type or set(theirs.classes) != set(ours.classes):
         lacking, further = sorted({*ours.classes} - {*theirs.classes}), sorted({*theirs.classes} - {*ours.classes})
         raise ValueError(
-            f"The teacher's {theirs.name!r} ({theirs.kind}) is not the student's ({ours.kind}); of its classes the "
+            f"The teacher's {theirs.name!r} ({theirs.type}) is not the student's ({ours.type}); of its classes the "
             f"teacher lacks {lacking or 'none'}, and knows besides {further or 'none'}."
         )
-    if ours.kind == "binary":
+    if ours.type == "binary":
         if theirs.classes != ours.classes:
             order = f"{theirs.classes} for the teacher and {ours.classes} for the student"
             raise ValueError(f"{ours.name!r} is {order}: negative first, positive second.")

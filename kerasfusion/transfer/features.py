@@ -81,7 +81,7 @@ def add_features(model, layer, splits, name="numbers"):
         model: A plain model; it need not know the rows' tasks.
         layer: Name of one of its layers, as for `cut`.
         splits: List of `Examples`, the training split first.
-        name: Name of the new feature, of kind numbers.
+        name: Name of the new feature, of kind numeric.
 
     Returns:
         list of `Examples`.
@@ -95,19 +95,19 @@ def add_features(model, layer, splits, name="numbers"):
     train, validation = kf.transfer.add_features(
         run.model, "encode_image", [data.splits["train"], data.splits["validation"]]
     )
-    model = kf.models.fusion_model(train.schema.only("text", "numbers"), text_encoder="average")
+    model = kf.models.fusion_model(train.schema.only("text", "numeric"), text_encoder="average")
     ```
     """
     found = [extract_features(model, layer, split) for split in splits]
     columns = tuple(f"{name}_{i}" for i in range(found[0].shape[1]))
     mean, std = (tuple(statistic(found[0], axis=0).tolist()) for statistic in (np.mean, np.std))
-    feature = Feature(name, "numbers", columns, length=len(columns), mean=mean, std=std)
+    feature = Feature(name, "numeric", columns, length=len(columns), mean=mean, std=std)
     return [
         dataclasses.replace(
             split,
             schema=Schema((*split.schema.features, feature), split.schema.tasks),
-            numbers={**split.numbers, name: features},
-            numbers_present={**split.numbers_present, name: np.ones(len(split), bool)},
+            numeric={**split.numeric, name: features},
+            numeric_present={**split.numeric_present, name: np.ones(len(split), bool)},
         )
         for split, features in zip(splits, found, strict=True)
     ]

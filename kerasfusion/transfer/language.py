@@ -18,13 +18,13 @@ from kerasfusion.schema import Schema
 from kerasfusion.training.fit import fit
 
 
-def extend_vocabulary(data, sentences, max_words=10_000):
+def extend_vocabulary(data, sentences, max_tokens=10_000):
     """Captions whose vocabulary holds the words of further sentences, and these sentences as rows.
 
     Args:
         data: `Data` whose task is a caption.
         sentences: Strings. None of them should be a caption of the test split.
-        max_words: Size limit of the vocabulary: the most frequent words of sentences and training captions.
+        max_tokens: Size limit of the vocabulary: the most frequent words of sentences and training captions.
 
     Returns:
         tuple: the `Data`, and `Examples` of the sentences without any image, for `pretrain_decoder`.
@@ -38,13 +38,13 @@ def extend_vocabulary(data, sentences, max_words=10_000):
     data, sentences = kf.transfer.extend_vocabulary(data, pathlib.Path("descriptions.txt").read_text().splitlines())
     ```
     """
-    captions = [task for task in data.schema.tasks if task.kind == "caption"]
+    captions = [task for task in data.schema.tasks if task.type == "captioning"]
     if not captions or not len(sentences):
-        lacking = "sentences" if captions else f"captions; the tasks are {[task.kind for task in data.schema.tasks]}"
+        lacking = "sentences" if captions else f"captions; the tasks are {[task.type for task in data.schema.tasks]}"
         raise ValueError(f"extend_vocabulary: there are no {lacking}.")
     (task,) = captions
     texts = {name: split.frame[task.column].fillna("").astype(str) for name, split in data.splits.items()}
-    words, _ = learn_vocabulary([*texts["train"], *sentences], max_words)
+    words, _ = learn_vocabulary([*texts["train"], *sentences], max_tokens)
     task = dataclasses.replace(task, vocabulary=words)
     tasks = [task if each.name == task.name else each for each in data.schema.tasks]
     schema = Schema(data.schema.features, tasks)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
-from kerasfusion.schema import SPECIAL_TOKENS
+from kerasfusion.schema import SPECIAL_TOKENS, Task
 
 
 def transfer_weights(model, parent, schema=None, parent_schema=None):
@@ -101,16 +101,16 @@ def _common(layer, weight, old, schemas):
     items = []
     for schema in schemas:
         named = {f"encode_{f.name}": f for f in schema.features} | {f"head_{t.name}": t for t in schema.tasks}
-        named.update(("decoder", task) for task in schema.tasks if task.kind == "caption")
+        named.update(("decoder", task) for task in schema.tasks if task.type == "captioning")
         items.append(named.get(layer))
     new, was = items
     if new is None and was is None:
         return common
-    if new is None or was is None or new.kind != was.kind:
+    if new is None or was is None or _kind(new) != _kind(was):
         return None
-    if new.kind == "image" and new.size != was.size and tuple(weight.shape) != tuple(old.shape):
+    if _kind(new) == "image" and new.size != was.size and tuple(weight.shape) != tuple(old.shape):
         return None
-    if new.kind == "binary" and new.classes != was.classes:
+    if _kind(new) == "binary" and new.classes != was.classes:
         return None
     (axis, names), (same, before) = (_named_axis(layer, item, w) for item, w in ((new, weight), (was, old)))
     if axis is not None and axis == same:
@@ -118,16 +118,21 @@ def _common(layer, weight, old, schemas):
     return common
 
 
+def _kind(item):
+    """A feature's kind or a task's type."""
+    return item.type if isinstance(item, Task) else item.kind
+
+
 def _named_axis(layer, item, weight):
     """The axis of a weight that is counted in words, classes or columns, and the names along it."""
-    end = weight.path.rsplit("/", 1)[-1]
-    if item.kind in ("text", "caption") and end == "embeddings" and weight.shape[0] == item.vocabulary_size:
+    end, kind = weight.path.rsplit("/", 1)[-1], _kind(item)
+    if kind in ("text", "captioning") and end == "embeddings" and weight.shape[0] == item.vocabulary_size:
         return 0, (*SPECIAL_TOKENS, *item.vocabulary)
-    if item.kind == "caption" and layer == f"head_{item.name}":
+    if kind == "captioning" and layer == f"head_{item.name}":
         return len(weight.shape) - 1, (*SPECIAL_TOKENS, *item.vocabulary)
-    if item.kind in ("classes", "tags"):
+    if kind in ("multiclass", "multilabel"):
         return len(weight.shape) - 1, item.classes
-    if item.kind == "numbers" and end == "kernel":
+    if kind == "numeric" and end == "kernel":
         return 0, item.columns
     return None, ()
 

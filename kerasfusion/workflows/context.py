@@ -29,7 +29,8 @@ def add_caption_embeddings(data, source, context_weight=1.0, caption_weight=1.0)
         caption_weight: β.
 
     Returns:
-        Data: the same with a further task `"context"` of kind `"vector"`. Its vectors have the mean of the training
+        Data: the same with a further task `"context"` of type `"embedding_regression"`. Its vectors have the
+            mean of the training
         captions taken off and length 1; a caption of unknown words alone has none, and its weight is 0.
 
     Raises:
@@ -38,14 +39,14 @@ def add_caption_embeddings(data, source, context_weight=1.0, caption_weight=1.0)
     Example:
 
     ```python
-    data = kf.data.load("photos.jsonl", label="captions", label_kind="caption")
+    data = kf.data.load("photos.jsonl", label="captions", problem_type="captioning")
     run = kf.train(add_caption_embeddings(data, "glove.txt", context_weight=0.5), "fusion_transformer")
     ```
     """
-    if [task.kind for task in data.schema.tasks] != ["caption"]:
+    if [task.type for task in data.schema.tasks] != ["captioning"]:
         raise ValueError(
             f"add_caption_embeddings is for captions; the tasks are "
-            f"{[f'{t.name} ({t.kind})' for t in data.schema.tasks]}."
+            f"{[f'{t.name} ({t.type})' for t in data.schema.tasks]}."
         )
     (task,) = data.schema.tasks
     vectors = _by_run(data, source) if _is_run(source) else _by_words(data, source)
@@ -57,7 +58,9 @@ def add_caption_embeddings(data, source, context_weight=1.0, caption_weight=1.0)
         labels[name] = found.astype("float32")
         weights[name] = data.splits[name].weights[task.name] * known
     names = tuple(str(place) for place in range(len(mean)))
-    context = Task(TASK, "vector", task.column, names, std=float(labels["train"].std()), weight=context_weight)
+    context = Task(
+        TASK, "embedding_regression", task.column, names, std=float(labels["train"].std()), weight=context_weight
+    )
     schema = dataclasses.replace(data.schema, tasks=(dataclasses.replace(task, weight=caption_weight), context))
     splits = {
         name: dataclasses.replace(
@@ -92,8 +95,8 @@ def _by_words(data, path):
 def _by_run(data, run):
     """What a dual encoder's text branch makes of each caption, by split."""
     run = run if isinstance(run, Run) else load(run)
-    if not any(task.kind == "match" for task in run.schema.tasks):
-        raise ValueError(f"{run.path} is no dual encoder: its tasks are {[t.kind for t in run.schema.tasks]}.")
+    if not any(task.type == "retrieval" for task in run.schema.tasks):
+        raise ValueError(f"{run.path} is no dual encoder: its tasks are {[t.type for t in run.schema.tasks]}.")
     (task,), (feature,) = data.schema.tasks, run.schema.of_kind("text")
     branch, vectorize = get_tower(run.model, feature), text_vectorizer(feature)
     found = {}

@@ -4,14 +4,14 @@ from kerasfusion.evaluation.predict import restrict_schema
 from kerasfusion.training import Run, load
 
 
-def evaluate(run, source, image_dir=None, allow_outside=False, page=None):
+def evaluate(run, source, image_dir=None, allow_external_paths=False, page=None):
     """Score a finished run on another labelled table.
 
     Args:
         run: A `Run` or its folder.
         source: A table with the run's feature and label columns. An image that cannot be read counts as missing.
         image_dir: Folder that relative image paths start from.
-        allow_outside: Allow image paths that leave that folder.
+        allow_external_paths: Allow image paths that leave that folder.
         page: File to write a report into, as HTML; None writes none.
 
     Returns:
@@ -29,10 +29,10 @@ def evaluate(run, source, image_dir=None, allow_outside=False, page=None):
     """
     run = run if isinstance(run, Run) else load(run)
     schema = restrict_schema(run.model, run.schema)
-    examples, skipped = load_rows(source, schema, image_dir=image_dir, allow_outside=allow_outside)
-    type_column = run.config.get("type_column")
-    type_column = type_column if type_column in examples.frame.columns else None
-    found = evaluate_models({run.config["model"]: run.model}, examples, type_column=type_column)
+    examples, skipped = load_rows(source, schema, image_dir=image_dir, allow_external_paths=allow_external_paths)
+    slice_by = run.config.get("slice_by")
+    slice_by = slice_by if slice_by in examples.frame.columns else None
+    found = evaluate_models({run.config["model"]: run.model}, examples, slice_by=slice_by)
     if page is not None:
         write_evaluation_page(page, run, found, examples, skipped)
     return found, skipped

@@ -10,7 +10,7 @@ from kerasfusion.serving.gallery import Gallery
 from kerasfusion.training import Run, load
 
 
-def export_search_index(run, gallery, model_dir, *, id_column=None, k=10, image_dir=None, allow_outside=False):
+def export_search_index(run, gallery, model_dir, *, id_column=None, k=10, image_dir=None, allow_external_paths=False):
     """Write the next version of a SavedModel with a gallery of images in it, to be searched by text and by image.
 
     Every image is embedded once and compared with every query, exactly, inside the SavedModel. Nothing is added to
@@ -24,7 +24,7 @@ def export_search_index(run, gallery, model_dir, *, id_column=None, k=10, image_
         id_column: Column of the table that names the images instead.
         k: Images that a search gives.
         image_dir: Folder that relative image paths of a table start from.
-        allow_outside: Allow image paths that leave that folder.
+        allow_external_paths: Allow image paths that leave that folder.
 
     Returns:
         tuple: `pathlib.Path` of the version, and the names of the images that could not be read and are left out.
@@ -42,8 +42,11 @@ def export_search_index(run, gallery, model_dir, *, id_column=None, k=10, image_
     ```
     """
     run = run if isinstance(run, Run) else load(run)
-    if not any(task.kind == "match" for task in run.schema.tasks):
-        raise ValueError(f"{run.path} learned no match, so it cannot search. Train with match=True (--match).")
+    if not any(task.type == "retrieval" for task in run.schema.tasks):
+        raise ValueError(
+            f"{run.path} learned no match, so it cannot search. Train with problem_type='retrieval' "
+            "(--problem-type retrieval)."
+        )
     (feature,) = run.schema.of_kind("image")
     if isinstance(gallery, str | Path) and Path(gallery).is_dir():
         if id_column is not None:
@@ -53,7 +56,11 @@ def export_search_index(run, gallery, model_dir, *, id_column=None, k=10, image_
         frame = read_table(gallery)
     source = frame.attrs.get("source", str(gallery))
     examples, _ = load_rows(
-        frame, run.schema.only("image"), image_dir=image_dir, allow_outside=allow_outside, with_labels=False
+        frame,
+        run.schema.only("image"),
+        image_dir=image_dir,
+        allow_external_paths=allow_external_paths,
+        with_labels=False,
     )
     names = _names(frame, feature.columns[0], id_column, source)
     named = pd.DataFrame({"id": names, "image": examples.images[feature.name]})

@@ -50,22 +50,23 @@ def with_fusion(family, fusion):
 
 def refuse_unlabelled(job, schema):
     """Raise the error of a job that is for labels, where the data pairs images with texts or has them described."""
-    kinds = {task.kind for task in schema.tasks}
-    if "match" in kinds:
+    kinds = {task.type for task in schema.tasks}
+    if "retrieval" in kinds:
         raise ValueError(
-            f"{job} is for labels, and this is a match. Train each model by kf.train (`kerasfusion train --match`): "
-            "its metrics.json has R@K, median rank, MRR and rsum of both directions beside chance."
+            f"{job} is for labels, and this is a match. Train each model by kf.train (`kerasfusion train "
+            "--problem-type retrieval`): its metrics.json has R@K, median rank, MRR and rsum of both directions "
+            "beside chance."
         )
-    if "caption" in kinds:
+    if "captioning" in kinds:
         raise ValueError(
             f"{job} is for labels, and these are captions. Train each captioner by kf.train (`kerasfusion train "
-            "--label-kind caption`): its metrics.json has CIDEr, BLEU and ROUGE-L beside two baselines."
+            "--problem-type captioning`): its metrics.json has CIDEr, BLEU and ROUGE-L beside two baselines."
         )
 
 
 def pairs_images_with_texts(schema):
-    return any(task.kind == "match" for task in schema.tasks)
+    return any(task.type == "retrieval" for task in schema.tasks)
 
 
 def writes_captions(schema):
-    return any(task.kind == "caption" for task in schema.tasks)
+    return any(task.type == "captioning" for task in schema.tasks)

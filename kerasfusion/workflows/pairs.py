@@ -23,7 +23,7 @@ def mine_hard_negatives(data, run, negatives=3, random_fraction=0.5, num_candida
     wrong one. What was found near may still be true of an image: nobody looked.
 
     Args:
-        data: What `kf.data.load(..., match=True)` returned.
+        data: What `kf.data.load(..., problem_type="retrieval")` returned.
         run: The dual encoder's `Run`, or its folder.
         negatives: Wrong pairs for each right one. Those found twice count once, so there may be fewer.
         random_fraction: Share of them that is drawn from all wrong ones.
@@ -41,7 +41,7 @@ def mine_hard_negatives(data, run, negatives=3, random_fraction=0.5, num_candida
     Example:
 
     ```python
-    data = kf.data.load("captions.csv", image="photo", text="caption", match=True)
+    data = kf.data.load("captions.csv", image="photo", text="caption", problem_type="retrieval")
     dual = kf.train(data, output_dir="runs/captions")
     pairs = kf.workflows.mine_hard_negatives(data, dual)
     fused = kf.train(pairs, model="classifier_film", output_dir="runs/pairs", init_from=dual.path)
@@ -50,8 +50,8 @@ def mine_hard_negatives(data, run, negatives=3, random_fraction=0.5, num_candida
     """
     run = run if isinstance(run, Run) else load(run)
     for what, schema in (("the data", data.schema), (str(run.path), run.schema)):
-        if not any(task.kind == "match" for task in schema.tasks):
-            raise ValueError(f"mine_hard_negatives is for a match, and {what} has none (match=True, --match).")
+        if not any(task.type == "retrieval" for task in schema.tasks):
+            raise ValueError(f"mine_hard_negatives is for a match, and {what} has none (problem_type='retrieval').")
     if run.schema.features != data.schema.features:
         raise ValueError(
             f"{run.path} takes other features than the data has: vocabulary, text length or image size differ. Load "
@@ -133,8 +133,8 @@ def _pairs(model, part, schema, negatives, shares, num_candidates, random):
         schema=schema,
         frame=frame,
         text={text.name: part.text[text.name][words]},
-        numbers={},
-        numbers_present={},
+        numeric={},
+        numeric_present={},
         images={image.name: shown},
         banks=part.banks,
         labels={"label": labels},

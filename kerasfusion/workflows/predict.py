@@ -16,7 +16,7 @@ _FORMULA_SIGNS = tuple("=+-@\t\r")
 _NUMBER = re.compile(r"[+-]?[\d.,]+([eE][+-]?\d+)?")
 
 
-def predict(run, rows, image_dir=None, allow_outside=False, rules=None):
+def predict(run, rows, image_dir=None, allow_external_paths=False, rules=None):
     """Predict one row, or every row of a table.
 
     Args:
@@ -24,7 +24,7 @@ def predict(run, rows, image_dir=None, allow_outside=False, rules=None):
         rows: A table (a file or a DataFrame) with the run's feature columns; or one row as a dict of `image`, a path,
             and `text`, a sentence. Either may be left out and counts as missing.
         image_dir: Folder that relative image paths of a table start from.
-        allow_outside: Allow image paths of a table that leave that folder.
+        allow_external_paths: Allow image paths of a table that leave that folder.
         rules: A file of rules that the predictions of a table's row satisfy together
             (`kf.reasoning.constrained_decode`): a text file, `.txt`, with one rule per line, or a table of facts
             about what its first column names (`kf.reasoning.rules_from_table`).
@@ -49,7 +49,7 @@ def predict(run, rows, image_dir=None, allow_outside=False, rules=None):
     frame = read_table(rows)
     as_written = read_table(rows, columns_hint=list(frame.columns))
     together = None if rules is None else functools.partial(constrained_decode, Rules(run.schema, _rules(rules)))
-    predicted = predict_rows(run.model, run.schema, frame, image_dir, allow_outside, together)
+    predicted = predict_rows(run.model, run.schema, frame, image_dir, allow_external_paths, together)
     predicted.columns = _untaken(predicted.columns, frame.columns)
     return pd.concat([as_written, predicted], axis=1)
 
@@ -88,7 +88,7 @@ def _predict_row(run, image=None, text=None):
         if value is not None and len(features) != 1:
             raise DataError(f"The run has {len(features)} {kind} inputs; predict a table instead.")
         row.update({feature.columns[0]: None if value is None else str(value) for feature in features})
-    row.update({column: float("nan") for feature in run.schema.of_kind("numbers") for column in feature.columns})
+    row.update({column: float("nan") for feature in run.schema.of_kind("numeric") for column in feature.columns})
     if image is None and text is None:
         raise DataError("Pass an image (--image), a sentence (--text), both, or a table.")
     return run.predict(pd.DataFrame([row]))

@@ -84,7 +84,7 @@ def train_item_tower(
         "changes": changes,
         "training": dataclasses.asdict(config),
         "baselines": False,
-        "type_column": None,
+        "slice_by": None,
         "factors": fingerprint(factors),
         "data": {name: split.fingerprint() for name, split in data.splits.items()},
         "kerasfusion": __version__,
@@ -187,13 +187,13 @@ def _items(factors, items, id_column, image, text, seed):
     one = targets[places[rated], targets[places[rated]].std(axis=0).argmax()]
     frame = frame[rated].assign(**{TASK: one, WEIGHT: weight[rated]})
     frame.attrs.update(attrs)
-    columns = {"label": TASK, "label_kind": "number", "group": id_column, "weight": WEIGHT}
+    columns = {"label": TASK, "problem_type": "regression", "group": id_column, "sample_weight": WEIGHT}
     data = load(frame, image=image, text=text, **columns, seed=seed)
     found = {
         name: targets[factors.column_ids_.get_indexer(part.frame[id_column])] for name, part in data.splits.items()
     }
     names = [*(f"factor {i}" for i in range(targets.shape[1] - 1)), "bias"]
-    task = Task(TASK, "vector", TASK, tuple(names), std=float(found["train"].std()))
+    task = Task(TASK, "embedding_regression", TASK, tuple(names), std=float(found["train"].std()))
     schema = Schema(data.schema.features, (task,))
     splits = {
         name: dataclasses.replace(

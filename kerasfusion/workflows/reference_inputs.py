@@ -26,5 +26,5 @@ def save_reference_inputs(path, data):
         elif feature.kind == "text":
             inputs[feature.name] = [text.encode() for text in test.raw(feature)[rows]]
         else:
-            inputs[feature.name] = test.numbers[feature.name][rows]
+            inputs[feature.name] = test.numeric[feature.name][rows]
     reference.save_reference(path, {"serving_default": (inputs, {})})

@@ -69,7 +69,7 @@ def draw_report(run, data):
     if without.exists():
         models["without teacher"] = load_model(without)
     models |= load_baselines(run)
-    reports = evaluate_models(models, data.splits["test"], data.splits["train"], run.config["type_column"])
+    reports = evaluate_models(models, data.splits["test"], data.splits["train"], run.config["slice_by"])
     data = dataclasses.replace(data, notes=run.metrics["notes"])
     return write_report(run.path, run.model, reports, data, _made(run.path))
 
@@ -134,9 +134,9 @@ def _looked_at(model, found, test):
     """Task -> rows with what the model looked at, or the reason why there are none; empty without images."""
     shown = {}
     for name, task_report in found.items() if test.images else ():
-        if task_report.task.kind == "match":
+        if task_report.task.type == "retrieval":
             continue
-        explain = explain_captions if task_report.task.kind == "caption" else explain_examples
+        explain = explain_captions if task_report.task.type == "captioning" else explain_examples
         try:
             shown[name] = explain(model, task_report, test)
         except NoFeatureMapError as reason:
@@ -149,9 +149,9 @@ def _figures(folder, reports, data, looked_at):
     yield "learning_curves.png", functools.partial(figures.learning_curves, read_history(folder / "history.csv"))
     test = data.splits["test"]
     for name, found in reports.items():
-        kinds = {"match": _match_figures, "caption": _caption_figures}
+        kinds = {"retrieval": _match_figures, "captioning": _caption_figures}
         end = "" if len(reports) == 1 else f"_{name}"
-        for file, draw in kinds.get(found.task.kind, _label_figures)(found, test, looked_at.get(name)):
+        for file, draw in kinds.get(found.task.type, _label_figures)(found, test, looked_at.get(name)):
             yield f"{file}{end}.png", draw
 
 
@@ -168,7 +168,7 @@ def _caption_figures(found, test, looked_at):
 
 def _label_figures(found, test, looked_at):
     yield "comparison", functools.partial(figures.comparison, found.scores)
-    if found.task.kind in ("binary", "classes"):
+    if found.task.type in ("binary", "multiclass"):
         yield "confusion", functools.partial(figures.confusion, found.task, found.labels, found.decided)
     if found.calibration is not None:
         yield "reliability", functools.partial(figures.reliability, found.calibration)
@@ -210,7 +210,7 @@ def _draw_examples(found, test, path, count=12):
     answers, labels = decode_predictions(task, found.decided[chosen]), decode_predictions(task, found.labels[chosen])
     captions, colors = [], []
     for i, asked in enumerate(_asked(test, rows)):
-        if task.kind == "number":
+        if task.type == "regression":
             captions.append(f"{asked}\n{answers[i]:.3g} (label {labels[i]:.3g})")
             colors.append("black")
             continue

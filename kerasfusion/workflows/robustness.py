@@ -11,7 +11,9 @@ from kerasfusion.workflows.model_families import refuse_unlabelled
 from kerasfusion.workflows.reload import load_baselines, load_run_data
 
 
-def robustness(run, source=None, output_dir=None, image_dir=None, allow_outside=False, num_severities=6, seed=0):
+def robustness(
+    run, source=None, output_dir=None, image_dir=None, allow_external_paths=False, num_severities=6, seed=0
+):
     """Score a finished run and its baselines on ever worse inputs: dropped, masked, noised, blurred.
 
     Nothing is chosen by what is found, so that the run's test split may be read for it again.
@@ -22,7 +24,7 @@ def robustness(run, source=None, output_dir=None, image_dir=None, allow_outside=
         output_dir: Folder for `curves.csv`, `summary.csv`, `robustness.png` and `report.html`; None is `robustness`
             in the run's.
         image_dir: Folder that relative image paths of the table start from.
-        allow_outside: Allow image paths that leave that folder.
+        allow_external_paths: Allow image paths that leave that folder.
         num_severities: Points of each curve, from clean inputs to wholly spoiled ones.
         seed: Seed of what is dropped, masked and added.
 
@@ -46,7 +48,7 @@ def robustness(run, source=None, output_dir=None, image_dir=None, allow_outside=
     if source is None:
         examples, rows = load_run_data(run).splits["test"], f"the test split of {run.config['source']}"
     else:
-        examples, _ = load_rows(source, run.schema, image_dir=image_dir, allow_outside=allow_outside)
+        examples, _ = load_rows(source, run.schema, image_dir=image_dir, allow_external_paths=allow_external_paths)
         rows = examples.frame.attrs.get("source", "table")
     model = run.config["model"]
     models = {model: run.model, **load_baselines(run)}

@@ -13,7 +13,7 @@ MARKER = ".kerasfusion.json"
 _VERSION = 1
 # What must be the same for an interrupted run to go on, and how a user knows it.
 SAME = ("model", "changes", "training", "baselines", "init_from", "lora", "distillation")
-SAME += ("type_column", "data")
+SAME += ("slice_by", "data")
 
 
 @dataclasses.dataclass(frozen=True)

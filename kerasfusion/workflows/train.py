@@ -50,8 +50,9 @@ def train(
     """Train a model and everything it has to beat, and write the run's folder.
 
     Text only and image only are made of the model's own branches and trained with the same settings; late average is
-    made of these two; the lookups need no training. A match (`kf.data.load(..., match=True)`) has to beat chance: a
-    branch alone finds nothing. A captioner has to beat the commonest caption and that of the most similar image.
+    made of these two; the lookups need no training. A match (`kf.data.load(..., problem_type="retrieval")`) has to
+    beat chance: a branch alone finds nothing. A captioner has to beat the commonest caption and that of the most
+    similar image.
     The test split is read once, at the end.
 
     A run that was interrupted (Ctrl-C, a kill, a crash) is gone on with by the same call and `resume=True`: models
@@ -123,7 +124,7 @@ def train(
         "distillation": None if teacher is None else teacher.config,
         "source": data.source,
         "load": load_arguments(data),
-        "type_column": data.columns.type,
+        "slice_by": data.columns.slice_by,
         "data": {name: split.fingerprint() for name, split in data.splits.items()},
         "kerasfusion": __version__,
         "keras": keras.__version__,
@@ -152,7 +153,7 @@ def train(
         settings = {"verbose": verbose, "resume": resume}
         models, costs = train_all(make, data, output_dir, run_config, config, teacher, callbacks, settings)
         logger.info("Scoring on the test split")
-        found = evaluate_models(models, data.splits["test"], data.splits["train"], data.columns.type)
+        found = evaluate_models(models, data.splits["test"], data.splits["train"], data.columns.slice_by)
         metrics = _metrics(models[model], found, data, model, costs)
         answers = {f"{task}/{name}": part for task in found for name, part in found[task].answers.items()}
         with atomic_write(output_dir / ANSWERS_FILE) as temporary:

@@ -16,7 +16,7 @@ class ModelEntry:
         summary: One line for lists and tables.
         inputs: Feature kinds that a schema must hold.
         source: The article section or paper it comes from.
-        task: `"label"`, any tasks with labels, `"match"`, which image a text belongs to, or `"caption"`.
+        task: `"label"`, any tasks with labels, `"retrieval"`, which image a text belongs to, or `"captioning"`.
     """
 
     name: str
@@ -37,7 +37,7 @@ def register_model(name=None, *, inputs=("text", "image"), source="", task="labe
         name: The name; `None` means the function's own.
         inputs: Feature kinds that a schema must hold for this model.
         source: The article section or paper it comes from.
-        task: `"label"`, `"match"` for a dual encoder, or `"caption"` for a captioner.
+        task: `"label"`, `"retrieval"` for a dual encoder, or `"captioning"` for a captioner.
 
     Raises:
         ValueError: the name is taken, or the function has no docstring (its first line is the list's summary).
@@ -116,12 +116,13 @@ def create_model(name, schema, **changes):
             f"{name} needs {' and '.join(lacking)}, which the data lacks; it has "
             f"{[f'{f.title} ({f.kind})' for f in schema.features]}."
         )
-    wanted = next((task.kind for task in schema.tasks if task.kind in ("match", "caption")), "label")
+    wanted = next((task.type for task in schema.tasks if task.type in ("retrieval", "captioning")), "label")
     if entry.task != wanted:
         raise ValueError(
             f"{name} learns a {entry.task}, and the data has a {wanted}. `kerasfusion list` shows which model is for "
-            "which; a table of images and their texts is read for a match by match=True (--match), for captions by "
-            "label_kind='caption' (--label-kind caption)."
+            "which; a table of images and their texts is read for retrieval by "
+            "problem_type='retrieval' (--problem-type retrieval), for captions by problem_type='captioning' "
+            "(--problem-type captioning)."
         )
     try:
         return entry.builder(schema, **changes)

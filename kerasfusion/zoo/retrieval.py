@@ -8,13 +8,13 @@ def _dual(schema, name, changes, **settings):
     return dual_encoder(schema, **{"units": 128, "dropout": 0.2, "name": name, **settings, **changes})
 
 
-@register_model(source="article 000, section 3.1.1", task="match")
+@register_model(source="article 000, section 3.1.1", task="retrieval")
 def dual_lstm_cnn(schema, **changes):
     """LSTM + residual CNN in one embedding space."""
     return _dual(schema, "dual_lstm_cnn", changes, text_encoder="lstm", image_encoder="residual_cnn")
 
 
-@register_model(source="arXiv 1801.04381, 1707.05612", task="match")
+@register_model(source="arXiv 1801.04381, 1707.05612", task="retrieval")
 def dual_gru_mobilenet(schema, **changes):
     """GRU + MobileNetV2 in one embedding space; pretrained image weights stay frozen.
 
@@ -26,7 +26,7 @@ def dual_gru_mobilenet(schema, **changes):
     return _dual(schema, "dual_gru_mobilenet", changes, text_encoder="gru", image_encoder=image, units=256)
 
 
-@register_model(source="arXiv 2103.00020", task="match")
+@register_model(source="arXiv 2103.00020", task="retrieval")
 def dual_transformer_vit(schema, **changes):
     """Text transformer + vision transformer in one embedding space (a small CLIP)."""
     settings = {
@@ -36,7 +36,7 @@ def dual_transformer_vit(schema, **changes):
     return _dual(schema, "dual_transformer_vit", changes, **settings)
 
 
-@register_model(source="arXiv 2103.00020", task="match")
+@register_model(source="arXiv 2103.00020", task="retrieval")
 def dual_clip(schema, preset="clip_vit_base_patch32", fine_tune="projection", **changes):
     """A pretrained CLIP from KerasHub (extra [hub]).
 

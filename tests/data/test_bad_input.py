@@ -159,7 +159,7 @@ def test_paths_that_lead_out_are_refused_unless_allowed(two_folders, case):
     message = r"pets\.csv, row 2 \(line 3\), column 'photo': .*x?\.png' leads out of the image folder .*image-dir"
     with pytest.raises(DataError, match=message):
         images(inside, cell)
-    assert len(images(inside, cell, allow_outside=True).check().bad) == 2
+    assert len(images(inside, cell, allow_external_paths=True).check().bad) == 2
     # A name that begins like the folder's is another folder; the system's root holds all.
     (inside.parent / "tables").mkdir()
     png(inside.parent / "tables" / "x.png")
@@ -301,7 +301,7 @@ def test_texts_round_trip_through_csv(tmp_path):
 
 def test_numbers_in_a_text_column_are_the_same_words_when_training_and_predicting(tmp_path):
     frame = pd.DataFrame({"text": [1.0, 2.0, np.nan] * 8, "label": ["a", "b", "a"] * 8, "n": 1.5})
-    data = kf.data.load(frame, text="text", numbers="n", label="label")
+    data = kf.data.load(frame, text="text", numeric="n", label="label")
     assert set(data.schema["text"].vocabulary) == {"1", "2"}
     examples, _ = kf.data.load_rows(frame.head(3), data.schema, with_labels=False)
     one, two = (4 + data.schema["text"].vocabulary.index(word) for word in "12")
@@ -327,7 +327,7 @@ def remarks_on(texts=None, labels=None, photo=None, **more):
     count = len(next(v for v in (texts, labels, photo) if v is not None))
     texts, labels = texts or [f"t {i}" for i in range(count)], labels or ["a"] * count
     frame = read_table(pd.DataFrame({"text": texts, "label": labels, **more}))
-    columns = ColumnRoles(("photo",) if photo else (), ("text",), tuple(more), {"label": "classes"})
+    columns = ColumnRoles(("photo",) if photo else (), ("text",), tuple(more), {"label": "multiclass"})
     return run_data_checks(frame, columns, {"photo": np.asarray(photo)} if photo else {})
 
 
@@ -369,7 +369,7 @@ def test_labels_of_several_types_are_refused(cells, message):
 
 def test_missing_labels_are_counted():
     frame = labels(["a", None, np.nan, "b", "", "a", "b"])
-    _, skipped = clean_rows(frame, ColumnRoles((), ("text",), (), {"label": "classes"}))
+    _, skipped = clean_rows(frame, ColumnRoles((), ("text",), (), {"label": "multiclass"}))
     assert str(skipped).startswith("3 rows:\n  3 x label missing: row 2, column 'label' (nan)")
 
 
@@ -382,7 +382,7 @@ def test_one_class_is_not_enough(tmp_path):
 
 def test_spellings_of_one_class_are_said_and_not_joined():
     cells = ["Cat ", "cat", "Cat", "dog", "New  York", "new york"]
-    assert encode_labels(labels(cells), "label", "classes")[1] == ("Cat", "New  York", "cat", "dog", "new york")
+    assert encode_labels(labels(cells), "label", "multiclass")[1] == ("Cat", "New  York", "cat", "dog", "new york")
     assert remarks_on(labels=cells) == [
         "Label 'label': 'Cat' (2 rows) and 'cat' (1 rows) differ only in case or blanks and are different classes. "
         "Spell them alike in the table if they are one.",
@@ -394,8 +394,8 @@ def test_spellings_of_one_class_are_said_and_not_joined():
 def splits_of(cells, **roles):
     more = {name: roles.pop(f"{name}_cells") for name in ("split", "patient") if f"{name}_cells" in roles}
     frame = labels(cells).assign(**more)
-    columns = ColumnRoles((), ("text",), (), {"label": "classes"}, **roles)
-    return make_splits(frame, columns, labels={"label": encode_labels(frame, "label", "classes")[0]})
+    columns = ColumnRoles((), ("text",), (), {"label": "multiclass"}, **roles)
+    return make_splits(frame, columns, labels={"label": encode_labels(frame, "label", "multiclass")[0]})
 
 
 def test_a_class_seen_once_trains_and_that_is_said():
@@ -458,7 +458,7 @@ def test_the_same_text_in_train_and_test_is_said(tmp_path):
 # Names and contents of columns -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("role", ["image", "text", "numbers", "label", "split", "group", "type"])
+@pytest.mark.parametrize("role", ["image", "text", "numeric", "label", "split", "group", "slice_by"])
 def test_a_misspelt_column_is_answered_with_the_nearest(role):
     frame = labels(["a", "b"] * 6).assign(photo="a.png", age=1.0, patient="p")
     with pytest.raises(DataError, match=rf"no column 'pateint' \(given as {role}\)\. Did you mean 'patient' or"):
@@ -477,7 +477,7 @@ def test_a_table_to_predict_with_other_column_names():
 @pytest.mark.parametrize("with_labels", [False, True])
 def test_a_number_that_is_none_is_named_when_predicting_too(cell, said, with_labels):
     frame = pd.DataFrame({"text": ["red", "blue"] * 8, "age": 1.5, "label": ["a", "b"] * 8})
-    data = kf.data.load(frame, text="text", numbers="age", label="label")
+    data = kf.data.load(frame, text="text", numeric="age", label="label")
     frame = frame.astype({"age": object})
     frame.loc[2, "age"] = cell
     with pytest.raises(DataError, match=rf"DataFrame, row 3, column 'age': {said} is not a finite number"):

@@ -25,7 +25,7 @@ def pixels_of(encoded):
 
 def test_images_and_labels_without_a_word_said(tmp_path):
     data = kf.data.load(write(tmp_path, x=PIXELS, y=LABELS))
-    assert data.columns.image == ("x",) and data.columns.labels == {"y": "classes"} and data.source == "set.npz"
+    assert data.columns.image == ("x",) and data.columns.labels == {"y": "multiclass"} and data.source == "set.npz"
     assert data.columns.reasons["image"] == "inferred: the cells are encoded images"
     assert data.schema["label"].classes == ("0", "1", "2") and data.schema["image"].size == (16, 16)
     for split in data.splits.values():
@@ -63,7 +63,12 @@ def test_names_numbers_and_tags(tmp_path):
     assert frame["species"].tolist()[:3] == ["cat", "dog", "owl"] and frame["age"].tolist()[:3] == [0, 0.5, 1]
     assert frame["tags"].tolist()[:3] == [["0", "3"], ["1", "3"], ["2", "3"]]
     data = kf.data.load(tmp_path / "set.npz", label="tags")
-    assert data.columns.labels == {"tags": "tags"} and data.schema["label"].classes == ("0", "1", "2", "3")
+    assert data.columns.labels == {"tags": "multilabel"} and data.schema["label"].classes == (
+        "0",
+        "1",
+        "2",
+        "3",
+    )
     train = data.splits["train"]
     np.testing.assert_array_equal(train.labels["label"], tags[train.frame.index])
 

@@ -11,7 +11,7 @@ from kerasfusion.data.captions import encode_captions, one_caption_per_row
 from kerasfusion.data.profile import profile_splits
 from kerasfusion.schema import Schema, Task
 
-CAPTION = {"label": "caption", "label_kind": "caption"}
+CAPTION = {"label": "caption", "problem_type": "captioning"}
 
 
 def table(images=12):
@@ -24,7 +24,7 @@ def table(images=12):
 
 
 def task(words, length):
-    return Task("caption", "caption", "said", vocabulary=tuple(words.split()), length=length)
+    return Task("caption", "captioning", "said", vocabulary=tuple(words.split()), length=length)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def data():
 
 def test_a_list_is_one_row_for_each_caption(data, tmp_path):
     (found,) = data.schema.tasks
-    assert (found.name, found.kind, found.column) == ("caption", "caption", "caption")
+    assert (found.name, found.type, found.column) == ("caption", "captioning", "caption")
     assert found.outputs == found.vocabulary_size == len(found.vocabulary) + 4
     assert found.vocabulary[:3] == ("thing", "a", "number") and found.length == 4 + 2
     assert data.columns.text == () and not data.schema.of_kind("text")
@@ -88,7 +88,7 @@ def test_captions_without_a_word_are_counted():
 
 @pytest.fixture(scope="module")
 def cut():
-    return load(table(), image="photo", **CAPTION, text_length=3, max_words=2)
+    return load(table(), image="photo", **CAPTION, sequence_length=3, max_tokens=2)
 
 
 @pytest.mark.parametrize("image_major", [False, True])
@@ -138,7 +138,7 @@ def test_what_was_set_is_said(cut):
     share = train.str.contains("number").mean()
     assert said["text length (caption)"] == ("3 words", f"given; {share:.1%} of texts are cut")
     assert said["vocabulary (caption)"][0] == "2 words"
-    assert said["label"][0] == "caption (caption)"
+    assert said["label"][0] == "caption (captioning)"
     profile = profile_splits(cut.splits, cut.image_sizes)
     found = profile["labels"]["caption"]
     assert found["length"] == 3 and found["cut"]["train"] == train.str.contains("number").sum()
@@ -151,18 +151,21 @@ def test_what_was_set_is_said(cut):
 def test_what_is_no_caption_is_refused():
     frame = table().assign(kind="cat", sentence="red cat")
     with pytest.raises(DataError, match=r"one label and one image column are needed, not \['caption', 'kind'\]"):
-        load(frame, image="photo", label=["caption", "kind"], label_kind={"caption": "caption", "kind": "classes"})
+        load(
+            frame,
+            image="photo",
+            label=["caption", "kind"],
+            problem_type={"caption": "captioning", "kind": "multiclass"},
+        )
     with pytest.raises(DataError, match=r"not \['caption'\] and \[\]"):
         load(frame, image=[], text="sentence", **CAPTION)
-    with pytest.raises(DataError, match="Choose one of the two"):
-        load(frame, image="photo", match=True, label_kind="caption")
     with pytest.raises(DataError, match=r"which column holds the captions\? .* \['photo', 'said'\]"):
-        load(table().rename(columns={"caption": "said"}), label_kind="caption")
+        load(table().rename(columns={"caption": "said"}), problem_type="captioning")
     with pytest.raises(DataError, match="row 1, column 'caption': the text is a dict"):
         load(table().assign(caption=[{"raw": "cat"}] * 12), image="photo", **CAPTION)
-    assert load(frame, image="photo", text="sentence", label_kind="caption").columns.text == ("sentence",)
+    assert load(frame, image="photo", text="sentence", problem_type="captioning").columns.text == ("sentence",)
 
 
 def test_free_text_as_a_label_names_the_way_out():
-    with pytest.raises(DataError, match="'caption' to learn to write it"):
+    with pytest.raises(DataError, match="'captioning' to learn to write it"):
         kf.data.load(table().assign(caption=[f"thing {n}" for n in range(12)]), image="photo", label="caption")

@@ -27,17 +27,17 @@ def test_roles_are_found_with_reasons():
     columns = infer_columns(pets(split=["train"] * 9 + ["Val", "test", "test"]))
     assert columns.image == ("photo",)
     assert columns.text == ("description",)
-    assert columns.numbers == ()
-    assert columns.labels == {"species": "classes"}
-    assert (columns.split, columns.group, columns.type) == ("split", None, None)
+    assert columns.numeric == ()
+    assert columns.labels == {"species": "multiclass"}
+    assert (columns.split, columns.group, columns.slice_by) == ("split", None, None)
     assert columns.features == ("photo", "description")
     assert columns.reasons == {
         "image": "inferred: 100 % of cells end in .png",
         "text": "inferred: 5.0 words on average, 12 distinct",
         "label": "inferred: named 'species'",
-        "label_kind": "species is classes: inferred: 3 distinct strings",
+        "problem_type": "species is multiclass: inferred: 3 distinct strings",
         "split": "inferred: holds only test, train, val",
-        "numbers": "none: numeric columns are used only when named (numbers=…)",
+        "numeric": "none: numeric columns are used only when named (numeric=…)",
     }
 
 
@@ -46,16 +46,16 @@ def test_roles_can_be_given():
         pets(),
         image=[],
         text="id, description",
-        numbers="age",
+        numeric="age",
         label="species",
         split="photo",
         group="id",
-        type="id",
+        slice_by="id",
     )
     assert columns.image == ()
     assert columns.text == ("id", "description")
-    assert columns.numbers == ("age",)
-    assert (columns.split, columns.group, columns.type) == ("photo", "id", "id")
+    assert columns.numeric == ("age",)
+    assert (columns.split, columns.group, columns.slice_by) == ("photo", "id", "id")
     assert columns.reasons["text"] == "given"
     assert columns.reasons["image"] == "none, as given"
 
@@ -116,38 +116,40 @@ KINDS = {
     "two strings": (["yes", "no"] * 6, "binary"),
     "two numbers": ([0, 1] * 6, "binary"),
     "booleans": ([True, False] * 6, "binary"),
-    "strings": (["a", "b", "c"] * 4, "classes"),
-    "integers": ([1, 2, 3] * 4, "classes"),
-    "integers with a missing cell": ([1, 2, 3] * 3 + [1, 2, None], "classes"),
-    "distinct integers": (list(range(12)), "number"),
-    "floats": ([i / 7 for i in range(12)], "number"),
-    "lists": ([["a"], ["a", "b"], []] * 4, "tags"),
-    "divided strings": (["a|b", "a", "b; c", "c"] * 3, "tags"),
-    "commas are no divider": (["ARDS", "ARDS, flu", "flu"] * 4, "classes"),
-    "answers with some numbers": (["yes", "no", "red", "2"] * 3, "classes"),
+    "strings": (["a", "b", "c"] * 4, "multiclass"),
+    "integers": ([1, 2, 3] * 4, "multiclass"),
+    "integers with a missing cell": ([1, 2, 3] * 3 + [1, 2, None], "multiclass"),
+    "distinct integers": (list(range(12)), "regression"),
+    "floats": ([i / 7 for i in range(12)], "regression"),
+    "lists": ([["a"], ["a", "b"], []] * 4, "multilabel"),
+    "divided strings": (["a|b", "a", "b; c", "c"] * 3, "multilabel"),
+    "commas are no divider": (["ARDS", "ARDS, flu", "flu"] * 4, "multiclass"),
+    "answers with some numbers": (["yes", "no", "red", "2"] * 3, "multiclass"),
 }
 
 
 @pytest.mark.parametrize("case", KINDS)
-def test_label_kind(case):
+def test_problem_type(case):
     cells, kind = KINDS[case]
     assert infer_columns(pets(label=cells), label="label").labels == {"label": kind}
 
 
-def test_label_kind_can_be_given():
+def test_problem_type_can_be_given():
     frame = pets()
-    assert infer_columns(frame, label="species,age", label_kind="classes").labels == {
-        "species": "classes",
-        "age": "classes",
+    assert infer_columns(frame, label="species,age", problem_type="multiclass").labels == {
+        "species": "multiclass",
+        "age": "multiclass",
     }
-    assert infer_columns(frame, label=["species", "age"], label_kind={"age": "classes"}).labels == {
-        "species": "classes",
-        "age": "classes",
+    assert infer_columns(frame, label=["species", "age"], problem_type={"age": "multiclass"}).labels == {
+        "species": "multiclass",
+        "age": "multiclass",
     }
-    with pytest.raises(DataError, match=r"label_kind 'number'?s?.* unknown\. Kinds: binary, classes, tags, number"):
-        infer_columns(frame, label_kind="numbers")
-    with pytest.raises(DataError, match=r"label_kind names 'photo', which is no label; labels: \['species'\]"):
-        infer_columns(frame, label_kind={"photo": "classes"})
+    with pytest.raises(
+        DataError, match=r"problem_type 'numbers' .* unknown\. Types: binary, multiclass, multilabel, regression"
+    ):
+        infer_columns(frame, problem_type="numbers")
+    with pytest.raises(DataError, match=r"problem_type names 'photo', which is no label; labels: \['species'\]"):
+        infer_columns(frame, problem_type={"photo": "multiclass"})
 
 
 def test_no_label_or_several_are_refused():
@@ -168,8 +170,8 @@ def test_wrong_names_are_answered_with_near_ones():
 
 
 def test_a_column_has_one_role():
-    with pytest.raises(DataError, match="column 'age' is given as numbers and as label"):
-        infer_columns(pets(), numbers="age", label="age")
+    with pytest.raises(DataError, match="column 'age' is given as numeric and as label"):
+        infer_columns(pets(), numeric="age", label="age")
     with pytest.raises(DataError, match=r"split takes one column, not \['id', 'age'\]"):
         infer_columns(pets(), split="id,age")
 
@@ -187,7 +189,9 @@ def test_mixed_labels_name_both_sides(cells):
     message = r"Column 'label' holds both numbers and other values: '?1(\.5)?'? in DataFrame, row 1 and 'dog' in "
     with pytest.raises(DataError, match=message + r"DataFrame, row [23]"):
         infer_columns(pets(label=cells), label="label")
-    assert infer_columns(pets(label=cells), label="label", label_kind="classes").labels == {"label": "classes"}
+    assert infer_columns(pets(label=cells), label="label", problem_type="multiclass").labels == {
+        "label": "multiclass"
+    }
 
 
 def test_cells_that_are_no_labels():
@@ -205,12 +209,12 @@ def test_numbers_must_be_numeric(tmp_path):
         DataError,
         match=r"pets\.csv, row 3 \(line 4\), column 'age': 'old' is not a finite number \(2 such row",
     ):
-        infer_columns(frame, numbers="age")
+        infer_columns(frame, numeric="age")
     with pytest.raises(DataError, match=r"row 1, column 'age': inf is not a finite number"):
-        infer_columns(pets(age=[np.inf] * 12), numbers="age")
+        infer_columns(pets(age=[np.inf] * 12), numeric="age")
     with pytest.raises(DataError, match=r"column 'age' \(numbers\): every cell is empty"):
-        infer_columns(pets(age=[None] * 12), numbers="age")
-    assert infer_columns(pets(age=["1", " 2.5", ""] * 4), numbers="age").numbers == ("age",)
+        infer_columns(pets(age=[None] * 12), numeric="age")
+    assert infer_columns(pets(age=["1", " 2.5", ""] * 4), numeric="age").numeric == ("age",)
 
 
 def test_texts_must_be_strings():

@@ -156,7 +156,7 @@ def test_paths_that_lead_out_are_refused(tmp_path):
     message = r"pets\.csv, row 2 \(line 3\), column 'photo': '\.\./x\.png' leads out of the image folder .*in\."
     with pytest.raises(DataError, match=message):
         resolve_images(frame, "photo")
-    assert resolve_images(frame, "photo", allow_outside=True).keys[1] == str(tmp_path / "x.png")
+    assert resolve_images(frame, "photo", allow_external_paths=True).keys[1] == str(tmp_path / "x.png")
 
 
 def test_all_missing_says_where_it_looked(tmp_path):

@@ -13,7 +13,7 @@ SCHEMA = Schema(
     (
         Feature("text", "text", ("said",), length=2, vocabulary=("a",)),
         Feature("image", "image", ("photo",), size=(8, 8)),
-        Feature("numbers", "numbers", ("age",), length=1, mean=(0,), std=(1,)),
+        Feature("numbers", "numeric", ("age",), length=1, mean=(0,), std=(1,)),
     ),
     (Task("label", "binary", "fits", ("no", "yes")),),
 )
@@ -49,8 +49,8 @@ def test_parts_of_one_table_share_their_images():
     assert joined.banks["image"] is whole.banks["image"]
     assert joined.frame["row"].tolist() == [2, 3, 0, 2]
     assert joined.text["text"].tolist() == [[2, 2], [3, 3], [0, 0], [2, 2]]
-    assert joined.numbers["numbers"].tolist() == [[2], [3], [0], [2]]
-    assert joined.numbers_present["numbers"].tolist() == [True, False, True, True]
+    assert joined.numeric["numbers"].tolist() == [[2], [3], [0], [2]]
+    assert joined.numeric_present["numbers"].tolist() == [True, False, True, True]
     assert joined.labels["label"].tolist() == [2, 0, 0, 2]
     assert joined.weights["label"].tolist() == [0.5] * 4
     assert joined.images["image"].tolist() == [2, -1, 0, 2]

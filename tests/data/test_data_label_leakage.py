@@ -50,11 +50,11 @@ def test_a_leak_is_named_and_can_be_left_out(tmp_path):
     notes = [note for note in data.notes if note.startswith("LEAK")]
     assert len(notes) == 1
     assert "12 of 60 rows name their own 'species' in 'description' (row 1: 'robin')" in notes[0]
-    assert "--drop-naming" in notes[0]
+    assert "--drop-label-leaks" in notes[0]
 
-    data = load(frame, drop_naming=True)
+    data = load(frame, drop_label_leaks=True)
     assert sum(len(split) for split in data.splits.values()) == 48
-    assert data.skipped.counts == {"text names a class (--drop-naming)": 12}
+    assert data.skipped.counts == {"text names a class (--drop-label-leaks)": 12}
     assert not any(note.startswith("LEAK") for note in data.notes)
     assert any(note.startswith("12 row(s) whose text names a class were left out") for note in data.notes)
     kept = pd.concat([split.frame for split in data.splits.values()])

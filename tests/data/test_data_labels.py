@@ -40,7 +40,7 @@ def test_binary_missing_is_nan():
 
 
 def test_classes_are_sorted_and_stripped():
-    values, classes = encode_labels(table(["owl", "cat ", "dog", None, "cat"]), "label", "classes")
+    values, classes = encode_labels(table(["owl", "cat ", "dog", None, "cat"]), "label", "multiclass")
     assert classes == ("cat", "dog", "owl")
     assert values.dtype == np.int32
     assert values.tolist() == [2, 0, 1, -1, 0]
@@ -48,20 +48,20 @@ def test_classes_are_sorted_and_stripped():
 
 @pytest.mark.parametrize("cells", [["10", "9", "1"], [10, 9, 1], [10.0, 9.0, 1.0]])
 def test_classes_of_numbers_are_sorted_as_numbers(cells):
-    values, classes = encode_labels(table(cells), "label", "classes")
+    values, classes = encode_labels(table(cells), "label", "multiclass")
     assert classes == ("1", "9", "10")
     assert values.tolist() == [2, 1, 0]
 
 
 def test_given_classes_keep_their_places():
-    values, classes = encode_labels(table([9.0, 10.0]), "label", "classes", classes=("1", "9", "10"))
+    values, classes = encode_labels(table([9.0, 10.0]), "label", "multiclass", classes=("1", "9", "10"))
     assert values.tolist() == [1, 2]
     assert classes == ("1", "9", "10")
     values, _ = encode_labels(table(["no", "no"]), "label", "binary", classes=("no", "yes"))
     assert values.tolist() == [0.0, 0.0]
 
 
-@pytest.mark.parametrize("kind", ["binary", "classes"])
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
 def test_unknown_class_names_row_value_and_the_known(tmp_path, kind):
     path = tmp_path / "new.csv"
     path.write_text("label\nno\nmaybe\nmaybe\n", encoding="utf-8")
@@ -70,7 +70,7 @@ def test_unknown_class_names_row_value_and_the_known(tmp_path, kind):
         encode_labels(read_table(path), "label", kind, classes=("no", "yes"))
 
 
-@pytest.mark.parametrize("kind", ["binary", "classes"])
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
 def test_one_class_only(kind):
     with pytest.raises(DataError, match=r"DataFrame: only one class, 'cat', in column 'label': nothing to learn"):
         encode_labels(table(["cat", "cat", None]), "label", kind)
@@ -83,43 +83,43 @@ def test_binary_of_three():
 
 @pytest.mark.parametrize("cells", [[["b", "a"], ["c"], [], None], [np.array(["a", "b"]), ("c",), [None], None]])
 def test_tags_in_lists(cells):
-    values, classes = encode_labels(table(cells), "label", "tags")
+    values, classes = encode_labels(table(cells), "label", "multilabel")
     assert classes == ("a", "b", "c")
     assert values.dtype == np.float32
     np.testing.assert_array_equal(values, np.float32([[1, 1, 0], [0, 0, 1], [0, 0, 0], [np.nan] * 3]))
 
 
 def test_tags_in_strings():
-    values, classes = encode_labels(table(["b | a", "c;a;", None, "c"]), "label", "tags")
+    values, classes = encode_labels(table(["b | a", "c;a;", None, "c"]), "label", "multilabel")
     assert classes == ("a", "b", "c")
     np.testing.assert_array_equal(values, np.float32([[1, 1, 0], [1, 0, 1], [np.nan] * 3, [0, 0, 1]]))
 
 
 def test_tags_with_given_classes():
-    values, _ = encode_labels(table(["x;y", "z"]), "label", "tags", classes=("x;y", "z"))
+    values, _ = encode_labels(table(["x;y", "z"]), "label", "multilabel", classes=("x;y", "z"))
     np.testing.assert_array_equal(values, np.float32([[1, 0], [0, 1]]))
     with pytest.raises(DataError, match=r"DataFrame, row 2, column 'label': unknown class 'd' .* Known: a, b"):
-        encode_labels(table(["a", "a|d"]), "label", "tags", classes=("a", "b"))
+        encode_labels(table(["a", "a|d"]), "label", "multilabel", classes=("a", "b"))
 
 
 def test_tags_without_difference():
     with pytest.raises(DataError, match=r"every row of column 'label' has the same tags, \['a', 'b'\]"):
-        encode_labels(table([["a", "b"], ["b", "a"]]), "label", "tags")
+        encode_labels(table([["a", "b"], ["b", "a"]]), "label", "multilabel")
 
 
 def test_numbers():
-    values, classes = encode_labels(table([1, 2.5, None]), "label", "number")
+    values, classes = encode_labels(table([1, 2.5, None]), "label", "regression")
     assert classes == ()
     np.testing.assert_array_equal(values, np.float32([1, 2.5, np.nan]))
-    assert encode_labels(table(["1", "2.5"]), "label", "number")[0].tolist() == [1.0, 2.5]
-    assert encode_labels(table([3, 3]), "label", "number", classes=())[0].tolist() == [3.0, 3.0]
+    assert encode_labels(table(["1", "2.5"]), "label", "regression")[0].tolist() == [1.0, 2.5]
+    assert encode_labels(table([3, 3]), "label", "regression", classes=())[0].tolist() == [3.0, 3.0]
 
 
 def test_bad_numbers():
     with pytest.raises(DataError, match=r"DataFrame, row 2, column 'label': 'tall' is not a finite number \(1 such"):
-        encode_labels(table(["1", "tall"]), "label", "number")
+        encode_labels(table(["1", "tall"]), "label", "regression")
     with pytest.raises(DataError, match=r"only one value in column 'label': nothing to learn"):
-        encode_labels(table([3, 3, None]), "label", "number")
+        encode_labels(table([3, 3, None]), "label", "regression")
 
 
 def test_value_name():

@@ -46,8 +46,12 @@ def test_group_rows_stay_together(table):
 
 
 def test_numbers_and_several_tasks(table):
-    data = kf.data.load(table, image="photo", text="description", numbers="age", label=["color", "fits", "shade"])
-    assert {t.name: t.kind for t in data.schema.tasks} == {"color": "classes", "fits": "binary", "shade": "number"}
+    data = kf.data.load(table, image="photo", text="description", numeric="age", label=["color", "fits", "shade"])
+    assert {t.name: t.type for t in data.schema.tasks} == {
+        "color": "multiclass",
+        "fits": "binary",
+        "shade": "regression",
+    }
     ages = data.splits["train"].frame["age"]
     np.testing.assert_allclose(data.schema["numbers"].mean, [ages.mean()])
     np.testing.assert_allclose(data.schema["shade"].mean, data.splits["train"].frame["shade"].mean(), rtol=1e-6)
@@ -140,7 +144,7 @@ def test_schema_round_trip(table, tmp_path):
 
 def test_tfds_sets_by_a_mapping_of_features():
     data = kf.data.load("shapes:quick", label="questions/answer", text="questions/question")
-    assert data.columns.type == "type" and data.texts_per_image == 12
+    assert data.columns.slice_by == "type" and data.texts_per_image == 12
     assert len(data.splits["test"]) == 720
     with pytest.raises(DataError, match=r"no feature 'answers'; it has image"):
         kf.data.load("shapes:quick", label="answers")

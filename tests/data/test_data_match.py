@@ -14,9 +14,9 @@ def table(images=12, captions=2):
 
 
 def test_the_label_is_the_image():
-    data = load(table(), image="photo", text="caption", match=True)
+    data = load(table(), image="photo", text="caption", problem_type="retrieval")
     (task,) = data.schema.tasks
-    assert (task.name, task.kind, task.column) == ("match", "match", "photo")
+    assert (task.name, task.type, task.column) == ("match", "retrieval", "photo")
     seen = []
     for split in data.splits.values():
         numbers = split.labels["match"]
@@ -33,7 +33,7 @@ def test_rows_without_both_are_counted():
     frame.loc[3, "caption"] = " "
     frame.loc[4, "photo"] = None
     frame.loc[6, "caption"] = "?!"  # no word in it
-    data = load(frame, image="photo", text="caption", match=True)
+    data = load(frame, image="photo", text="caption", problem_type="retrieval")
     assert data.skipped.counts == {"no image to match": 1, "no text to match": 1}
     assert data.skipped.examples["no text to match"][0][:2] == (4, "caption")
     assert sum(len(split) for split in data.splits.values()) == 22
@@ -43,10 +43,10 @@ def test_rows_without_both_are_counted():
 def test_what_cannot_be_matched_is_refused():
     frame = table().assign(other="more words here", kind="cat")
     with pytest.raises(DataError, match=r"no label is used; \['kind'\] was named"):
-        load(frame, image="photo", text="caption", label="kind", match=True)
+        load(frame, image="photo", text="caption", label="kind", problem_type="retrieval")
     with pytest.raises(
         DataError, match=r"one image column and one text column, not \['photo'\] and \['caption', 'other'\]"
     ):
-        load(frame, image="photo", text=["caption", "other"], match=True)
+        load(frame, image="photo", text=["caption", "other"], problem_type="retrieval")
     with pytest.raises(DataError, match="no row has both an image and a text"):
-        load(frame.assign(caption=""), image="photo", text="caption", match=True)
+        load(frame.assign(caption=""), image="photo", text="caption", problem_type="retrieval")

@@ -15,7 +15,7 @@ SCHEMA = Schema(
         Feature("title", "text", ("title",), length=3, vocabulary=("a",)),
         Feature("body", "text", ("body",), length=2, vocabulary=("a",)),
         Feature("image", "image", ("photo",), size=(2, 2)),
-        Feature("numbers", "numbers", ("x", "y"), length=2, mean=(1.5, -2.0), std=(1.0, 1.0)),
+        Feature("numbers", "numeric", ("x", "y"), length=2, mean=(1.5, -2.0), std=(1.0, 1.0)),
     ),
     tasks=(Task("label", "binary", "b", classes=("no", "yes")),),
 )

@@ -24,7 +24,14 @@ def data(tmp_path_factory):
     )
     frame.attrs["folder"] = str(folder)
     return kf.data.load(
-        frame, image="photo", text="said", numbers="age", label="kind", split="split", text_length=2, image_size=16
+        frame,
+        image="photo",
+        text="said",
+        numeric="age",
+        label="kind",
+        split="split",
+        sequence_length=2,
+        image_size=16,
     )
 
 
@@ -60,7 +67,7 @@ def test_images(profile):
 
 
 def test_numbers_and_gaps(profile):
-    assert profile["numbers"]["age"]["train"] == {
+    assert profile["numeric"]["age"]["train"] == {
         "smallest": 1,
         "median": 3,
         "mean": 3,

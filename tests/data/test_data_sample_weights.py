@@ -21,20 +21,20 @@ def frame(tmp_path):
 
 
 def test_weights_multiply_every_task_except_in_the_test_split(frame):
-    data = kf.data.load(frame, **ROLES, label=["color", "tags", "shade"], weight="trust")
+    data = kf.data.load(frame, **ROLES, label=["color", "tags", "shade"], sample_weight="trust")
     for name, split in data.splits.items():
         assert set(split.weights) == {"color", "tags", "shade"}
         for weights in split.weights.values():
             expected = np.ones(len(split)) if name == "test" else split.frame["trust"]
             np.testing.assert_allclose(weights, expected)
             assert weights.dtype == np.float32
-    line = next(line for line in data.settings if line[0] == "weight")
-    assert line[1] == "trust" and line[3] == "--weight" and "unweighted" in line[2]
+    line = next(line for line in data.settings if line[0] == "sample_weight")
+    assert line[1] == "trust" and line[3] == "--sample-weight" and "unweighted" in line[2]
 
 
 def test_a_row_of_weight_two_pulls_like_two_rows(frame):
     """The loss of a weighted batch is that of the batch with its rows repeated."""
-    data = kf.data.load(frame.assign(trust=1.0 + (np.arange(60) % 2)), **ROLES, label="color", weight="trust")
+    data = kf.data.load(frame.assign(trust=1.0 + (np.arange(60) % 2)), **ROLES, label="color", sample_weight="trust")
     train = data.splits["train"]
     x, y, w = next(iter(kf.data.BatchedDataset(train, len(train)).dataset()))
     x = {name: x[name] for name in ("text", "text_present")}
@@ -50,8 +50,8 @@ def test_a_row_of_weight_two_pulls_like_two_rows(frame):
 
 def test_weights_are_never_guessed(frame):
     data = kf.data.load(frame.rename(columns={"trust": "weight"}), **ROLES, label="color")
-    assert data.columns.weight is None and (data.splits["train"].weights["label"] == 1).all()
-    assert not [line for line in data.settings if line[0] == "weight"]
+    assert data.columns.sample_weight is None and (data.splits["train"].weights["label"] == 1).all()
+    assert not [line for line in data.settings if line[0] == "sample_weight"]
 
 
 @pytest.mark.parametrize(
@@ -68,23 +68,23 @@ def test_cells_that_are_no_weight_are_named(frame, tmp_path, cell, message):
     frame.loc[2, "trust"] = cell
     frame.drop(columns="tags").to_csv(tmp_path / "pets.csv", index=False)
     with pytest.raises(DataError, match=message):
-        kf.data.load(tmp_path / "pets.csv", **ROLES, label="color", weight="trust")
+        kf.data.load(tmp_path / "pets.csv", **ROLES, label="color", sample_weight="trust")
 
 
 def test_weights_of_nothing_but_zero(frame):
     with pytest.raises(DataError, match="every weight in column 'trust' is 0"):
-        kf.data.load(frame.assign(trust=0), **ROLES, label="color", weight="trust")
+        kf.data.load(frame.assign(trust=0), **ROLES, label="color", sample_weight="trust")
     split = ["train"] * 40 + ["val"] * 10 + ["test"] * 10
     frame = frame.assign(part=split, trust=[1] * 40 + [0] * 20)
     with pytest.raises(DataError, match=r"'trust'\) in the validation split is 0"):
-        kf.data.load(frame, **ROLES, label="color", split="part", weight="trust")
+        kf.data.load(frame, **ROLES, label="color", split="part", sample_weight="trust")
 
 
 def test_one_column_with_one_role(frame):
-    with pytest.raises(DataError, match="'age' is given as numbers and as weight"):
-        kf.data.load(frame, **ROLES, label="color", numbers="age", weight="age")
+    with pytest.raises(DataError, match="'age' is given as numeric and as sample_weight"):
+        kf.data.load(frame, **ROLES, label="color", numeric="age", sample_weight="age")
     with pytest.raises(DataError, match="weight takes one column"):
-        kf.data.load(frame, **ROLES, label="color", weight=["age", "trust"])
+        kf.data.load(frame, **ROLES, label="color", sample_weight=["age", "trust"])
 
 
 def test_weights_as_text_are_read():
@@ -95,11 +95,11 @@ def test_weights_as_text_are_read():
 def test_the_command_line_takes_weights_and_evaluates_without_them(frame, tmp_path):
     frame.drop(columns="tags").to_csv(tmp_path / "pets.csv", index=False)
     arguments = ["--text", "description", "--image", "photo", "--label", "color", "--epochs", "1"]
-    arguments += ["--model", "text_only", "--weight", "trust", "--augmentation", "light"]
+    arguments += ["--model", "text_only", "--sample-weight", "trust", "--augmentation", "light"]
     arguments += ["--no-baselines", "--output-dir", str(tmp_path / "run")]
     trained = CliRunner().invoke(cli.app, ["train", str(tmp_path / "pets.csv"), *arguments], env={"COLUMNS": "200"})
     assert trained.exit_code == 0, trained.output
-    assert "--weight" in trained.output and "--augmentation" in trained.output
+    assert "--sample-weight" in trained.output and "--augmentation" in trained.output
     frame.drop(columns=["trust", "tags"]).to_csv(tmp_path / "other.csv", index=False)
     reports, skipped = kf.evaluate(tmp_path / "run", tmp_path / "other.csv")
     assert reports["label"].scores["text_only"].n == 60 and not skipped

@@ -80,14 +80,14 @@ def test_parquet_with_images_inside(frame, expected, folder):
 def test_several_images_and_texts_and_numbers_in_a_row(frame, folder, tmp_path):
     """Each column is a feature of its own name; all of them reach the model."""
     frame = frame.assign(back=np.roll(frame["photo"], 1), title=[f"title {i % 4}" for i in range(48)])
-    roles = {"image": ["photo", "back"], "text": ["description", "title"], "numbers": ["age", "shade"]}
+    roles = {"image": ["photo", "back"], "text": ["description", "title"], "numeric": ["age", "shade"]}
     data = kf.data.load(frame, **roles, label="color", image_dir=folder)
     assert {f.name: f.kind for f in data.schema.features} == {
         "photo": "image",
         "back": "image",
         "description": "text",
         "title": "text",
-        "numbers": "numbers",
+        "numbers": "numeric",
     }
     x, _, _ = next(iter(kf.data.BatchedDataset(data.splits["train"], 4).dataset()))
     rows = data.splits["train"].frame.iloc[:4]
@@ -115,7 +115,7 @@ def test_tags(frame, form):
     table.attrs.update(frame.attrs)
     data = kf.data.load(table, image="photo", text="description", label="tags")
     task = data.schema["label"]
-    assert task.kind == "tags" and task.classes == ("blue", "green", "red", "warm")
+    assert task.type == "multilabel" and task.classes == ("blue", "green", "red", "warm")
     train_split = data.splits["train"]
     for row, labels in zip(train_split.frame.index, train_split.labels["label"], strict=True):
         assert {task.classes[i] for i in np.flatnonzero(labels)} == set(frame["tags"][row])
@@ -126,7 +126,7 @@ def test_rows_that_lack_a_whole_modality(frame, tmp_path):
     frame = frame.copy()
     age = frame["age"].copy()
     frame.loc[::4, "description"], frame.loc[1::4, "photo"], frame.loc[2::4, "age"] = None, None, np.nan
-    data = kf.data.load(frame, **ROLES, numbers="age")
+    data = kf.data.load(frame, **ROLES, numeric="age")
     assert sum(map(len, data.splits.values())) == 48 and not data.skipped
     part = data.splits["train"]
     x = {}

@@ -11,8 +11,8 @@ from kerasfusion.data.split import make_splits
 from kerasfusion.data.table import read_table
 
 
-def columns(kind="classes", **roles):
-    return ColumnRoles(image=(), text=("text",), numbers=(), labels={"label": kind}, **roles)
+def columns(kind="multiclass", **roles):
+    return ColumnRoles(image=(), text=("text",), numeric=(), labels={"label": kind}, **roles)
 
 
 def table(labels, **more):
@@ -114,11 +114,11 @@ def test_few_groups_fill_every_split():
 
 def test_number_and_tags_are_dealt_out_evenly():
     frame = table(np.arange(200) / 7)
-    splits, _ = split(frame, columns("number"))
+    splits, _ = split(frame, columns("regression"))
     assert sizes(splits) == {"train": 160, "validation": 20, "test": 20}
     assert np.bincount(splits["test"] // 20).tolist() == [2] * 10
     frame = table([["rare", "x"]] * 20 + [["x"]] * 100 + [[]] * 80)
-    splits, _ = split(frame, columns("tags"))
+    splits, _ = split(frame, columns("multilabel"))
     assert np.bincount(np.digitize(splits["test"], [20, 120])).tolist() == [2, 10, 8]
 
 

@@ -42,9 +42,11 @@ class CocoAlike(tfds.core.GeneratorBasedBuilder):
 
 def test_a_captioned_set_of_tfds(tmp_path, monkeypatch):
     monkeypatch.setenv("KERASFUSION_DATA", str(tmp_path))
-    data = kf.data.load("tfds:coco_alike", image="image", label="captions/text", label_kind="caption", image_size=16)
+    data = kf.data.load(
+        "tfds:coco_alike", image="image", label="captions/text", problem_type="captioning", image_size=16
+    )
     (task,) = data.schema.tasks
-    assert (task.kind, task.column) == ("caption", "text")
+    assert (task.type, task.column) == ("captioning", "text")
     # One row for each caption: 1 + 2 + 3 of them in a split, and restval is for training.
     assert {name: len(split) for name, split in data.splits.items()} == {"train": 12, "validation": 6, "test": 6}
     said = {"val 0 said 0", "val 1 said 0", "val 1 said 1", "val 2 said 0", "val 2 said 1", "val 2 said 2"}

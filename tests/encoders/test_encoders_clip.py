@@ -37,7 +37,7 @@ def test_what_cannot_be_is_refused(tiny_schema):
     for make in (CLIPImageEncoder, lambda *a, **k: CLIPTextEncoder(8, *a, vocabulary=WORDS, **k)):
         with pytest.raises(ValueError, match="fine_tune must be 'none' or 'projection' or 'all', not 'some'"):
             make(None, "clip", fine_tune="some")
-    schema = Schema(tiny_schema.features, (Task("match", "match", "photo"),))
+    schema = Schema(tiny_schema.features, (Task("match", "retrieval", "photo"),))
     text, image = {"name": "average", "units": 6}, {"name": "small_cnn", "filters": (4,), "units": 8}
     with pytest.raises(ValueError, match=r"without units .* not \{'text': 6, 'image': 8\}"):
         dual_encoder(schema, text, image, units=None)
@@ -128,7 +128,9 @@ class TestClip:
         table["caption"] = table["caption"].str.replace("crimson|emerald", "cat", regex=True)
         table["caption"] = table["caption"].str.replace("azure", "cats").str.replace("red|green", "dog", regex=True)
         table.to_csv(tmp_path / "captions.csv", index=False)
-        data = kf.data.load(tmp_path / "captions.csv", image="photo", text="caption", match=True, image_size=16)
+        data = kf.data.load(
+            tmp_path / "captions.csv", image="photo", text="caption", problem_type="retrieval", image_size=16
+        )
         config = kf.training.TrainingConfig(epochs=2, batch_size=64, patience=None)
         run = kf.train(data, "dual_clip", tmp_path / "run", config, preset=str(preset))
         assert any("encode_image: what its frozen layers make of" in line for line in messages)

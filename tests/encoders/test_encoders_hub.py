@@ -107,7 +107,7 @@ class TestBackbone:
                 Feature("text", "text", ("words",), length=6, vocabulary=WORDS),
                 Feature("image", "image", ("photo",), size=(16, 16)),
             ),
-            (Task("label", "classes", "kind", classes=("a", "b")),),
+            (Task("label", "multiclass", "kind", classes=("a", "b")),),
         )
         text = {"name": "keras_hub", "preset": str(preset), "fine_tune": "all"}
         model = kf.models.fusion_model(schema, text, {"name": "small_cnn", "filters": (4,)}, "gated", units=4)

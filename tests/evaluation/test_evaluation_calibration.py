@@ -12,10 +12,10 @@ from kerasfusion.heads import BinaryHead, MulticlassHead, MultiLabelHead
 from kerasfusion.models import get_heads, late_average
 from kerasfusion.schema import Task
 
-CLASSES = Task("label", "classes", "c", classes=("a", "b", "c"))
+CLASSES = Task("label", "multiclass", "c", classes=("a", "b", "c"))
 BINARY = Task("label", "binary", "b", classes=("no", "yes"))
-TAGS = Task("label", "tags", "t", classes=("x", "y"))
-NUMBER = Task("label", "number", "n")
+TAGS = Task("label", "multilabel", "t", classes=("x", "y"))
+NUMBER = Task("label", "regression", "n")
 
 
 def sigmoid(x):
@@ -31,11 +31,11 @@ def drawn(task, rows=20_000):
     """Logits, and labels drawn with the probabilities that they say."""
     random = np.random.default_rng(0)
     logits = random.normal(scale=2, size=(rows, task.outputs))
-    if task.kind == "classes":
+    if task.type == "multiclass":
         labels = (softmax(logits).cumsum(axis=1) > random.random((rows, 1))).argmax(axis=1)
         return labels.astype("int32"), logits
     labels = (random.random(logits.shape) < sigmoid(logits)).astype("float32")
-    return (labels[:, 0] if task.kind == "binary" else labels), logits
+    return (labels[:, 0] if task.type == "binary" else labels), logits
 
 
 def test_expected_calibration_error_of_literal_rows():
@@ -70,7 +70,7 @@ def test_scores_agree_with_scikit_learn():
     assert found["brier"] == pytest.approx(brier_score_loss(labels, sigmoid(logits[:, 0])))
 
 
-@pytest.mark.parametrize("task", [CLASSES, BINARY, TAGS], ids=lambda task: task.kind)
+@pytest.mark.parametrize("task", [CLASSES, BINARY, TAGS], ids=lambda task: task.type)
 @pytest.mark.parametrize("factor", [0.5, 3.0])
 def test_a_known_temperature_is_found_again(task, factor):
     labels, logits = drawn(task)

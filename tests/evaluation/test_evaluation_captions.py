@@ -83,7 +83,7 @@ def data():
         pixels = encode_png(np.tile(random.integers(0, 256, 3, dtype="uint8"), (16, 16, 1)))
         said = [f"image number {number} is <b>here</b>", f"see image {number} now"]
         rows.append({"photo": pixels, "caption": said[: 2 - number % 2], "hint": f"hint {number % 3}"})
-    return kf.data.load(pd.DataFrame(rows), image="photo", label="caption", label_kind="caption", image_size=16)
+    return kf.data.load(pd.DataFrame(rows), image="photo", label="caption", problem_type="captioning", image_size=16)
 
 
 def written(part, task, wrong=0):
@@ -110,7 +110,7 @@ def test_a_row_is_captioned_once_for_all_that_is_seen(data):
 def test_of_one_image_with_several_texts_each_is_captioned():
     rows = [{"photo": png_bytes(n // 2), "caption": f"said {n}", "hint": f"hint {n}"} for n in range(24)]
     both = kf.data.load(
-        pd.DataFrame(rows), image="photo", text="hint", label="caption", label_kind="caption", image_size=16
+        pd.DataFrame(rows), image="photo", text="hint", label="caption", problem_type="captioning", image_size=16
     )
     part = both.splits["train"]
     rows, references = caption_rows(part, both.schema["caption"])

@@ -12,7 +12,7 @@ from kerasfusion.evaluation.comparison import _between_seeds, estimate, holm
 from kerasfusion.evaluation.comparison_figure import spread
 from kerasfusion.schema import Task
 
-CLASSES = Task("label", "classes", "species", classes=("cat", "dog", "owl"))
+CLASSES = Task("label", "multiclass", "species", classes=("cat", "dog", "owl"))
 
 
 def answers(right, seeds, rows=200, seed=0):
@@ -109,7 +109,7 @@ def test_rows_of_one_image_count_as_one():
 
 def test_numbers_and_tags():
     random = np.random.default_rng(0)
-    number = Task("shade", "number", "shade")
+    number = Task("shade", "regression", "shade")
     labels = random.normal(size=60).astype("float32")
     near, far = (labels + random.normal(size=60) * width for width in (0.1, 2))
     found = compare_predictions(number, labels, {"far": [far], "near": [near]})
@@ -117,7 +117,7 @@ def test_numbers_and_tags():
     assert found.scores["near"].mean == pytest.approx(score_predictions(number, labels, near).value)
     assert found.scores["far"].behind == pytest.approx(np.abs(labels - far).mean() - np.abs(labels - near).mean())
 
-    tags = Task("tags", "tags", "tags", classes=("a", "b", "c"))
+    tags = Task("tags", "multilabel", "tags", classes=("a", "b", "c"))
     labels, some, other = ((random.random((60, 3)) < 0.5).astype("float32") for _ in range(3))
     found = compare_predictions(tags, labels, {"some": [some], "other": [other]})
     assert found.metric == "f1_micro"

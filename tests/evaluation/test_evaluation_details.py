@@ -12,9 +12,9 @@ from kerasfusion.evaluation.report import TaskReport
 from kerasfusion.evaluation.thumbnails import thumbnail
 from kerasfusion.schema import Feature, Schema, Task
 
-CLASSES = Task("label", "classes", "c", classes=("a", "b", "c"))
-TAGS = Task("label", "tags", "t", classes=("x", "y"))
-NUMBER = Task("label", "number", "n")
+CLASSES = Task("label", "multiclass", "c", classes=("a", "b", "c"))
+TAGS = Task("label", "multilabel", "t", classes=("x", "y"))
+NUMBER = Task("label", "regression", "n")
 
 
 def details_of(task, labels, prediction, decided, texts=None, **options):
@@ -58,7 +58,7 @@ def test_confusion_and_figures_by_class():
 
 
 def test_a_matrix_too_large_to_read_is_left_out():
-    task = Task("label", "classes", "c", classes=tuple(f"k{i:02}" for i in range(26)))
+    task = Task("label", "multiclass", "c", classes=tuple(f"k{i:02}" for i in range(26)))
     detail = details_of(task, np.arange(26), {"probabilities": np.eye(26)}, np.r_[1, 1:26])
     assert "matrix" not in detail and detail["pairs"] == [["k00", "k01", 1]]
 

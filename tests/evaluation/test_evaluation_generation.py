@@ -28,7 +28,7 @@ def data():
         for number in range(30)
     ]
     return kf.data.load(
-        pd.DataFrame(rows), image="photo", text="hint", label="caption", label_kind="caption", image_size=16
+        pd.DataFrame(rows), image="photo", text="hint", label="caption", problem_type="captioning", image_size=16
     )
 
 

@@ -66,7 +66,7 @@ def data(tmp_path_factory):
     frame["description"] = "salt & pepper, \"quoted\" and 'quoted' <b>"
     frame.loc[3, "color"] = None
     frame.attrs["folder"] = str(folder)
-    return kf.data.load(frame, image="photo", text="description", numbers="age", label=list(TASKS))
+    return kf.data.load(frame, image="photo", text="description", numeric="age", label=list(TASKS))
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def found(data, models):
     return evaluate_models(models, data.splits["test"], data.splits["train"])
 
 
-def fake_run(folder, data, found, type_column=None):
+def fake_run(folder, data, found, slice_by=None):
     """A run's folder as training leaves it, with figures made up, and its page."""
     folder.mkdir()
     data.schema.save(folder / "schema.json")
@@ -91,7 +91,7 @@ def fake_run(folder, data, found, type_column=None):
         "changes": {"units": 4},
         "training": dataclasses.asdict(kf.training.TrainingConfig(epochs=7, seed=5)),
         "source": data.source,
-        "type_column": type_column,
+        "slice_by": slice_by,
         "machine": "abacus",
     }
     metrics = {
@@ -106,7 +106,7 @@ def fake_run(folder, data, found, type_column=None):
     }
     names = ["loss", "val_loss"]
     for task in data.schema.tasks:
-        own = {"tags": "tag_accuracy", "number": "mae"}.get(task.kind, "accuracy")
+        own = {"multilabel": "tag_accuracy", "regression": "mae"}.get(task.type, "accuracy")
         prefix = f"{task.name}_" if len(data.schema.tasks) > 1 else ""
         names += [f"{prefix}{own}", f"val_{prefix}{own}"]
     with open(folder / "history.csv", "w", newline="") as file:
@@ -250,7 +250,7 @@ def test_the_page_is_made_again_of_the_folder(page, tmp_path, data, found):
         write_run_report(path.parent)
 
 
-@pytest.mark.parametrize("kinds", [("text",), ("image",), ("numbers", "text")])
+@pytest.mark.parametrize("kinds", [("text",), ("image",), ("numeric", "text")])
 @pytest.mark.parametrize("task", TASKS)
 def test_any_kind_of_table_has_its_page(tmp_path, data, found, kinds, task):
     page = Page(fake_run(tmp_path / "run", with_only(data, kinds, (task,)), {task: found[task]}, None))
@@ -262,7 +262,7 @@ def test_any_kind_of_table_has_its_page(tmp_path, data, found, kinds, task):
 def test_a_page_about_another_table_leaves_training_out(tmp_path, data, models):
     folder = tmp_path / "run"
     folder.mkdir()
-    config = {"model": "fused", "type_column": "kind"}
+    config = {"model": "fused", "slice_by": "kind"}
     run = kf.training.Run(folder, data.schema, models["fused"], config, {})
     frame = pd.concat([split.frame for split in data.splits.values()]).head(12)
     frame["kind"] = ["odd", "even"] * 6

@@ -23,7 +23,7 @@ def searched(tmp_path_factory):
     folder = tmp_path_factory.mktemp("captions")
     table = caption_table(folder, images=40)
     table["caption"] += [f" number{i}" for i in range(len(table))]
-    data = kf.data.load(table, image="photo", text="caption", match=True, image_dir=folder)
+    data = kf.data.load(table, image="photo", text="caption", problem_type="retrieval", image_dir=folder)
     image = {"name": "small_cnn", "filters": (4,), "flatten": True}
     return kf.models.dual_encoder(data.schema, "average", image, units=8, name="dual"), data.splits["train"]
 

@@ -8,9 +8,9 @@ from kerasfusion.evaluation.report import TaskReport
 from kerasfusion.evaluation.scores import Score, further_scores, score_by, score_predictions
 from kerasfusion.schema import Task
 
-CLASSES = Task("label", "classes", "c", classes=("a", "b", "c"))
-TAGS = Task("label", "tags", "t", classes=("x", "y"))
-NUMBER = Task("label", "number", "n")
+CLASSES = Task("label", "multiclass", "c", classes=("a", "b", "c"))
+TAGS = Task("label", "multilabel", "t", classes=("x", "y"))
+NUMBER = Task("label", "regression", "n")
 BINARY = Task("label", "binary", "b", classes=("no", "yes"))
 
 

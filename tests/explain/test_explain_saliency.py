@@ -10,7 +10,7 @@ from kerasfusion.schema import Feature, Schema, Task
 
 IMAGE = Feature("image", "image", ("photo",), size=(16, 16))
 TEXT = Feature("text", "text", ("said",), length=4, vocabulary=tuple("abcdef"))
-TAGS = Task("label", "tags", "t", classes=("red", "blue"))
+TAGS = Task("label", "multilabel", "t", classes=("red", "blue"))
 SMALL = {"name": "small_cnn", "filters": (2,)}
 
 
@@ -73,7 +73,7 @@ def test_each_row_is_asked_about_its_own_class():
 
 def test_a_linear_head_on_the_mean_gives_the_class_activation_map():
     """CAM's own definition, in NumPy: the class's weights on the channels of the grid."""
-    task = Task("label", "classes", "c", classes=("a", "b", "c"))
+    task = Task("label", "multiclass", "c", classes=("a", "b", "c"))
     model = kf.create_model("tagger_residual", Schema((IMAGE,), (task,)), units=5)
     batch = batch_for(np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype("uint8"), model)
     encoder, head = model.get_layer("encode_image"), model.get_layer("head_label").dense

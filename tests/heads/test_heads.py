@@ -36,9 +36,9 @@ def bernoulli(y, logits):
 
 LOSSES = {
     "binary": (BinaryHead(), BINARY, ONE, bernoulli(BINARY, ONE[:, 0])),
-    "classes": (MulticlassHead(3), CLASSES, LOGITS, -np.log(softmax(LOGITS)[np.arange(4), CLASSES])),
-    "tags": (MultiLabelHead(3), TAGS, LOGITS, bernoulli(TAGS, LOGITS).mean(axis=1)),
-    "number": (RegressionHead(mean=3.0, std=2.0), BINARY, ONE, ((BINARY - ONE[:, 0]) / 2) ** 2),
+    "multiclass": (MulticlassHead(3), CLASSES, LOGITS, -np.log(softmax(LOGITS)[np.arange(4), CLASSES])),
+    "multilabel": (MultiLabelHead(3), TAGS, LOGITS, bernoulli(TAGS, LOGITS).mean(axis=1)),
+    "regression": (RegressionHead(mean=3.0, std=2.0), BINARY, ONE, ((BINARY - ONE[:, 0]) / 2) ** 2),
 }
 
 
@@ -162,9 +162,9 @@ def test_average_of_extreme_logits(head):
 
 TASKS = {
     "binary": (BinaryHead, 1, ("no", "yes")),
-    "classes": (MulticlassHead, 3, ("a", "b", "c")),
-    "tags": (MultiLabelHead, 3, ("a", "b", "c")),
-    "number": (RegressionHead, 1, ()),
+    "multiclass": (MulticlassHead, 3, ("a", "b", "c")),
+    "multilabel": (MultiLabelHead, 3, ("a", "b", "c")),
+    "regression": (RegressionHead, 1, ()),
 }
 
 
@@ -173,7 +173,7 @@ def test_head_for_a_task(kind, tmp_path):
     wanted, outputs, classes = TASKS[kind]
     head = build_head(Task("mood", kind, "column", classes=classes, mean=4.0, std=0.5))
     assert type(head) is wanted and head.outputs == outputs and head.name == "head_mood"
-    if kind == "number":
+    if kind == "regression":
         assert (head.mean, head.std) == (4.0, 0.5)
     assert head(np.ones((2, 5), "float32")).shape == (2, outputs)
     entry = keras.Input((5,))

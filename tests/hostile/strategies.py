@@ -73,7 +73,7 @@ PYTHON_CELLS = [
 NAMES = [
     "text", "label", "photo", "n", "split", "group", "w", "kind", "caption", "tags", "Text", "image", "", "a,b",
     "a/b", "[/text]", "\ud800", "\x00", "self", "größe", "x" * 400, "text_present", "index", "=1", "a\nb",
-    "label_kind", "numbers", "0", "match",
+    "problem_type", "numbers", "0", "match",
 ]  # fmt: skip
 ODD_NAMES = [
     0, 1, 1.5, None, np.nan, ("a", "b"), True, b"text", pd.Timestamp("2020-01-01"), pd.NA, "text", " text ", "0",
@@ -390,29 +390,31 @@ def _roles(random, columns):
     suited = {
         "image": ("photo", "image", "grey", "fortran"),
         "text": ("text",),
-        "numbers": ("n", "w", "nan"),
+        "numeric": ("n", "w", "nan"),
         "label": ("label", "tags", "caption", "column"),
         "group": ("group", "kind"),
-        "type": ("kind", "group"),
+        "slice_by": ("kind", "group"),
         "split": ("split",),
-        "weight": ("w", "n"),
+        "sample_weight": ("w", "n"),
     }
-    percent = {"text": 70, "label": 95, "image": 40, "numbers": 30}
+    percent = {"text": 70, "label": 95, "image": 40, "numeric": 30}
     chosen = {}
     for role, names in suited.items():
         there = any(name in columns for name in names)
         if not often(random, percent.get(role, 15) if there else 3):
             continue
         chosen[role] = column(names)
-        if role in ("image", "text", "numbers", "label") and not often(random, 90):
+        if role in ("image", "text", "numeric", "label") and not often(random, 90):
             chosen[role] = random.choice([[], [chosen[role]], [chosen[role], column(names)], "", ","])
     if not often(random, 80):
-        kinds = ["binary", "classes", "tags", "number", "caption"]
-        chosen["label_kind"] = random.choice([*kinds, *kinds, "vector", {"label": "tags"}, {}, {"x": None}])
+        kinds = ["binary", "multiclass", "multilabel", "regression", "captioning"]
+        chosen["problem_type"] = random.choice(
+            [*kinds, *kinds, "embedding_regression", {"label": "multilabel"}, {}, {"x": None}]
+        )
     if not often(random, 95):
-        chosen["match"] = True
+        chosen["problem_type"] = "retrieval"
     if not often(random, 90):
-        chosen["drop_naming"] = True
+        chosen["drop_label_leaks"] = True
     return chosen
 
 

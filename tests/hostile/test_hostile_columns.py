@@ -132,11 +132,11 @@ def test_names_that_pandas_and_files_do_not_take(table, tmp_path):
     image = "名前" * 60
     named = frame.rename(columns={"age": "self", "photo": image})
     given = {"image": image, "image_dir": str(folder), "image_size": 8}
-    data = kf.data.load(named, label="color", weight="self", cache_dir=tmp_path, **given)
+    data = kf.data.load(named, label="color", sample_weight="self", cache_dir=tmp_path, **given)
     assert data.splits["train"].weights["label"].max() > 1
     assert len(list(tmp_path.iterdir())) == 1
     told = frame[["photo"]].assign(caption=[["one", "two"]] * len(frame)).set_axis([image, "self"], axis=1)
-    assert kf.data.load(told, label="self", label_kind="caption", **given).schema.tasks[0].column == "self"
+    assert kf.data.load(told, label="self", problem_type="captioning", **given).schema.tasks[0].column == "self"
 
 
 IMAGES, TEXTS = ["front view", "größe"], ["Text", "text", "[/b]"]
@@ -156,7 +156,7 @@ def run(tmp_path_factory):
         "front view_ok": frame["age"],
     }
     pd.DataFrame(named).to_csv(folder / "table.csv", index=False)
-    roles = {"image": IMAGES, "text": TEXTS, "label": list(LABELS), "numbers": ["class"]}
+    roles = {"image": IMAGES, "text": TEXTS, "label": list(LABELS), "numeric": ["class"]}
     data = kf.data.load(folder / "table.csv", image_size=8, **roles)
     config = kf.training.TrainingConfig(epochs=1)
     settings = {"text_encoder": "bag_of_words", "fusion": "sum", "units": 4}

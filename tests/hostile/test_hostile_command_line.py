@@ -76,7 +76,7 @@ def folder(tmp_path_factory):
     run.mkdir()
     data.schema.save(run / "schema.json")
     kf.create_model("classifier_concat", data.schema, units=4).save(run / "model.keras")
-    config = {"model": "classifier_concat", "source": "pets.csv", "load": None, "data": {}, "type_column": None}
+    config = {"model": "classifier_concat", "source": "pets.csv", "load": None, "data": {}, "slice_by": None}
     (run / "config.json").write_text(json.dumps(config))
     (run / "metrics.json").write_text("{}")
     (folder / "file").write_text("x")
@@ -147,9 +147,9 @@ LINES = [
             "batch-size": ["0", "-64", "100000000000"],
             "learning-rate": ["-1", "0", "nan", "inf", "11"],
             "patience": ["-3", "0"],
-            "max-words": ["-1", "0", "1e4"],
+            "max-tokens": ["-1", "0", "1e4"],
             "image-size": ["0", "7", "100000", "-8", "64x64"],
-            "text-length": ["0", "-1", "10000000"],
+            "sequence-length": ["0", "-1", "10000000"],
             "modality-dropout": ["1", "-0.1", "nan", "2"],
             "seed": ["-1", "4294967296", "nan"],
             "lora": ["0", "-4", "100000"],
@@ -178,7 +178,7 @@ LINES = [
     ([*TRAIN, "--lora", "4"], "--init-from"),
     ([*TRAIN, "--teacher", "{f}/file"], "file"),
     ([*TRAIN, "--pretrained-embeddings", "{f}/folder"], "is a directory"),
-    ([*TRAIN, "--label-kind", "[/x]"], "[/x]"),
+    ([*TRAIN, "--problem-type", "[/x]"], "[/x]"),
     (["compare", "{f}/pets.csv", "--label", "fits", "--models", "none*"], "none*"),
     (["list", "[/x]*"], "[/x]*"),
     (["evaluate", "{f}/run", "{f}/none.csv"], "none.csv"),
@@ -266,7 +266,7 @@ def test_a_schema_of_another_kind_is_told_from_the_model(folder, call, tmp_path)
         spoil("features", text, length=None),
         spoil("features", text, length="8"),
         spoil("features", text, kind="image"),
-        spoil("features", text, kind="numbers"),
+        spoil("features", text, kind="numeric"),
         spoil("features", text, vocabulary=[1, 2]),
         spoil("features", text, vocabulary=None),
         spoil("features", text, columns=[]),
@@ -280,10 +280,10 @@ def test_a_schema_of_another_kind_is_told_from_the_model(folder, call, tmp_path)
         spoil("features", image, mean=["a"]),
         spoil("tasks", 0, classes=["yes"]),
         spoil("tasks", 0, classes=[None, None]),
-        spoil("tasks", 0, kind="classes", classes=["a", "b", "c"]),
-        spoil("tasks", 0, kind="tags", classes=["a", "b", "c"]),
-        spoil("tasks", 0, kind="number", std=None),
-        spoil("tasks", 0, kind="caption"),
+        spoil("tasks", 0, type="multiclass", classes=["a", "b", "c"]),
+        spoil("tasks", 0, type="multilabel", classes=["a", "b", "c"]),
+        spoil("tasks", 0, type="regression", std=None),
+        spoil("tasks", 0, type="captioning"),
         {**whole, "tasks": [], "features": []},
     ]
     for schema in spoiled:
@@ -481,7 +481,13 @@ def test_python_refuses_what_the_command_line_refuses(name):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"image_size": 100_000}, {"image_size": (8, 8, 8)}, {"text_length": 10**7}, {"max_words": -1}, {"seed": -1}],
+    [
+        {"image_size": 100_000},
+        {"image_size": (8, 8, 8)},
+        {"sequence_length": 10**7},
+        {"max_tokens": -1},
+        {"seed": -1},
+    ],
 )
 def test_data_refuses_its_settings_before_it_reads_the_table(settings):
     with pytest.raises(kf.data.DataError, match=next(iter(settings))):

@@ -15,7 +15,7 @@ from kerasfusion.training.model_file import check_model_file
 SCHEMA = Schema(
     (Feature("text", "text", ("note",), length=4, vocabulary=("red", "blue")),),
     # Names that Keras's own format uses.
-    (Task("class_name", "classes", "class_name", classes=("a", "b", "c")),),
+    (Task("class_name", "multiclass", "class_name", classes=("a", "b", "c")),),
 )
 
 

@@ -17,7 +17,7 @@ import kerasfusion as kf
 from kerasfusion.data import DataError, arrays, table
 from kerasfusion.data.errors import listed, short
 from kerasfusion.data.label_leakage import mentions_class
-from kerasfusion.data.labels import encode_labels, label_kind, written_list
+from kerasfusion.data.labels import encode_labels, infer_problem_type, written_list
 from kerasfusion.data.profile import profile_splits
 from kerasfusion.data.table import read_table
 
@@ -51,7 +51,7 @@ def load(source, roles):
     for line in (*data.notes, str(data.skipped), *sum(data.settings, ())):
         line.encode("utf-8")
     for split in data.splits.values():
-        for array in (*split.numbers.values(), *split.labels.values(), *split.weights.values()):
+        for array in (*split.numeric.values(), *split.labels.values(), *split.weights.values()):
             assert np.isfinite(array).all()
     assert all(name for task in data.schema.tasks for name in task.classes)
     again, _ = kf.data.load_rows(source, data.schema, columns=data.columns)
@@ -99,13 +99,13 @@ def frame_with(**columns):
     return pd.DataFrame({"text": TEXTS, "label": LABELS, **columns})
 
 
-@pytest.mark.parametrize("role", ["group", "type", "split", "label"])
+@pytest.mark.parametrize("role", ["group", "slice_by", "split", "label"])
 @pytest.mark.parametrize(
     "cell", [["a"], {"a": 1}, np.array(["a"]), b"a", strategies.Strange(), 10**5000], ids=kind_of
 )
 def test_a_cell_that_stands_for_nothing_is_named(role, cell):
     frame = frame_with(odd=pd.Series([*["train"] * 3, cell, *["train"] * 16], dtype=object))
-    roles = {"label": "label", "text": "text", "label_kind": "classes", role: "odd"}
+    roles = {"label": "label", "text": "text", "problem_type": "multiclass", role: "odd"}
     with pytest.raises(DataError, match=r"DataFrame, row 4, column 'odd': a \w+ is one string or number, not a"):
         kf.data.load(frame, **roles)
 
@@ -122,7 +122,7 @@ def test_an_object_is_no_text(cell):
 def test_what_is_no_list_of_tags_is_named(cell):
     frame = frame_with(tags=pd.Series([["a"], ["a", "b"]] * 9 + [cell, None], dtype=object))
     with pytest.raises(DataError, match=r"DataFrame, row 19, column 'tags': .* holds no tags\. Tags are a list"):
-        kf.data.load(frame, text="text", label="tags", label_kind="tags")
+        kf.data.load(frame, text="text", label="tags", problem_type="multilabel")
 
 
 @pytest.mark.parametrize(
@@ -138,28 +138,28 @@ def test_what_is_no_list_of_tags_is_named(cell):
 def test_what_is_no_number_of_32_bits_is_named(cell, what):
     frame = frame_with(n=pd.Series([1.5] * (ROWS - 1) + [cell], dtype=object))
     with pytest.raises(DataError, match=rf"DataFrame, row 20, column 'n': .* {what}"):
-        kf.data.load(frame, text="text", label="label", numbers="n")
+        kf.data.load(frame, text="text", label="label", numeric="n")
 
 
 def test_a_column_of_dates_holds_no_numbers():
     with pytest.raises(DataError, match=r"row 1, column 'n': Timestamp.* is not a finite number \(20 such"):
-        kf.data.load(frame_with(n=pd.date_range("2020", periods=ROWS)), text="text", label="label", numbers="n")
+        kf.data.load(frame_with(n=pd.date_range("2020", periods=ROWS)), text="text", label="label", numeric="n")
 
 
 def test_a_column_of_complex_values_holds_no_numbers():
     with pytest.raises(DataError, match=r"row 1, column 'n': 1j is not a finite number \(20 such"):
-        kf.data.load(frame_with(n=[1j] * ROWS), text="text", label="label", numbers="n")
+        kf.data.load(frame_with(n=[1j] * ROWS), text="text", label="label", numeric="n")
 
 
 def test_a_text_column_without_a_text():
-    data = kf.data.load(frame_with(empty=[np.nan] * ROWS, n=1.5), text="empty", numbers="n", label="label")
+    data = kf.data.load(frame_with(empty=[np.nan] * ROWS, n=1.5), text="empty", numeric="n", label="label")
     assert data.schema["text"].vocabulary == ()
 
 
 def test_numbers_that_no_training_row_has_are_refused():
     frame = frame_with(n=[np.nan] * 16 + [1.0] * 4, split=["train"] * 16 + ["val", "test"] * 2)
     with pytest.raises(DataError, match=r"every training row lacks column 'n' \(numbers\).* Leave it out, or split"):
-        kf.data.load(frame, text="text", label="label", numbers="n")
+        kf.data.load(frame, text="text", label="label", numeric="n")
 
 
 def test_an_image_cell_that_holds_no_image_is_named(folder):
@@ -175,7 +175,7 @@ def test_halves_of_characters_and_undefined_numbers_in_a_frame():
     frame["text"] = pd.Series([*TEXTS[1:], "half \ud800"], dtype=object)
     frame["odd"] = pd.Series([pd.NA, strategies.decimal.Decimal("sNaN")] * 10, dtype=object)
     frame.columns = pd.Index([*frame.columns[:-1], "\ud800"], dtype=object)
-    data = kf.data.load(frame, text="text", label="label", type="kind")
+    data = kf.data.load(frame, text="text", label="label", slice_by="kind")
     assert data.splits["train"].frame["kind"].iloc[0] == "x\ufffd"
     assert "\ufffd" in data.splits["train"].frame.columns
 
@@ -214,7 +214,7 @@ def test_time_grows_with_the_length_of_a_label_not_with_its_square(sign):
     cells = [f"a{sign * 100_000}b|c", "a|b", "b|c", "c|d"] * 5
     frame = read_table(frame_with(label=cells))
     begin = time.process_time()
-    kind, _ = label_kind(frame, "label")
+    kind, _ = infer_problem_type(frame, "label")
     encode_labels(frame, "label", kind)
     written_list(f"[{sign * 100_000}]")
     assert time.process_time() - begin < 1
@@ -366,5 +366,5 @@ def test_an_npz_cut_off_anywhere_is_refused(tmp_path):
 
 def test_numbers_in_the_other_order_of_bytes(tmp_path):
     np.savez(tmp_path / "set.npz", x=np.arange(30, dtype=">f8"), y=(np.arange(30) % 3).astype(">i4"))
-    data = kf.data.load(tmp_path / "set.npz", numbers="x", label="y")
+    data = kf.data.load(tmp_path / "set.npz", numeric="x", label="y")
     assert data.schema["label"].classes == ("0", "1", "2")

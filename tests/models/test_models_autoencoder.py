@@ -127,10 +127,10 @@ def test_the_heads_are_those_of_the_features_and_survive_saving(tmp_path):
 
 
 def test_schemas_that_it_cannot_take_are_named():
-    task = Task("label", "classes", "label", classes=("a", "b"))
-    with pytest.raises(ValueError, match=r"no task.*the schema has \['text', 'image'\] and \['classes'\]"):
+    task = Task("label", "multiclass", "label", classes=("a", "b"))
+    with pytest.raises(ValueError, match=r"no task.*the schema has \['text', 'image'\] and \['multiclass'\]"):
         autoencoder(Schema(FEATURES, (task,)))
-    numbers = Feature("numbers", "numbers", ("n",), length=1, mean=(0.0,), std=(1.0,))
+    numbers = Feature("numbers", "numeric", ("n",), length=1, mean=(0.0,), std=(1.0,))
     with pytest.raises(ValueError, match="images and texts"):
         autoencoder(Schema((*FEATURES, numbers), ()))
     with pytest.raises(ValueError, match=r"8 x 8 pixels is no grid doubled 4 times: choose sides that 16 divides"):

@@ -48,10 +48,10 @@ def test_inputs_and_outputs_as_in_the_contract(tiny_schema):
 
 def test_several_tasks_at_once(tiny_schema, rows_for):
     tasks = (
-        Task("color", "classes", "color", classes=("red", "green", "blue")),
+        Task("color", "multiclass", "color", classes=("red", "green", "blue")),
         Task("fits", "binary", "fits", classes=("no", "yes")),
-        Task("marks", "tags", "marks", classes=("a", "b")),
-        Task("price", "number", "price", mean=100.0, std=5.0),
+        Task("marks", "multilabel", "marks", classes=("a", "b")),
+        Task("price", "regression", "price", mean=100.0, std=5.0),
     )
     schema = dataclasses.replace(tiny_schema, tasks=tasks)
     for model in (fusion_model(schema, **SMALL), late_average(schema, **SMALL)):
@@ -81,7 +81,7 @@ def test_several_tasks_at_once(tiny_schema, rows_for):
 def test_several_texts_and_numbers(tiny_schema, rows_for, tmp_path, fusion):
     extra = (
         Feature("title", "text", ("title",), length=3, vocabulary=("x", "y")),
-        Feature("numbers", "numbers", ("age", "size"), length=2, mean=(40.0, 1.0), std=(10.0, 0.0)),
+        Feature("numbers", "numeric", ("age", "size"), length=2, mean=(40.0, 1.0), std=(10.0, 0.0)),
     )
     schema = dataclasses.replace(tiny_schema, features=tiny_schema.features + extra)
     model = fusion_model(schema, fusion=fusion, **SMALL)
@@ -106,7 +106,7 @@ def test_several_texts_and_numbers(tiny_schema, rows_for, tmp_path, fusion):
     assert {layer.name for layer in late.layers if isinstance(layer, keras.Model)} == {
         "text_only",
         "image_only",
-        "numbers_only",
+        "numeric_only",
     }
     assert np.isfinite(np.array(late(batch)["label"])).all()
 

@@ -10,7 +10,7 @@ from kerasfusion.models import CaptionerParts, captioner, captioning, fusion_mod
 from kerasfusion.models.joint_encoder import JointEncoder
 from kerasfusion.schema import Schema, Task
 
-CAPTION = Task("caption", "caption", "said", vocabulary=tuple("abcdefg"), length=6)
+CAPTION = Task("caption", "captioning", "said", vocabulary=tuple("abcdefg"), length=6)
 SMALL = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 8}
 B, K, T = 3, 2, 5
 
@@ -110,7 +110,7 @@ def test_a_captioner_reads_images_and_texts(schema, rows_for, tmp_path):
 
 
 def test_what_is_no_captioner_says_so(tiny_schema):
-    with pytest.raises(ValueError, match=r"needs one task of kind caption, .* the schema has \['classes'\]"):
+    with pytest.raises(ValueError, match=r"needs one task of type captioning, .* the schema has \['multiclass'\]"):
         captioner(tiny_schema)
     with pytest.raises(ValueError, match=r"there is no 'rnn'; choose one of .*'attend', 'gru', 'lstm'"):
         captioner(Schema(tiny_schema.only("image").features, (CAPTION,)), **SMALL, decoder="rnn")
@@ -120,7 +120,7 @@ def test_what_is_no_captioner_says_so(tiny_schema):
 
 @pytest.mark.parametrize("decoder", ["attention_lstm", "transformer"])
 def test_the_twin_is_the_plain_model_row_by_row(schema, rows_for, decoder):
-    meaning = Task("context", "vector", "said", classes=("0", "1"))
+    meaning = Task("context", "embedding_regression", "said", classes=("0", "1"))
     both = dataclasses.replace(schema.only("image"), tasks=(CAPTION, meaning))
     model = captioner(both, **SMALL, decoder=decoder, label_smoothing=0.1)
     twin = captioning(model)

@@ -21,7 +21,7 @@ KNOWN = np.array([[1, 1, 1, 1, -1, 0], [1, 1, 1, 1, -1, 0], [0, 0, 0, 0, -1, 1]]
 
 @pytest.fixture
 def schema(tiny_schema):
-    return dataclasses.replace(tiny_schema, tasks=(Task("match", "match", "photo"),))
+    return dataclasses.replace(tiny_schema, tasks=(Task("match", "retrieval", "photo"),))
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_in_batch_recall():
 
 def test_what_is_no_dual_encoder_is_refused(schema, tiny_schema):
     with pytest.raises(
-        ValueError, match=r"one task of kind match; the schema has \['text', 'image'\] and \['classes'\]"
+        ValueError, match=r"one task of type retrieval; the schema has \['text', 'image'\] and \['multiclass'\]"
     ):
         dual_encoder(tiny_schema)
     with pytest.raises(ValueError, match="needs one text, one image"):

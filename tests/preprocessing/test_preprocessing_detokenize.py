@@ -86,7 +86,7 @@ def test_a_row_is_drawn_by_its_own_seed_and_place_alone():
     assert len({tuple(draw(range(6), place)) for place in range(4)}) == 4
 
 
-TASK = Task("caption", "caption", "said", vocabulary=("red", "cat", "红", "色"), length=6)
+TASK = Task("caption", "captioning", "said", vocabulary=("red", "cat", "红", "色"), length=6)
 
 
 def test_ids_are_words():

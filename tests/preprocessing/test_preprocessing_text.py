@@ -42,7 +42,7 @@ def test_vocabulary_is_by_frequency_then_alphabet_and_bounded():
     vocabulary, lengths = learn_vocabulary(["b a b", "c a", ""])
     assert vocabulary == ("a", "b", "c")
     assert lengths.tolist() == [3, 2, 0]
-    assert learn_vocabulary(["b a b", "c a"], max_words=1)[0] == ("a",)
+    assert learn_vocabulary(["b a b", "c a"], max_tokens=1)[0] == ("a",)
     assert learn_vocabulary(["b a b", "c a"], min_count=2)[0] == ("a", "b")
 
 

@@ -15,9 +15,9 @@ pytest.importorskip("pysat")
 SCHEMA = Schema(
     (),
     (
-        Task("color", "classes", "color", classes=("red", "green", "blue")),
+        Task("color", "multiclass", "color", classes=("red", "green", "blue")),
         Task("lit", "binary", "lit", classes=("off", "on")),
-        Task("tags", "tags", "tags", classes=("dog", "poodle")),
+        Task("tags", "multilabel", "tags", classes=("dog", "poodle")),
     ),
 )
 TEXTS = ["red implies on", "poodle implies dog and off", "green or dog"]

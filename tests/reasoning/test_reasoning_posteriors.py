@@ -15,7 +15,7 @@ from kerasfusion.reasoning import (
 )
 from kerasfusion.schema import Task
 
-TASK = Task("label", "classes", "label", classes=("a", "b", "c"))
+TASK = Task("label", "multiclass", "label", classes=("a", "b", "c"))
 PRIOR = np.array([0.5, 0.3, 0.2])
 # P(outcome | class) of two witnesses who do not know of each other.
 FIRST = np.array([[0.8, 0.2], [0.5, 0.5], [0.1, 0.9]])
@@ -84,7 +84,7 @@ def test_binary_and_tags_are_joined_alike():
     random = np.random.default_rng(0)
     labels = (random.random((400, 2)) < [0.3, 0.6]).astype("float32")
     seen = {name: (labels - 0.5) * 2 + random.normal(size=(400, 2)) for name in ("text", "image")}
-    tags = ProductOfExperts(Task("t", "tags", "t", classes=("x", "y")), prior=[0.3, 0.6]).fit(seen, labels)
+    tags = ProductOfExperts(Task("t", "multilabel", "t", classes=("x", "y")), prior=[0.3, 0.6]).fit(seen, labels)
     found = tags.predictions(seen)["probabilities"]
     assert found.shape == (400, 2)
     # Of one row, by odds: prior odds times each expert's odds over prior odds.
@@ -103,7 +103,7 @@ def test_binary_and_tags_are_joined_alike():
 
 def test_experts_need_probabilities_and_a_prior_of_the_right_length():
     with pytest.raises(ValueError, match="'age' is a number, without any"):
-        ProductOfExperts(Task("age", "number", "age"))
+        ProductOfExperts(Task("age", "regression", "age"))
     with pytest.raises(ValueError, match="3 numbers above 0"):
         ProductOfExperts(TASK, prior=[0.5, 0.5])
 

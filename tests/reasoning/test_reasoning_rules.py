@@ -17,10 +17,10 @@ pytest.importorskip("pysat")
 SCHEMA = Schema(
     (),
     (
-        Task("color", "classes", "color", classes=("red", "green", "blue")),
+        Task("color", "multiclass", "color", classes=("red", "green", "blue")),
         Task("lit", "binary", "lit", classes=("off", "on")),
-        Task("tags", "tags", "tags", classes=("dog", "poodle", "big thing", "cat")),
-        Task("age", "number", "age"),
+        Task("tags", "multilabel", "tags", classes=("dog", "poodle", "big thing", "cat")),
+        Task("age", "regression", "age"),
     ),
 )
 
@@ -99,7 +99,7 @@ def test_a_rule_that_cannot_be_used_is_named(text, message):
 
 def test_a_class_of_two_tasks_must_say_which():
     schema = Schema(
-        (), (Task("left", "classes", "l", classes=("a", "b")), Task("right", "tags", "r", classes=("a",)))
+        (), (Task("left", "multiclass", "l", classes=("a", "b")), Task("right", "multilabel", "r", classes=("a",)))
     )
     with pytest.raises(ValueError, match="'a' is a class of several tasks; say which: 'left=a', 'right=a'"):
         Rules(schema, ["a implies b"])
@@ -207,8 +207,8 @@ def test_exactly_one_of_by_enumeration(count):
 
 def test_many_classes_take_few_clauses_and_are_decoded_exactly():
     colors = ("red", "green", "blue")
-    part = Task("part", "classes", "part", classes=tuple(f"p{i}" for i in range(600)))
-    color = Task("color", "classes", "color", classes=colors)
+    part = Task("part", "multiclass", "part", classes=tuple(f"p{i}" for i in range(600)))
+    color = Task("color", "multiclass", "color", classes=colors)
     rules = Rules(Schema((), (part, color)), [f"p{i} implies {colors[i % 3]}" for i in range(600)])
     assert sum(map(len, rules.implied_clauses.values())) < 3 * 603
     random = np.random.default_rng(0)
@@ -264,7 +264,7 @@ def test_facts_of_a_table(tmp_path):
     ]
     assert rules_from_table(file, key="part") == [rule for rule in rules if "no other rows" not in rule.where]
     tasks = {"part": ("P1", "P2", "P3"), "color": ("red", "green", "blue"), "size": ("1", "2")}
-    schema = Schema((), tuple(Task(name, "classes", name, classes=classes) for name, classes in tasks.items()))
+    schema = Schema((), tuple(Task(name, "multiclass", name, classes=classes) for name, classes in tasks.items()))
     assert len(Rules(schema, rules).rules) == 10
 
 

@@ -83,7 +83,7 @@ def served(tmp_path_factory):
             Feature("text", "text", ("text",), length=4, vocabulary=("red", "circle")),
             Feature("image", "image", ("photo",), size=SIZE),
         ),
-        tasks=(Task("label", "classes", "label", classes=("a", "b", "c")),),
+        tasks=(Task("label", "multiclass", "label", classes=("a", "b", "c")),),
     )
     model = kf.create_model("classifier_sum", schema, units=8, image_encoder={"name": "small_cnn", "filters": (4,)})
     base = tmp_path_factory.mktemp("odd") / "odd"

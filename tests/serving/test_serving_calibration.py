@@ -18,9 +18,9 @@ SCHEMA = Schema(
         Feature("image", "image", ("photo",), size=(8, 8)),
     ),
     tasks=(
-        Task("color", "classes", "color", classes=("red", "green", "blue")),
+        Task("color", "multiclass", "color", classes=("red", "green", "blue")),
         Task("fits", "binary", "fits", classes=("no", "yes")),
-        Task("shade", "number", "shade", mean=2.0, std=3.0),
+        Task("shade", "regression", "shade", mean=2.0, std=3.0),
     ),
 )
 EXAMPLES = {"text": [b"a b", b"c", b""], "image_bytes": [png_bytes(seed) for seed in range(3)]}

@@ -20,7 +20,7 @@ CAPTIONS = ["红色的圆在上", "蓝色的方块", "圆在方块上", "红色�
 def served(tmp_path_factory):
     """Rows of a table with Chinese captions, a captioner of them that no one has trained, and its export."""
     table = pd.DataFrame({"photo": [png_bytes(n) for n in range(24)], "caption": CAPTIONS * 4})
-    data = kf.data.load(table, image="photo", label="caption", label_kind="caption", image_size=16)
+    data = kf.data.load(table, image="photo", label="caption", problem_type="captioning", image_size=16)
     keras.utils.set_random_seed(2)
     small = {"name": "small_cnn", "filters": (4,)}
     model = kf.models.captioner(data.schema, image_encoder=small, decoder="lstm", units=8)
@@ -137,7 +137,7 @@ def test_the_export_is_verified(served):
     card = card_of(version)
     assert "+ 0.9)" in check_size(version, card)
     with pytest.raises(Failure, match=r"\+ 0.6\)"):
-        check_size(version, {**card, "kinds": {}, "vocabulary_bytes": card["vocabulary_bytes"] - 100_000})
+        check_size(version, {**card, "types": {}, "vocabulary_bytes": card["vocabulary_bytes"] - 100_000})
 
 
 def test_only_plain_weights(served, tmp_path):

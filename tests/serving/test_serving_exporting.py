@@ -25,9 +25,9 @@ SCHEMA = Schema(
         Feature("image", "image", ("photo",), size=(16, 16)),
     ),
     tasks=(
-        Task("color", "classes", "color", classes=("red", "green", "blue")),
-        Task("tags", "tags", "tags", classes=("warm", "cold")),
-        Task("price", "number", "price", mean=50.0, std=20.0),
+        Task("color", "multiclass", "color", classes=("red", "green", "blue")),
+        Task("tags", "multilabel", "tags", classes=("warm", "cold")),
+        Task("price", "regression", "price", mean=50.0, std=20.0),
     ),
 )
 EXAMPLES = {
@@ -105,7 +105,7 @@ def test_sizes_and_cards(exports):
     cards = {variant: read_metadata(version) for variant, version in versions.items()}
     assert {v: (c["variant"], c["tolerance"]) for v, c in cards.items()} == {v: (v, t) for v, t in VARIANTS.items()}
     assert [cards[v]["constant_bytes"] / weights for v in VARIANTS] == [0, 1, 0.5]
-    assert cards["frozen"]["kinds"] == {"color": "classes", "tags": "tags", "price": "number"}
+    assert cards["frozen"]["types"] == {"color": "multiclass", "tags": "multilabel", "price": "regression"}
     assert "lite" not in cards["frozen"]
 
 

@@ -26,7 +26,7 @@ def schema(length):
             Feature("text", "text", ("said",), length=length, vocabulary=("a", "b", "c")),
             Feature("image", "image", ("photo",), size=(16, 16)),
         ),
-        tasks=(Task("label", "classes", "color", classes=("red", "green", "blue")),),
+        tasks=(Task("label", "multiclass", "color", classes=("red", "green", "blue")),),
     )
 
 

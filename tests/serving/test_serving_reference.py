@@ -119,7 +119,7 @@ def test_difference(name, expected, actual, words):
 
 def test_too_close():
     one = {"label": None, "probabilities": floats([0.5, 0.46], [0.5, 0.44], [0.1, 0.9])}
-    assert too_close(one, {"label": "classes"}, 0.025)["label"].tolist() == [True, False, False]
+    assert too_close(one, {"label": "multiclass"}, 0.025)["label"].tolist() == [True, False, False]
     assert too_close(one, {"label": "binary"}, 1e-5)["label"].tolist() == [False, False, False]
     several = {
         "tags": None,
@@ -128,7 +128,7 @@ def test_too_close():
         "color_probabilities": floats([0.5, 0.5], [0.5, 0.5]),
     }
     # A price has no name, and colors are not answered here.
-    kinds = {"tags": "tags", "price": "number", "color": "classes"}
+    kinds = {"tags": "multilabel", "price": "regression", "color": "multiclass"}
     found = too_close(several, kinds, 0.02)
     assert list(found) == ["tags"] and found["tags"].tolist() == [True, False]
 
@@ -150,7 +150,7 @@ class StubSession:
 def test_only_a_decided_name_must_be_the_same(tolerance, words):
     expected = {"label": np.array([b"a", b"b"], object), "probabilities": floats([0.505, 0.495], [0.2, 0.8])}
     actual = {"label": np.array([b"b", b"b"], object), "probabilities": floats([0.496, 0.504], [0.2, 0.8])}
-    card = {"tolerance": tolerance, "kinds": {"label": "binary"}}
+    card = {"tolerance": tolerance, "types": {"label": "binary"}}
     checks = SignatureChecks(StubSession(actual), "s", {"x": floats(1.0, 2.0)}, expected, card)
     try:
         said = checks.outputs()

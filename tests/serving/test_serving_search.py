@@ -18,7 +18,7 @@ SCHEMA = Schema(
         Feature("text", "text", ("caption",), length=6, vocabulary=tuple("abcdefghi")),
         Feature("image", "image", ("photo",), size=(16, 16)),
     ),
-    tasks=(Task("match", "match", "photo"),),
+    tasks=(Task("match", "retrieval", "photo"),),
 )
 TEXTS = [b"a b c", b"d", b"", b"g h i a"]
 IMAGES = [png_bytes(seed) for seed in range(3)] + [b"no image"]

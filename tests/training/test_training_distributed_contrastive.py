@@ -51,7 +51,7 @@ def main():
 
     text = Feature("text", "text", ("said",), length=6, vocabulary=tuple("abcdefghi"))
     image = Feature("image", "image", ("photo",), size=(8, 8))
-    schema = Schema((text, image), (Task("match", "match", "photo"),))
+    schema = Schema((text, image), (Task("match", "retrieval", "photo"),))
     random, rows = np.random.default_rng(0), len(IMAGES)
     batch = {
         "text": random.integers(1, text.vocabulary_size, (rows, text.length)).astype("int32"),

@@ -23,7 +23,9 @@ def splits():
         Image.fromarray(np.full((8, 8, 3), 10 * i, "uint8")).save(file, "PNG")
         split = ("train", "train", "validation", "test")[i % 4]
         rows.append({"image": file.getvalue(), "text": ("dark", "light")[i > 11], "split": split})
-    data = kf.data.load(pd.DataFrame(rows), image="image", text="text", split="split", match=True, image_size=8)
+    data = kf.data.load(
+        pd.DataFrame(rows), image="image", text="text", split="split", problem_type="retrieval", image_size=8
+    )
     schema = kf.Schema(data.schema.features, tasks=())
     return {name: examples.with_features(schema) for name, examples in data.splits.items()}
 

@@ -51,7 +51,7 @@ def data(tmp_path_factory):
     table.attrs.update(folder=str(folder))
     columns = {"image": "photo", "text": "caption", "split": "split", "image_size": 32}
     return {
-        "match": kf.data.load(table.drop(columns="sky"), match=True, **columns),
+        "match": kf.data.load(table.drop(columns="sky"), problem_type="retrieval", **columns),
         "label": kf.data.load(table, label="sky", **columns),
     }
 

@@ -32,7 +32,7 @@ def trained(schema, batch, make, dropout, eagerly):
 
 @pytest.mark.parametrize("dropout, eagerly", [(0.0, False), (0.5, True)])
 def test_parts_give_the_gradients_of_the_whole(tiny_schema, rows_for, dropout, eagerly):
-    schema = dataclasses.replace(tiny_schema, tasks=(Task("match", "match", "photo"),))
+    schema = dataclasses.replace(tiny_schema, tasks=(Task("match", "retrieval", "photo"),))
     images, texts = rows_for(schema.only("image"), B), rows_for(schema.only("text"), B * K)
     batch = {**images, **{k: v.reshape(B, K, *v.shape[1:]) for k, v in texts.items()}}
     # Parts of 3, 3 and 1 images; with dropout, one part of all: what it drops is drawn as for the whole.

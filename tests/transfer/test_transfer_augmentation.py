@@ -16,7 +16,7 @@ from kerasfusion.schema import Schema, Task
 from kerasfusion.transfer import append_tags, impute_modality
 
 SMALL = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 6}
-TAGS = Task("tags", "tags", "tags", ("a", "big red", "z"))
+TAGS = Task("tags", "multilabel", "tags", ("a", "big red", "z"))
 
 
 def outputs(model, batch):
@@ -99,7 +99,7 @@ def test_taggers_that_do_not_fit(tiny_schema, tagger):
         raise AssertionError
 
     with pytest.raises(ValueError, match="gives tags, and 'price' is a number"):
-        append_tags(tagger, Task("price", "number", "price"), tiny_schema, build)
+        append_tags(tagger, Task("price", "regression", "price"), tiny_schema, build)
     with pytest.raises(ValueError, match="the rows have 0 texts"):
         append_tags(tagger, TAGS, tiny_schema.only("image"), build)
     larger = Schema((tiny_schema["text"], dataclasses.replace(tiny_schema["image"], size=(24, 24))), ())

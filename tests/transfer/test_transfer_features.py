@@ -83,11 +83,11 @@ def test_features_of_rows_and_as_a_feature(data, parent, monkeypatch):
     train, test = add_features(parent, "encode_image", [train, test], name="seen")
     assert seen == [20, 5]  # images, not rows
     feature = train.schema["seen"]
-    assert (feature.kind, feature.length, test.schema) == ("numbers", 8, train.schema)
+    assert (feature.kind, feature.length, test.schema) == ("numeric", 8, train.schema)
     np.testing.assert_allclose(feature.mean, found.mean(axis=0), rtol=1e-5)
-    np.testing.assert_array_equal(train.numbers["seen"], found)
+    np.testing.assert_array_equal(train.numeric["seen"], found)
     # Features of images as input of a model that reads.
-    reader = fusion_model(train.schema.only("text", "numbers"), text_encoder="average", units=4)
+    reader = fusion_model(train.schema.only("text", "numeric"), text_encoder="average", units=4)
     assert sorted(reader.input) == ["seen", "seen_present", "text", "text_present"]
     assert predict_logits(reader, test)["label"].shape == (10, 3)
 

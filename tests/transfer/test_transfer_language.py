@@ -28,7 +28,7 @@ WORDS = ("a", "dog", "cat", "runs", "sleeps")
 @pytest.fixture
 def schema():
     image = Feature("image", "image", ("photo",), size=(16, 16))
-    return Schema((image,), (Task("caption", "caption", "said", vocabulary=WORDS, length=6),))
+    return Schema((image,), (Task("caption", "captioning", "said", vocabulary=WORDS, length=6),))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,13 @@ def data(tmp_path_factory):
     table["split"] = ["train"] * 16 + ["validation"] * 4 + ["test"] * 4
     table.attrs.update(folder=str(folder))
     return kf.data.load(
-        table, image="photo", label="caption", label_kind="caption", split="split", image_size=16, text_length=5
+        table,
+        image="photo",
+        label="caption",
+        problem_type="captioning",
+        split="split",
+        image_size=16,
+        sequence_length=5,
     )
 
 
@@ -96,12 +102,12 @@ def test_sentences_bring_their_words(data):
     np.testing.assert_array_equal(sentences.weights["caption"], [1, 1])
     said = more.splits["test"].frame["caption"].iloc[0]
     assert words(more.splits["test"].labels["caption"][0])[1:4] == said.split()[:3]
-    few, _ = extend_vocabulary(data, ["over over over"], max_words=1)
+    few, _ = extend_vocabulary(data, ["over over over"], max_tokens=1)
     assert few.schema["caption"].vocabulary == ("over",)
     with pytest.raises(ValueError, match="there are no sentences"):
         extend_vocabulary(data, [])
-    numbers = dataclasses.replace(data, schema=Schema(data.schema.features, (Task("label", "number", "n"),)))
-    with pytest.raises(ValueError, match=r"there are no captions; the tasks are \['number'\]"):
+    numbers = dataclasses.replace(data, schema=Schema(data.schema.features, (Task("label", "regression", "n"),)))
+    with pytest.raises(ValueError, match=r"there are no captions; the tasks are \['regression'\]"):
         extend_vocabulary(numbers, ["a"])
 
 

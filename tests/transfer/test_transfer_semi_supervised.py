@@ -18,7 +18,7 @@ def saying(tasks):
     """A model whose logits are the rows' own numbers, and its schema."""
     width = sum(task.outputs for task in tasks)
     numbers = Feature(
-        "numbers", "numbers", tuple("abcdefgh"[:width]), length=width, mean=(0,) * width, std=(1,) * width
+        "numbers", "numeric", tuple("abcdefgh"[:width]), length=width, mean=(0,) * width, std=(1,) * width
     )
     schema = Schema((numbers,), tasks)
     inputs = kf.models.make_inputs(schema)
@@ -45,13 +45,13 @@ def at_once(monkeypatch):
     """Logits of all rows without the cost of `predict`."""
 
     def predict(model, examples):
-        x = {**examples.numbers, "numbers_present": examples.numbers_present["numbers"]}
+        x = {**examples.numeric, "numbers_present": examples.numeric_present["numbers"]}
         return {task: np.array(logits) for task, logits in model(x).items()}
 
     monkeypatch.setattr("kerasfusion.transfer.semi_supervised.predict_logits", predict)
 
 
-ABC = Task("label", "classes", "species", ("ant", "bee", "cat"))
+ABC = Task("label", "multiclass", "species", ("ant", "bee", "cat"))
 # Probabilities of the answers: .8, .5, .9, .6, .7, and .95; answers ant, ant, bee, bee, cat, ant.
 SURE = np.log(
     [[0.8, 0.1, 0.1], [0.5, 0.4, 0.1], [0.05, 0.9, 0.05], [0.1, 0.6, 0.3], [0.1, 0.2, 0.7], [0.95, 0.03, 0.02]]
@@ -105,7 +105,7 @@ def test_a_label_that_was_given_stays_and_is_not_counted(at_once):
 
 
 def test_tags_and_two_tasks(at_once):
-    tags, binary = Task("tags", "tags", "tags", ("wet", "hot")), Task("ok", "binary", "ok", ("no", "yes"))
+    tags, binary = Task("tags", "multilabel", "tags", ("wet", "hot")), Task("ok", "binary", "ok", ("no", "yes"))
     model, schema = saying((tags, binary))
     # Wet .9 and hot .2: the less sure answer is .8. "no" with .7.
     examples = rows(schema, logit([[0.9, 0.2, 0.3], [0.6, 0.01, 0.99], [0.5, 0.5, 0.6]]))
@@ -147,7 +147,7 @@ def test_what_cannot_be_labelled():
         select_for_labeling(model, examples, 7)
     with pytest.raises(ValueError, match="strategy must be one of margin, entropy, not 'doubt'"):
         select_for_labeling(model, examples, 1, strategy="doubt")
-    price = examples.with_features(Schema(schema.features, (ABC, Task("price", "number", "price"))))
+    price = examples.with_features(Schema(schema.features, (ABC, Task("price", "regression", "price"))))
     with pytest.raises(ValueError, match="'price' is a number"):
         pseudo_labels(model, price)
     other = examples.with_features(Schema(schema.features, (dataclasses.replace(ABC, name="kind"),)))
@@ -157,7 +157,7 @@ def test_what_cannot_be_labelled():
 
 def test_a_classifier_starts_from_branches_that_learned_pairs(tiny_schema, rows_for):
     small = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 6}
-    pairs = Schema(tiny_schema.features, (Task("match", "match", "photo"),))
+    pairs = Schema(tiny_schema.features, (Task("match", "retrieval", "photo"),))
     dual, model = dual_encoder(pairs, **small), fusion_model(tiny_schema, **small)
     found = transfer_weights(model, dual, tiny_schema, pairs).set_index("weight")["status"]
     encoders = found[found.index.str.startswith("encode_")]

@@ -95,7 +95,7 @@ def test_wider_deeper_and_with_another_task(tiny_schema):
 def test_numbers_go_by_their_column_and_answers_of_yes_and_no_stay_in_order():
     def schema(columns, classes):
         numbers = Feature(
-            "numbers", "numbers", columns, length=len(columns), mean=(0.0,) * len(columns), std=(1.0,) * len(columns)
+            "numbers", "numeric", columns, length=len(columns), mean=(0.0,) * len(columns), std=(1.0,) * len(columns)
         )
         return Schema((numbers,), (Task("label", "binary", "label", classes=classes),))
 

@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(folder):
-    return kf.data.load(folder / "captions.csv", image="photo", label="caption", label_kind="caption")
+    return kf.data.load(folder / "captions.csv", image="photo", label="caption", problem_type="captioning")
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def pets(tmp_path_factory):
 
 def test_training_prints_what_it_inferred_and_what_it_found(pets):
     folder, output = pets
-    for said in ("--image-size", "16 x 16", "--text-length", "fits (binary)", "classifier_multiply", "text only"):
+    for said in ("--image-size", "16 x 16", "--sequence-length", "fits (binary)", "classifier_multiply", "text only"):
         assert said in output
     assert {p.name for p in (folder / "run").iterdir()} >= {
         "schema.json",
@@ -165,8 +165,8 @@ def test_images_outside_of_the_table_s_folder(pets):
     for command in (("evaluate",), ("predict", "--output", folder / "below/out.csv")):
         line = (command[0], folder / "run", folder / "below/test.csv", *command[1:])
         refused = run(*line)
-        assert isinstance(refused.exception, kf.data.DataError) and "--allow-outside" in str(refused.exception)
-        allowed = run(*line, "--allow-outside")
+        assert isinstance(refused.exception, kf.data.DataError) and "--allow-external-paths" in str(refused.exception)
+        allowed = run(*line, "--allow-external-paths")
         assert allowed.exit_code == 0, allowed.output
     assert pd.read_csv(folder / "below/out.csv")["image_ok"].all()
 
@@ -222,7 +222,7 @@ def test_several_tasks_and_numbers_end_to_end(tmp_path):
     frame = color_table(tmp_path, rows=60)
     frame.attrs.update(folder=str(tmp_path))
     data = kf.data.load(
-        frame, image="photo", text="description", numbers="age", label=["color", "tags", "shade", "fits"]
+        frame, image="photo", text="description", numeric="age", label=["color", "tags", "shade", "fits"]
     )
     config = kf.training.TrainingConfig(epochs=1, batch_size=16)
     trained = kf.train(data, "classifier_concat", tmp_path / "run", config, units=8)
@@ -232,6 +232,6 @@ def test_several_tasks_and_numbers_end_to_end(tmp_path):
         "shade": "mae",
         "fits": "accuracy",
     }
-    assert {"numbers only", "late average"} <= set(trained.metrics["tasks"]["tags"]["scores"])
+    assert {"numeric only", "late average"} <= set(trained.metrics["tasks"]["tags"]["scores"])
     report = kf.verify(kf.export(trained, tmp_path / "export"))
     assert report.ok, str(report)

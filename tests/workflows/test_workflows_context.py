@@ -25,7 +25,7 @@ def captions(tmp_path_factory):
     table.to_csv(folder / "captions.csv", index=False)
     file = folder / "vectors.txt"
     file.write_text("\n".join(f"{word} {x} {y}" for word, (x, y) in VECTORS.items()))
-    return kf.data.load(folder / "captions.csv", image="photo", label="caption", label_kind="caption"), file
+    return kf.data.load(folder / "captions.csv", image="photo", label="caption", problem_type="captioning"), file
 
 
 def expected(texts):
@@ -37,9 +37,9 @@ def expected(texts):
 def test_word_vectors_by_hand(captions):
     data, file = captions
     found = add_caption_embeddings(data, file, context_weight=0.5, caption_weight=2.0)
-    assert [(t.name, t.kind, t.weight) for t in found.schema.tasks] == [
+    assert [(t.name, t.type, t.weight) for t in found.schema.tasks] == [
         ("caption", "caption", 2.0),
-        ("context", "vector", 0.5),
+        ("context", "embedding_regression", 0.5),
     ]
     mean = np.nanmean(expected(data.splits["train"].frame["caption"]), axis=0)
     for split in found.splits.values():
@@ -65,7 +65,7 @@ def test_both_terms_are_learned_and_reported(captions, tmp_path):
 
 def test_a_dual_encoders_vectors(captions):
     data, file = captions
-    pairs = kf.data.load(file.parent / "captions.csv", image="photo", text="caption", match=True)
+    pairs = kf.data.load(file.parent / "captions.csv", image="photo", text="caption", problem_type="retrieval")
     model = kf.create_model("dual_lstm_cnn", pairs.schema, text_encoder="average", units=8)
     run = Run(file.parent, pairs.schema, model, {}, {})
     found = add_caption_embeddings(data, run)

@@ -64,7 +64,7 @@ def test_a_run_as_teacher(data, run):
 @pytest.mark.slow
 def test_a_teacher_that_reads_in_another_way(table, data, run):
     """Words, length and size are its own, so it says the same of rows that were loaded for a smaller student."""
-    small = load(table, image_size=8, text_length=3, max_words=4)
+    small = load(table, image_size=8, sequence_length=3, max_tokens=4)
     teacher = Teacher(DistillationConfig(run, 0.25, 2.0), small)
     splits = [small.splits["test"], small.splits["train"]]
     assert encode_for_teacher(teacher.run.model, small.schema, splits) is splits
@@ -116,7 +116,7 @@ def test_what_cannot_teach(data, run, tmp_path):
     refused(
         ValueError,
         r"has the tasks label \(classes\) and teaches nothing to a student of label \(number\)",
-        kind="number",
+        type="regression",
         classes=(),
     )
     with pytest.raises(ValueError, match="weight must be a number above 0"):
@@ -127,7 +127,7 @@ def test_what_cannot_teach(data, run, tmp_path):
 def test_by_the_command_line_interrupted_and_resumed(table, run, tmp_path, monkeypatch):
     def command(out, *more):
         columns = ["--image", "photo", "--text", "description", "--label", "color", "--split", "split"]
-        options = ["--image-size", 16, "--max-words", 9, "--model", "image_only", "--epochs", 2, "--teacher", run]
+        options = ["--image-size", 16, "--max-tokens", 9, "--model", "image_only", "--epochs", 2, "--teacher", run]
         arguments = ["train", table, *columns, *options, "--output-dir", out, *more]
         return CliRunner().invoke(cli.app, [str(a) for a in arguments], env={"COLUMNS": "200"})
 

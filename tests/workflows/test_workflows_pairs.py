@@ -58,7 +58,7 @@ def match(tmp_path_factory):
     folder = tmp_path_factory.mktemp("captions")
     split = np.repeat(["train", "train", "test", "validation"] * 6, 2)
     table = caption_table(folder, images=24).assign(split=split)
-    data = kf.data.load(table, image="photo", text="caption", match=True, image_dir=folder)
+    data = kf.data.load(table, image="photo", text="caption", problem_type="retrieval", image_dir=folder)
     image = {"name": "small_cnn", "filters": (4,)}
     model = kf.models.dual_encoder(data.schema, "average", image, units=8, name="dual")
     return table, data, Run(folder / "dual", data.schema, model, {}, {})
@@ -69,7 +69,7 @@ def test_pairs_are_a_binary_label_within_their_split(match):
     pairs = kf.workflows.mine_hard_negatives(data, run, negatives=4, random_fraction=0.5, num_candidates=3)
     own = table.groupby("photo")["caption"].agg(set)
     assert pairs.schema.features == data.schema.features
-    assert [(task.name, task.kind, task.classes) for task in pairs.schema.tasks] == [
+    assert [(task.name, task.type, task.classes) for task in pairs.schema.tasks] == [
         ("label", "binary", ("no", "yes"))
     ]
     for name, part in pairs.splits.items():
@@ -89,7 +89,9 @@ def test_pairs_are_a_binary_label_within_their_split(match):
         assert all(keys[i].endswith(photo) for i, photo in zip(part.images["image"], frame["photo"], strict=True))
     model = kf.create_model("classifier_concat", pairs.schema, units=8, image_encoder="small_cnn")
     test = pairs.splits["test"]
-    found = kf.evaluation.evaluate_models({"fused": model}, test, pairs.splits["train"], pairs.columns.type)["label"]
+    found = kf.evaluation.evaluate_models({"fused": model}, test, pairs.splits["train"], pairs.columns.slice_by)[
+        "label"
+    ]
     counts = test.frame["pair"].value_counts().to_dict()
     assert {kind: score.n for kind, score in found.by_kind["fused"].items()} == counts
     assert found.by_kind["majority"]["right"].value == 0 and found.by_kind["majority"]["near text"].value == 1

@@ -16,10 +16,10 @@ from kerasfusion.workflows import predict
 @pytest.fixture
 def run(tmp_path):
     """It takes every row for P1 (0.6) and, by itself, for blue (0.8)."""
-    numbers = Feature("numbers", "numbers", ("x",), length=1, mean=(0.0,), std=(1.0,))
+    numbers = Feature("numbers", "numeric", ("x",), length=1, mean=(0.0,), std=(1.0,))
     tasks = (
-        Task("part", "classes", "part", classes=("P1", "P2")),
-        Task("color", "classes", "color", classes=("blue", "red")),
+        Task("part", "multiclass", "part", classes=("P1", "P2")),
+        Task("color", "multiclass", "color", classes=("blue", "red")),
     )
     model = fusion_model(Schema((numbers,), tasks), units=2)
     for task, shares in (("part", (0.6, 0.4)), ("color", (0.8, 0.2))):

@@ -30,7 +30,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("captions")
     split = ["train", "train", "test", "validation"] * 15
     caption_table(folder).assign(split=np.repeat(split, 2)).to_csv(folder / "captions.csv", index=False)
-    data = kf.data.load(folder / "captions.csv", image="photo", text="caption", match=True)
+    data = kf.data.load(folder / "captions.csv", image="photo", text="caption", problem_type="retrieval")
     before = checkpoint.Checkpoint.on_epoch_end
 
     def pressing(self, epoch, logs=None):

@@ -33,10 +33,10 @@ def test_every_model_builds_trains_saves_and_loads(name, schema_for, rows_for, t
     task = schema.tasks[0]
     before = np.array(model(batch)[task.name])
     labels = np.arange(8, dtype="int32") % 3
-    if task.kind == "caption":
+    if task.type == "captioning":
         labels = np.roll(batch["caption"], -1, axis=1)
     assert before.shape == (*labels.shape, task.outputs) and before.dtype == "float32"
-    trained = contrastive(model) if task.kind == "match" else model
+    trained = contrastive(model) if task.type == "retrieval" else model
     compile_model(
         trained, get_heads(model), schema, TrainingConfig(warmup_ratio=0.0, learning_rate=0.01), total_steps=2
     )
@@ -55,7 +55,7 @@ def test_every_model_builds_trains_saves_and_loads(name, schema_for, rows_for, t
 def test_every_entry_says_what_it_is(name):
     entry = get_entry(name)
     assert entry.name == name and 10 < len(entry.summary) < 110 and entry.summary.endswith(".")
-    assert entry.inputs and set(entry.inputs) <= {"text", "image", "numbers"}
+    assert entry.inputs and set(entry.inputs) <= {"text", "image", "numeric"}
 
 
 def test_list_models():

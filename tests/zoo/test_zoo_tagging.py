@@ -11,7 +11,7 @@ from kerasfusion.schema import Feature, Schema, Task
 
 CIFAR = Schema(
     (Feature("image", "image", ("image",), size=(32, 32)),),
-    (Task("label", "classes", "label", classes=tuple("abcdefghij")),),
+    (Task("label", "multiclass", "label", classes=tuple("abcdefghij")),),
 )
 
 

@@ -43,7 +43,7 @@ def mirrored(examples):
 
     Example:
     ```python
-    data = kf.data.load("sort_of_clevr", type="questions/subtype")
+    data = kf.data.load("sort_of_clevr", slice_by="questions/subtype")
     train = mirrored(data.splits["train"])
     ```
     """

@@ -39,7 +39,7 @@ class CLIPImageEncoder(ImageEncoder):
     Example:
 
     ```python
-    data = kf.data.load("captions.csv", image="photo", text="caption", match=True, image_size=224)
+    data = kf.data.load("captions.csv", image="photo", text="caption", problem_type="retrieval", image_size=224)
     clip = {"name": "clip", "preset": "clip_vit_base_patch32"}
     model = kf.models.dual_encoder(data.schema, text_encoder=clip, image_encoder=clip, units=None)
     ```

@@ -38,7 +38,7 @@ def calibration(task, found):
         reliability(name.capitalize(), found[part]["bins"], "confidence")
         for name, part in ((_BEFORE, "before"), (_AFTER, "after"))
     ]
-    answers = "tags answered yes or no" if task.kind == "tags" else "answers"
+    answers = "tags answered yes or no" if task.type == "multilabel" else "answers"
     note = (
         f"Up: the share of {answers} that were right, of those given with such a confidence. On the dashed line, "
         "confidence keeps what it promises; columns below it promise too much. A column is as opaque as it has "

@@ -15,7 +15,7 @@ def examples(task, detail, rows_of):
     Returns:
         Html
     """
-    if task.kind == "number":
+    if task.type == "regression":
         titles = {"wrong": "The largest errors", "right": "The smallest errors"}
         said = {"wrong": "Rows by the size of their error.", "right": "The other end of the same list."}
     else:
@@ -24,7 +24,7 @@ def examples(task, detail, rows_of):
             "wrong": f"{detail['wrong_rows']:,} row(s) were answered wrong; here are those the model was surest of.",
             "right": f"{detail['right_rows']:,} row(s) were answered right.",
         }
-    if task.kind == "tags":
+    if task.type == "multilabel":
         said["wrong"] += " A row is right when all of its tags are; beside it the tag that decided its place here."
     said["wrong"] += f" {rows_of}"
     parts = []
@@ -55,18 +55,18 @@ def place_line(row):
 
 
 def _answer(task, row):
-    if task.kind == "number":
+    if task.type == "regression":
         return f"{short_number(row['answer'])} (off by {row['error']:+.4g})"
-    if task.kind == "tags":
+    if task.type == "multilabel":
         given = row["tag"] in row["answer"].split("|")
         return f"{_tags(row['answer'])} ({'' if given else 'not '}{row['tag']}: {row['probability']:.1%})"
     return f"{row['answer']} ({row['probability']:.1%})"
 
 
 def _label(task, row):
-    if task.kind == "number":
+    if task.type == "regression":
         return short_number(row["label"])
-    return _tags(row["label"]) if task.kind == "tags" else row["label"]
+    return _tags(row["label"]) if task.type == "multilabel" else row["label"]
 
 
 def _tags(joined):
@@ -77,8 +77,8 @@ def shown_input(row, cell):
     """One cell that went in, as text or as an image."""
     if cell["kind"] == "text":
         return element("p", cell["text"], class_="text") if cell["text"].strip() else _none(cell)
-    if cell["kind"] == "numbers":
-        shown = (f"{name} = {short_number(value)}" for name, value in cell["numbers"].items())
+    if cell["kind"] == "numeric":
+        shown = (f"{name} = {short_number(value)}" for name, value in cell["numeric"].items())
         return element("p", ", ".join(shown), class_="text")
     if "src" not in cell:
         return element("p", "the image cannot be read", class_="none") if cell["given"] else _none(cell)

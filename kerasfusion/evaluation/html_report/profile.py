@@ -15,7 +15,7 @@ def profile_section(parts):
     ]
     contents += [_text(parts.schema[name].columns[0], found) for name, found in profile["text"].items()]
     contents += [_image(parts.schema[name].columns[0], found) for name, found in profile["image"].items()]
-    contents += [_numbers(profile["numbers"]), _missing(parts.schema, profile)]
+    contents += [_numbers(profile["numeric"]), _missing(parts.schema, profile)]
     contents += [_repeats(profile), _skipped(parts.details)]
     return section("The data", *contents, id_="data")
 
@@ -27,9 +27,9 @@ def _rows(rows):
 
 def _labels(task, found, rows):
     heading = element("h3", f"Labels: {task}")
-    if found["kind"] == "caption":
+    if found["type"] == "captioning":
         return _text(task, found, "Captions", "learns to write")
-    if found["kind"] == "number":
+    if found["type"] == "regression":
         charts = [
             histogram(f"{task}, {name}", found["edges"], counts, task)
             for name, counts in found["counts"].items()
@@ -39,7 +39,7 @@ def _labels(task, found, rows):
     splits = list(found["counts"])
     # The share of rows: tags of a row do not exclude one another.
     totals = {
-        split: max(rows[split] if found["kind"] == "tags" else sum(counts), 1)
+        split: max(rows[split] if found["type"] == "multilabel" else sum(counts), 1)
         for split, counts in found["counts"].items()
     }
     order = sorted(range(len(found["classes"])), key=lambda c: -sum(found["counts"][s][c] for s in splits))
@@ -51,7 +51,7 @@ def _labels(task, found, rows):
         lines.append([found["classes"][place], *cells])
     if "untagged" in found:
         lines.append([element("em", "no tag"), *(f"{found['untagged'][split]:,}" for split in splits)])
-    noun = "tag" if found["kind"] == "tags" else "class"
+    noun = "tag" if found["type"] == "multilabel" else "class"
     caption = f"Rows of each {noun} of {task}"
     if len(order) > MOST_CLASSES:
         caption += f" (the {MOST_CLASSES} commonest of {len(order):,})"

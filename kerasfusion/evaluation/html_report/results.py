@@ -16,9 +16,15 @@ MOST_CLASSES = 100
 METRICS = {"accuracy": "accuracy", "f1_micro": "micro F1", "mae": "mean absolute error"}
 _N = f"Intervals: n rows drawn anew, {RESAMPLES:,} times; rows of one image are drawn together."
 # A match's is the recall within a batch; those of the whole gallery are in the results.
-_CURVES = {"binary": "accuracy", "classes": "accuracy", "tags": "tag_accuracy", "number": "mae", "match": "recall"}
+_CURVES = {
+    "binary": "accuracy",
+    "multiclass": "accuracy",
+    "multilabel": "tag_accuracy",
+    "regression": "mae",
+    "retrieval": "recall",
+}
 # The share of words that are the likeliest after those before them.
-_CURVES["caption"] = "accuracy"
+_CURVES["captioning"] = "accuracy"
 
 
 def training(parts):
@@ -31,7 +37,7 @@ def training(parts):
     # A teacher's answers are a task of their own.
     several = len(parts.schema.tasks) > 1 or parts.config.get("distillation")
     shown = ["loss"]
-    shown += [f"{task.name}_{_CURVES[task.kind]}" if several else _CURVES[task.kind] for task in parts.schema.tasks]
+    shown += [f"{task.name}_{_CURVES[task.type]}" if several else _CURVES[task.type] for task in parts.schema.tasks]
     epochs = [int(row["epoch"]) for row in history]
     charts = []
     for name in shown:
@@ -39,7 +45,7 @@ def training(parts):
         if any(math.isfinite(value) for part in series.values() for value in part):
             charts.append(lines(name.replace("_", " "), epochs, series, best))
     said = f"{run} epoch(s) of at most {most}. The weights kept are those of epoch {best}, "
-    match = any(task.kind == "match" for task in parts.schema.tasks)
+    match = any(task.type == "retrieval" for task in parts.schema.tasks)
     said += f"which had the {'highest recall' if match else 'lowest loss'} on the validation split."
     return section("Training", element("p", said), element("div", charts, class_="figures"), id_="training")
 
@@ -49,10 +55,10 @@ def results(parts):
     sections = []
     for place, (name, found) in enumerate(parts.metrics["tasks"].items()):
         detail, task = parts.details["tasks"][name], parts.schema[name]
-        if task.kind == "match":
+        if task.type == "retrieval":
             sections.append(section(f"Results: {task.column}", matches(found, detail), id_=f"results-{place}"))
             continue
-        if task.kind == "caption":
+        if task.type == "captioning":
             shown = captions(found, detail, parts.details["rows_of"])
             sections.append(section(f"Results: {task.column}", shown, id_=f"results-{place}"))
             continue
@@ -111,7 +117,7 @@ def _by_kind(parts, found):
     own = next(iter(by_kind.values()))
     kinds = sorted(own, key=lambda kind: -own[kind]["n"])
     models = list(by_kind)
-    column = parts.config.get("type_column")
+    column = parts.config.get("slice_by")
     caption = f"By {column}" if column else "By class: the share of its rows that was found"
     if len(kinds) > MOST_KINDS:
         caption += f" (the {MOST_KINDS} commonest of {len(kinds):,}; all are in metrics.json)"
@@ -123,7 +129,7 @@ def _by_kind(parts, found):
 
 
 def _mistakes(task, detail):
-    if task.kind == "number":
+    if task.type == "regression":
         chart = scatter(f"Answers beside labels, {task.column}", detail["points"], "label", "answer")
         return element("div", chart, class_="figures")
     contents = []
@@ -157,7 +163,7 @@ def _cell(count, share):
 
 
 def _classes(task, classes):
-    noun = "tag" if task.kind == "tags" else "class"
+    noun = "tag" if task.type == "multilabel" else "class"
     kept = sorted(classes, key=lambda part: -part["support"])[:MOST_CLASSES]
     rows = [
         [

@@ -53,7 +53,7 @@ def serving(parts):
 
 def _searching(parts, command):
     """What a match answers besides: a gallery's search, and labels that the caller names."""
-    if not any(task.kind == "match" for task in parts.schema.tasks):
+    if not any(task.type == "retrieval" for task in parts.schema.tasks):
         return None
     (text,), (image,) = parts.schema.of_kind("text"), parts.schema.of_kind("image")
     image_input = {f"{image.name}_bytes": {"b64": _IMAGE}}
@@ -80,7 +80,7 @@ def _searching(parts, command):
 
 def _writing(parts, row):
     """What a captioner answers besides: captions searched for or drawn, and those that begin with given words."""
-    if not any(task.kind == "caption" for task in parts.schema.tasks):
+    if not any(task.type == "captioning" for task in parts.schema.tasks):
         return None
     requests = {
         "caption": {**row, "prompt": "", "strategy": "beam"},
@@ -133,18 +133,18 @@ def answers(schema):
     found = []
     several = len(schema.tasks) > 1
     for task in schema.tasks:
-        if task.kind == "match":
+        if task.type == "retrieval":
             found.append(("similarity", "the cosine of image and text, -1 to 1"))
             continue
-        if task.kind == "caption":
+        if task.type == "captioning":
             found.append((task.name, "what is written, the likeliest word each time"))
             found.append(("log_probability", "of all of its words together, and the end"))
             continue
         probabilities = f"{task.name}_probabilities" if several else "probabilities"
-        if task.kind == "number":
+        if task.type == "regression":
             found.append((task.name, "the number"))
             continue
-        found.append((task.name, "tags divided by |" if task.kind == "tags" else "the name of the class"))
+        found.append((task.name, "tags divided by |" if task.type == "multilabel" else "the name of the class"))
         classes = ", ".join(task.classes[:MOST_CLASSES])
         if len(task.classes) > MOST_CLASSES:
             classes += f", … ({len(task.classes):,}, in the order of schema.json)"
@@ -176,7 +176,7 @@ def _python(row, address):
 def _without_server(parts):
     cells, sample = {}, parts.details["sample"]
     for feature in parts.schema.features:
-        if feature.kind == "numbers":
+        if feature.kind == "numeric":
             cells.update(zip(feature.columns, sample[feature.name], strict=True))
         else:
             cells[feature.columns[0]] = "image.png" if feature.kind == "image" else sample[feature.name]

@@ -20,9 +20,9 @@ def verdicts(parts):
     """One box per task: whether the model beats the best that does without joining."""
     boxes = []
     for task in parts.metrics["tasks"].values():
-        if task.get("kind") == "match":
+        if task.get("type") == "retrieval":
             found, signs = task["standing"], _MATCH_SIGNS
-        elif task.get("kind") == "caption":
+        elif task.get("type") == "captioning":
             found, signs = task["standing"], _SIGNS
         else:
             found, signs = standing({name: Score(**score) for name, score in task["scores"].items()}), _SIGNS

@@ -17,7 +17,7 @@ from kerasfusion.files import write_json, write_text
 
 FILE = "report.html"
 _PACKAGES = ("kerasfusion", "keras", "tensorflow", "numpy")
-_DETAILS = {"match": match_details, "caption": caption_details}
+_DETAILS = {"retrieval": match_details, "captioning": caption_details}
 
 
 def write_run_report(folder, path=None):
@@ -83,7 +83,7 @@ def save_details(folder, reports, data, looked_at=None, made=None):
         "sample": _sample(test),
     }
     for name, rows in (looked_at or {}).items():
-        plain = word_details if reports[name].task.kind == "caption" else looked_at_details
+        plain = word_details if reports[name].task.type == "captioning" else looked_at_details
         details["tasks"][name]["looked_at"] = plain(rows, reports[name], test)
     write_json(folder / DETAILS_FILE, details)
     return details
@@ -105,8 +105,8 @@ def write_evaluation_page(path, run, reports, examples, skipped):
     source = examples.frame.attrs.get("source", "table")
     config = {"source": source, "model": f"{run.config['model']} in {run.path}"}
     # As `evaluate` breaks the scores down: by this column only where the table has it.
-    column = run.config.get("type_column")
-    config["type_column"] = column if column in examples.frame.columns else None
+    column = run.config.get("slice_by")
+    config["slice_by"] = column if column in examples.frame.columns else None
     tasks = {name: found.to_dict() for name, found in reports.items()}
     details = _details(reports, examples, {source: examples}, skipped, [], {})
     title = f"{run.config['model']} on {source}"
@@ -127,7 +127,7 @@ def _details(reports, examples, splits, skipped, notes, image_sizes):
         ],
         "notes": list(notes),
         "tasks": {
-            name: _DETAILS.get(found.task.kind, task_details)(found, examples) for name, found in reports.items()
+            name: _DETAILS.get(found.task.type, task_details)(found, examples) for name, found in reports.items()
         },
         "rows_of": _rows_of(examples.frame),
     }
@@ -158,8 +158,8 @@ def _sample(examples):
     sample = {}
     for feature in examples.schema.of_kind("text"):
         sample[feature.name] = next((text for text in examples.raw(feature) if text.strip()), "")[:LONGEST_TEXT]
-    for feature in examples.schema.of_kind("numbers"):
-        sample[feature.name] = [round(float(value), 4) for value in examples.numbers[feature.name][0]]
+    for feature in examples.schema.of_kind("numeric"):
+        sample[feature.name] = [round(float(value), 4) for value in examples.numeric[feature.name][0]]
     return sample
 
 

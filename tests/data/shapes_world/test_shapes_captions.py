@@ -57,10 +57,10 @@ def test_the_order_of_the_words_and_further_ands_do_not_matter():
 
 def test_they_are_loaded_by_image(tmp_path, monkeypatch):
     monkeypatch.setenv("KERASFUSION_DATA", str(tmp_path))
-    data = kf.data.load("shapes:quick", label_kind="caption")
+    data = kf.data.load("shapes:quick", problem_type="captioning")
     assert data.schema["caption"].column == "caption"
     assert {name: len(split) for name, split in data.splits.items()} == {"train": 300, "validation": 60, "test": 60}
-    assert not data.schema.of_kind("text") and data.columns.type is None
+    assert not data.schema.of_kind("text") and data.columns.slice_by is None
     assert data.schema["caption"].vocabulary_size == 4 + 2 + 12  # a, and; sizes, colors, shapes
     assert data.schema["caption"].length == 2 + 6 * 4 + 1
     assert data.texts_per_image == 1

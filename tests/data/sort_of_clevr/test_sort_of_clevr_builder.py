@@ -98,7 +98,7 @@ def test_the_first_example_is_what_it_always_was(builder):
 def data(builder, data_dir):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERASFUSION_DATA", str(data_dir))
-        return kf.data.load("sort_of_clevr:quick", image_size=75, type=("questions/type", "questions/subtype"))
+        return kf.data.load("sort_of_clevr:quick", image_size=75, slice_by=("questions/type", "questions/subtype"))
 
 
 def test_load_knows_it(data):
@@ -107,7 +107,7 @@ def test_load_knows_it(data):
         "validation": 400,
         "test": 800,
     }
-    assert data.columns.type == "type" and data.texts_per_image == 20
+    assert data.columns.slice_by == "type" and data.texts_per_image == 20
     assert data.schema.tasks[0].classes == ("1", "2", "3", "4", "5", "6", "circle", "no", "square", "yes")
     images = [set(part.images["image"].tolist()) for part in data.splits.values()]
     assert [len(found) for found in images] == [180, 20, 40] and len(set.union(*images)) == 240
