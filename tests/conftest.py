@@ -56,8 +56,8 @@ def schema_for(tiny_schema):
         image = dataclasses.replace(tiny_schema["image"], size=(32, 32) if large else (16, 16))
         entry = get_entry(name)
         tasks = {
-            "caption": (Task("caption", "captioning", "said", vocabulary=tuple("abcdefg"), length=6),),
-            "match": (Task("match", "retrieval", "photo"),),
+            "captioning": (Task("caption", "captioning", "said", vocabulary=tuple("abcdefg"), length=6),),
+            "retrieval": (Task("match", "retrieval", "photo"),),
         }.get(entry.task, tiny_schema.tasks)
         return Schema((tiny_schema["text"], image), tasks).only(*entry.inputs)
 

@@ -13,7 +13,7 @@ import kerasfusion
 PACKAGE = Path(kerasfusion.__file__).parent
 
 # Plain data and helpers without Keras: known to all.
-FLOOR = {"bounds", "files", "lazy", "names", "progress", "schema"}
+FLOOR = {"bounds", "files", "lazy", "names", "problem_types", "progress", "schema"}
 # The neutral floor: Keras alone, on any backend.
 LAYERS = {"layers", "losses", "metrics"}
 PARTS = {"encoders", "decoders", "fusion", "heads"}
@@ -24,8 +24,9 @@ ARROWS = {
     "bounds": set(),
     "files": set(),
     "names": set(),
+    "problem_types": set(),
     "progress": set(),
-    "schema": {"files", "names"},
+    "schema": {"files", "names", "problem_types"},
     "lazy": set(),
     "masking": set(),
     "preprocessing": set(),

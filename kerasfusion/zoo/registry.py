@@ -119,8 +119,8 @@ def create_model(name, schema, **changes):
     wanted = next((task.type for task in schema.tasks if task.type in ("retrieval", "captioning")), "label")
     if entry.task != wanted:
         raise ValueError(
-            f"{name} learns a {entry.task}, and the data has a {wanted}. `kerasfusion list` shows which model is for "
-            "which; a table of images and their texts is read for retrieval by "
+            f"{name} is a model for {entry.task}, and the data is for {wanted}. `kerasfusion list` shows which "
+            "model is for which; a table of images and their texts is read for retrieval by "
             "problem_type='retrieval' (--problem-type retrieval), for captions by problem_type='captioning' "
             "(--problem-type captioning)."
         )

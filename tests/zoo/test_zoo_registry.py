@@ -86,9 +86,12 @@ def test_a_missing_modality_is_named(tiny_schema):
 
 
 def test_a_model_for_another_task_is_refused(schema_for):
-    with pytest.raises(ValueError, match=r"dual_lstm_cnn learns a match, and the data has a label.*--match"):
+    with pytest.raises(
+        ValueError,
+        match=r"dual_lstm_cnn is a model for retrieval, and the data is for label.*--problem-type retrieval",
+    ):
         create_model("dual_lstm_cnn", schema_for("classifier_sum"))
-    with pytest.raises(ValueError, match="classifier_sum learns a label, and the data has a match"):
+    with pytest.raises(ValueError, match="classifier_sum is a model for label, and the data is for retrieval"):
         create_model("classifier_sum", schema_for("dual_lstm_cnn"))
 
 
