@@ -1,0 +1,81 @@
+"""Tutorials read like keras.io examples: a header, markdown cells, public imports."""
+
+import ast
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+SCRIPTS = [pytest.param(p, id=p.stem) for p in sorted(EXPERIMENTS.glob("[0-9]*.py"))]
+HEADER = ("Title", "Article", "What you will learn", "Time", "Data")
+
+
+@pytest.fixture
+def common(monkeypatch):
+    spec = importlib.util.spec_from_file_location("_common", EXPERIMENTS / "_common.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_header(script):
+    doc = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8")))
+    assert [key for key, _ in re.findall(r"^([A-Z][a-z ]+): (\S.*)$", doc.split("\n\n")[0], re.MULTILINE)] == [
+        *HEADER
+    ]
+    assert f"python experiments/{script.name}" in doc and "--quick" in doc
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_cells(script):
+    """Each cell is prose alone, or code that is complete by itself."""
+    text = script.read_text(encoding="utf-8")
+    start, *cells = re.split(r"^# %%(.*)\n", text, flags=re.MULTILINE)
+    assert start == "" and cells[0] == " [markdown]"
+    for kind, body in zip(cells[::2], cells[1::2], strict=True):
+        tree = ast.parse(body)
+        if kind == " [markdown]":
+            assert not tree.body or isinstance(tree.body[0].value, ast.Constant), body
+            assert body.strip()
+        else:
+            assert kind == "" and tree.body, body
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_nothing_private_is_imported_and_arguments_are_shared(script):
+    text = script.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("kerasfusion"):
+            parts = [*node.module.split("."), *(alias.name for alias in node.names)]
+            assert not any(part.startswith("_") for part in parts), parts
+    assert "argparse" not in text and "append_results" not in text
+    assert f'_common.tutorial_parser(__doc__, "{script.stem}"' in text
+
+
+def test_recorded_flags_still_parse(common, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERASFUSION_DATA", "")
+    parser = common.tutorial_parser("Title: A tutorial\nmore", "01_a")
+    assert parser.description == "A tutorial"
+    for flag in ("--out", "--output-dir"):
+        assert parser.parse_args([flag, "x", "--quick"]).output_dir == Path("x")
+    monkeypatch.setattr(sys, "argv", ["01_a.py", "--out", str(tmp_path / "new"), "--data-dir", "DATA"])
+    assert common.parse(parser).data_dir == "DATA" and (tmp_path / "new").is_dir()
+
+
+def test_in_a_notebook_the_kernel_s_arguments_are_not_read(common, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "ipykernel", object())
+    monkeypatch.setattr(sys, "argv", ["ipykernel_launcher", "-f", "kernel.json"])
+    assert common.parse(common.tutorial_parser("A", "01_a")).output_dir == Path("runs/01_a")
+    assert common.finish(False) is None
+
+
+def test_the_exit_code_says_whether_the_export_was_verified(common):
+    for ok, code in ((True, 0), (False, 1)):
+        with pytest.raises(SystemExit) as end:
+            common.finish(ok)
+        assert end.value.code == code
