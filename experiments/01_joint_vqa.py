@@ -1,4 +1,10 @@
-"""One network for images and sentences: article 000, section 5.2, made to work.
+# %% [markdown]
+"""Title: One network for images and sentences
+Article: 000, section 5.2
+What you will learn: repair the article's joint network, train it beside its single modalities, and let FiLM steer
+    the image by the text
+Time: ten minutes on two cores (`--quick`: a minute)
+Data: the shapes world, drawn on the spot
 
     python experiments/01_joint_vqa.py            # about ten minutes on two cores
     python experiments/01_joint_vqa.py --quick    # a minute, to see it run
@@ -17,78 +23,80 @@ not run. What it wrote, and what had to change:
 | AUC on the training data                   | cannot show that fusing helped        | a test split, each branch too |
 """
 
-import argparse
-import os
-from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# %%
+import _common
 
 import kerasfusion as kf
 from kerasfusion.data.tfds_source import read_tfds
-from kerasfusion.evaluation.results import append_results, score_rows
+from kerasfusion.evaluation.results import score_rows
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--quick", action="store_true", help="a small world and one epoch")
-parser.add_argument("--out", type=Path, default=Path("runs/01_joint_vqa"), help="folder of the runs")
-parser.add_argument(
-    "--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder that data sets are kept in"
-)
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
-if arguments.data_dir:
-    os.environ["KERASFUSION_DATA"] = arguments.data_dir
+parser = _common.tutorial_parser(__doc__, "01_joint_vqa")
+arguments = _common.parse(parser)
 
+# %% [markdown]
 # ## 1. The data
 #
 # A procedural world: images of 3 to 6 colored shapes with twelve questions each. Nothing is downloaded; no scene
 # is in two splits; the words of a question tell next to nothing about its answer.
 
+# %%
 world = "shapes:quick" if arguments.quick else "shapes"
 frame, _ = read_tfds(world, dict.fromkeys(["image", "text", "label", "type"]))
 print(frame[["question", "answer", "type", "split"]].head(6).to_string(index=False))
 
+# %% [markdown]
 # The article's network says yes or no, so it gets the questions that ask for yes or no: "is there a red circle?"
 # is a sentence that fits the image or does not.
 
+# %%
 yes_no = frame[frame["answer"].isin(["yes", "no"])].reset_index(drop=True)
 yes_no.attrs.update(frame.attrs, source="yes/no questions of the shapes world")
 data = kf.data.load(yes_no, image="image", text="question", label="answer", split="split", slice_by="type")
 print(f"\n{len(yes_no):,} yes/no questions; the label is {data.schema.tasks[0].type}: {data.schema.tasks[0].classes}")
 
+# %% [markdown]
 # ## 2. The article's network
 #
 # `article_joint` is an entry of the zoo, a plain functional `keras.Model`:
 
+# %%
 kf.create_model("article_joint", data.schema).summary()
 
+# %% [markdown]
 # `kf.train` trains it, and with the same settings each of its branches alone, and scores all of them once on the test
 # split. Read the first line of what it says: does fusing beat the best single branch?
 
+# %%
 config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 8, batch_size=128, learning_rate=1e-3)
-article = kf.train(data, "article_joint", arguments.out / "article", config, overwrite=True)
+article = kf.train(data, "article_joint", arguments.output_dir / "article", config, overwrite=True)
 print(article.metrics["tasks"]["label"]["verdict"])
 print("further figures:", article.metrics["tasks"]["label"]["further"])
 
+# %% [markdown]
 # Concatenation comes too late: when the branches meet, the image is one vector, and "is there a red circle?" needs
 # the place where red and round are together.
 
+# %% [markdown]
 # ## 3. Let the question steer the image
 #
 # FiLM (arXiv 1709.07871) lets the text scale and shift the channels of the image grid while places still exist.
 # `vqa_film` does this, on all questions with all their answers.
 
+# %%
 data = kf.data.load(world)
 config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=128, learning_rate=3e-3)
-film = kf.train(data, "vqa_film", arguments.out / "film", config, overwrite=True)
+film = kf.train(data, "vqa_film", arguments.output_dir / "film", config, overwrite=True)
 print(film.metrics["tasks"]["label"]["verdict"])
 print(f"Images: {film.path / 'figures'}")
 
+# %% [markdown]
 # ## 4. A SavedModel that answers
 #
 # Strings and PNG bytes in, answers out; `verify` loads it with the loader that TensorFlow Serving uses, in a process
 # without Python TensorFlow, and compares every answer with Keras's own.
 
-version = kf.export(film, arguments.out / "saved_model")
+# %%
+version = kf.export(film, arguments.output_dir / "saved_model")
 report = kf.verify(version)
 print(report)
 for line in kf.workflows.query_exported_model(version, data):
@@ -96,17 +104,19 @@ for line in kf.workflows.query_exported_model(version, data):
 
 if arguments.results:
     rows = [{**row, "model": f"yes/no: {row['model']}"} for row in score_rows(article.metrics)]
-    append_results(
+    _common.record(
         arguments.results,
         rows + score_rows(film.metrics),
         "01_joint_vqa",
         "python experiments/01_joint_vqa.py --results experiments/results/01_joint_vqa.csv",
     )
 
+# %% [markdown]
 # ## What to change
 #
 # Swap the fusion: `kf.create_model("vqa_film", data.schema, fusion="multiply")`, or pass `fusion="concat"` to
 # `kf.train`. Give the network your own table: `kf.data.load("pets.csv", image="photo", text="description",
 # label="species")`.
 
-raise SystemExit(0 if report.ok else 1)
+# %%
+_common.finish(report.ok)

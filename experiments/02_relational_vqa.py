@@ -1,4 +1,9 @@
-"""How do things lie to each other? All fusions on Sort-of-CLEVR (arXiv 1706.01427).
+# %% [markdown]
+"""Title: Relational questions: all fusions on Sort-of-CLEVR
+Article: 000, section 5.2 (arXiv 1706.01427)
+What you will learn: which fusions can compare distances between objects, which only count, and why
+Time: about five hours on one core; two minutes for one fusion (`--quick`: a minute)
+Data: Sort-of-CLEVR, drawn on the spot
 
     python experiments/02_relational_vqa.py --results relational_vqa.csv    # about five hours on one core
     python experiments/02_relational_vqa.py --fusions film relation --seeds 0 1 --minutes 2   # some of it
@@ -12,15 +17,12 @@ What follows is resumable: every finished training is in the CSV file and is not
 interrupted goes on from its checkpoint. So the work can be cut into pieces, in any order.
 """
 
-import argparse
+# %%
 import json
-import os
 import re
 import time
-from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import _common
 import keras
 import numpy as np
 from cpu_budget import plan_epochs, some_images
@@ -29,25 +31,17 @@ import kerasfusion as kf
 from kerasfusion.data.sort_of_clevr import mirrored
 from kerasfusion.data.tfds_source import read_tfds
 from kerasfusion.evaluation import postprocess, predict_classes, predict_logits, score_predictions
-from kerasfusion.evaluation.results import append_results, read_results
 from kerasfusion.evaluation.trivial_baselines import by_key, majority
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = _common.tutorial_parser(__doc__, "02_relational_vqa")
 parser.add_argument("--fusions", nargs="+", choices=sorted(kf.fusion.FUSIONS), help="only these, in this order")
 parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="with --fusions: seeds of weights and order")
 parser.add_argument("--minutes", type=float, default=6, help="with --fusions: minutes of one core for each training")
 parser.add_argument("--mirror", action="store_true", help="with --fusions: train on mirrored images too")
-parser.add_argument("--quick", action="store_true", help="200 images, one fusion, one epoch")
-parser.add_argument("--out", type=Path, default=Path("runs/02_relational_vqa"), help="folder of the runs")
-parser.add_argument(
-    "--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder that data sets are kept in"
-)
-parser.add_argument("--results", type=Path, help="CSV file of the figures; OUT/results.csv if not given")
-arguments = parser.parse_args()
-if arguments.data_dir:
-    os.environ["KERASFUSION_DATA"] = arguments.data_dir
-results = arguments.results or arguments.out / "results.csv"
+arguments = _common.parse(parser)
+results = arguments.results or arguments.output_dir / "results.csv"
 
+# %% [markdown]
 # ## 1. The data
 #
 # Images of 75 pixels with six objects, one of each color, each a circle or a square by chance. Ten questions a
@@ -56,6 +50,7 @@ results = arguments.results or arguments.out / "results.csv"
 # configuration `fresh` has the published 9,800 training scenes and 2,000 test scenes of its own. The published test
 # has 200, where one point in a hundred is chance; we score on both.
 
+# %%
 source = "sort_of_clevr:quick" if arguments.quick else "sort_of_clevr:fresh"
 data = kf.data.load(source, image_size=75, slice_by=("questions/type", "questions/subtype"))
 train, validation, fresh = data.splits.values()
@@ -103,13 +98,14 @@ command = "python experiments/02_relational_vqa.py --results experiments/results
 
 def keep(name, rows, seed=0):
     """Write the figures of one model: an experiment of its own, so that no other run replaces it."""
-    append_results(results, [{"model": name, **row} for row in rows], f"02_relational_vqa: {name}", command, seed)
+    _common.record(results, [{"model": name, **row} for row in rows], f"02_relational_vqa: {name}", command, seed)
 
 
 def done(name):
-    return results.exists() and any(row["model"] == name for row in read_results(results))
+    return any(row["model"] == name for row in _common.recorded(results))
 
 
+# %% [markdown]
 # ## 2. What the words alone give away
 #
 # A coin decides most answers; for "how many" the likeliest number is right in three of ten cases. Every model must
@@ -120,12 +116,14 @@ def done(name):
 # circles and squares and knows no place at all gets (68.75 + 68.75 + 100) / 3 = 79.2 % of the relational questions.
 # So read the rows "closest" and "furthest": up to 69 %, no distances were compared.
 
+# %%
 if not done("text lookup"):
     labels = train.labels[task.name]
     keep("majority", scores(lambda examples: majority(task, labels, len(examples))))
     asked = {id(part): part.frame["question"] for part in (train, *tests.values())}
     keep("text lookup", scores(lambda part: by_key(task, asked[id(train)], labels, asked[id(part)])))
 
+# %% [markdown]
 # ## 3. One pair of encoders, twenty fusions
 #
 # The question is the mean of its words' vectors, brought to 64 places by a matrix: here the order of the words says
@@ -154,6 +152,7 @@ if not done("text lookup"):
 #   saw to what it asks, so nothing chooses between a cell's shape and its place; memory passes both through a dense
 #   layer.
 
+# %%
 ENCODERS = {
     "text_encoder": {"name": "average", "activation": None},
     "image_encoder": {
@@ -177,6 +176,7 @@ def make(fusion, seed):
     return kf.create_model(f"vqa_{fusion}", data.schema, **changes)
 
 
+# %% [markdown]
 # ## 4. The same budget for all
 #
 # Not epochs, which cost one fusion ten times what they cost another, and not the clock, which depends on what else
@@ -189,6 +189,7 @@ def make(fusion, seed):
 # color is which.
 
 
+# %%
 def run(fusion, seed, minutes, mirror=False):
     """Train one model, unless it is done, and keep its figures."""
     name = f"{fusion}, these encoders" if fusion in OTHERS else f"vqa_{fusion}"
@@ -196,7 +197,7 @@ def run(fusion, seed, minutes, mirror=False):
     name += ", mirrored" if mirror else ""
     if done(name):
         return
-    out = arguments.out / name.replace(", ", "_").replace(" ", "_")
+    out = arguments.output_dir / name.replace(", ", "_").replace(" ", "_")
     out.mkdir(parents=True, exist_ok=True)
     config = {"batch_size": 160, "learning_rate": 1e-3, "weight_decay": 1e-3, "patience": None, "seed": seed}
     config |= {"global_clipnorm": 1.0, "jit_compile": True}
@@ -238,7 +239,7 @@ def run(fusion, seed, minutes, mirror=False):
 def keep_means():
     """Write the means over seeds, and how far seeds lie apart, of what was trained with several."""
     by_seed = {}
-    for row in read_results(results):
+    for row in _common.recorded(results):
         named = re.fullmatch(r"(.*), seed \d+(.*)", row["model"])
         if named and row["metric"].startswith("accuracy"):
             by_seed.setdefault(named.groups(), {}).setdefault(row["metric"], []).append(float(row["value"]))
@@ -256,7 +257,7 @@ def best_on_validation(count):
     ending = ", seed 0, 6 minutes"
     found = {
         row["model"].removesuffix(ending).removesuffix(", these encoders").removeprefix("vqa_"): float(row["value"])
-        for row in read_results(results)
+        for row in _common.recorded(results)
         if row["metric"] == CHOSEN_BY and row["model"].endswith(ending)
     }
     lacking = [fusion for fusion in kf.fusion.FUSIONS if fusion not in found]
@@ -288,25 +289,29 @@ else:
     for seed in range(3):
         run("memory", seed, 45, mirror=True)
 
+# %% [markdown]
 # ## 5. Who can, who cannot
 
+# %%
 keep_means()
 table = {}
-for row in read_results(results):
+for row in _common.recorded(results):
     if row["metric"] in ("accuracy (relational)", "accuracy (non-relational)", CHOSEN_BY):
         table.setdefault(row["model"], {})[row["metric"]] = float(row["value"])
 print()
 for name, found in table.items():
     print(f"{name:45} " + "   ".join(f"{metric} {value:.1%}" for metric, value in sorted(found.items())))
 
+# %% [markdown]
 # ## 6. A SavedModel of the best on validation
 
-trained = {path.parent: path for path in arguments.out.glob("*/model.keras")}
+# %%
+trained = {path.parent: path for path in arguments.output_dir.glob("*/model.keras")}
 named = {name.replace(", ", "_").replace(" ", "_"): found.get(CHOSEN_BY) for name, found in table.items()}
 named = {name: value for name, value in named.items() if value is not None}
 trained = {folder: model for folder, model in trained.items() if folder.name in named}
 if not trained:
-    raise SystemExit(f"Every run is in {results}, but no model is in {arguments.out}: there is nothing to export.")
+    raise SystemExit(f"Every run is in {results}, but there is no model in {arguments.output_dir} to export.")
 best = max(trained, key=lambda folder: named[folder.name])
 rows = np.unique(fresh.images["image"], return_index=True)[1][:4]
 images = [fresh.banks["image"].encoded(i) for i in fresh.images["image"][rows]]
@@ -314,14 +319,16 @@ texts = [text.encode() for text in fresh.frame["question"].iloc[rows]]
 version = kf.serving.export_model(
     keras.saving.load_model(trained[best]),
     data.schema,
-    arguments.out / "saved_model",
+    arguments.output_dir / "saved_model",
     {"image_bytes": images, "text": texts},
 )
 report = kf.verify(version)
 print(f"\n{best.name}\n{report}")
 
+# %% [markdown]
 # ## What to change
 #
 # Give FiLM one block (`OTHERS`), or stacked attention one hop: which kind of question suffers, and which does not?
 
-raise SystemExit(0 if report.ok else 1)
+# %%
+_common.finish(report.ok)

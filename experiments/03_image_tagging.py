@@ -1,4 +1,9 @@
-"""What is in an image: article 001, section 4, made to work, and more than one tag at once.
+# %% [markdown]
+"""Title: Image tagging
+Article: 001, section 4
+What you will learn: softmax and logits, early stopping, augmentation, Grad-CAM, several tags per image
+Time: half an hour on two cores (`--quick`: a minute)
+Data: CIFAR-10 (DATA/cifar10 or tfds:cifar10); drawn shapes with --quick
 
     python experiments/03_image_tagging.py --data-dir DATA     # DATA/cifar10; about half an hour on two cores
     python experiments/03_image_tagging.py tfds:cifar10        # the whole set, by tensorflow-datasets
@@ -18,38 +23,28 @@ is worth changing:
 | a number at the end                         | does not say what was learned           | section 4                 |
 """
 
-import argparse
-import json
-import os
+# %%
 import tempfile
 import time
 import warnings
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import _common
 import keras
 import numpy as np
 import pandas as pd
+from _datasets import cifar10
 
 import kerasfusion as kf
-from kerasfusion.data.table import read_table
 from kerasfusion.data.tfds_source import is_tfds, read_tfds
-from kerasfusion.evaluation.results import append_results, score_rows
+from kerasfusion.evaluation.results import score_rows
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = _common.tutorial_parser(__doc__, "03_image_tagging")
 parser.add_argument("source", nargs="?", help="tfds:cifar10, an .npz file, or a folder with train.npz and test.npz")
-parser.add_argument("--quick", action="store_true", help="drawn shapes and one epoch")
 parser.add_argument("--epochs", type=int, default=30, help="epochs of the residual network")
-parser.add_argument("--out", type=Path, default=Path("runs/03_image_tagging"), help="folder of the runs")
-parser.add_argument(
-    "--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder that data sets are kept in"
-)
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
-if arguments.data_dir:
-    os.environ["KERASFUSION_DATA"] = arguments.data_dir
+arguments = _common.parse(parser)
 
+# %% [markdown]
 # ## 1. The data
 #
 # A table, as always: a column of images, a column of labels, and one that says which rows are for testing. Arrays
@@ -57,6 +52,7 @@ if arguments.data_dir:
 # the split beside it. Numbers 0 to 9 are poor names for classes, so the folder's classes.json gives better ones.
 
 
+# %%
 def drawn_shapes(path, rows=160):
     """An .npz file as keras.datasets has them, of one shape in each image."""
     from kerasfusion.data.shapes_world import SHAPES, Object, Scene, draw_scene
@@ -70,16 +66,6 @@ def drawn_shapes(path, rows=160):
     return path
 
 
-def cifar(folder):
-    """The two files as one table, with the classes by name."""
-    parts = [read_table(folder / f"{split}.npz").assign(split=split) for split in ("train", "test")]
-    table = pd.concat(parts, ignore_index=True)
-    names = np.array(json.loads((folder / "classes.json").read_text()), object)
-    table = table.assign(y=names[table["y"]])
-    table.attrs.update(source=folder.name)
-    return table
-
-
 scratch = tempfile.TemporaryDirectory()
 source = arguments.source
 if arguments.quick:
@@ -87,13 +73,14 @@ if arguments.quick:
 elif source is None and not arguments.data_dir:
     parser.error("say in which folder cifar10 is: --data-dir or KERASFUSION_DATA (or try --quick)")
 elif source is None or Path(source).is_dir():
-    source = cifar(Path(source or Path(arguments.data_dir) / "cifar10"))
+    source = cifar10(Path(source or Path(arguments.data_dir) / "cifar10"))
 roles = {"image": "image", "label": "label"} if is_tfds(source) else {}
 data = kf.data.load(source, **roles)
 for what, value, why, flag in data.settings:
     print(f"{what:12} {value}  ({why}; {flag})")
 task = data.schema.tasks[0]
 
+# %% [markdown]
 # ## 2. The article's mistake
 #
 # A softmax gives probabilities; `from_logits=True` tells the loss that it gets logits, and so to take a softmax
@@ -105,6 +92,7 @@ task = data.schema.tasks[0]
 # as when a layer stands between (a Reshape is enough), or when the loss is called on what `predict` gave. So the
 # three are trained side by side, from the same weights on the same batches:
 
+# %%
 epochs = 1 if arguments.quick else 3
 batches = kf.data.BatchedDataset(data.splits["train"], batch_size=32, shuffle=True)
 
@@ -148,15 +136,18 @@ for case, network in {
     print(f"\n{case}: training loss {mistake[case]['loss']:.3f}, accuracy {mistake[case]['accuracy']:.1%}")
     print(f"  {warned}")
 
+# %% [markdown]
 # Here no such mistake can be written: a head makes the logits, owns the loss for them, and turns them into
 # probabilities for the export.
 
+# %% [markdown]
 # ## 3. The article's network, and a better one
 #
 # Both are entries of the zoo, trained by the same call. `tagger_residual` is a residual network that skips no pixel
 # of a small image. It sees each image shifted, zoomed, turned, mirrored and lit differently in every epoch, and
 # its weights are held small. Its settings were chosen on a validation split cut from train.
 
+# %%
 configs = {
     "article_tagging": kf.training.TrainingConfig(
         epochs=1 if arguments.quick else 10, batch_size=32, learning_rate=1e-3, weight_decay=0.0
@@ -172,15 +163,17 @@ configs = {
 runs, processor_seconds = {}, {}
 for name, config in configs.items():
     started = time.process_time()
-    runs[name] = kf.train(data, name, arguments.out / name, config, overwrite=True)
+    runs[name] = kf.train(data, name, arguments.output_dir / name, config, overwrite=True)
     processor_seconds[name] = time.process_time() - started
     print(runs[name].metrics["tasks"]["label"]["verdict"])
 
+# %% [markdown]
 # ## 4. What it looked at
 #
 # A class activation map says which places of the image spoke for a class. `report.html` shows them for wrong and
 # right rows, `figures/looked_at.png` the same; and for any batch:
 
+# %%
 test = kf.data.BatchedDataset(data.splits["test"], batch_size=8)
 x, y, _ = next(iter(test.dataset()))
 maps = kf.explain.grad_cam(runs["tagger_residual"].model, x, "label", y["label"])
@@ -189,14 +182,16 @@ middle = maps[:, side:-side, side:-side].sum(axis=(1, 2)) / np.maximum(maps.sum(
 print(f"\nEvidence in the middle quarter of eight images: {', '.join(f'{share:.0%}' for share in middle)}")
 print(f"Images: {runs['tagger_residual'].path / 'figures' / 'looked_at.png'}")
 
+# %% [markdown]
 # ## 5. Several tags at once
 #
 # An image of the shapes world shows several shapes in several colors. Its tags are all of them; each gets a
 # probability of its own. The table is a plain one: an image's file and its tags, divided by `|`.
 
+# %%
 world = "shapes:quick" if arguments.quick else "shapes"
 objects, _ = read_tfds(world, {"image": "image", "label": ["scene/shape", "scene/color", "index"]})
-folder = arguments.out / "shapes"
+folder = arguments.output_dir / "shapes"
 (folder / "images").mkdir(parents=True, exist_ok=True)
 rows = []
 for (split, index), part in objects.groupby(["split", "index"], sort=False):
@@ -206,21 +201,25 @@ for (split, index), part in objects.groupby(["split", "index"], sort=False):
 pd.DataFrame(rows).to_csv(folder / "tags.csv", index=False)
 print(f"\n{pd.DataFrame(rows).head(3).to_string(index=False)}\n")
 
+# %% [markdown]
 # From here on it is any table with tags. The same by the command line:
 #
 #     kerasfusion train tags.csv --image image --label tags --model image_only
 
+# %%
 tags = kf.data.load(folder / "tags.csv", image="image", label="tags")
 config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=64)
-tagger = kf.train(tags, "image_only", arguments.out / "tags", config, overwrite=True)
+tagger = kf.train(tags, "image_only", arguments.output_dir / "tags", config, overwrite=True)
 print(tagger.metrics["tasks"]["label"]["verdict"])
 print("further figures:", tagger.metrics["tasks"]["label"]["further"])
 
+# %% [markdown]
 # ## 6. A SavedModel that tags
 #
 # Image bytes in, tags out: `label` is the tags divided by `|`, `probabilities` one for each.
 
-version = kf.export(tagger, arguments.out / "saved_model")
+# %%
+version = kf.export(tagger, arguments.output_dir / "saved_model")
 report = kf.verify(version)
 print(report)
 
@@ -235,6 +234,6 @@ if arguments.results:
         rows.append({"model": name, "metric": "processor seconds", "value": processor_seconds[name]})
     rows += [{**row, "model": f"tags: {row['model']}"} for row in score_rows(tagger.metrics)]
     command = "python experiments/03_image_tagging.py --data-dir DATA --results experiments/results/image_tagging.csv"
-    append_results(arguments.results, rows, "03_image_tagging", command)
+    _common.record(arguments.results, rows, "03_image_tagging", command)
 
-raise SystemExit(0 if report.ok else 1)
+_common.finish(report.ok)

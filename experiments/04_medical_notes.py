@@ -1,4 +1,9 @@
-"""Images with notes: what a text gives away. Article 000, section 6.2.
+# %% [markdown]
+"""Title: Images with notes: what a text gives away
+Article: 000, section 6.2
+What you will learn: split by patient, and find labels that leak through the text
+Time: fifteen minutes on two cores (`--quick`: a minute)
+Data: DATA/covid_chestxray: chest X-rays with notes
 
     python experiments/04_medical_notes.py --data-dir DATA     # about fifteen minutes on two cores
     python experiments/04_medical_notes.py --quick             # a minute, on a made-up table
@@ -13,13 +18,11 @@ notes (`DATA/covid_chestxray/data.jsonl`: image, text, label, patient; collected
 This is a lesson in measuring, not a diagnostic: the set is small and was collected from publications.
 """
 
-import argparse
-import os
+# %%
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import _common
 import keras
 import numpy as np
 import pandas as pd
@@ -30,16 +33,9 @@ from sklearn.model_selection import StratifiedGroupKFold
 import kerasfusion as kf
 from kerasfusion.data.table import read_table
 from kerasfusion.evaluation import postprocess, predict_logits
-from kerasfusion.evaluation.results import append_results
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--quick", action="store_true", help="a made-up table, one fold and two epochs")
-parser.add_argument("--out", type=Path, default=Path("runs/04_medical_notes"), help="folder of the runs")
-parser.add_argument(
-    "--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder that data sets are kept in"
-)
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
+parser = _common.tutorial_parser(__doc__, "04_medical_notes")
+arguments = _common.parse(parser)
 
 
 def made_up_table(folder, patients=36):
@@ -60,10 +56,12 @@ def made_up_table(folder, patients=36):
     return table
 
 
+# %% [markdown]
 # ## 1. The table
 #
 # "todo" is no finding, and most findings have a handful of rows: the question is COVID-19 or something else.
 
+# %%
 if arguments.quick:
     world = tempfile.TemporaryDirectory()
     table = made_up_table(Path(world.name))
@@ -80,11 +78,13 @@ table["note"] = np.select([named, empty], ["names it", "empty"], "does not name 
 print(pd.crosstab(table["note"], table["label"], margins=True).to_string())
 print(f"{table['patient'].nunique()} patients\n")
 
+# %% [markdown]
 # ## 2. Folds by patient
 #
 # A patient is in one fold alone. With so few rows, every row is tested once, by a model that never saw its patient:
 # one fold tests, the next one validates (early stopping), the others train. Every figure is a mean over the folds.
 
+# %%
 folds = 1 if arguments.quick else 5
 splitter = StratifiedGroupKFold(max(folds, 3), shuffle=True, random_state=0)
 fold = np.zeros(len(table), int)
@@ -100,11 +100,13 @@ def with_splits(test):
     return marked
 
 
+# %% [markdown]
 # ## 3. Train with the rows whose note names the diagnosis, and without them
 #
 # `kf.data.load` looks for texts that name a class and says so in a line that begins with LEAK;
 # `drop_label_leaks` leaves these rows out. The same line stands at the top of the run's report.html.
 
+# %%
 config = kf.training.TrainingConfig(
     epochs=2 if arguments.quick else 16, batch_size=32, learning_rate=1e-3, class_weight="balanced", patience=6
 )
@@ -128,7 +130,7 @@ for case, drop in (("all rows", False), ("without rows that name it", True)):
         if test == 0:
             print(f"== {case}: {sum(map(len, data.splits.values())):,} rows")
             print("\n".join(data.notes))
-        out = arguments.out / f"{case.replace(' ', '_')}_fold{test}"
+        out = arguments.output_dir / f"{case.replace(' ', '_')}_fold{test}"
         run = kf.train(data, "classifier_gated", out, config, verbose=0, overwrite=True)
         task = data.schema.tasks[0]
         sick = data.splits["test"].labels["label"] == task.classes.index("COVID-19")
@@ -146,8 +148,10 @@ for case, drop in (("all rows", False), ("without rows that name it", True)):
             )
         print(f"fold {test + 1} of {folds}: {run.metrics['tasks']['label']['verdict']}")
 
+# %% [markdown]
 # ## 4. What the text gave away, and what is left
 
+# %%
 scores = pd.DataFrame(scores)
 summary = scores.groupby(["case", "model"])[["AUROC", "balanced accuracy"]].agg(["mean", "std"])
 print("\n" + summary.round(3).to_string() + "\n")
@@ -166,9 +170,11 @@ honest = scores[scores["case"] != "all rows"].pivot(index="fold", columns="model
 gain = honest["fused"] - honest[better]
 print(f"Joining both gains {gain.mean():+.3f} over {better}, in {(gain > 0).sum()} of {folds} folds.")
 
+# %% [markdown]
 # ## 5. A SavedModel, of the honest case
 
-version = kf.export(run, arguments.out / "saved_model")
+# %%
+version = kf.export(run, arguments.output_dir / "saved_model")
 report = kf.verify(version)
 print(report)
 
@@ -182,6 +188,6 @@ if arguments.results:
                 figures.update({metric: part[metric].mean(), f"{metric}, deviation over folds": part[metric].std()})
             rows += [{"model": f"{case}: {model}", "metric": m, "value": v} for m, v in figures.items()]
     command = "python experiments/04_medical_notes.py --data-dir DATA --results experiments/results/medical_notes.csv"
-    append_results(arguments.results, rows, "04_medical_notes", command)
+    _common.record(arguments.results, rows, "04_medical_notes", command)
 
-raise SystemExit(0 if report.ok else 1)
+_common.finish(report.ok)

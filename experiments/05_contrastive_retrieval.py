@@ -1,4 +1,9 @@
-"""Which image is meant? One space for images and texts: article 000, sections 3.1.1 and 4.1.2, made to work.
+# %% [markdown]
+"""Title: Image-text retrieval with contrastive losses
+Article: 000, sections 3.1.1 and 4.1.2
+What you will learn: train dual encoders with five losses, search inside a SavedModel, rerank
+Time: hours for five losses (`--quick`: a minute)
+Data: DATA/flickr8k_128, an image-caption table of your own, or drawn shapes with --quick
 
     python experiments/05_contrastive_retrieval.py --data-dir DATA      # DATA/flickr8k_128, five losses: hours
     python experiments/05_contrastive_retrieval.py --data-dir DATA --losses "triplet, hardest"     # triplets alone
@@ -22,19 +27,16 @@ What the article prints as the goal of its two forms of contrastive learning, an
 | image                             |                                      |                                    |
 """
 
-import argparse
-import os
+# %%
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import _common
 import numpy as np
-import pandas as pd
-from PIL import Image
+from _datasets import draw_captioned, flickr8k_pairs, mobilenet_weights
 
 import kerasfusion as kf
-from kerasfusion.evaluation.results import append_results, score_rows
+from kerasfusion.evaluation.results import score_rows
 from kerasfusion.serving import CApiSession
 
 LOSSES = {
@@ -44,7 +46,7 @@ LOSSES = {
     "triplet, semi-hard": {"name": "triplet", "mining": "semi_hard"},
     "cosine margin": "cosine_margin",
 }
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = _common.tutorial_parser(__doc__, "05_contrastive_retrieval")
 parser.add_argument("source", nargs="?", help="a table with an image and a caption in each row")
 parser.add_argument("--image", help="its image column")
 parser.add_argument("--text", help="its caption column")
@@ -54,14 +56,9 @@ parser.add_argument("--resume", action="store_true", help="read trainings back t
 parser.add_argument("--weights", help="weights of MobileNetV2 0.35; DATA/mobilenet_v2_035 if not given")
 parser.add_argument("--epochs", type=int, default=20)
 parser.add_argument("--seed", type=int, default=0)
-parser.add_argument("--quick", action="store_true", help="drawn shapes and one loss")
-parser.add_argument("--out", type=Path, default=Path("runs/05_contrastive_retrieval"), help="folder of the runs")
-parser.add_argument(
-    "--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder that data sets are kept in"
-)
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
+arguments = _common.parse(parser)
 
+# %% [markdown]
 # ## 1. Why the printed goal cannot be reached
 #
 # Take the printed formula at its word, with the inner product as f, on vectors drawn by chance, and make the vectors
@@ -70,6 +67,7 @@ arguments = parser.parse_args()
 # cross-entropy of choosing its image among all of the batch, so it has a bound, 0, and a value with a meaning: a
 # blind guess among N images costs log N.
 
+# %%
 random = np.random.default_rng(0)
 images, texts = random.normal(size=(2, 64, 16)).astype("float32")
 for length in (1, 10, 100):
@@ -82,6 +80,7 @@ for length in (1, 10, 100):
         f"(log 64 = {np.log(64):.4f})"
     )
 
+# %% [markdown]
 # ## 2. The data
 #
 # A table with an image and a caption in each row; an image with five captions has five rows.
@@ -89,46 +88,17 @@ for length in (1, 10, 100):
 # the row itself. All captions of an image stay in one split.
 
 
-def drawn_shapes(folder, num_images=160):
-    """Images of one shape, and two captions for each."""
-    from kerasfusion.data.shapes_world import COLORS, SHAPES, Object, Scene, draw_scene
-
-    rng = np.random.default_rng(0)
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    rows = []
-    for i in range(num_images):
-        # In turns, so that no test caption is new in all of its words.
-        color, shape, side = COLORS[i % 6], SHAPES[i // 6 % 4], ("left", "right")[i // 24 % 2]
-        item = Object(shape, color, "large", rng.uniform(0.2, 0.3) + 0.5 * (side == "right"), rng.uniform(0.3, 0.7))
-        name = f"images/{i}.png"
-        Image.fromarray(draw_scene(Scene((item,)), rng)).resize((32, 32)).save(folder / name)
-        rows += [
-            {"image": name, "caption": caption}
-            for caption in (f"a {color} {shape} on the {side}", f"{side} there is a {shape} it is {color}")
-        ]
-    pd.DataFrame(rows).to_csv(folder / "captions.csv", index=False)
-    return folder / "captions.csv"
-
-
-def flickr(folder):
-    """The five captions of each photo as five rows."""
-    table = pd.read_json(folder / "data.jsonl", lines=True).explode("captions", ignore_index=True)
-    table = table.rename(columns={"captions": "caption"}).replace({"split": {"dev": "validation"}})
-    table["image"] = [str((folder / name).resolve()) for name in table["image"]]
-    table.attrs.update(source=folder.name)
-    return table
-
-
+# %%
 scratch = tempfile.TemporaryDirectory()
 columns = {"image": arguments.image or "image", "text": arguments.text or ("text" if arguments.source else "caption")}
 # How large MobileNetV2 sees the images (no size: as they are), and how the words are read.
 sizes, reading = (), {"kernel_sizes": (1, 2, 3), "filters": 256, "embedding_dim": 200}
 if arguments.quick:
-    data = kf.data.load(drawn_shapes(Path(scratch.name)), **columns, problem_type="retrieval")
+    data = kf.data.load(draw_captioned(Path(scratch.name)), **columns, problem_type="retrieval")
 elif arguments.source:
     data = kf.data.load(arguments.source, **columns, problem_type="retrieval", seed=arguments.seed)
 elif arguments.data_dir:
-    table = flickr(Path(arguments.data_dir) / "flickr8k_128")
+    table = flickr8k_pairs(Path(arguments.data_dir) / "flickr8k_128")
     # MobileNetV2 learned from images of 224 pixels. It knows these of 128 better when they are drawn as large, and
     # better still when it sees them in two sizes. With so many captions a small network reads them as well.
     sizes, reading = (224, 288), {"kernel_sizes": (1, 2), "filters": 192, "embedding_dim": 128}
@@ -140,6 +110,7 @@ else:
 for what, value, why, flag in data.settings:
     print(f"{what:20} {value}  ({why}; {flag})")
 
+# %% [markdown]
 # ## 3. Two branches, and five ways to draw them together
 #
 # A text CNN reads the words, and a MobileNetV2 that keeps its ImageNet weights looks, so that 6,000 photos are enough
@@ -157,9 +128,8 @@ for what, value, why, flag in data.settings:
 # A larger batch holds harder negatives: here 512 captions of nearly as many photos (`image_major=False`: one caption
 # of a photo, as photos cost nothing any more).
 
-weights = arguments.weights
-if weights is None and arguments.data_dir and not arguments.quick:
-    weights = next((str(path) for path in (Path(arguments.data_dir) / "mobilenet_v2_035").glob("*.h5")), None)
+# %%
+weights = arguments.weights or mobilenet_weights(None if arguments.quick else arguments.data_dir)
 if arguments.quick:
     model = "dual_lstm_cnn"
     small = {"name": "small_cnn", "filters": (16, 32), "flatten": True}
@@ -188,17 +158,19 @@ else:
 
 runs = {}
 for name in arguments.losses or (["info_nce"] if arguments.quick else list(LOSSES)):
-    folder = arguments.out / name.replace(", ", "_").replace(" ", "_")
+    folder = arguments.output_dir / name.replace(", ", "_").replace(" ", "_")
     settings = {"overwrite": not arguments.resume, "resume": arguments.resume}
     runs[name] = kf.train(data, model, folder, config, loss=LOSSES[name], **settings, **changes)
     print(runs[name].metrics["tasks"]["match"]["verdict"])
 
+# %% [markdown]
 # ## 4. What was found
 #
 # R@K is the share of queries with a right answer among the first K. Chance stands beside it, because R@10 of twenty
 # images is one half without any training. `figures/retrieval.png` of each run shows some queries, the same of every
 # loss, and what they found.
 
+# %%
 for name, run in runs.items():
     found = run.metrics["tasks"]["match"]
     for direction, part in found["directions"].items():
@@ -208,6 +180,7 @@ for name, run in runs.items():
     print(f"{name:20} images: {run.path / 'figures' / 'retrieval.png'}")
 first = next(iter(runs.values()))
 
+# %% [markdown]
 # ## 5. A search that is served
 #
 # The test images go into the SavedModel, as vectors: a sentence in, names of images out. The same by the command
@@ -215,11 +188,12 @@ first = next(iter(runs.values()))
 #
 #     kerasfusion index RUN images/ saved_models/search
 
+# %%
 gallery = data.splits["test"].frame.drop_duplicates(columns["image"])
 if arguments.quick:
     gallery = gallery.assign(image=[str(Path(scratch.name) / name) for name in gallery["image"]])
 version, left_out = kf.export_search_index(
-    first, gallery, arguments.out / "saved_model", k=5, allow_external_paths=True
+    first, gallery, arguments.output_dir / "saved_model", k=5, allow_external_paths=True
 )
 report = kf.verify(version)
 print(report)
@@ -237,6 +211,7 @@ with CApiSession(version) as session:
     answer = session.run("zero_shot", {"image_bytes": [encoded], "labels": [[label.encode() for label in labels]]})
 print("zero_shot:", {label: f"{p:.1%}" for label, p in zip(labels, answer["probabilities"][0], strict=True)})
 
+# %% [markdown]
 # ## 6. A second look at the first ten
 #
 # Two branches that never meet cannot weigh a word against a place in the image. A model that sees both at once can,
@@ -250,6 +225,7 @@ print("zero_shot:", {label: f"{p:.1%}" for label, p in zip(labels, answer["proba
 # It may well make the order worse: of each image it saw three wrong captions, where the dual encoder saw all of a
 # batch. Then the dual encoder alone is the better search, and the cheaper one.
 
+# %%
 reranked = None
 if arguments.rerank:
     # Of the hard ones alone, a model that knows few images learns nothing for long.
@@ -272,7 +248,7 @@ if arguments.rerank:
         changes |= {"fusion": {"name": "film", "filters": 64, "kernel_size": 1}}
         config = kf.training.TrainingConfig(epochs=6, batch_size=256, learning_rate=1e-3, seed=arguments.seed)
     settings |= {"init_from": first.path, "baselines": not arguments.quick}
-    fused = kf.train(pairs, "classifier_film", arguments.out / "pairs", config, **settings, **changes)
+    fused = kf.train(pairs, "classifier_film", arguments.output_dir / "pairs", config, **settings, **changes)
     found = fused.metrics["tasks"]["label"]
     print(found["verdict"])
     for kind, part in found["by_kind"]["classifier_film"].items():
@@ -307,6 +283,6 @@ if arguments.results:
     command += f" --seed {arguments.seed} --results experiments/results/{arguments.results.name}"
     # With the losses in its name: others, recorded before, stay in the file.
     experiment = f"05_contrastive_retrieval, {' and '.join(runs)}, seed {arguments.seed}"
-    append_results(arguments.results, rows, experiment, command, arguments.seed)
+    _common.record(arguments.results, rows, experiment, command, arguments.seed)
 
-raise SystemExit(0 if report.ok else 1)
+_common.finish(report.ok)

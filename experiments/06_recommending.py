@@ -1,4 +1,9 @@
-"""Who likes what? Collective matrix factorization of ratings: article 000, section 4.1.1, made to work and served.
+# %% [markdown]
+"""Title: Recommending with collective matrix factorization
+Article: 000, section 4.1.1
+What you will learn: factorize ratings with side features, score unrated items, serve recommendations
+Time: some minutes (`--quick`: a minute)
+Data: DATA/movielens_latest_small; made-up films with --quick
 
     python experiments/06_recommending.py --data-dir DATA      # DATA/movielens_latest_small, some minutes
     python experiments/06_recommending.py --quick              # made-up films with posters, less than a minute
@@ -18,13 +23,11 @@ What the article prints, and what is done here:
 |                                   |                                      | factors, the C of CMF: section 3       |
 """
 
-import argparse
-import os
+# %%
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import _common
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -36,23 +39,17 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.extmath import randomized_svd
 
 import kerasfusion as kf
-from kerasfusion.evaluation.results import append_results
 from kerasfusion.factorization import CollectiveMatrixFactorization
 from kerasfusion.serving import CApiSession
 from kerasfusion.workflows import export_recommender, train_item_tower
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = _common.tutorial_parser(__doc__, "06_recommending")
 parser.add_argument("--factors", type=int, default=16, help="numbers that each user and each film gets")
 parser.add_argument("--seeds", type=int, default=3, help="how often ratings and films are held out anew")
-parser.add_argument("--quick", action="store_true", help="made-up films with posters, one seed")
-parser.add_argument("--out", type=Path, default=Path("runs/06_recommending"), help="folder of what is made")
-parser.add_argument(
-    "--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder that data sets are kept in"
-)
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
+arguments = _common.parse(parser)
 factors, seeds = (8, 1) if arguments.quick else (arguments.factors, arguments.seeds)
 
+# %% [markdown]
 # ## 1. Why the printed update cannot work
 #
 # P is users × films, U users × k, V films × k. Pᵀ Vᵀ joins films × users with k × films: it conforms only if there
@@ -61,6 +58,7 @@ factors, seeds = (8, 1) if arguments.quick else (arguments.factors, arguments.se
 # The proper half-step has no old U in it: it is the regularized regression of P's rows on V, U = P V (VᵀV + λ I)⁻¹,
 # and its objective cannot rise.
 
+# %%
 random = np.random.default_rng(0)
 P, U, V = random.normal(size=(50, 40)), random.normal(size=(50, 4)), random.normal(size=(40, 4))
 try:
@@ -85,12 +83,14 @@ for step in range(1, 4):
     proper = first, P.T @ first @ inverse(first)
     print(f"step {step}: objective as printed {objective(U, V):9.3g}, proper {objective(*proper):.4f}")
 
+# %% [markdown]
 # ## 2. The ratings, and what else is known of films
 #
 # `ratings` is a table of user, film, stars; `films` one of film and text (and poster); `views` the same knowledge as
 # numbers, which matrix factorization takes: one column for each genre, one for each tag that five films or more have.
 
 
+# %%
 def made_up(folder):
     """Users who like colors, shapes and moods; a poster shows the color and shape, the text names the mood."""
     colors = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
@@ -143,6 +143,7 @@ print(
     + ", ".join(f"{name}: {view.shape[1]} columns" for name, view in views.items())
 )
 
+# %% [markdown]
 # ## 3. Two questions
 #
 # *Held-out ratings*: a fifth of the ratings is hidden; film and user are known by others. *New films*: a fifth of the
@@ -155,6 +156,7 @@ print(
 # Regularization and the weight of the features are chosen by hiding a fifth of what is left again; the test part is
 # read once. What it has to beat: the mean, offsets alone, and PCA, which takes what is unknown for an average rating.
 
+# %%
 GRID = {"regularization": [0.1] if arguments.quick else [0.05, 0.1, 0.15, 0.2, 0.3]}
 WEIGHTS = {"side_info_weight": [8.0] if arguments.quick else [2.0, 8.0, 32.0]}
 
@@ -249,7 +251,7 @@ def train_on(model, seed, name="tower"):
     config = kf.training.TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=5e-3, seed=seed)
     columns = {"id_column": "film", "text": "about", "image": "poster" if arguments.quick else []}
     small = {"image_encoder": {"name": "small_cnn", "filters": (8, 16)}, "units": 32} if arguments.quick else {}
-    out = arguments.out / f"{name}_{seed}"
+    out = arguments.output_dir / f"{name}_{seed}"
     tower = train_item_tower(model, films, out, **columns, config=config, overwrite=True, **small, verbose=0)
     print(f"tower: {tower.metrics['r2']:.1%} of the variance of {tower.metrics['items']} unseen films' factors")
     return tower
@@ -259,12 +261,14 @@ for seed in range(seeds):
     held_out_ratings(seed)
     new_films(seed)
 
+# %% [markdown]
 # ## 4. What was found
 #
 # Means over the splits, with the lowest and the highest. On films that have ratings, features add little: the ratings
 # say more. For new films they are all there is.
 
-figures = arguments.out / "figures"
+# %%
+figures = arguments.output_dir / "figures"
 figures.mkdir(parents=True, exist_ok=True)
 table = pd.Series(found).map(np.mean).unstack().reindex(dict.fromkeys(name for name, _ in found))
 print(f"\n{table.round(4).to_string(na_rep='')}\n")
@@ -279,8 +283,10 @@ for axes, (question, column) in zip(figure.subplots(1, 2), table.items(), strict
     axes.set(title=question, xlabel=f"RMSE in stars; from lowest to highest of {seeds} split(s)")
 figure.savefig(figures / "rmse.png", dpi=120)
 
+# %% [markdown]
 # The objective, half-step by half-step: rows, columns, rows, columns. The exact solver's never rises.
 
+# %%
 figure = Figure(figsize=(6, 4), layout="constrained")
 axes = figure.subplots()
 best = choose(ratings, None, 0)
@@ -297,14 +303,16 @@ axes.legend(frameon=False)
 figure.savefig(figures / "objective.png", dpi=120)
 print(f"Images: {figures}")
 
+# %% [markdown]
 # ## 5. Served
 #
 # All ratings, and a tower for the films of tomorrow, in one SavedModel. It takes ids as strings. A new film is known
 # by its text alone; what a user will think of it follows from the factors that the tower gives it.
 
+# %%
 model = factorize(ratings, **best)
 tower = train_on(model, 0, "served_tower")
-version = export_recommender(model, arguments.out / "saved_model", k=5, tower=tower)
+version = export_recommender(model, arguments.output_dir / "saved_model", k=5, tower=tower)
 report = kf.verify(version)
 print(report)
 about = films.set_index(films["film"].astype(str))["about"]
@@ -328,10 +336,12 @@ with CApiSession(version) as session:
     answer = session.run("score_item", {"user": [user] * 2, **content})
     print("\nnew:", {plot: f"{score:.2f}" for plot, score in zip(plots, answer["score"], strict=True)})
 
+# %% [markdown]
 # ## What to change
 #
 # Ratings as a sign of interest, whatever the stars: `feedback="implicit"`. Which films are recommended then?
 
+# %%
 if arguments.results:
     rows = [
         {
@@ -345,8 +355,8 @@ if arguments.results:
         for (name, question), v in found.items()
     ]
     command = f"python experiments/06_recommending.py --factors {factors} --seeds {seeds} --data-dir DATA"
-    append_results(
+    _common.record(
         arguments.results, rows, "06_recommending", f"{command} --results experiments/results/recommending.csv"
     )
 
-raise SystemExit(0 if report.ok else 1)
+_common.finish(report.ok)

@@ -1,4 +1,9 @@
-"""One space for words and images without a network: joint matrix factorization, article 000, section 4.1.3.
+# %% [markdown]
+"""Title: Text and images by joint matrix factorization
+Article: 000, section 4.1.3
+What you will learn: retrieve across views without a network, against PCA, CCA and a contrastive model
+Time: some minutes (`--quick`: a minute)
+Data: DATA/flickr8k_128 and DATA/mobilenet_v2_035; made-up views with --quick
 
     python experiments/07_joint_factorization.py --data-dir DATA       # DATA/flickr8k_128, DATA/mobilenet_v2_035
     python experiments/07_joint_factorization.py --data-dir DATA --contrastive runs/05_contrastive_retrieval/info_nce
@@ -19,18 +24,16 @@ What the article prints, and what is done here:
 | into each other"               | varies most, not what they share    | views: section 1                           |
 """
 
-import argparse
-import os
+# %%
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import _common
 import keras
 import numpy as np
 import pandas as pd
+from _datasets import draw_captioned, flickr8k_pairs, mobilenet_weights
 from matplotlib.figure import Figure
-from PIL import Image
 from sklearn.base import clone
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -38,23 +41,16 @@ from sklearn.model_selection import ParameterGrid
 
 import kerasfusion as kf
 from kerasfusion.evaluation import embed_images, embed_texts
-from kerasfusion.evaluation.results import append_results
 from kerasfusion.evaluation.retrieval import chance, retrieval, rsum
 from kerasfusion.factorization import ConcatenatedPCA, JointMatrixFactorization, RidgeCCA, cross_view_recall
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = _common.tutorial_parser(__doc__, "07_joint_factorization")
 parser.add_argument("--weights", help="weights of MobileNetV2 0.35; DATA/mobilenet_v2_035 if not given")
 parser.add_argument("--contrastive", help="a run of 05_contrastive_retrieval, to be scored on the same images")
 parser.add_argument("--width", type=int, default=256, help="principal directions kept of each view")
-parser.add_argument("--quick", action="store_true", help="small made-up views, drawn shapes, no choice of settings")
-parser.add_argument("--out", type=Path, default=Path("runs/07_joint_factorization"), help="folder of what is made")
-parser.add_argument(
-    "--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder that data sets are kept in"
-)
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
-arguments.out.mkdir(parents=True, exist_ok=True)
+arguments = _common.parse(parser)
 
+# %% [markdown]
 # ## 1. What the views share, and what varies most
 #
 # Two made-up views of the same items: 8 factors in common, and 6 of each view's own that are much stronger. The sum
@@ -65,6 +61,7 @@ arguments.out.mkdir(parents=True, exist_ok=True)
 # in the second column 60 % of the items lack one of the two views.
 
 
+# %%
 def made_up_views(items, seed=0):
     random = np.random.default_rng(seed)
     shared, views = random.normal(size=(items, 8)), {}
@@ -102,54 +99,34 @@ for name, model in planted.items():
         rows.append({"model": f"made-up views: {name}", "metric": f"R@1, {case}", "value": recall, "n": 500})
 print(pd.DataFrame(rows).pivot(index="model", columns="metric", values="value").round(3).to_string(), "\n")
 
+# %% [markdown]
 # ## 2. Photos and what is said of them
 #
 # The table is that of 05_contrastive_retrieval, with the same test images: a row for each caption of a photo.
 
 
-def drawn_shapes(folder, images=200):
-    """Images of one shape, and two captions for each."""
-    from kerasfusion.data.shapes_world import COLORS, SHAPES, Object, Scene, draw_scene
-
-    rng, rows = np.random.default_rng(0), []
-    for i in range(images):
-        color, shape, side = COLORS[i % 6], SHAPES[i // 6 % 4], ("left", "right")[i // 24 % 2]
-        item = Object(shape, color, "large", rng.uniform(0.2, 0.3) + 0.5 * (side == "right"), rng.uniform(0.3, 0.7))
-        Image.fromarray(draw_scene(Scene((item,)), rng)).resize((32, 32)).save(folder / f"{i}.png")
-        captions = f"a {color} {shape} on the {side}", f"{side} there is a {shape} it is {color}"
-        rows += [{"image": f"{i}.png", "caption": caption} for caption in captions]
-    table = pd.DataFrame(rows)
-    table.attrs["folder"] = str(folder)
-    return table
-
-
-def flickr(folder):
-    """The five captions of each photo as five rows."""
-    table = pd.read_json(folder / "data.jsonl", lines=True).explode("captions", ignore_index=True)
-    table = table.rename(columns={"captions": "caption"}).replace({"split": {"dev": "validation"}})
-    table["image"] = [str((folder / name).resolve()) for name in table["image"]]
-    return table
-
-
+# %%
 scratch = tempfile.TemporaryDirectory()
 columns = {"image": "image", "text": "caption", "problem_type": "retrieval"}
 weights = arguments.weights
 if arguments.quick:
-    data = kf.data.load(drawn_shapes(Path(scratch.name)), **columns)
+    data = kf.data.load(draw_captioned(Path(scratch.name), 200), **columns)
 elif arguments.data_dir:
-    table = flickr(Path(arguments.data_dir) / "flickr8k_128")
+    table = flickr8k_pairs(Path(arguments.data_dir) / "flickr8k_128")
     data = kf.data.load(table, **columns, split="split", allow_external_paths=True)
-    weights = weights or next((str(p) for p in (Path(arguments.data_dir) / "mobilenet_v2_035").glob("*.h5")), None)
+    weights = weights or mobilenet_weights(arguments.data_dir)
 else:
     parser.error("name the folder that flickr8k_128 is in: --data-dir or KERASFUSION_DATA (or --quick)")
 print({name: f"{len(part):,} captions" for name, part in data.splits.items()})
 
+# %% [markdown]
 # ## 3. Two views
 #
 # *Image*: the mean over its grid of what MobileNetV2 sees, computed once for each image. *Text*: words weighed by
 # their rarity (TF-IDF). Of both the leading principal directions are kept, learned from training rows alone: matrix
 # factorization is linear, and what is beyond them is mostly noise.
 
+# %%
 if weights is None:
     print("No weights for MobileNetV2: the images are seen by a network of random weights.")
 bank = data.splits["train"].banks["image"]
@@ -166,6 +143,7 @@ narrow_image = PCA(width, svd_solver="randomized", random_state=0).fit(seen[np.u
 seen = narrow_image.transform(seen).astype("float32")
 said = {name: narrow_words.transform(words.transform(part)).astype("float32") for name, part in texts.items()}
 
+# %% [markdown]
 # ## 4. Which finds the other?
 #
 # As in 05: each caption looks for its photo among all photos of the split, each photo for one of its captions, by the
@@ -178,6 +156,7 @@ said = {name: narrow_words.transform(words.transform(part)).astype("float32") fo
 # view says alone (ρ = 0) is gone, and what both say counts the more.
 
 
+# %%
 def score(model, split):
     """Both directions of one split."""
     images, own = np.unique(place[split], return_inverse=True)
@@ -229,12 +208,14 @@ if arguments.contrastive:
 images, own = np.unique(place["test"], return_inverse=True)
 found["chance"] = chance(len(images), len(own), own)
 
+# %% [markdown]
 # ## 5. What was found
 #
 # One table, one test set. All but the contrastive network are linear in what MobileNetV2 and a bag of words see, and
 # take seconds. On the made-up views plain joint factorization found nothing; on photos, where much of what varies
 # most is what both views tell of, it need not be so. Which cure helps is a question to the validation split.
 
+# %%
 print()
 for name, directions in found.items():
     for direction, part in directions.items():
@@ -258,15 +239,17 @@ for shift, (direction, color) in enumerate(
 axes.set_yticks(range(len(found)), list(found)[::-1])
 axes.set(xlabel=f"R@10 among {len(images)} test images and {len(own)} captions", xlim=(0, 1))
 axes.legend(frameon=False)
-figure.savefig(arguments.out / "recall.png", dpi=120)
-print(f"Image: {arguments.out / 'recall.png'}")
+figure.savefig(arguments.output_dir / "recall.png", dpi=120)
+print(f"Image: {arguments.output_dir / 'recall.png'}")
 
+# %% [markdown]
 # ## What to change
 #
 # Take word vectors instead of words (`kf.encoders.load_word_vectors`, the mean over a caption): what is won or lost?
 
+# %%
 if arguments.results:
     command = f"python experiments/07_joint_factorization.py --width {arguments.width} --data-dir DATA"
     command += " --contrastive RUN" if arguments.contrastive else ""
     command += " --results experiments/results/joint_factorization.csv"
-    append_results(arguments.results, rows, "07_joint_factorization", command)
+    _common.record(arguments.results, rows, "07_joint_factorization", command)

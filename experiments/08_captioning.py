@@ -1,4 +1,9 @@
-"""An image put into words: article 004, sections 3.1 and 4, made to work.
+# %% [markdown]
+"""Title: Image captioning
+Article: 004, sections 3.1 and 4
+What you will learn: train captioners with and without attention; greedy, beam and sampled decoding
+Time: half an hour per model (`--quick`: a minute)
+Data: shapes:large, DATA/flickr8k_128, or a table of your own
 
     python experiments/08_captioning.py shapes:large           # drawn scenes, where a caption is right or wrong
     python experiments/08_captioning.py --data-dir DATA        # DATA/flickr8k_128: photos with five captions each
@@ -21,25 +26,23 @@ else:
 | `"A " + predicted.tolist()`             | a string and a list cannot be added        | ids become words          |
 """
 
-import argparse
+# %%
 import dataclasses
-import os
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import _common
 import numpy as np
-import pandas as pd
+from _datasets import flickr8k, mobilenet_weights
 
 import kerasfusion as kf
 from kerasfusion.data.shapes_world import parse_caption
 from kerasfusion.data.shapes_world.builder import HELD_OUT
 from kerasfusion.evaluation.caption_report import caption_rows
 from kerasfusion.evaluation.captions import generate_captions
-from kerasfusion.evaluation.results import append_results, caption_score_rows, score_rows
+from kerasfusion.evaluation.results import caption_score_rows, score_rows
 from kerasfusion.serving import CApiSession
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = _common.tutorial_parser(__doc__, "08_captioning")
 parser.add_argument("source", nargs="?", help="shapes:large, or a table of images and captions")
 parser.add_argument("--image", help="its image column")
 parser.add_argument("--label", help="its caption column")
@@ -47,14 +50,9 @@ parser.add_argument("--models", nargs="+", default=["caption_lstm", "caption_att
 parser.add_argument("--epochs", type=int, help="12 if not given")
 parser.add_argument("--weights", help="weights of MobileNetV2 0.35; DATA/mobilenet_v2_035 if not given")
 parser.add_argument("--seed", type=int, default=0)
-parser.add_argument("--quick", action="store_true", help="300 scenes and one epoch")
-parser.add_argument("--out", type=Path, default=Path("runs/08_captioning"), help="folder of the runs")
-parser.add_argument(
-    "--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder that data sets are kept in"
-)
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
+arguments = _common.parse(parser)
 
+# %% [markdown]
 # ## 1. The data
 #
 # `problem_type="captioning"` names the label: a sentence, or a list of several for one image.
@@ -66,14 +64,7 @@ arguments = parser.parse_args()
 # five people; all five stay in one split and are trained on beside one encoding of their photo.
 
 
-def flickr(folder):
-    """A row for each photo, with the list of its captions."""
-    table = pd.read_json(folder / "data.jsonl", lines=True).replace({"split": {"dev": "validation"}})
-    table["image"] = [str((folder / name).resolve()) for name in table["image"]]
-    table.attrs.update(source=folder.name)
-    return table
-
-
+# %%
 source = "shapes:quick" if arguments.quick else arguments.source
 photos, shapes = source is None, str(source).startswith("shapes")
 if photos and not arguments.data_dir:
@@ -82,7 +73,7 @@ if photos:
     # MobileNetV2 learned from images of 224 pixels: these of 128 are drawn as large. Words that few captions hold
     # are left out, since they cannot be learned.
     size = {"image_size": 224, "sequence_length": 20, "max_tokens": 2600}
-    table = flickr(Path(arguments.data_dir) / "flickr8k_128")
+    table = flickr8k(Path(arguments.data_dir) / "flickr8k_128")
     data = kf.data.load(
         table, image="image", label="captions", problem_type="captioning", allow_external_paths=True, **size
     )
@@ -92,6 +83,7 @@ for what, value, why, flag in data.settings:
     print(f"{what:24} {value}  ({why}; {flag})")
 (task,) = data.schema.tasks
 
+# %% [markdown]
 # ## 2. Two ways to look
 #
 # `caption_lstm` (Show and Tell) reads the image's vector as if it were a word before the first, and must remember
@@ -99,11 +91,10 @@ for what, value, why, flag in data.settings:
 # report shows where. Both learn by teacher forcing: at every place the words before it are those of a person, and the
 # loss is the cross-entropy of the next one.
 
+# %%
 changes, config = {"units": 128, "dropout": 0.0}, {"epochs": arguments.epochs or 12, "learning_rate": 2e-3}
 if photos:
-    weights = arguments.weights or next(
-        (str(path) for path in (Path(arguments.data_dir) / "mobilenet_v2_035").glob("*.h5")), None
-    )
+    weights = arguments.weights or mobilenet_weights(arguments.data_dir)
     # It keeps its ImageNet weights, sees each photo and its mirror image once, and gives a grid of 7 x 7 cells.
     look = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights, "flip_tta": True, "units": None}
     changes = {"image_encoder": look, "units": 256, "dropout": 0.3, "label_smoothing": 0.1}
@@ -113,15 +104,17 @@ if arguments.quick:
 config = kf.training.TrainingConfig(**config, seed=arguments.seed)
 runs = {}
 for name in arguments.models:
-    runs[name] = kf.train(data, name, arguments.out / name, config, overwrite=True, **changes)
+    runs[name] = kf.train(data, name, arguments.output_dir / name, config, overwrite=True, **changes)
     print(runs[name].metrics["tasks"]["caption"]["verdict"])
 
+# %% [markdown]
 # ## 3. Three ways to choose words
 #
 # *Greedy*: the likeliest word each time. *Beam*: the likeliest sentence among several that are kept side by side; a
 # word that is less likely may begin a better one. *Sampled*: words drawn by their probabilities, among those that
 # make up nine tenths of them: less like what people said of this photo, more varied.
 
+# %%
 SEARCHES = {"greedy": {}, "beam of 3": {"strategy": "beam"}, "sampled": {"strategy": "sample", "top_p": 0.9}}
 test, train = data.splits["test"], data.splits["train"]
 rows, references = caption_rows(test, task)
@@ -146,6 +139,7 @@ for place in range(0, len(rows), max(1, len(rows) // 4)):
     for (name, search), captions in written.items():
         print(f"  {name}, {search}: {captions[place]}")
 
+# %% [markdown]
 # ## 4. Right or wrong
 #
 # In the shapes world a caption is parsed, and compared with the scene: all objects, and nothing else. Then likeness
@@ -154,6 +148,7 @@ for place in range(0, len(rows), max(1, len(rows) // 4)):
 # `shapes:held_out` is the same world, but some pairs of color and shape are in no training scene: can a network name
 # a red cross that has seen red and has seen crosses, and never both at once?
 
+# %%
 if shapes:
     scenes = [sorted(parse_caption(own[0])) for own in references]
     unseen = np.array([any((color, shape) in HELD_OUT for _, color, shape in scene) for scene in scenes])
@@ -169,13 +164,15 @@ if shapes:
             metric = f"scenes described exactly{part}"
             figures.append({"model": f"{name}, {search}", "metric": metric, "value": share, "n": int(rows_of.sum())})
 
+# %% [markdown]
 # ## 5. A SavedModel that writes
 #
 # The loop over words is part of the graph: an image goes in, a sentence comes out, without any Python. A `prompt` is
 # how the sentence must begin; `strategy` chooses the search.
 
+# %%
 last = runs[arguments.models[-1]]
-version = kf.export(last, arguments.out / "saved_model")
+version = kf.export(last, arguments.output_dir / "saved_model")
 report = kf.verify(version)
 print(report)
 bank, index = test.banks["image"], test.images["image"][rows]
@@ -193,11 +190,13 @@ if arguments.results:
     command += f" --epochs {arguments.epochs}" if arguments.epochs else ""
     experiment = f"08_captioning, {'photos' if photos else source}, {' '.join(arguments.models)}, {arguments.seed}"
     command += f" --results experiments/results/{arguments.results.name}"
-    append_results(arguments.results, figures, experiment, command, arguments.seed)
+    _common.record(arguments.results, figures, experiment, command, arguments.seed)
 
+# %% [markdown]
 # ## What to change
 #
 # Give `caption_lstm` the shapes world with `units=32`: which words go first? Ask for a `prompt` that is not true of
 # the image.
 
-raise SystemExit(0 if report.ok else 1)
+# %%
+_common.finish(report.ok)

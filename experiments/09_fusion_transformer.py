@@ -1,4 +1,9 @@
-"""Image and text read together, a sentence written: article 002, sections 3.2 and 4, made to work.
+# %% [markdown]
+"""Title: The fusion transformer: image and text read together
+Article: 002, sections 3.2 and 4
+What you will learn: a joint transformer encoder with a caption decoder, and what its context term gains
+Time: hours for all settings (`--quick`: a minute)
+Data: drawn scenes
 
     python experiments/09_fusion_transformer.py                      # drawn scenes, some under a blot
     python experiments/09_fusion_transformer.py --quick              # a minute
@@ -21,14 +26,12 @@ matters:
 |                                            | everything is the best                   | before, and kept as it is  |
 """
 
-import argparse
+# %%
 import dataclasses
-import os
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import _common
 import keras
 import numpy as np
 import pandas as pd
@@ -38,22 +41,18 @@ import kerasfusion as kf
 from kerasfusion.data.shapes_world import Scene, caption, describes, draw_scene
 from kerasfusion.data.shapes_world.scene import sample_scene
 from kerasfusion.evaluation.captions import generate_captions
-from kerasfusion.evaluation.results import append_results, read_results
 from kerasfusion.serving import CApiSession
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = _common.tutorial_parser(__doc__, "09_fusion_transformer", drawn=True)
 parser.add_argument("--scenes", type=int, default=6000, help="training scenes")
 parser.add_argument("--epochs", type=int, default=12)
 parser.add_argument("--seeds", type=int, default=3, help="seeds of the table in section 4")
 parser.add_argument("--settings", nargs="+", help="only these of section 4, by their numbers from 1")
-parser.add_argument("--quick", action="store_true", help="200 scenes, one epoch, one seed")
-parser.add_argument("--out", type=Path, default=Path("runs/09_fusion_transformer"), help="folder of the runs")
-parser.add_argument("--data-dir", help="not used: the scenes are drawn")
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
+arguments = _common.parse(parser)
 if arguments.quick:
     arguments.scenes, arguments.epochs, arguments.seeds = 200, 1, 1
 
+# %% [markdown]
 # ## 1. An image that does not show everything, and a text that knows the rest
 #
 # Two or three shapes, one of them under a black blot. The hint says what is under it, but not what else there is: "a
@@ -61,6 +60,7 @@ if arguments.quick:
 # reading both.
 
 
+# %%
 def drawn(folder, scenes, seed):
     """A table of images with a hint and a caption each, and the scenes behind them."""
     rng, rows, found, seen = np.random.default_rng(seed), [], [], set()
@@ -98,12 +98,14 @@ def exact(model, examples):
     return np.mean([describes(text, scene) for text, scene in zip(written, scenes, strict=True)])
 
 
+# %% [markdown]
 # ## 2. The joint encoder
 #
 # Every cell of the image and every word of the hint is a token. In `depth` blocks all look at all others; then the
 # decoder writes, looking at the tokens for each word. Where an image or a hint is missing, one learned token stands
 # in its place.
 
+# %% [markdown]
 # ## 3. The context term
 #
 # The mean of all tokens is taught to be near to what the caption means, as a vector. For that the vector must not
@@ -111,20 +113,23 @@ def exact(model, examples):
 # it comes from a dual encoder that was trained to find the captions of images, and is kept.
 
 
+# %%
 def trained_matcher():
     """A dual encoder that finds the captions of these images."""
     whole = kf.data.load(table, image="image", text="caption", problem_type="retrieval", image_size=64, split="split")
     config = kf.training.TrainingConfig(epochs=arguments.epochs, batch_size=128, patience=None)
     small = {"text_encoder": "average", "units": 64}
-    run = kf.train(whole, "dual_lstm_cnn", arguments.out / "matcher", config, overwrite=True, **small)
+    run = kf.train(whole, "dual_lstm_cnn", arguments.output_dir / "matcher", config, overwrite=True, **small)
     print(run.metrics["tasks"]["match"]["verdict"])
     return run
 
 
+# %% [markdown]
 # ## 4. What each term, and each input, buys
 #
 # The same network with different α (β is 1), with weights that are learned, and without the hint or the image.
 
+# %%
 SETTINGS = {
     "α = 0": {},
     "α = 0.3": {"alpha": 0.3},
@@ -148,7 +153,7 @@ command += " --results experiments/results/fusion_transformer.csv"
 
 
 # What an interrupted run has recorded with the same command is not made again.
-recorded = read_results(arguments.results) if arguments.results and arguments.results.exists() else []
+recorded = _common.recorded(arguments.results)
 recorded = {row["experiment"]: float(row["value"]) for row in recorded if row["command"] == command}
 
 
@@ -158,7 +163,7 @@ def share_exact(name, model, examples, seed):
     print(f"{name}, seed {seed}: {value:.1%} of captions exact")
     if arguments.results:
         row = {"model": name, "metric": "scenes described exactly", "value": value, "n": len(scenes)}
-        append_results(arguments.results, [row], f"09_fusion_transformer: {name}, seed {seed}", command, seed)
+        _common.record(arguments.results, [row], f"09_fusion_transformer: {name}, seed {seed}", command, seed)
     return value
 
 
@@ -173,7 +178,7 @@ for name, given in SETTINGS.items():
         if (before := recorded.get(f"09_fusion_transformer: {name}, seed {seed}")) is not None:
             shares.append(before)
             continue
-        folder = arguments.out / f"{name}_{seed}".replace(" ", "").replace("=", "").replace(",", "_")
+        folder = arguments.output_dir / f"{name}_{seed}".replace(" ", "").replace("=", "").replace(",", "_")
         keras.utils.set_random_seed(seed)
         model = kf.create_model("fusion_transformer", own.schema, **size, **changes)
         model_config = dataclasses.replace(config, seed=seed)
@@ -188,8 +193,10 @@ for name, given in SETTINGS.items():
             both = both or (model, own)
     print(f"{name}: {np.mean(shares):.1%} on the mean of {len(shares)} seeds")
 
+# %% [markdown]
 # ## 5. A SavedModel that reads both
 
+# %%
 if both is None:
     print("No model that reads both was trained now, so there is none to export.")
     raise SystemExit(0)
@@ -199,7 +206,7 @@ inputs = {
     "image_bytes": [test.banks["image"].encoded(i) for i in test.images["image"][:4]],
     "text": [text.encode() for text in test.raw(test.schema["text"])[:4]],
 }
-version = kf.serving.export_model(model, own.schema, arguments.out / "saved_model", inputs)
+version = kf.serving.export_model(model, own.schema, arguments.output_dir / "saved_model", inputs)
 report = kf.verify(version)
 print(report)
 with CApiSession(version) as session:
@@ -207,8 +214,10 @@ with CApiSession(version) as session:
         answer = session.run("caption", {**inputs, "prompt": [prompt] * 4, "strategy": [b"beam"] * 4})
         print(f"{key}: {answer['caption'][0].decode()}")
 
+# %% [markdown]
 # ## What to change
 #
 # Let the hint name an object that can be seen: how much of what is written is copied from it?
 
-raise SystemExit(0 if report.ok else 1)
+# %%
+_common.finish(report.ok)

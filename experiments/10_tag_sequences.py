@@ -1,4 +1,9 @@
-"""Tags written one after the other: article 004, section 3.2, made to work.
+# %% [markdown]
+"""Title: Tags as a sequence
+Article: 004, section 3.2
+What you will learn: predict tags one after the other, against one probability per tag
+Time: an hour (`--quick`: a minute)
+Data: drawn scenes
 
     python experiments/10_tag_sequences.py            # drawn scenes; about half an hour on two cores
     python experiments/10_tag_sequences.py --quick    # a minute
@@ -9,12 +14,8 @@ is chosen in the knowledge of those before it. What is lost? A sequence needs an
 loop, where a head needs one product.
 """
 
-import argparse
-import os
-from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+# %%
+import _common
 import keras
 import numpy as np
 import pandas as pd
@@ -24,28 +25,25 @@ import kerasfusion as kf
 from kerasfusion.data.tfds_source import read_tfds
 from kerasfusion.evaluation.captions import generate_captions
 from kerasfusion.evaluation.predict import postprocess, predict_classes, predict_logits
-from kerasfusion.evaluation.results import append_results, read_results
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = _common.tutorial_parser(__doc__, "10_tag_sequences", drawn=True)
 parser.add_argument("--epochs", type=int, default=15)
 parser.add_argument("--seeds", type=int, default=3)
-parser.add_argument("--quick", action="store_true", help="300 scenes, one epoch, one seed")
-parser.add_argument("--out", type=Path, default=Path("runs/10_tag_sequences"), help="folder of the runs")
-parser.add_argument("--data-dir", help="not used: the scenes are drawn")
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
+arguments = _common.parse(parser)
 if arguments.quick:
     arguments.epochs, arguments.seeds = 1, 1
 
+# %% [markdown]
 # ## 1. The same tags, as a set and as a sentence
 #
 # A tag is a color and a shape together, "red circle": 24 of them, of which an image has three to six. As a sentence
 # they stand in the order of the alphabet, with "and" between. Any fixed order will do, as long as it can be told from
 # the image; without one, the same image would have many right answers and the network would learn their mean.
 
+# %%
 world = "shapes:quick" if arguments.quick else "shapes"
 objects, _ = read_tfds(world, {"image": "image", "label": ["scene/shape", "scene/color", "index"]})
-folder = arguments.out / "shapes"
+folder = arguments.output_dir / "shapes"
 (folder / "images").mkdir(parents=True, exist_ok=True)
 rows = []
 for (split, index), part in objects.groupby(["split", "index"], sort=False):
@@ -60,8 +58,10 @@ as_set = kf.data.load(table, image="image", label="tags", text=[])
 as_sentence = kf.data.load(table, image="image", label="sentence", problem_type="captioning")
 (task,) = as_set.schema.tasks
 
+# %% [markdown]
 # ## 2. One encoder, three ways to tag
 
+# %%
 LOOK = {"name": "residual_cnn", "filters": (32, 64, 128), "coordinates": True}
 WAYS = {
     "a probability for each tag": ("image_only", as_set, {"image_encoder": LOOK, "units": 128}),
@@ -88,7 +88,7 @@ def tagged(model, data):
 command = f"python experiments/10_tag_sequences.py --epochs {arguments.epochs} --seeds {arguments.seeds}"
 command += " --quick" * arguments.quick + " --results experiments/results/tag_sequences.csv"
 # What an interrupted run has recorded with the same command is not made again.
-recorded = read_results(arguments.results) if arguments.results and arguments.results.exists() else []
+recorded = _common.recorded(arguments.results)
 figures = []
 for way, (name, data, changes) in WAYS.items():
     for seed in range(arguments.seeds):
@@ -99,7 +99,7 @@ for way, (name, data, changes) in WAYS.items():
         config = kf.training.TrainingConfig(epochs=arguments.epochs, seed=seed, patience=None)
         keras.utils.set_random_seed(seed)
         model = kf.create_model(name, data.schema, **changes)
-        folder = arguments.out / f"{name}_{seed}"
+        folder = arguments.output_dir / f"{name}_{seed}"
         kf.training.fit(model, data.splits["train"], data.splits["validation"], config, folder)
         answers = tagged(model, data)
         precision, recall, f1, _ = precision_recall_fscore_support(labels, answers, average="micro", zero_division=0)
@@ -110,16 +110,19 @@ for way, (name, data, changes) in WAYS.items():
         print(f"{way}, seed {seed}: " + "  ".join(f"{metric} {value:.3f}" for metric, value in found.items()))
         if arguments.results:
             # At once, and not at the end: all of it takes an hour.
-            append_results(arguments.results, rows, experiment, command, seed)
+            _common.record(arguments.results, rows, experiment, command, seed)
 
+# %% [markdown]
 # ## 3. What the table says
 #
 # Precision is the share of the tags given that are right, recall the share of the right ones that were given, F1
 # their harmonic mean; "all tags right" asks for the whole set.
 
+# %%
 means = pd.DataFrame(figures).pivot_table(index="model", columns="metric", values="value", aggfunc="mean")
 print(means.to_string(float_format="%.3f"))
 
+# %% [markdown]
 # ## What to change
 #
 # Shuffle the tags of each sentence: what becomes of the writers?

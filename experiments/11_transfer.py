@@ -1,4 +1,10 @@
-"""What one network knows, given to another: article 003, sections 3 and 4.
+# %% [markdown]
+"""Title: Transfer learning
+Article: 003, sections 3 and 4
+What you will learn: features, distillation, pretrained decoders, weight transfer, LoRA and adapters, each with its
+    baselines
+Time: hours (`--quick`: a minute)
+Data: DATA/cifar10, DATA/noto_emoji, DATA/flickr8k_128; drawn images with --quick
 
     python experiments/11_transfer.py --data-dir DATA    # 40 minutes of one core; DATA/cifar10, noto_emoji,
                                                          # flickr8k_128 and mobilenet_v2_035
@@ -25,60 +31,49 @@ meant seriously, with what it must beat:
 The captions are scored by the extra [caption]: pip install "kerasfusion[caption]".
 """
 
-import argparse
-import json
-import os
+# %%
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import _common
 import keras
 import numpy as np
 import pandas as pd
+from _datasets import cifar10, mobilenet_weights
 from keras import ops
 from matplotlib.figure import Figure
 from PIL import Image
 
 import kerasfusion as kf
 from kerasfusion.data.shapes_world import COLORS, SHAPES, SIZES, Object, Scene, draw_scene
-from kerasfusion.data.table import read_table
 from kerasfusion.evaluation import compare_predictions, postprocess, predict_classes, predict_logits, score_captions
 from kerasfusion.evaluation.caption_report import caption_rows
 from kerasfusion.evaluation.caption_scores import require_scorers
 from kerasfusion.evaluation.captions import generate_captions
-from kerasfusion.evaluation.results import append_results
 from kerasfusion.layers import BilinearKnowledge
 from kerasfusion.serving.exporting import export_model
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--quick", action="store_true", help="drawn images, one seed, one epoch")
+parser = _common.tutorial_parser(__doc__, "11_transfer")
 parser.add_argument("--seeds", type=int, default=3, help="of the weights, the order and the choice of labels")
 parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split that is scored")
-parser.add_argument("--out", type=Path, default=Path("runs/11_transfer"), help="folder of what is made")
-parser.add_argument(
-    "--data-dir", default=os.environ.get("KERASFUSION_DATA"), help="folder that data sets are kept in"
-)
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
+arguments = _common.parse(parser)
 if not (arguments.quick or arguments.data_dir):
     parser.error("say in which folder cifar10 and noto_emoji are: --data-dir or KERASFUSION_DATA (or try --quick)")
 require_scorers()
-arguments.out.mkdir(parents=True, exist_ok=True)
 seeds = range(1 if arguments.quick else arguments.seeds)
 
+# %% [markdown]
 # ## 1. The data
 #
 # Two tasks on images: six animals of CIFAR-10, which are well known here, and its four kinds of vehicles, of which
 # only few are labelled. No image is in both. The third is emoji: an image, its name, a coarse class.
 
+# %%
 ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 
 
 def cifar(folder):
     """Animals and vehicles, each as a table."""
-    parts = [read_table(folder / f"{split}.npz").assign(split=split) for split in ("train", "test")]
-    table = pd.concat(parts, ignore_index=True)
-    table["y"] = np.array(json.loads((folder / "classes.json").read_text()), object)[table["y"]]
+    table = cifar10(folder)
     animal = table["y"].isin(ANIMALS)
     return table[animal].reset_index(drop=True), table[~animal].reset_index(drop=True)
 
@@ -103,7 +98,7 @@ def drawn(folder, label, rows=60, seed=0, careful=False):
 
 if arguments.quick:
     tables = [
-        drawn(arguments.out / name, label, seed=seed)
+        drawn(arguments.output_dir / name, label, seed=seed)
         for seed, (name, label) in enumerate({"a": "shape", "b": "color", "c": "color"}.items())
     ]
     animals, vehicles = (
@@ -129,14 +124,14 @@ def config(seed, epochs, batch_size=64, rate=2e-3):
 
 def learn(model, data, config):
     """Train a model on two `Examples`; it keeps its best epoch."""
-    kf.training.fit(model, *data, config, arguments.out / "fit", verbose=0)
+    kf.training.fit(model, *data, config, arguments.output_dir / "fit", verbose=0)
     return model
 
 
 def probed(model, data, config):
     """A new head alone, on what the layer `encode_image` gives."""
     keras.utils.set_random_seed(config.seed)
-    return kf.transfer.linear_probe(model, "encode_image", *data, config, arguments.out / "fit", verbose=0)
+    return kf.transfer.linear_probe(model, "encode_image", *data, config, arguments.output_dir / "fit", verbose=0)
 
 
 def decided(model, data):
@@ -177,12 +172,14 @@ def images(data, seed, encoder=CNN, units=64):
     return kf.models.fusion_model(data.schema.only("image"), image_encoder=encoder, units=units)
 
 
+# %% [markdown]
 # ## 2. Feature transfer
 #
 # A network learns animals. What its layer `encode_image` makes of an image is φ(x). A linear probe learns W and b
 # alone, so the images go through the network once; fine-tuning starts from φ and changes it as well. From scratch
 # is the same network, as many steps, on the same labelled vehicles.
 
+# %%
 parent = learn(images(animals, seed=0), splits(animals), config(0, epochs=12))
 try:
     kf.transfer.feature_extractor(parent, "encode_image")
@@ -208,9 +205,11 @@ for share, epochs, batch_size in (
     for name, mean in means.items():
         curves.setdefault(name, []).append((len(labelled[0]), mean))
 
+# %% [markdown]
 # The features of images as an input of a model that reads: they become a column of numbers. The network has never
 # seen an emoji.
 
+# %%
 keras.utils.set_random_seed(0)
 three = [*splits(emoji), emoji.splits[arguments.on]]
 seen = kf.transfer.add_features(parent, "encode_image", three)
@@ -226,6 +225,7 @@ for seed in seeds:
         found[name].append(predict_classes(task, postprocess(reader, logits)[task.name]))
 show("features across modalities", found, emoji)
 
+# %% [markdown]
 # ## 3. Knowledge transfer
 #
 # The teacher sees the image and reads the name; the student will have the image alone. `distill` asks the teacher
@@ -233,6 +233,7 @@ show("features across modalities", found, emoji)
 # the loss comes from the labels. What the teacher takes for nearly right is what a label does not say. The third
 # student is also asked to find the teacher's fused representation, by a dense layer that is thrown away after.
 
+# %%
 found = {"teacher, image and name": [], "student alone": []}
 for seed in seeds:
     keras.utils.set_random_seed(seed)
@@ -248,12 +249,14 @@ for seed in seeds:
         found.setdefault(name, []).append(decided(student, emoji))
 show("knowledge transfer", found, emoji)
 
+# %% [markdown]
 # A teacher that knows hardly more than its student has little to give. It is another matter where few rows are
 # labelled, notes make it easy to learn from these, and there are many more images with notes than labels: whoever
 # has learned from few to read can name all of the others (arXiv 1507.00448). Drawn things of four colors and four
 # shapes, 64 of them labelled; the student hears the teacher alone (`alpha=1.0`), and all take about as many steps.
 
-things = drawn(arguments.out / "things", "both", 200 if arguments.quick else 4000, seed=9, careful=True)
+# %%
+things = drawn(arguments.output_dir / "things", "both", 200 if arguments.quick else 4000, seed=9, careful=True)
 things = kf.data.load(things, image="x", text="note", label="y", split="split", image_size=32)
 found = {"teacher, image and note": [], "student alone": [], "taught, the same rows": [], "taught, all pairs": []}
 for seed in seeds:
@@ -276,11 +279,13 @@ for seed in seeds:
         found[name].append(decided(student, things))
 show("knowledge transfer, 64 labels", found, things)
 
+# %% [markdown]
 # The formula as it stands: K says how much an image and a name have to do with each other. To the teacher, two emoji
 # are alike as far as it expects the same class of both. f, g and h are fitted to that on the training rows, where x
 # are features of the images by a network of animals, y those of the names by the teacher; on new rows they are
 # asked about pairs that nobody has judged.
 
+# %%
 emoji_splits = {"train": emoji.splits["train"], "scored": emoji.splits[arguments.on]}
 known = {
     name: [
@@ -318,6 +323,7 @@ for name, error in errors.items():
     print(f"  {name:40} squared error of the similarities {error:.4f}")
     rows.append({"model": f"knowledge: {name}", "metric": "squared error", "value": error, "n": len(x)})
 
+# %% [markdown]
 # A language model puts images into words, says the article, and takes one that sorts sentences. What can be carried
 # over is what a captioner's decoder needs as well: which word follows on which. So it learns sentences first, with
 # nothing to look at, and then, with the same weights, to describe photos, of which a few have one caption each. The
@@ -325,6 +331,7 @@ for name, error in errors.items():
 # are two things to know: how well the next word of a person's caption is foretold, which language alone does in part,
 # and how like what people say is what is written, which takes a look at the photo.
 
+# %%
 FEW, MANY, SCORED = (8, 30, 8) if arguments.quick else (600, 6000, 300)
 
 
@@ -346,8 +353,8 @@ if arguments.quick:
     looking_at = {"image_encoder": CNN, "decoder": {"name": "transformer", "num_layers": 1}, "units": 16}
 else:
     captioned, others = photos(Path(arguments.data_dir) / "flickr8k_128")
-    weights = next((Path(arguments.data_dir) / "mobilenet_v2_035").glob("*.h5"))
-    look = {"name": "mobilenet_v2", "alpha": 0.35, "weights": str(weights), "units": None}
+    weights = mobilenet_weights(arguments.data_dir)
+    look = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights, "units": None}
     looking_at = {"image_encoder": look, "decoder": "transformer", "units": 128, "dropout": 0.3}
 told = kf.data.load(
     captioned,
@@ -381,7 +388,7 @@ for seed in seeds:
         writer = kf.models.captioner(told.schema, **looking_at)
         if name != "captioner":
             kf.transfer.pretrain_decoder(
-                writer, sentences, to_choose, config(seed, 3), arguments.out / "fit", verbose=0
+                writer, sentences, to_choose, config(seed, 3), arguments.output_dir / "fit", verbose=0
             )
         learn(writer, [described, to_choose], config(seed, 12, rate=1e-3))
         cider = score_captions(generate_captions(writer, scored.take(places)), references).cider
@@ -392,6 +399,7 @@ for seed in seeds:
         rows.append({**figures, "metric": "CIDEr", "value": cider.value, "low": cider.low, "high": cider.high})
         rows.append({**figures, "metric": "loss of a word", "value": loss})
 
+# %% [markdown]
 # ## 4. Structure transfer
 #
 # T makes a network for the new task of the old one's structure. `transfer_weights` copies whatever still has its
@@ -399,6 +407,7 @@ for seed in seeds:
 # all but the head, and says so; `widen` then doubles the last representation without changing a single answer, so
 # that there is room to learn. Both start from what is known about animals.
 
+# %%
 found = {"structure alone (from scratch)": [], "structure and weights": [], "and widened": []}
 for seed in seeds:
     labelled = some(vehicles, 0.5 if arguments.quick else 0.1, seed)
@@ -411,6 +420,7 @@ for seed in seeds:
 print(f"\n{report.to_string(index=False)}")
 show(f"structure transfer, {len(labelled[0])} rows", found, vehicles)
 
+# %% [markdown]
 # ## 5. With few weights
 #
 # A transformer over patches learned the animals. For the vehicles it is changed by the head alone, by the head and
@@ -418,6 +428,7 @@ show(f"structure transfer, {len(labelled[0])} rows", found, vehicles)
 # weights. AdaLoRA begins with rank 6 everywhere and takes a third of it away while it learns, where it is needed
 # least: in the end it is 4 on average.
 
+# %%
 VIT = {"name": "vit", "patch_size": 8, "num_layers": 1 if arguments.quick else 3}
 looking = learn(images(animals, 0, VIT), splits(animals), config(0, epochs=12))
 names = ("head alone", "rank 4 and head", "rank 4 on average and head", "bottlenecks of 8 and head", "all weights")
@@ -449,13 +460,15 @@ for name, changes in (("rank 4", adapted), ("bottlenecks of 8", narrow)):
         {"model": f"few weights: {name} and head", "metric": "share of weights trained", "value": changes.share}
     )
 
+# %% [markdown]
 # ## 6. A SavedModel
 #
 # After `merge` nothing of the adapters is left: it is exported and served as any other.
 
+# %%
 test = vehicles.splits["test"]
 raw = {"image_bytes": [test.banks["image"].encoded(place) for place in test.images["image"][:4]]}
-report = kf.verify(export_model(merged, vehicles.schema, arguments.out / "saved_model", raw))
+report = kf.verify(export_model(merged, vehicles.schema, arguments.output_dir / "saved_model", raw))
 print(report)
 
 figure = Figure(figsize=(6, 3.8), layout="constrained")
@@ -465,20 +478,22 @@ for (name, points), color in zip(curves.items(), ("#1f6feb", "#1a7f37", "#9aa4b2
 axes.set(title="feature transfer", xlabel="labelled vehicles", ylabel="accuracy", xscale="log")
 axes.grid(alpha=0.3)
 axes.legend(frameon=False)
-figure.savefig(arguments.out / "feature_transfer.png", dpi=120)
-print(f"Image: {arguments.out / 'feature_transfer.png'}")
+figure.savefig(arguments.output_dir / "feature_transfer.png", dpi=120)
+print(f"Image: {arguments.output_dir / 'feature_transfer.png'}")
 
 if arguments.results:
     command = f"python experiments/11_transfer.py --data-dir DATA --seeds {arguments.seeds} --on {arguments.on}"
     command += " --quick" * arguments.quick + " --results experiments/results/transfer.csv"
-    append_results(arguments.results, [row for row in rows if "seed" not in row], "11_transfer", command)
+    _common.record(arguments.results, [row for row in rows if "seed" not in row], "11_transfer", command)
     for seed in seeds:
         own = [row for row in rows if row.get("seed") == seed]
-        append_results(arguments.results, own, f"11_transfer, language, {seed}", command, seed)
+        _common.record(arguments.results, own, f"11_transfer, language, {seed}", command, seed)
 
+# %% [markdown]
 # ## What to change
 #
 # Cut at an earlier layer of a deeper network: where do animals end and images begin? Teach with `alpha=1.0`,
 # without labels. Let the student read and not see.
 
-raise SystemExit(0 if report.ok else 1)
+# %%
+_common.finish(report.ok)

@@ -1,4 +1,9 @@
-"""From predictions to conclusions: joint, conditional and logical reasoning. Article 000, section 3.1.2.
+# %% [markdown]
+"""Title: Reasoning over predictions
+Article: 000, section 3.1.2
+What you will learn: combine posteriors, ask informative questions, and decode under rules
+Time: some minutes on one core (`--quick`: a minute)
+Data: drawn parts
 
     python experiments/12_reasoning.py            # some minutes on one core
     python experiments/12_reasoning.py --quick    # to see it run
@@ -17,13 +22,10 @@ ordinary networks, and has a baseline that it must beat:
 The logical part needs the extra [reasoning] (python-sat): pip install "kerasfusion[reasoning]".
 """
 
-import argparse
+# %%
 import dataclasses
-import os
-from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import _common
 import keras
 import numpy as np
 import pandas as pd
@@ -40,25 +42,20 @@ from kerasfusion.evaluation import (
     predict_classes,
     predict_logits,
 )
-from kerasfusion.evaluation.results import append_results
 from kerasfusion.serving import CApiSession
 from kerasfusion.serving.exporting import export_model
 from kerasfusion.training.compile import compile_model
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--quick", action="store_true", help="few images, one seed, one epoch")
+parser = _common.tutorial_parser(__doc__, "12_reasoning", drawn=True)
 parser.add_argument("--seeds", type=int, default=3, help="of the weights, the order and the choice of labels")
 parser.add_argument("--rule-weight", type=float, default=0.1, help="of the rules' loss beside the labels'")
 parser.add_argument("--norm", default="product", help="fuzzy logic of that loss: product, lukasiewicz or goedel")
 parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split that is scored")
-parser.add_argument("--out", type=Path, default=Path("runs/12_reasoning"), help="folder of what is made")
-parser.add_argument("--data-dir", type=Path, help="folder that the drawn images are kept in; OUT/world if not given")
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
-arguments.out.mkdir(parents=True, exist_ok=True)
+arguments = _common.parse(parser)
 seeds = range(1 if arguments.quick else arguments.seeds)
 epochs = 1 if arguments.quick else 12
 
+# %% [markdown]
 # ## 1. A store room
 #
 # Twelve parts, each of one color and one shape of the shapes world. The catalogue says which: it is the knowledge
@@ -66,6 +63,7 @@ epochs = 1 if arguments.quick else 12
 # look purple) and a note that somebody made without care: words are left out, and some are wrong.
 
 
+# %%
 def draw_part(random, color, shape):
     """32 pixels about the part, grainy and tinted."""
     item = Object(shape, color, SIZES[random.integers(2)], *random.uniform(0.4, 0.6, 2))
@@ -111,7 +109,7 @@ sizes = (
     if arguments.quick
     else {"train": 1200, "validation": 400, "test": 1000}
 )
-store = make_store(arguments.data_dir or arguments.out / "world", sizes)
+store = make_store(arguments.data_dir or arguments.output_dir / "world", sizes)
 print(pd.read_csv(store / "catalogue.csv").head(4).to_string(index=False), "\n")
 print(pd.read_csv(store / "shelf.csv").head(4).to_string(index=False), "\n")
 columns = {"image": "image", "text": "note", "label": ["part", "color", "shape"], "split": "split"}
@@ -120,9 +118,11 @@ train, validation, test = data.splits["train"], data.splits["validation"], data.
 part = data.schema["part"]
 labels = {task.name: test.labels[task.name] for task in data.schema.tasks}
 
+# %% [markdown]
 # The networks: words averaged, a small CNN, concatenated. All are trained the same way.
 
 
+# %%
 def network(*kinds, seed):
     keras.utils.set_random_seed(seed)
     small = {"name": "small_cnn", "filters": (16, 32, 64)}
@@ -167,6 +167,7 @@ def add_figure(title, name, metric, values):
     rows.append({"model": f"{title}: {name}", "metric": metric, "value": float(np.mean(values)), "n": len(test)})
 
 
+# %% [markdown]
 # ## 2. Joint inference
 #
 # One network sees the images, one reads the notes; which part is it? Light and pen make their mistakes each for
@@ -179,6 +180,7 @@ def add_figure(title, name, metric, values):
 # Where modalities are not independent, the product counts twice what was said once. So a second network reads the
 # same notes: the product becomes too sure, which its negative log-likelihood (NLL) shows, and the exponents mend it.
 
+# %%
 decided, losses, images, texts = {}, {}, [], []
 for seed in seeds:
     experts = {"image": network("image", seed=seed), "text": network("text", seed=seed)}
@@ -220,6 +222,7 @@ for name, values in losses.items():
     add_figure("joint", name, "NLL", values)
 joint_decided = decided
 
+# %% [markdown]
 # ## 3. Conditional reasoning
 #
 # Now the image was seen first, and gave a belief over the parts. Then somebody is asked, and may be wrong. How
@@ -231,6 +234,7 @@ joint_decided = decided
 # Text and image can change places: a belief from the note, changed by what the image network decided, or the other
 # way round. Both throw away something, for a decision is less than a posterior; compare the product of experts above.
 
+# %%
 questions = {"color?": COLORS, "shape?": SHAPES, "where?": ("here", "there")}
 
 
@@ -278,6 +282,7 @@ for image, text in zip(images, texts, strict=True):
 show("conditional", decided)
 conditional_decided = decided
 
+# %% [markdown]
 # ## 4. Logical reasoning
 #
 # The catalogue as rules: "part=P01" implies "color=red", for each cell; and because it lists all parts there are,
@@ -301,6 +306,7 @@ conditional_decided = decided
 # themselves, the more so the fewer, and the surest overrules the others. Weight and norm of the loss were chosen on
 # the validation split (`--on validation --rule-weight ...`).
 
+# %%
 rules = kf.reasoning.Rules(
     data.schema, kf.reasoning.rules_from_table(store / "catalogue.csv", key="part", closed_world=True)
 )
@@ -353,16 +359,20 @@ for budget in budgets:
         curves.setdefault(name, []).append(right)
         broken.setdefault(name, []).append(shares)
 
+# %% [markdown]
 # Rules that cannot be obeyed, or that speak of what the network does not know, are refused by name:
 
+# %%
 for wrong in (["P01 implies color=green"], ["P01 implies orange"]):
     try:
         kf.reasoning.Rules(data.schema, [*rules.rules, *wrong])
     except ValueError as error:
         print(f"\n{error}")
 
+# %% [markdown]
 # ## 5. What was found, in images
 
+# %%
 ACCENT, QUIET = "#1f6feb", "#9aa4b2"
 figure = Figure(figsize=(11, 3.8), layout="constrained")
 left, right = figure.subplots(1, 2)
@@ -379,7 +389,7 @@ for name, color in (("most telling first", ACCENT), ("in any order", QUIET), ("e
 right.set(title="conditional: questions asked", xlabel="questions", ylabel="accuracy", xticks=range(4))
 right.grid(alpha=0.3)
 right.legend(frameon=False, loc="lower right")
-figure.savefig(arguments.out / "joint_and_conditional.png", dpi=120)
+figure.savefig(arguments.output_dir / "joint_and_conditional.png", dpi=120)
 
 figure = Figure(figsize=(11, 3.8), layout="constrained")
 styles = {"without rules": (QUIET, "-"), "looked up": (QUIET, "--"), "rules in training": (ACCENT, ":")}
@@ -394,10 +404,12 @@ for axes, values, label in zip(
     axes.minorticks_off()
     axes.grid(alpha=0.3)
 axes.legend(frameon=False)
-figure.savefig(arguments.out / "logical.png", dpi=120)
+figure.savefig(arguments.output_dir / "logical.png", dpi=120)
 
+# %% [markdown]
 # One row, question by question: one that the image got wrong and the answers put right.
 
+# %%
 beliefs, asked = narrowed[0]
 guesses = beliefs.argmax(axis=-1)
 mended = np.flatnonzero((guesses[0] != labels["part"]) & (guesses[-1] == labels["part"]))
@@ -414,20 +426,22 @@ for axes, belief, title in zip(panels, beliefs[:, row], said, strict=True):
     axes.barh(names, belief, color=colors)
     axes.set(title=title, xlim=(0, 1))
     axes.tick_params(labelsize=6, labelleft=axes is panels[0])
-figure.savefig(arguments.out / "narrowing.png", dpi=120)
-print(f"\nImages: {arguments.out}/joint_and_conditional.png, logical.png, narrowing.png")
+figure.savefig(arguments.output_dir / "narrowing.png", dpi=120)
+print(f"\nImages: {arguments.output_dir}/joint_and_conditional.png, logical.png, narrowing.png")
 
+# %% [markdown]
 # ## 6. A SavedModel, and rules over what it answers
 #
 # The network that was trained with rules is served like any other; the rules are in its weights. Those in deciding
 # stand with whoever asks: what a server answers is what `decode` takes.
 
+# %%
 raw = {
     "image_bytes": [test.banks["image"].encoded(place) for place in test.images["image"][:100]],
     "text": [note.encode() for note in test.raw(data.schema["text"])[:100]],
 }
 version = export_model(
-    model, data.schema, arguments.out / "saved_model", {key: values[:4] for key, values in raw.items()}
+    model, data.schema, arguments.output_dir / "saved_model", {key: values[:4] for key, values in raw.items()}
 )
 report = kf.verify(version)
 print(report)
@@ -442,12 +456,14 @@ print(f"Of {len(own['part'])} answers of the SavedModel {before} break a rule; d
 
 if arguments.results:
     command = "python experiments/12_reasoning.py --results experiments/results/reasoning.csv"
-    append_results(arguments.results, rows, "12_reasoning", command)
+    _common.record(arguments.results, rows, "12_reasoning", command)
 
+# %% [markdown]
 # ## What to change
 #
 # Leave the last rows of the catalogue out and drop `closed_world=True`: what do half the facts still give? Ask
 # the color twice, of two people with the same mistakes: what does Bayes' rule believe then, and what would
 # `WeightedProductOfExperts` say?
 
-raise SystemExit(0 if report.ok else 1)
+# %%
+_common.finish(report.ok)

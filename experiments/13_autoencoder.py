@@ -1,4 +1,9 @@
-"""One code for an image and its sentence, and both of them out of it: article 001, section 3.
+# %% [markdown]
+"""Title: A multimodal autoencoder
+Article: 001, section 3
+What you will learn: one code for image and sentence: reconstruct, fill in, denoise, sample
+Time: some minutes on one core (`--quick`: a minute)
+Data: drawn shapes
 
     python experiments/13_autoencoder.py            # some minutes on one core
     python experiments/13_autoencoder.py --quick    # to see it run
@@ -18,13 +23,10 @@ this helps to annotate images. Its only code (section 4) is none:
 |                                            |                                           | ridge, the commonest words|
 """
 
-import argparse
+# %%
 import dataclasses
-import os
-from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import _common
 import keras
 import numpy as np
 import pandas as pd
@@ -37,30 +39,26 @@ from sklearn.neighbors import NearestNeighbors
 import kerasfusion as kf
 from kerasfusion.data.shapes_world import Scene, draw_scene, encode_png, placed, sample_object
 from kerasfusion.evaluation import postprocess, predict_logits
-from kerasfusion.evaluation.results import append_results
 from kerasfusion.serving import CApiSession
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--quick", action="store_true", help="few images, one seed, one epoch")
+parser = _common.tutorial_parser(__doc__, "13_autoencoder", drawn=True)
 parser.add_argument("--seeds", type=int, default=3, help="of the weights, the order and what is left out")
 parser.add_argument("--epochs", type=int, default=30)
 parser.add_argument("--code", type=int, default=16, help="numbers in the code")
 parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split that is scored")
-parser.add_argument("--out", type=Path, default=Path("runs/13_autoencoder"), help="folder of what is made")
-parser.add_argument("--data-dir", help="not used: the images are drawn")
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
-arguments.out.mkdir(parents=True, exist_ok=True)
+arguments = _common.parse(parser)
 seeds = range(1 if arguments.quick else arguments.seeds)
 sizes = {"train": 400, "validation": 64, "test": 64} if arguments.quick else {"train": 6000, "validation": 500}
 sizes.setdefault("test", 1000)
 
+# %% [markdown]
 # ## 1. Images and sentences
 #
 # One shape on a light ground, and "a small red circle at the top left". The sentence does not say all: exactly where
 # in its quarter the shape lies, and how light the ground is, only the image knows.
 
 
+# %%
 def drawn(sizes, seed):
     """A table of images, 64 pixels wide, and sentences."""
     rng, rows = np.random.default_rng(seed), []
@@ -114,6 +112,7 @@ def squared_error(found, true=images["test"]):
     return np.mean((np.reshape(found, true.shape) - true) ** 2)
 
 
+# %% [markdown]
 # ## 2. The network
 #
 # A small CNN and a mean of words, concatenated, and then the code: 16 numbers for 3,072 pixels and the sentence.
@@ -124,6 +123,7 @@ def squared_error(found, true=images["test"]):
 # - *Denoising*: pixels are noisy and words unknown on the way in.
 # - *Variational*: the code is drawn from a normal distribution around its mean, and kept near the standard one.
 
+# %%
 KINDS = {"plain": {}, "denoising": {"noise_stddev": 0.2}, "variational": {"kl_weight": 0.01}}
 CNN = {"name": "small_cnn", "filters": (8, 16, 32), "flatten": True}
 
@@ -139,7 +139,7 @@ def learned(kind, seed):
     config = kf.training.TrainingConfig(
         epochs=epochs, learning_rate=6e-3, modality_dropout=2 / 3, patience=None, seed=seed
     )
-    found = kf.training.fit(model, train, validation, config, arguments.out / f"{kind}_{seed}", verbose=0)
+    found = kf.training.fit(model, train, validation, config, arguments.output_dir / f"{kind}_{seed}", verbose=0)
     print(f"{kind}, seed {seed}: {found['seconds']:.0f} s")
     return model
 
@@ -159,11 +159,13 @@ def filled(model, examples):
 
 models = {kind: [learned(kind, seed) for seed in seeds] for kind in KINDS}
 
+# %% [markdown]
 # ## 3. In and out again
 #
 # PCA is the best linear code of so many numbers. It describes a shape at a place by adding whole images; the
 # network may say where, how large and of what color.
 
+# %%
 GIVEN = {"both": test, "the image": without(test, "text"), "the sentence": without(test, "image")}
 back = {kind: [{g: filled(m, rows) for g, rows in GIVEN.items()} for m in found] for kind, found in models.items()}
 flat = images["train"].reshape(len(train), -1)
@@ -175,12 +177,14 @@ for kind, found in back.items():
         add(f"{kind}, from {given}", "squared error of the image", [squared_error(f[given][0]) for f in found])
 add(f"PCA, {arguments.code} numbers", "squared error of the image", squared_error(linear))
 
+# %% [markdown]
 # ## 4. Filled in
 #
 # The image from the sentence alone: blurred over all places that the sentence allows, for that has the least
 # squared error. Ridge regression, from which words there are to pixels, adds an image for each word: it cannot draw
 # red here and blue there. The words from the image alone: against always saying those that most sentences have.
 
+# %%
 ridge = Ridge(alpha=1.0).fit(words["train"], flat)
 said = ridge.predict(words["test"])
 print("\nThe image from the sentence alone:")
@@ -202,11 +206,13 @@ for kind, found in back.items():
 common = words["train"].mean(axis=0) > 0.5
 add("the commonest words", "f1 of the words", f1(np.broadcast_to(common, words["test"].shape)))
 
+# %% [markdown]
 # ## 5. Out of noise
 #
 # Images with normal noise of a fifth of the whole range. What learned from such images takes the noise away; PCA
 # does too, as far as noise lies outside of its 16 directions.
 
+# %%
 noisy = np.clip(images["test"] + np.random.default_rng(0).normal(0, 0.2, images["test"].shape), 0, 1)
 print("\nThe clean image from a noisy one alone:")
 for kind in ("plain", "denoising"):
@@ -220,12 +226,14 @@ linear_clean = pca.inverse_transform(pca.transform(noisy.reshape(len(test), -1))
 add("PCA, from a noisy image", "squared error of the image", squared_error(linear_clean))
 add("the noisy image itself", "squared error of the image", squared_error(noisy))
 
+# %% [markdown]
 # ## 6. Codes that nobody encoded
 #
 # A code drawn by chance is decoded, and held against the most alike of the training images. For each kind codes are
 # drawn from the normal distribution with the mean and the deviation of its own codes; between the codes of a plain
 # autoencoder there may be nothing.
 
+# %%
 nearest = NearestNeighbors(n_neighbors=1).fit(flat)
 
 
@@ -253,9 +261,11 @@ for kind in ("plain", "variational"):
 found, _ = nearest.kneighbors(images["test"].reshape(len(test), -1))
 add("real images", "squared distance to a real image", np.mean(found**2) / flat.shape[1])
 
+# %% [markdown]
 # ## 7. What was found, in images
 
 
+# %%
 def sheet(columns, path):
     """Titles and images `(n, 32, 32, 3)`, one column each."""
     figure = Figure(figsize=(1.15 * len(columns), 6.6), layout="constrained")
@@ -270,26 +280,28 @@ def sheet(columns, path):
 first = back["plain"][0]
 columns = {"image": images["test"], "from both": first["both"][0], "from the\nimage": first["the image"][0]}
 columns |= {"PCA": linear, "from the\nsentence": first["the sentence"][0], "ridge": said}
-sheet(columns, arguments.out / "filled_in.png")
+sheet(columns, arguments.output_dir / "filled_in.png")
 codes = codes_of(models["variational"][0], test)[:12]
 columns = {
     f"{share:.0%}": decoder_of(models["variational"][0])((1 - share) * codes[::2] + share * codes[1::2])
     for share in np.linspace(0, 1, 5)
 }
 columns |= {f"drawn,\n{kind}": shown for kind, shown in invented.items()}
-sheet(columns, arguments.out / "codes.png")
-print(f"\nImages: {arguments.out}/filled_in.png, codes.png (from one code to another, and codes drawn by chance)")
+sheet(columns, arguments.output_dir / "codes.png")
+print(f"\nImages: {arguments.output_dir}/filled_in.png, codes.png (interpolated and random codes)")
 
+# %% [markdown]
 # ## 8. A SavedModel
 #
 # It takes an image, a sentence or both, and gives back both: a PNG and words. `encode` gives the code.
 
+# %%
 model = models["plain"][0]
 raw = {
     "image_bytes": [test.banks["image"].encoded(place) for place in test.images["image"][:4]],
     "text": [sentence.encode() for sentence in test.raw(schema["text"])[:4]],
 }
-version = kf.serving.export_model(model, schema, arguments.out / "saved_model", raw)
+version = kf.serving.export_model(model, schema, arguments.output_dir / "saved_model", raw)
 report = kf.verify(version)
 print(report)
 with CApiSession(version) as session:
@@ -298,8 +310,8 @@ with CApiSession(version) as session:
     )
     code = session.run("encode", {"image_bytes": [b""], "text": [b"a large blue cross at the bottom right"]})["code"]
 print(f"{raw['text'][0].decode()!r} was seen and put into the words {answer['text'][0].decode()!r}")
-(arguments.out / "from_words.png").write_bytes(answer["image_bytes"][1])
-print(f"{raw['text'][1].decode()!r} was read and drawn: {arguments.out}/from_words.png")
+(arguments.output_dir / "from_words.png").write_bytes(answer["image_bytes"][1])
+print(f"{raw['text'][1].decode()!r} was read and drawn: {arguments.output_dir}/from_words.png")
 print("The code of 'a large blue cross at the bottom right':", np.round(code[0], 1))
 
 if arguments.results:
@@ -308,10 +320,12 @@ if arguments.results:
     command += " --results experiments/results/autoencoder.csv"
     for seed in seeds:
         own = [row for row in rows if row["seed"] == seed]
-        append_results(arguments.results, own, f"13_autoencoder, {seed}", command, seed)
+        _common.record(arguments.results, own, f"13_autoencoder, {seed}", command, seed)
 
+# %% [markdown]
 # ## What to change
 #
 # A code of 4 numbers: which of color, shape and place goes first? `kl_weight=0.1`? Two shapes in one image?
 
-raise SystemExit(0 if report.ok else 1)
+# %%
+_common.finish(report.ok)

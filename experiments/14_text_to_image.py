@@ -1,4 +1,9 @@
-"""Images drawn from words, by a generator that learned against a discriminator: article 001, section 3.
+# %% [markdown]
+"""Title: A text-to-image GAN
+Article: 001, section 3
+What you will learn: condition a generator on text and judge it by a question-answering network
+Time: half an hour on one core (`--quick`: a minute)
+Data: drawn shapes
 
     python experiments/14_text_to_image.py            # about half an hour on one core
     python experiments/14_text_to_image.py --quick    # to see it run
@@ -18,13 +23,10 @@ is no code for it, and what its sentence leaves out is what goes wrong:
 |                                  |                                              | and knows real images alone    |
 """
 
-import argparse
-import os
+# %%
 import time
-from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import _common
 import keras
 import numpy as np
 import pandas as pd
@@ -37,26 +39,21 @@ import kerasfusion as kf
 from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.data.shapes_world import Scene, draw_scene, encode_png, place_of, placed, sample_object
 from kerasfusion.data.shapes_world.builder import HELD_OUT
-from kerasfusion.evaluation.results import append_results
 from kerasfusion.preprocessing import text_vectorizer
 from kerasfusion.serving import CApiSession
 from kerasfusion.training.adversarial import Adversarial
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--quick", action="store_true", help="few images, few steps")
+parser = _common.tutorial_parser(__doc__, "14_text_to_image", drawn=True)
 parser.add_argument("--seeds", type=int, default=1, help="of the weights, the order and the noise in training")
 parser.add_argument("--epochs", type=int, default=160, help="of the generator, each of 150 steps")
 parser.add_argument("--rate", type=float, default=1e-3, help="learning rate; it falls to 0")
 parser.add_argument("--on", choices=["test", "validation"], default="test", help="the sentences that are scored")
-parser.add_argument("--out", type=Path, default=Path("runs/14_text_to_image"), help="folder of what is made")
-parser.add_argument("--data-dir", help="not used: the images are drawn")
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
-arguments.out.mkdir(parents=True, exist_ok=True)
+arguments = _common.parse(parser)
 sizes = {"train": 320, "validation": 64, "test": 64} if arguments.quick else {"train": 9600, "validation": 1000}
 sizes.setdefault("test", 1000)
 NOISE = 32
 
+# %% [markdown]
 # ## 1. Images and sentences
 #
 # One shape on a light ground: "a small red circle at the top left". Every second sentence leaves the place out. What
@@ -64,6 +61,7 @@ NOISE = 32
 # and of what tint the ground is. Four pairs of color and shape are in no training image.
 
 
+# %%
 def drawn(sizes, unseen=()):
     """A table of images, 64 pixels wide, sentences, and what each shows."""
     rows = []
@@ -94,10 +92,12 @@ def pixels_of(examples):
 
 real = {"train": pixels_of(train), "scored": pixels_of(scored)}
 
+# %% [markdown]
 # ## 2. A judge
 #
 # A network that answers questions about images. It has images of its own, all of them real and of all pairs.
 
+# %%
 QUESTIONS = {
     "size": "how large is it",
     "color": "what color is it",
@@ -119,7 +119,7 @@ def trained_judge():
     model = kf.models.fusion_model(questions.schema, "average", cnn, "concat", units=128, name="judge")
     config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=256, patience=None)
     found = kf.training.fit(
-        model, questions.splits["train"], questions.splits["validation"], config, arguments.out, verbose=0
+        model, questions.splits["train"], questions.splits["validation"], config, arguments.output_dir, verbose=0
     )
     print(f"judge: {found['seconds']:.0f} s")
     return model, questions.schema
@@ -140,6 +140,7 @@ def judged(images):
     return answers
 
 
+# %% [markdown]
 # ## 3. Generator and discriminator
 #
 # Noise and sentence into a 4 x 4 grid, which is doubled three times; the discriminator has the same number of layers.
@@ -147,6 +148,7 @@ def judged(images):
 # discriminator learns is to tell gray from light, so well that nothing else is ever learned.
 
 
+# %%
 def learned(seed):
     """A generator, trained."""
     keras.utils.set_random_seed(seed)
@@ -175,7 +177,7 @@ def learned(seed):
     reports = keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
     twin.fit(batches.dataset(), epochs=epochs, shuffle=False, callbacks=[reports], verbose=0)
     twin.finish()
-    draw.save(arguments.out / f"draw_{seed}.keras")
+    draw.save(arguments.output_dir / f"draw_{seed}.keras")
     return draw
 
 
@@ -188,12 +190,14 @@ def drawings(model, sentences, seed):
 
 models = [learned(seed) for seed in range(1 if arguments.quick else arguments.seeds)]
 
+# %% [markdown]
 # ## 4. Do they show what the sentence says?
 #
 # A new image for each of the sentences is shown to the judge, who is asked for all that the sentence says. Real
 # images of these sentences are what can be reached, real images of other sentences are chance. Ridge regression
 # draws the mean of what goes with each word.
 
+# %%
 rows = []
 familiar = np.array([pair not in HELD_OUT for pair in zip(truth["color"], truth["shape"], strict=True)])
 said = {
@@ -236,6 +240,7 @@ show("ridge regression", [judged(means)])
 show("real images", [judged(real["scored"])])
 show("real images, other sentences", [judged(np.roll(real["scored"], 1, axis=0))])
 
+# %% [markdown]
 # ## 5. Are they different images?
 #
 # Sixteen images of one sentence, and how far they lie apart in the mean, pixel by pixel, as a share of what sixteen
@@ -243,6 +248,7 @@ show("real images, other sentences", [judged(np.roll(real["scored"], 1, axis=0))
 # as far away as that of a real one: much nearer is copied, much farther is no such image.
 
 
+# %%
 def spread(images):
     return pdist(images.reshape(len(images), -1) / 255.0).mean()
 
@@ -284,8 +290,10 @@ def to_nearest(found):
 add("generator", "squared distance to a training image", [to_nearest(found) for found in images], len(truth))
 add("real images", "squared distance to a training image", to_nearest(real["scored"]), len(truth))
 
+# %% [markdown]
 # ## 6. What was drawn
 
+# %%
 sentences = [
     "a small red circle at the top left",
     "a large blue cross at the bottom right",
@@ -300,22 +308,23 @@ for axes, sentence in zip(figure.subplots(len(sentences), 1), sentences, strict=
     axes.imshow(np.concatenate(list(drawings(models[0], [sentence] * 12, seed=3)), axis=1))
     axes.set_title(sentence + unseen, fontsize=8)
     axes.axis("off")
-figure.savefig(arguments.out / "drawn.png", dpi=120)
-print(f"\nImage: {arguments.out}/drawn.png")
+figure.savefig(arguments.output_dir / "drawn.png", dpi=120)
+print(f"\nImage: {arguments.output_dir}/drawn.png")
 
+# %% [markdown]
 # ## 7. A SavedModel
 #
 # Words and a seed in, a PNG out.
 
-version = kf.serving.export_model(
-    models[0], schema, arguments.out / "saved_model", {"text": [sentence.encode() for sentence in sentences[:4]]}
-)
+# %%
+raw = {"text": [sentence.encode() for sentence in sentences[:4]]}
+version = kf.serving.export_model(models[0], schema, arguments.output_dir / "saved_model", raw)
 report = kf.verify(version)
 print(report)
 with CApiSession(version) as session:
     answer = session.run("serving_default", {"text": [sentences[0].encode()], "seed": np.array([7], "int32")})
-(arguments.out / "served.png").write_bytes(answer["image_bytes"][0])
-print(f"{sentences[0]!r}, seed 7: {arguments.out}/served.png, {len(answer['image_bytes'][0])} bytes")
+(arguments.output_dir / "served.png").write_bytes(answer["image_bytes"][0])
+print(f"{sentences[0]!r}, seed 7: {arguments.output_dir}/served.png, {len(answer['image_bytes'][0])} bytes")
 
 if arguments.results:
     command = f"python experiments/14_text_to_image.py --seeds {arguments.seeds} --epochs {arguments.epochs}"
@@ -323,11 +332,13 @@ if arguments.results:
     command += " --results experiments/results/text_to_image.csv"
     for seed in range(len(models)):
         own = [row for row in rows if row["seed"] == seed]
-        append_results(arguments.results, own, f"14_text_to_image, {seed}", command, seed)
+        _common.record(arguments.results, own, f"14_text_to_image, {seed}", command, seed)
 
+# %% [markdown]
 # ## What to change
 #
 # `noise_dim=4`: what is drawn alike then? Leave the spectral normalization out: how long does it go well? Let
 # sentences leave out the color, too.
 
-raise SystemExit(0 if report.ok else 1)
+# %%
+_common.finish(report.ok)

@@ -1,4 +1,9 @@
-"""Learning with few labels: from pairs that nobody labelled, from own answers, and by asking for the right rows.
+# %% [markdown]
+"""Title: Learning with few labels
+Article: 000, section 3.3
+What you will learn: pretraining on pairs, pseudo-labels, uncertainty sampling, each against random rows
+Time: ten minutes on one core (`--quick`: a minute)
+Data: drawn parts
 
     python experiments/15_few_labels.py            # about ten minutes on one core
     python experiments/15_few_labels.py --quick    # to see it run
@@ -6,117 +11,83 @@
 Labels are what costs (article 000, section 3.3); images with a few words about them come for nothing. Three ways to
 do with fewer, each of some lines, against the same network from scratch on as many rows chosen by chance:
 
-| way                         | what is learned without labels                      | here                         |
-|-----------------------------|-----------------------------------------------------|------------------------------|
-| self-supervised pretraining | which words go with which image; the branches are | a dual encoder (`dual_*`),   |
-|                             | taken over and trained on                           | then
-`kf.transfer.transfer_weights`   |
-| pseudo-labels               | rows whose answer the network is sure of: it        | `kf.transfer.pseudo_labels`  |
-|                             | becomes their label                                 |                              |
-| active learning             | nothing, but the rows that the network doubts most  |
-`kf.transfer.select_for_labeling`  |
-|                             | are labelled next                                   |                              |
+| way                         | what is learned without labels           | here                              |
+|-----------------------------|------------------------------------------|-----------------------------------|
+| self-supervised pretraining | which note belongs to which image        | a dual encoder, then              |
+|                             |                                          | `kf.transfer.transfer_weights`    |
+| pseudo-labels               | confident predictions become labels      | `kf.transfer.pseudo_labels`       |
+| active learning             | the most uncertain rows are labeled next | `kf.transfer.select_for_labeling` |
 
-From the command line the first is `kerasfusion train --match`, and then `kerasfusion train --init-from` that run.
+On the command line: `kerasfusion train --problem-type retrieval`, then `kerasfusion train --init-from` that run.
 """
 
-import argparse
+# %%
 import dataclasses
-import os
-from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import _common
 import keras
 import numpy as np
 import pandas as pd
+from _datasets import PARTS, draw_parts
 from matplotlib.figure import Figure
 from PIL import Image
 from scipy import stats
 
 import kerasfusion as kf
-from kerasfusion.data.shapes_world import COLORS, SHAPES, SIZES, Object, Scene, draw_scene
 from kerasfusion.evaluation import calibrate, postprocess, predict_classes, predict_logits
-from kerasfusion.evaluation.results import append_results, read_results
 from kerasfusion.serving.exporting import export_model
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--quick", action="store_true", help="few images, one seed, one epoch")
+parser = _common.tutorial_parser(__doc__, "15_few_labels", drawn=True)
 parser.add_argument("--seeds", type=int, default=3, help="of the weights, the order and the choice of labels")
 parser.add_argument("--by", default="margin", help="what is asked for: margin or entropy")
 parser.add_argument("--threshold", type=float, default=0.95, help="least probability of a pseudo-label")
 parser.add_argument("--share", type=float, default=0.3, help="or share of each answer that becomes pseudo-labels")
 parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split that is scored")
-parser.add_argument("--out", type=Path, default=Path("runs/15_few_labels"), help="folder of what is made")
-parser.add_argument("--data-dir", help="not used: the images are drawn")
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
-arguments.out.mkdir(parents=True, exist_ok=True)
+arguments = _common.parse(parser)
 seeds = range(1 if arguments.quick else arguments.seeds)
 budgets, threshold = (24, 48, 96, 192), arguments.threshold
 sizes = {"train": 2000, "validation": 460, "test": 1000}
 if arguments.quick:
     budgets, threshold, sizes = (40,), 0.2, {"train": 160, "validation": 80, "test": 40}
 
+# %% [markdown]
 # ## 1. A shelf, and somebody who knows the catalogue
 #
 # Twelve parts, each of one color and one shape of the shapes world. A row is an image in bad light and a note that
 # somebody made without care: words are left out, and some are wrong. Which part it is, P01 to P12, says only who
 # knows the catalogue, and has little time. As in any store there is much of some parts and little of others.
 
-PARTS = [(color, SHAPES[(i + k) % 4]) for i, color in enumerate(COLORS) for k in (0, 2)]
+# %%
 SHARES = 1 / np.arange(1, len(PARTS) + 1)
 
 
-def drawn(sizes, seed=0):
-    """A table of images, 32 pixels wide, notes and parts."""
-    random, rows = np.random.default_rng(seed), []
-    folder = arguments.out / "images"
-    folder.mkdir(exist_ok=True)
-
-    def said(value, values):
-        """The truth, another value or nothing."""
-        if random.random() < 0.3:
-            return ""
-        return value if random.random() < 0.8 else random.choice(values)
-
-    for split, size in sizes.items():
-        for i in range(size):
-            place = random.choice(len(PARTS), p=SHARES / SHARES.sum())
-            color, shape = PARTS[place]
-            item = Object(shape, color, SIZES[i % 2], *random.uniform(0.4, 0.6, 2))
-            tint, grain = random.normal(0, 30, 3), random.normal(0, 25, (32, 32, 1))
-            pixels = draw_scene(Scene((item,)), random)[16:48, 16:48] + tint + grain
-            Image.fromarray(np.clip(pixels, 0, 255).astype("uint8")).save(folder / f"{split}_{i}.png")
-            note = " ".join(filter(None, ["a", said(color, COLORS), said(shape, SHAPES), "thing"]))
-            row = {"image": f"images/{split}_{i}.png", "note": note, "part": f"P{place + 1:02}"}
-            rows.append({**row, "split": split})
-    table = pd.DataFrame(rows)
-    table.to_csv(arguments.out / "shelf.csv", index=False)
-    return arguments.out / "shelf.csv"
-
-
-shelf = drawn(sizes)
+table = draw_parts(arguments.output_dir, sizes, silent=0.3, right=0.8, shares=SHARES)
+shelf = arguments.output_dir / "shelf.csv"
+table.drop(columns="named").to_csv(shelf, index=False)
 data = kf.data.load(shelf, image="image", text="note", label="part", split="split", image_size=32)
 pairs = kf.data.load(shelf, image="image", text="note", split="split", problem_type="retrieval", image_size=32)
 (part,) = data.schema.tasks
 print(data.splits["train"].frame.head(4).to_string(index=False))
 print(data.splits["train"].frame["part"].value_counts().to_dict())
 
+# %% [markdown]
 # All rows are labelled in the table, because we drew them; only as many are looked at as the budget says. Sixty rows
 # more, of the validation split, choose the best epoch and fit a temperature, in every case alike.
 
+# %%
 pool = data.splits["train"]
 validation = data.splits["validation"]
 held_out, test = validation.take(np.arange(60)), validation.take(np.arange(60, len(validation)))
 if arguments.on == "test":
     test = data.splits["test"]
 
+# %% [markdown]
 # ## 2. The network, and the ways to train it
 #
 # Words averaged, a small CNN, concatenated. Every training takes as many steps, be the labels many or few: rows come
 # again as often as need be.
 
+# %%
 BRANCHES = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "filters": (16, 32, 64)}}
 ROWS, EPOCHS = (64, 1) if arguments.quick else (480, 15)
 
@@ -138,26 +109,29 @@ def learn(start, labelled, seed, own=None):
     rows = rows if own is None else kf.data.concatenate([rows, own])
     epochs = max(1, round(EPOCHS * ROWS / len(rows)))
     config = kf.training.TrainingConfig(epochs=epochs, batch_size=32, patience=None, seed=seed)
-    kf.training.fit(model, rows, held_out, config, arguments.out / "fit", verbose=0)
+    kf.training.fit(model, rows, held_out, config, arguments.output_dir / "fit", verbose=0)
     calibrate(model, held_out)
     return model
 
 
+# %% [markdown]
 # *Pretraining*: a dual encoder learns to tell which note belongs to which image (InfoNCELoss), on all 2,000 rows. Its
 # branches, `encode_text` and `encode_image`, have the names of those of the classifier, so `transfer_weights` finds
 # their
 # place; fusion and head are new.
 
 
+# %%
 def pretrained(seed):
     keras.utils.set_random_seed(seed)
     model = kf.models.dual_encoder(pairs.schema, **BRANCHES, units=64)
     config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, patience=None, seed=seed)
     splits = [pairs.splits["train"], pairs.splits["validation"]]
-    kf.training.fit(model, *splits, config, arguments.out / "pairs", verbose=0)
+    kf.training.fit(model, *splits, config, arguments.output_dir / "pairs", verbose=0)
     return model
 
 
+# %% [markdown]
 # *Pseudo-labels*: the network answers all other rows, and what it is sure of becomes the label: answers above a
 # threshold, or of each answer the surest rows. Above a threshold are mostly rows of common parts that are easy to
 # see; a network that learns from these may believe in common parts the more. A share of each answer has more mistakes
@@ -166,6 +140,7 @@ def pretrained(seed):
 # The true labels of these rows are taken away before; how many were right is counted afterwards, for the report.
 
 
+# %%
 def unlabelled(rows):
     others = np.setdiff1d(np.arange(len(pool)), rows)
     return dataclasses.replace(pool.take(others), labels={}, weights={}), others
@@ -178,19 +153,23 @@ def labelled_by(model, rows, **sure):
     return found, counts, (found.frame["part"] == truth).to_numpy()
 
 
+# %% [markdown]
 # *Active learning*: of the rows without a label those are labelled next whose two likeliest parts are nearest to each
 # other. The first rows are chosen by chance: a network that knows nothing has no doubts worth asking for.
 
 
+# %%
 def ask(model, rows, count):
     """The labelled rows, and so many more that it asks for."""
     rest, others = unlabelled(rows)
     return np.r_[rows, others[kf.transfer.select_for_labeling(model, rest, count, strategy=arguments.by)]]
 
 
+# %% [markdown]
 # ## 3. The curve
 
 
+# %%
 def accuracy(model):
     found = postprocess(model, predict_logits(model, test))[part.name]
     return float(np.mean(predict_classes(part, found) == test.labels[part.name]))
@@ -201,13 +180,13 @@ command += f" --threshold {arguments.threshold} --share {arguments.share} --on {
 command += " --quick" * arguments.quick
 command += " --results experiments/results/few_labels.csv"
 # What an interrupted run has recorded with the same command is not made again.
-recorded = read_results(arguments.results) if arguments.results and arguments.results.exists() else []
+recorded = _common.recorded(arguments.results)
 CHANCE, PAIRS, ASKED, ALL = "rows by chance", "pretrained on pairs", "rows asked for", "all three"
 ABOVE, SHARED = "pseudo-labels above a threshold", "pseudo-labels by share"
 figures = []
 
 for seed in seeds:
-    experiment, kept = f"15_few_labels, seed {seed}", arguments.out / f"model_{seed}.keras"
+    experiment, kept = f"15_few_labels, seed {seed}", arguments.output_dir / f"model_{seed}.keras"
     before = [row for row in recorded if (row["experiment"], row["command"]) == (experiment, command)]
     if before and kept.exists():
         figures += [{**row, "value": float(row["value"]), "seed": seed} for row in before]
@@ -254,13 +233,15 @@ for seed in seeds:
     figures += rows
     if arguments.results:
         # At once, and not at the end.
-        append_results(arguments.results, rows, experiment, command, seed)
+        _common.record(arguments.results, rows, experiment, command, seed)
 
+# %% [markdown]
 # ## 4. What was found
 #
 # Differences from the same network on as many rows chosen by chance, seed by seed, with the 95 % interval that
 # Student's t gives for so few seeds.
 
+# %%
 values = pd.DataFrame(figures).pivot_table(index=["model", "metric"], columns="seed", values="value")
 accuracies = values.xs("accuracy", level="metric")
 print(f"\nAccuracy on {len(test):,} rows")
@@ -291,37 +272,43 @@ axes.set_xticks(budgets, budgets)
 axes.minorticks_off()
 axes.grid(alpha=0.3)
 axes.legend(frameon=False)
-figure.savefig(arguments.out / "few_labels.png", dpi=120)
+figure.savefig(arguments.output_dir / "few_labels.png", dpi=120)
 
+# %% [markdown]
 # What a network asks for, and what it is sure of: the first and the last rows in the order of its doubts.
 
-model = keras.saving.load_model(arguments.out / "model_0.keras")
+# %%
+model = keras.saving.load_model(arguments.output_dir / "model_0.keras")
 doubts = kf.transfer.select_for_labeling(model, pool, len(pool), strategy=arguments.by)
 figure = Figure(figsize=(10, 3.6), layout="constrained")
 for place, row in enumerate(np.r_[doubts[:8], doubts[-8:]]):
     axes = figure.add_subplot(2, 8, place + 1)
-    axes.imshow(Image.open(arguments.out / pool.frame["image"].iloc[row]))
+    axes.imshow(Image.open(arguments.output_dir / pool.frame["image"].iloc[row]))
     axes.set_title(f"{pool.frame['note'].iloc[row]}\n({' '.join(PARTS[pool.labels['label'][row]])})", fontsize=6)
     axes.axis("off")
 figure.suptitle("asked for (above), and sure of (below); in brackets what it is", fontsize=9)
-figure.savefig(arguments.out / "asked_for.png", dpi=120)
-print(f"\nImages: {arguments.out}/few_labels.png, asked_for.png")
+figure.savefig(arguments.output_dir / "asked_for.png", dpi=120)
+print(f"\nImages: {arguments.output_dir}/few_labels.png, asked_for.png")
 
+# %% [markdown]
 # ## 5. A SavedModel
 #
 # Where the labels came from leaves no trace in it.
 
+# %%
 raw = {
     "image_bytes": [test.banks["image"].encoded(place) for place in test.images["image"][:4]],
     "text": [note.encode() for note in test.raw(data.schema["text"])[:4]],
 }
-report = kf.verify(export_model(model, data.schema, arguments.out / "saved_model", raw))
+report = kf.verify(export_model(model, data.schema, arguments.output_dir / "saved_model", raw))
 print(report)
 
+# %% [markdown]
 # ## What to change
 #
 # As much of each part (`SHARES`): what becomes of the threshold? Twenty rows asked for at a time may be twenty of a
 # kind: choose each tenth of the two hundred most doubtful. Leave `calibrate` out: how many labels are given above the
 # threshold then, and how many are right?
 
-raise SystemExit(0 if report.ok else 1)
+# %%
+_common.finish(report.ok)

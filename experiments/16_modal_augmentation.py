@@ -1,4 +1,9 @@
-"""What one modality says, as input of the other: article 000, sections 1.2 and 2.1.
+# %% [markdown]
+"""Title: Missing modalities
+Article: 000, sections 1.2 and 2.1
+What you will learn: append predicted tags to a text, or impute the embedding of a missing image
+Time: some minutes on one core (`--quick`: a minute)
+Data: drawn parts
 
     python experiments/16_modal_augmentation.py            # some minutes on one core
     python experiments/16_modal_augmentation.py --quick    # to see it run
@@ -17,80 +22,42 @@ same pairs.
 |                                | from the note: `kf.transfer.impute_modality`                 | without an image   |
 """
 
-import argparse
+# %%
 import dataclasses
-import os
-from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import _common
 import keras
 import numpy as np
 import pandas as pd
+from _datasets import PARTS, draw_parts
 from matplotlib.figure import Figure
 from PIL import Image
 from scipy import stats
 from sklearn.metrics import f1_score, r2_score
 
 import kerasfusion as kf
-from kerasfusion.data.shapes_world import COLORS, SHAPES, SIZES, Object, Scene, draw_scene
 from kerasfusion.evaluation import calibrate, decode_predictions, postprocess, predict_classes, predict_logits
-from kerasfusion.evaluation.results import append_results, read_results
 from kerasfusion.serving import CApiSession
 from kerasfusion.serving.exporting import export_model
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--quick", action="store_true", help="few images, one seed, one epoch")
+parser = _common.tutorial_parser(__doc__, "16_modal_augmentation", drawn=True)
 parser.add_argument("--seeds", type=int, default=3, help="of the weights, the order and the choice of labels")
 parser.add_argument("--labels", type=int, default=120, help="rows with a label")
 parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split that is scored")
-parser.add_argument("--out", type=Path, default=Path("runs/16_modal_augmentation"), help="folder of what is made")
-parser.add_argument("--data-dir", help="not used: the images are drawn")
-parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
-arguments = parser.parse_args()
-arguments.out.mkdir(parents=True, exist_ok=True)
+arguments = _common.parse(parser)
 seeds = range(1 if arguments.quick else arguments.seeds)
 sizes = {"train": 2000, "validation": 460, "test": 1000}
 if arguments.quick:
     sizes = {"train": 160, "validation": 80, "test": 40}
 
+# %% [markdown]
 # ## 1. A store room
 #
 # Twelve parts, each of one color and one shape of the shapes world. A row is an image in bad light and a note that
 # somebody made without care: words are left out, and some are wrong. Of the training rows 120 say which part it is.
 
-PARTS = [(color, SHAPES[(i + k) % 4]) for i, color in enumerate(COLORS) for k in (0, 2)]
-
-
-def drawn(sizes, seed=0):
-    """A table of images, 32 pixels wide, notes, what the notes name, and parts."""
-    random, rows = np.random.default_rng(seed), []
-    folder = arguments.out / "images"
-    folder.mkdir(exist_ok=True)
-
-    def said(value, values):
-        """The truth, another value or nothing."""
-        if random.random() < 0.2:
-            return ""
-        return value if random.random() < 0.85 else random.choice(values)
-
-    for split, size in sizes.items():
-        for i in range(size):
-            place = random.integers(len(PARTS))
-            color, shape = PARTS[place]
-            item = Object(shape, color, SIZES[i % 2], *random.uniform(0.4, 0.6, 2))
-            tint, grain = random.normal(0, 30, 3), random.normal(0, 25, (32, 32, 1))
-            pixels = draw_scene(Scene((item,)), random)[16:48, 16:48] + tint + grain
-            Image.fromarray(np.clip(pixels, 0, 255).astype("uint8")).save(folder / f"{split}_{i}.png")
-            words = [word for word in (said(color, COLORS), said(shape, SHAPES)) if word]
-            row = {"image": f"images/{split}_{i}.png", "note": " ".join(["a", *words, "thing"]), "named": words}
-            rows.append({**row, "part": f"P{place + 1:02}", "split": split})
-    table = pd.DataFrame(rows)
-    table.attrs.update(folder=str(arguments.out))
-    return table
-
-
-table = drawn(sizes)
+# %%
+table = draw_parts(arguments.output_dir, sizes, silent=0.2, right=0.85)
 print(table.head(4).to_string(index=False), "\n")
 shelf = {"image": "image", "split": "split", "image_size": 32}
 data = kf.data.load(table, text="note", label="part", **shelf)
@@ -112,6 +79,7 @@ def without(examples, name):
 
 ASKED = {"whole": test, "without the note": without(test, "text"), "without the image": without(test, "image")}
 
+# %% [markdown]
 # ## 2. From pairs without labels
 #
 # *Tags*: which words a note has is told from the image alone, by a network with a probability for each word. Notes
@@ -121,6 +89,7 @@ ASKED = {"whole": test, "without the note": without(test, "text"), "without the 
 # in place of all that is tried here, so it is no fair comparison to leave it out: each way is tried from scratch and
 # from these branches.
 
+# %%
 BRANCHES = {"text_encoder": "average", "image_encoder": {"name": "small_cnn", "filters": (16, 32, 64)}}
 
 
@@ -133,10 +102,11 @@ def learn(model, train, validation, seed, epochs, dropout=0.0):
     config = kf.training.TrainingConfig(
         epochs=epochs, batch_size=32, patience=None, seed=seed, modality_dropout=dropout
     )
-    kf.training.fit(model, train, validation, config, arguments.out / "fit", verbose=0)
+    kf.training.fit(model, train, validation, config, arguments.output_dir / "fit", verbose=0)
     return model
 
 
+# %% [markdown]
 # ## 3. Six networks for the same 120 labels
 #
 # In training a third of the rows loses its image and a third its note.
@@ -151,6 +121,7 @@ def learn(model, train, validation, seed, epochs, dropout=0.0):
 #   learned. Many a network in use is one of these; nothing has to be trained again to predict its vectors.
 
 
+# %%
 def accuracies(model):
     """Condition -> accuracy."""
     found = {}
@@ -170,13 +141,13 @@ command = f"python experiments/16_modal_augmentation.py --seeds {arguments.seeds
 command += f" --on {arguments.on}" + " --quick" * arguments.quick
 command += " --results experiments/results/modal_augmentation.csv"
 # What an interrupted run has recorded with the same command is not made again.
-recorded = read_results(arguments.results) if arguments.results and arguments.results.exists() else []
+recorded = _common.recorded(arguments.results)
 TOKEN, TAGS, VECTORS, BOTH = "learned vector", "tags appended", "vectors predicted", "tags and vectors"
 WHOLE, FROM_PAIRS = "whole rows alone", ", branches from pairs"
 figures = []
 
 for seed in seeds:
-    experiment, kept = f"16_modal_augmentation, seed {seed}", arguments.out / f"model_{seed}.keras"
+    experiment, kept = f"16_modal_augmentation, seed {seed}", arguments.output_dir / f"model_{seed}.keras"
     before = [row for row in recorded if (row["experiment"], row["command"]) == (experiment, command)]
     if before and kept.exists():
         figures += [{**row, "value": float(row["value"]), "seed": seed} for row in before]
@@ -234,17 +205,19 @@ for seed in seeds:
     calibrate(model, held_out)
     model.save(kept)
     if seed == 0:
-        pd.DataFrame({"said": decode_predictions(tags, said)}).to_csv(arguments.out / "said.csv", index=False)
+        pd.DataFrame({"said": decode_predictions(tags, said)}).to_csv(arguments.output_dir / "said.csv", index=False)
     figures += [{**row, "seed": seed} for row in rows]
     if arguments.results:
         # At once, and not at the end.
-        append_results(arguments.results, rows, experiment, command, seed)
+        _common.record(arguments.results, rows, experiment, command, seed)
 
+# %% [markdown]
 # ## 4. What was found
 #
 # Against the learned vector from the same branches, and of the networks of whole rows against these: differences seed
 # by seed, with the 95 % interval that Student's t gives for so few.
 
+# %%
 found = pd.DataFrame(figures)
 found = found[found["metric"].str.startswith("accuracy")]
 values = found.pivot_table(index=["model", "metric"], columns="seed", values="value", sort=False)
@@ -273,30 +246,34 @@ for axes, condition in zip(figure.subplots(1, 3, sharey=True), ASKED, strict=Tru
         axes.text(1.02, place, f"{mean:.0%}", va="center", fontsize=7)
     axes.set(title=condition, xlabel="accuracy (dots: the seeds)", xlim=(0, 1.15))
     axes.tick_params(labelsize=7)
-figure.savefig(arguments.out / "modal_augmentation.png", dpi=120)
+figure.savefig(arguments.output_dir / "modal_augmentation.png", dpi=120)
 
+# %% [markdown]
 # What the tagger says of some test images, and what the notes say.
 
-said = pd.read_csv(arguments.out / "said.csv", keep_default_na=False)["said"]
+# %%
+said = pd.read_csv(arguments.output_dir / "said.csv", keep_default_na=False)["said"]
 figure = Figure(figsize=(10, 2), layout="constrained")
 for place, axes in enumerate(figure.subplots(1, 8)):
-    axes.imshow(Image.open(arguments.out / test.frame["image"].iloc[place]))
+    axes.imshow(Image.open(arguments.output_dir / test.frame["image"].iloc[place]))
     axes.set_title(f"{test.frame['note'].iloc[place]}\n[{said[place]}]", fontsize=6)
     axes.axis("off")
-figure.savefig(arguments.out / "tags.png", dpi=120)
-print(f"\nImages: {arguments.out}/modal_augmentation.png, tags.png")
+figure.savefig(arguments.output_dir / "tags.png", dpi=120)
+print(f"\nImages: {arguments.output_dir}/modal_augmentation.png, tags.png")
 
+# %% [markdown]
 # ## 5. A SavedModel
 #
 # Tags and vectors are part of the graph: a server gets an image, a note or both, and nothing has to be said about
 # what is missing.
 
-model = keras.saving.load_model(arguments.out / "model_0.keras")
+# %%
+model = keras.saving.load_model(arguments.output_dir / "model_0.keras")
 raw = {
     "image_bytes": [test.banks["image"].encoded(place) for place in test.images["image"][:4]],
     "text": [note.encode() for note in test.raw(data.schema["text"])[:4]],
 }
-version = export_model(model, data.schema, arguments.out / "saved_model", raw)
+version = export_model(model, data.schema, arguments.output_dir / "saved_model", raw)
 report = kf.verify(version)
 print(report)
 with CApiSession(version) as session:
@@ -306,9 +283,11 @@ with CApiSession(version) as session:
     answers = [label.decode() for label in answer["label"]]
 print(f"The first image alone: {answers[0]}. Its note alone: {answers[1]}. It is {test.frame['part'].iloc[0]}.")
 
+# %% [markdown]
 # ## What to change
 #
 # How many pairs does the tagger need before it is worth its place? Notes without mistakes: what is left to gain?
 # Teach the tagger on another table, whose images were tagged by hand: what it knows beyond the notes is passed on.
 
-raise SystemExit(0 if report.ok else 1)
+# %%
+_common.finish(report.ok)
