@@ -16,7 +16,7 @@ _FEATURE = {
 }
 # `val_` is what Keras puts before the logs of a validation split.
 _TASK = {"layer": ("head_{}", "average_{}"), "value": ("{}", "{}_probabilities", "val_{}")}
-_LAYERS = ("code", "context", "decoder", "fusion", "tagger", "tags_as_words")
+_LAYERS: tuple[str, ...] = ("code", "context", "decoder", "fusion", "tagger", "tags_as_words")
 _LAYERS += ("image_only", "numeric_only", "numbers_only", "text_only")
 _VALUES = ("embedding", "probabilities", "val")
 # What a request to a captioner or a dual encoder may say besides its features.

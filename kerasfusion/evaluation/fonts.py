@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib import font_manager
 
 # Fonts with Chinese, Japanese or Korean glyphs, and how their files are called, the most complete first.
-FAMILIES = (
+FAMILIES: tuple[str, ...] = (
     "Noto Sans CJK SC",
     "Noto Sans CJK",
     "Source Han Sans",
@@ -55,7 +55,7 @@ def _warn_of(character):
     )
 
 
-_warned = []
+_warned: list[str] = []
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from kerasfusion.factorization.views import common_rows, read_views
 from kerasfusion.factorization.whitening import Whitening
 
 
-class _Projection(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class _Projection(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """A space that every view is projected into by a matrix of its own."""
 
     def fit(self, X, y=None, present=None):

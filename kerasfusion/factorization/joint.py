@@ -18,7 +18,7 @@ from kerasfusion.factorization.views import read_views
 from kerasfusion.factorization.whitening import Whitening
 
 
-class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """`X_v ≈ mean_v + Z W_vᵀ + P_v Q_vᵀ` for every view v: factors Z that all share, and factors P_v of its own.
 
     Minimizes `Σ_v w_v (|X_v - mean_v - Z W_vᵀ - P_v Q_vᵀ|² + λ2 (|W_v|² + |Q_v|²)) + λ1 (|Z|² + Σ_v |P_v|²)` over the

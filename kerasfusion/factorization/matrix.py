@@ -18,7 +18,7 @@ from kerasfusion.factorization.recommendation import Recommending
 SIDES = ("row", "column")
 
 
-class MatrixFactorization(Recommending, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class MatrixFactorization(Recommending, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Base class: `P ≈ μ + b + c + U Vᵀ` from the known entries of `P`.
 
     A subclass has the parameters of `CollectiveMatrixFactorization`, as arguments or as class attributes, and
@@ -90,7 +90,8 @@ class MatrixFactorization(Recommending, TransformerMixin, BaseEstimator, auto_wr
         counts = [entries.counts, np.bincount(entries.columns, minlength=shape[1])]
         if first:
             self._typical = [float(count[count > 0].mean()) for count in counts]
-        self.row_ids_, self.column_ids_, self._features, self._means = *index, features, means
+        self.row_ids_, self.column_ids_ = index
+        self._features, self._means = features, means
         self._learn_factors(entries, held_out, old_shape, random, iterations)
 
     def _entries(self, rows, columns, values, shape, first):

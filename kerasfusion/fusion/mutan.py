@@ -28,7 +28,7 @@ class MUTANFusion(Fusion):
     ```
     """
 
-    activation = "tanh"
+    activation: str | None = "tanh"
     chunks = 1
 
     def __init__(self, units, hidden_dim=None, rank=5, **kwargs):

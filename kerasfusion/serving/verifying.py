@@ -98,7 +98,7 @@ def version_directory(path):
     return max(versions, key=lambda version: int(version.name))
 
 
-def verify(path, tolerance=None, timeout=300.0):
+def verify(path: str | Path, tolerance: float | None = None, timeout: float = 300.0) -> VerifyReport:
     """Loads an export through TensorFlow's C API in a process of its own and compares it with Keras.
 
     Every signature is run on the inputs stored by the export and has to give Keras's own outputs, in batches

@@ -7,7 +7,14 @@ from kerasfusion.bounds import BOUNDS, check_bounds
 from kerasfusion.preprocessing.augment import STRENGTHS
 
 OPTIONAL = ("max_seconds", "patience", "micro_batch_size")
-BOUNDED = ("epochs", "batch_size", "learning_rate", "weight_decay", "warmup_ratio", "global_clipnorm")
+BOUNDED: tuple[str, ...] = (
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "warmup_ratio",
+    "global_clipnorm",
+)
 BOUNDED += ("modality_dropout", "seed", *OPTIONAL)
 
 

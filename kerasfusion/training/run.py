@@ -45,7 +45,7 @@ class Run:
         return predict_rows(self.model, self.schema, rows, image_dir, allow_external_paths)
 
 
-def load(path):
+def load(path: str | Path) -> Run:
     """Read a run back.
 
     Of a run that was interrupted this gives the best weights so far, with a warning.

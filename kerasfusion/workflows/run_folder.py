@@ -12,7 +12,7 @@ from kerasfusion.files import LOCK, folder_lock, remove_temporaries, write_json
 MARKER = ".kerasfusion.json"
 _VERSION = 1
 # What must be the same for an interrupted run to go on, and how a user knows it.
-SAME = ("model", "changes", "training", "baselines", "init_from", "lora", "distillation")
+SAME: tuple[str, ...] = ("model", "changes", "training", "baselines", "init_from", "lora", "distillation")
 SAME += ("slice_by", "data")
 
 
@@ -34,7 +34,13 @@ class Kind:
     runs: tuple = ()
 
 
-_TRAINING = ("training.json", "checkpoints/last.npz", "checkpoints/epochs.txt", "model.keras", "history.csv")
+_TRAINING: tuple[str, ...] = (
+    "training.json",
+    "checkpoints/last.npz",
+    "checkpoints/epochs.txt",
+    "model.keras",
+    "history.csv",
+)
 _TRAINING += ("logs/*/events.out.tfevents.*",)
 _FIGURES = ("comparison", "confusion", "reliability", "examples", "looked_at")
 

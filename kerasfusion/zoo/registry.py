@@ -4,6 +4,11 @@ import dataclasses
 import difflib
 import fnmatch
 from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from kerasfusion.schema import Schema
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +32,7 @@ class ModelEntry:
     task: str = "label"
 
 
-_ENTRIES = {}
+_ENTRIES: dict[str, ModelEntry] = {}
 
 
 def register_model(name=None, *, inputs=("text", "image"), source="", task="label"):
@@ -65,7 +70,7 @@ def register_model(name=None, *, inputs=("text", "image"), source="", task="labe
     return register
 
 
-def list_models(pattern="*"):
+def list_models(pattern: str = "*") -> list[str]:
     """Names of registered models that match a shell pattern, sorted.
 
     Example:
@@ -76,7 +81,7 @@ def list_models(pattern="*"):
     return sorted(fnmatch.filter(_ENTRIES, pattern))
 
 
-def get_entry(name):
+def get_entry(name: str) -> ModelEntry:
     """The `ModelEntry` of a registered name.
 
     Raises:
@@ -89,7 +94,7 @@ def get_entry(name):
     return _ENTRIES[name]
 
 
-def create_model(name, schema, **changes):
+def create_model(name: str, schema: Schema, **changes: Any) -> keras.Model:
     """Make a model by its registered name, untrained.
 
     Args:

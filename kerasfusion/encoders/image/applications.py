@@ -43,9 +43,9 @@ class ApplicationEncoder(ImageEncoder):
         FileNotFoundError: there is no such file.
     """
 
-    application = None  # the function in `keras.applications`
-    last_blocks = ()  # how the names of the layers on the smallest grid begin
-    last_frozen = None  # the layer before them
+    application: str | None = None  # the function in `keras.applications`
+    last_blocks: tuple[str, ...] = ()  # how the names of the layers on the smallest grid begin
+    last_frozen: str | None = None  # the layer before them
 
     def __init__(
         self,

@@ -47,7 +47,7 @@ class KerasHubTextEncoder(keras.layers.Layer):
     ```
     """
 
-    choices = ("none", "all")  # of fine_tune
+    choices: tuple[str, ...] = ("none", "all")  # of fine_tune
 
     def __init__(
         self, vocabulary_size, units, preset, fine_tune="none", vocabulary=None, backbone_config=None, **kwargs
