@@ -196,12 +196,14 @@ def compare(source, models, fusions, seeds, output_dir, results, overwrite, resu
         rows = []
         for row in found.table[found.table["task"] == part.task.title].to_dict("records"):
             score = f"{part.figure(row['mean'])} [{part.figure(row['low'])}, {part.figure(row['high'])}]"
-            p = "" if row["model"] == part.best else f"{row['p_holm']:.3f}"
+            p = "" if row["model"] == part.best else f"{row['p_adjusted']:.3f}"
             forms = {"parameters": ",.0f", "train_seconds": ",.1f", "latency_ms": ".2f", "export_mb": ".2f"}
             # What was never trained has no costs (NaN, which is unequal to itself).
             cells = (f"{row[name]:{form}}" if row[name] == row[name] else "" for name, form in forms.items())
             rows.append((row["model"], score, p, *cells))
-        show(("", f"{part.metric} [95 % interval]", "p", "parameters", "training s", "ms a row", "MB"), rows)
+        show(
+            ("", f"{part.metric} [95 % interval]", "p (adjusted)", "parameters", "training s", "ms a row", "MB"), rows
+        )
     say(f"Comparison written to {output_dir}: comparison.html, comparison.csv, seeds.csv, runs/")
 
 

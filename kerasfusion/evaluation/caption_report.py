@@ -8,7 +8,8 @@ import pandas as pd
 from kerasfusion.evaluation.caption_baselines import image_features, majority_caption, nearest_captions
 from kerasfusion.evaluation.caption_scores import require_scorers, score_captions
 from kerasfusion.evaluation.captions import generate_captions
-from kerasfusion.evaluation.scores import standing, verdict
+from kerasfusion.evaluation.scores import difference_to_best, standing, verdict
+from kerasfusion.evaluation.statistics import Difference
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,6 +22,7 @@ class CaptionReport:
         captions: Name -> list of str `(n,)`, one for each image.
         references: Lists of str `(n,)`, what people wrote of each.
         rows: Positions of the images' first rows in the examples, `(n,)`.
+        difference: The model's paired `Difference` of CIDEr to the best baseline, image by image; None without one.
     """
 
     task: object
@@ -28,6 +30,7 @@ class CaptionReport:
     captions: dict
     references: list
     rows: np.ndarray
+    difference: Difference | None = None
 
     @property
     def ciders(self):
@@ -41,14 +44,15 @@ class CaptionReport:
 
     @property
     def standing(self):
-        """`"beats"` the best baseline's CIDEr, `"unsure"`, `"loses"`, or `"alone"` without one."""
-        return standing(self.ciders)
+        """The model's CIDEr beside the best baseline's, in the words of `scores.standing`."""
+        return standing(self.difference)
 
     @property
     def verdict(self):
         """One sentence: whether the model beats the best of its baselines, and its BLEU-4."""
         own = next(iter(self.scores.values()))
-        return f"{verdict(self.task.title, self.ciders)} BLEU-4 {own.bleu[3]:.1f}, {len(self.rows):,} images."
+        said = verdict(self.task.title, self.ciders, self.difference)
+        return f"{said} BLEU-4 {own.bleu[3]:.1f}, {len(self.rows):,} images."
 
     def to_dict(self):
         """As in `metrics.json`."""
@@ -56,7 +60,8 @@ class CaptionReport:
             "type": "captioning",
             "verdict": self.verdict,
             "standing": self.standing,
-            "scores": {name: dataclasses.asdict(found) for name, found in self.scores.items()},
+            "difference": None if self.difference is None else dataclasses.asdict(self.difference),
+            "scores": {name: found.to_dict() for name, found in self.scores.items()},
         }
 
 
@@ -141,7 +146,9 @@ def caption_report(captions, examples, task, train=None, features=None):
             captions["nearest neighbor"] = nearest_captions(features[1], features[0], [own[0] for own in seen])
     groups = examples.images[image.name][rows]
     scores = {name: score_captions(own, references, known, groups) for name, own in captions.items()}
-    return CaptionReport(task, scores, captions, references, rows)
+    terms = {name: (found.per_image, np.ones(len(rows))) for name, found in scores.items()}
+    difference = difference_to_best({name: found.cider for name, found in scores.items()}, terms, groups)
+    return CaptionReport(task, scores, captions, references, rows, difference)
 
 
 def shown_images(found, count, seed=0):

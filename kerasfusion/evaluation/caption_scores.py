@@ -26,6 +26,7 @@ class CaptionScores:
         novel: Share of the captions that are no training caption, None where these are not known.
         length: Mean number of words.
         signature: How BLEU was computed, as sacrebleu writes it.
+        per_image: float `(n,)`, the CIDEr-D of each caption; not in `metrics.json`.
     """
 
     cider: Score
@@ -35,6 +36,11 @@ class CaptionScores:
     novel: float | None
     length: float
     signature: str
+    per_image: np.ndarray | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    def to_dict(self):
+        """As in `metrics.json`."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name != "per_image"}
 
 
 def require_scorers():
@@ -110,7 +116,6 @@ def score_captions(captions, references, known=(), groups=None, seed=0):
     for caption, own in zip(captions, references, strict=True):
         cider += (caption, own)
     each = cider.compute_score()[1]
-    groups = np.arange(len(captions)) if groups is None else groups
     known = set(normalized(list(known))) if len(known) else None
     words = [caption.split() for caption in captions]
     return CaptionScores(
@@ -121,4 +126,5 @@ def score_captions(captions, references, known=(), groups=None, seed=0):
         novel=float(np.mean([caption not in known for caption in captions])) if known else None,
         length=float(np.mean([len(own) for own in words])),
         signature=str(scorers[-1].get_signature()),
+        per_image=each,
     )

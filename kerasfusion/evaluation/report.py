@@ -9,7 +9,16 @@ from kerasfusion.evaluation.calibration import before_and_after
 from kerasfusion.evaluation.caption_report import write_and_score
 from kerasfusion.evaluation.predict import postprocess, predict_classes, predict_logits
 from kerasfusion.evaluation.retrieval_report import match_report
-from kerasfusion.evaluation.scores import further_scores, score_by, score_predictions, verdict
+from kerasfusion.evaluation.scores import (
+    difference_to_best,
+    further_scores,
+    row_terms,
+    score_by,
+    score_predictions,
+    standing,
+    verdict,
+)
+from kerasfusion.evaluation.statistics import Difference
 from kerasfusion.models import get_heads
 
 
@@ -29,6 +38,7 @@ class TaskReport:
         calibration: What the model's temperature does for its probabilities, as from `before_and_after`; None for a
             task without classes.
         answers: Model and baseline name -> decisions.
+        difference: The model's paired `Difference` to the best baseline; None without one.
     """
 
     task: object
@@ -41,11 +51,17 @@ class TaskReport:
     rows: np.ndarray
     calibration: dict | None = None
     answers: dict = dataclasses.field(default_factory=dict)
+    difference: Difference | None = None
+
+    @property
+    def standing(self):
+        """`"beats"` the best baseline, `"not significantly different"`, `"worse"`, or `"alone"` without one."""
+        return standing(self.difference)
 
     @property
     def verdict(self):
         """One sentence: whether the model beats the best of its baselines."""
-        return verdict(self.task.title, self.scores)
+        return verdict(self.task.title, self.scores, self.difference)
 
     def to_dict(self):
         plain = {name: dataclasses.asdict(found) for name, found in self.scores.items()}
@@ -55,6 +71,8 @@ class TaskReport:
         }
         return {
             "verdict": self.verdict,
+            "standing": self.standing,
+            "difference": None if self.difference is None else dataclasses.asdict(self.difference),
             "scores": plain,
             "by_kind": by_kind,
             "further": self.further,
@@ -110,6 +128,8 @@ def _task_report(task, found, examples, train, slice_by, groups):
     if train is not None:
         decided.update(_lookups(task, train, examples.take(rows), groups))
     scores = {name: score_predictions(task, labels, answers, groups) for name, answers in decided.items()}
+    terms = {name: row_terms(task, labels, answers)[1:] for name, answers in decided.items()}
+    difference = difference_to_best(scores, terms, groups)
     kinds = None
     if slice_by is not None:
         kinds = examples.frame[slice_by].to_numpy(object)[rows]
@@ -121,7 +141,9 @@ def _task_report(task, found, examples, train, slice_by, groups):
     model = next(iter(found))
     prediction = {key: value[rows] for key, value in found[model][task.name].items()}
     further = further_scores(task, labels, decided[model], prediction)
-    return TaskReport(task, scores, by_kind, further, labels, decided[model], prediction, rows, answers=decided)
+    return TaskReport(
+        task, scores, by_kind, further, labels, decided[model], prediction, rows, None, decided, difference
+    )
 
 
 def _lookups(task, train, test, groups):

@@ -7,6 +7,7 @@ import numpy as np
 from kerasfusion.evaluation.embedding import embed_images, embed_texts
 from kerasfusion.evaluation.retrieval import both_ranks, chance, rsum, summarize
 from kerasfusion.evaluation.scores import score_predictions
+from kerasfusion.evaluation.statistics import BEATS, UNDECIDED, WORSE, three_state
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -18,7 +19,7 @@ class MatchReport:
         model: The model's name.
         directions: `"image to text"` and `"text to image"` -> `Retrieval`.
         chance: The same as expected of random orders.
-        first: Direction -> R@1 as a `Score`, whose interval draws images anew with all of their texts.
+        first: Direction -> R@1 as a `Score`, whose interval has a design effect for the texts of one image.
         ranks: Direction -> float `(queries,)`, the rank of each query's best right item.
         rows: Positions of the texts in the examples.
         image_places: Places of the images in their bank.
@@ -46,19 +47,18 @@ class MatchReport:
 
     @property
     def standing(self):
-        """`"beats"` chance with both intervals of R@1 above it, `"loses"` to it in a direction, or `"unsure"`."""
+        """`"beats"` where both intervals of R@1 lie above chance, `"worse"` where one lies below, else undecided."""
         pairs = [(self.first[name], self.chance[name].recall[1]) for name in self.directions]
-        if any(own.value <= blind for own, blind in pairs):
-            return "loses"
-        return "beats" if all(own.low > blind for own, blind in pairs) else "unsure"
+        states = [three_state(own.low - blind, own.high - blind) for own, blind in pairs]
+        return states[0] if len(set(states)) == 1 else WORSE if WORSE in states else UNDECIDED
 
     @property
     def verdict(self):
         """One sentence: how often the right one comes first, and how often by chance."""
         said = {
-            "beats": "beats chance",
-            "unsure": "beats chance, but perhaps by luck",
-            "loses": "does NOT beat chance",
+            BEATS: "beats chance",
+            UNDECIDED: "is not significantly different from chance",
+            WORSE: "is worse than chance",
         }
         parts = [
             f"R@1 {name} {self.first[name]} (chance {self.chance[name].recall[1]:.1%})" for name in self.directions

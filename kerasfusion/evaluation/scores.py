@@ -1,11 +1,25 @@
-"""Scores with intervals. Every main score is a ratio of sums over rows, so one bootstrap serves them all."""
+"""Main scores with intervals, and the verdict on a model beside its baselines."""
 
 import dataclasses
 
 import numpy as np
 from sklearn import metrics
 
-RESAMPLES = 1000
+from kerasfusion.evaluation.statistics import (
+    BEATS,
+    UNDECIDED,
+    WORSE,
+    bootstrap_interval,
+    by_group,
+    linear_values,
+    paired_difference,
+    share_interval,
+)
+
+# Scores without an upper bound of 1.
+UNBOUNDED = ("mae", "cider")
+# What a verdict is where there is nothing to compare with.
+ALONE = "alone"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,15 +47,11 @@ class Score:
     @property
     def is_share(self):
         """Whether it lies between 0 and 1 and is read in percent."""
-        return self.name not in ("mae", "cider")
+        return self.name not in UNBOUNDED
 
     def better_by(self, other):
         """How much better this is than another score of the same name, in its own unit."""
         return (self.value - other.value) * (1 if self.higher_is_better else -1)
-
-    def apart_from(self, other):
-        """Whether the two intervals do not touch."""
-        return self.low > other.high or self.high < other.low
 
     def __str__(self):
         if self.name == "cider":
@@ -64,39 +74,67 @@ def best_baseline(scores):
     return max(others, key=lambda item: item[1].value * (1 if item[1].higher_is_better else -1), default=None)
 
 
-def standing(scores):
-    """How the model stands to its best baseline: `"beats"`, `"unsure"`, `"loses"`, or `"alone"` without one.
+def standing(difference):
+    """`"beats"`, `"not significantly different"`, `"worse"`, or `"alone"` without a baseline.
 
     Args:
-        scores: Name -> `Score`, the model first. Unsure is a lead with intervals that overlap.
+        difference: The `Difference` to the best baseline, or None.
     """
-    own, rival = next(iter(scores.values())), best_baseline(scores)
+    return ALONE if difference is None else difference.verdict
+
+
+def difference_to_best(scores, terms, groups=None):
+    """The paired difference of a model and its best baseline.
+
+    Args:
+        scores: Name -> `Score`, the model first.
+        terms: Name -> `(top, bottom)`, float `(n,)`: each row's part of the score (`row_terms`).
+        groups: As for `score_predictions`.
+
+    Returns:
+        `Difference`, positive where the model is better; None where there is no baseline.
+    """
+    rival = best_baseline(scores)
     if rival is None:
-        return "alone"
-    if own.better_by(rival[1]) <= 0:
-        return "loses"
-    return "beats" if own.apart_from(rival[1]) else "unsure"
+        return None
+    model, own = next(iter(scores.items()))
+    sign = 1 if own.higher_is_better else -1
+    first, second = (
+        sign * linear_values(*(by_group(part, groups) for part in terms[name])) for name in (model, rival[0])
+    )
+    others = sum(not name.startswith("ceiling") for name in scores) - 1
+    return paired_difference(first, second, own.is_share, others)
 
 
-def verdict(name, scores):
+def verdict(name, scores, difference):
     """One sentence: whether the model beats the best of its baselines.
 
     Args:
         name: The task's name.
         scores: Name -> `Score`, the model first.
+        difference: What `difference_to_best` gave.
     """
     model, own = next(iter(scores.items()))
-    rival = best_baseline(scores)
-    if rival is None:
+    if difference is None:
         return f"{name}: {model} {own}."
-    best_name, best = rival
-    gain = own.better_by(best)
-    unit = f"{abs(gain) * 100:.1f} points" if own.is_share else f"{abs(gain):.4g}"
-    apart = "the 95 % intervals are apart" if own.apart_from(best) else "the 95 % intervals overlap"
-    if gain > 0:
-        return f"{name}: {model} {own} beats the best baseline, {best_name} {best}, by {unit}; {apart}."
-    worse = f"worse by {unit}; {apart}" if gain < 0 else "they are equal"
-    return f"{name}: {model} {own} does NOT beat {best_name} {best}: {worse}."
+    best_name, best = best_baseline(scores)
+    said = {
+        BEATS: "beats the best baseline",
+        UNDECIDED: "is not significantly different from the best baseline",
+        WORSE: "is worse than the best baseline",
+    }[difference.verdict]
+    return (
+        f"{name}: {model} {own} {said}, {best_name} {best}: difference {format_difference(difference, own.is_share)}."
+    )
+
+
+def format_difference(difference, share):
+    """A difference as people read it: `+3.1 points [+1.2, +5.0]`, or in the score's own unit."""
+    value, low, high = (
+        f"{100 * part:+.1f}" if share else f"{part:+.3g}"
+        for part in (difference.value, difference.low, difference.high)
+    )
+    return f"{value}{' points' if share else ''} [{low}, {high}]"
 
 
 def row_terms(task, labels, decided):
@@ -110,15 +148,15 @@ def row_terms(task, labels, decided):
 
 
 def score_predictions(task, labels, decided, groups=None, rows=None, seed=0):
-    """The main score of decisions, with a bootstrap interval.
+    """The main score of decisions, with its 95 % interval (see `ratio`).
 
     Args:
         task: A `Task`: accuracy for binary and classes, micro F1 for tags, mean absolute error for numbers.
         labels: Labels as in `Examples`.
         decided: Decisions in the same form.
-        groups: int `(n,)`: rows of one group (the same image) are resampled together; None, each row alone.
+        groups: int `(n,)`: rows of one group (the same image) count as far as they differ; None, each row alone.
         rows: bool or positions: score these rows alone.
-        seed: Seed of the resampling.
+        seed: Seed of the bootstrap of an error.
 
     Returns:
         Score
@@ -131,27 +169,27 @@ def score_predictions(task, labels, decided, groups=None, rows=None, seed=0):
 
 
 def ratio(name, top, bottom, groups, seed=0):
-    """A ratio of sums over rows with a bootstrap interval.
+    """A ratio of sums over rows, with its 95 % interval.
+
+    A share gets the Wilson interval with a design effect for groups (`statistics.share_interval`), which is never of
+    width 0; an error, CIDEr or a gain the bootstrap over groups (`statistics.bootstrap_interval`).
 
     Args:
         name: The score's name.
         top: float `(n,)`, each row's part of the numerator.
         bottom: float `(n,)`, of the denominator.
-        groups: As for `score`.
-        seed: Seed of the resampling.
+        groups: As for `score_predictions`.
+        seed: Seed of the bootstrap.
 
     Returns:
         Score
     """
-    _, groups = np.unique(groups, return_inverse=True)
-    top, bottom = (np.bincount(groups, weights=part) for part in (top, bottom))
-    random = np.random.default_rng(seed)
     count = len(top)
-    draws = random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
-    resampled = (draws @ top) / np.maximum(draws @ bottom, 1e-12)
-    low, high = np.quantile(resampled, [0.025, 0.975])
+    top, bottom = by_group(top, groups), by_group(bottom, groups)
     value = top.sum() / max(bottom.sum(), 1e-12)
-    return Score(name, float(value), float(low), float(high), len(groups))
+    share = name not in UNBOUNDED and not name.endswith("gain")
+    low, high = share_interval(top, bottom) if share else bootstrap_interval(top, bottom, seed)
+    return Score(name, float(value), low, high, count)
 
 
 def further_scores(task, labels, decided, prediction):

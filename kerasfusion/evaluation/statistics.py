@@ -1,4 +1,6 @@
-"""Intervals, paired differences and the family-wise test of a comparison: every claim of this package is decided here.
+"""Intervals, paired differences and the family-wise test of a comparison.
+
+All claims of this package are decided here.
 
 A claim has three states, from the 95 % interval of a difference: `"beats"` where it lies above 0, `"worse"` where it
 lies below, and else `"not significantly different"`.
@@ -144,8 +146,8 @@ def design_effect(top, bottom):
 def share_interval(top, bottom, seed_variance=0.0, freedom=None):
     """The Wilson interval of a share of answers that come in groups, as a ratio of sums.
 
-    The answers count as `Σ B / design effect` independent ones (Korn and Graubard 1998), and where groups have several
-    answers z is Student's t with a degree of freedom less than there are groups.
+    The answers count as `Σ B / design effect` independent ones (Korn and Graubard 1998), and where groups have
+    several answers z is Student's t with a degree of freedom less than there are groups.
 
     Args:
         top: float `(groups,)`, right answers of each group, at most `bottom`.
@@ -173,14 +175,29 @@ def share_interval(top, bottom, seed_variance=0.0, freedom=None):
     return wilson(share, n, stats.t.ppf(1 - LEVEL / 2, freedom)) if freedom > 0 else (0.0, 1.0)
 
 
+def student_interval(mean, error, freedom):
+    """Student's 95 % interval `mean ± t error`.
+
+    Args:
+        mean: float.
+        error: float, its standard error.
+        freedom: float, its degrees of freedom.
+
+    Returns:
+        tuple: `(low, high)`.
+    """
+    reach = stats.t.ppf(1 - LEVEL / 2, freedom) * error
+    return float(mean - reach), float(mean + reach)
+
+
 def bootstrap_interval(top, bottom, seed=0):
     """The percentile interval of a ratio of sums over groups, by the bootstrap (Efron 1979) of 1,000 samples.
 
     Args:
         top: float `(groups,)`.
         bottom: float `(groups,)`.
-        seed: Seed of the resampling. More than 2,000 groups are first merged at random into 2,000 blocks: the variance
-            of their ratio is the same in expectation, and known to 1.6 %.
+        seed: Seed of the resampling. More than 2,000 groups are first merged at random into 2,000 blocks: the
+            variance of their ratio is the same in expectation, and known to 1.6 %.
 
     Returns:
         tuple: `(low, high)`.
@@ -256,8 +273,8 @@ class Family:
 def compare_all(values, share=False, seed=0):
     """Test all differences of k models at once: a studentized range for unequal and correlated variances.
 
-    `y[i, s, r] = μ_i + row_r + (model x row)_ir + seed_is + (seed x row)_isr`, with seeds s that belong to one model and
-    rows r that all share. The difference of two means has the variance
+    `y[i, s, r] = μ_i + row_r + (model x row)_ir + seed_is + (seed x row)_isr`, with seeds s that belong to one model
+    and rows r that all share. The difference of two means has the variance
 
         V_ij = Var(ȳ_i.r - ȳ_j.r) / n + (τ_i² + τ_j²) / m,    τ_i² = max(σ_i² - e_i / n, 0),
 
@@ -273,7 +290,7 @@ def compare_all(values, share=False, seed=0):
     also for those with the best, whichever that is.
 
     Args:
-        values: float `(k, m, n)`: of each model, seed and row (or group of rows), such that a mean over rows is a score.
+        values: float `(k, m, n)`: of each model, seed and row (or group of rows); a mean over rows is a score.
         share: Whether scores are shares; then half a row that one model alone gets right is added, as in
             `paired_difference`.
         seed: Seed of the simulation.
@@ -311,8 +328,9 @@ def compare_all(values, share=False, seed=0):
     with np.errstate(divide="ignore", invalid="ignore"):
         observed = np.where(differences == 0, 0.0, np.abs(differences) / error)
     observed[np.abs(differences) < 1e-12] = 0.0
-    p = 1 - np.searchsorted(largest, observed - 1e-12) / len(largest)
-    reach = np.quantile(largest, 1 - LEVEL) * error
+    # A quantile of the draws themselves, so that an interval without 0 and a p-value below 0.05 are the same.
+    p = 1 - np.searchsorted(largest, observed) / len(largest)
+    reach = np.quantile(largest, 1 - LEVEL, method="higher") * error
     if rows < 2:
         p, reach = np.ones_like(p), np.full_like(reach, np.inf)
     total = own_variance + typical
@@ -341,16 +359,18 @@ def _largest_statistics(cov, drawn, error, rows, random):
     return np.sort(np.concatenate(found))
 
 
-# Degrees of freedom of the prior that are thought possible, alike: 1 lets variances differ a hundredfold, 64 hardly.
-PRIOR_FREEDOM = 2.0 ** np.arange(0, 6.5, 0.5)
+# Degrees of freedom of the prior that are thought possible, alike. Few, so that one unstable model among steady ones
+# stays possible: with more than 1, families in which a fifth of the models has ten times the spread of the others
+# named a false difference in up to 14 % (`experiments/benchmarks/comparison_errors.py`).
+PRIOR_FREEDOM = 2.0 ** np.array([-1.0, -0.5, 0.0])
 
 
 def seed_variances(found, freedom, random=None, draws=DRAWS):
     """What is known of the variances of several models between seeds, from a few seeds of each.
 
-    `s_i² ~ σ_i² χ²(d) / d` and `σ_i² ~ d0 s0² / χ²(d0)` make `s_i² / s0²` an F(d, d0) variable. The posterior of d0 (1 to
-    64, alike in logarithms) and s0 (alike in logarithms) is evaluated on a grid, so that neither has to be estimated
-    first. A plain median of the s_i² would be biased by `chi2.median(d) / d`: at three seeds it is 0.69 of the variance.
+    `s_i² ~ σ_i² χ²(d) / d` and `σ_i² ~ d0 s0² / χ²(d0)` make `s_i² / s0²` an F(d, d0) variable. The posterior of d0
+    (0.5 to 1, alike in logarithms) and s0 (alike in logarithms) is evaluated on a grid around the median of the s_i²
+    divided by its bias `chi2.median(d) / d`, so that neither has to be estimated first.
 
     Args:
         found: float `(k,)`, the unbiased variances.
@@ -359,8 +379,8 @@ def seed_variances(found, freedom, random=None, draws=DRAWS):
         draws: How many draws of the variances.
 
     Returns:
-        tuple: float `(k,)`, the expected moderated variances `(d0 s0² + d s_i²) / (d0 + d)`; float `(draws, k)`, draws
-        of the variances; and the expected degrees of freedom `d0 + d`.
+        tuple: float `(k,)`, the expected moderated variances `(d0 s0² + d s_i²) / (d0 + d)`; float `(draws, k)`,
+        draws of the variances; and the expected degrees of freedom `d0 + d`.
     """
     random = random or np.random.default_rng(0)
     positive = found[found > 0]

@@ -263,9 +263,9 @@ def _table(tasks, costs):
             "high": score.high,
             "seeds": found.seeds,
             "test_rows": found.rows,
-            "behind_best": score.behind,
-            "p_holm": score.p,
-            "told_apart": score.apart,
+            "gap_to_best": score.gap_to_best,
+            "p_adjusted": score.p_adjusted,
+            "significant": score.significant,
             **{column: costs.get(name, {}).get(column) for column in columns},
         }
         for found in tasks.values()

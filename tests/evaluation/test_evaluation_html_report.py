@@ -14,7 +14,6 @@ import kerasfusion as kf
 from kerasfusion.evaluation import evaluate_models, save_report, write_run_report
 from kerasfusion.evaluation.html_report.html import Html, element, table
 from kerasfusion.evaluation.html_report.serving import request_row
-from kerasfusion.evaluation.scores import Score, standing
 from kerasfusion.schema import Schema
 
 NASTY = "<script>alert(1)</script>"
@@ -294,20 +293,6 @@ def test_markup_is_escaped_unless_it_is_markup():
     )
     assert isinstance(element("br"), Html) and element("br") == "<br>"
     assert '<th scope="row" class="number">&lt;i&gt;</th>' in table("c", ("x",), [["<i>"]], numeric=(0,))
-
-
-@pytest.mark.parametrize(
-    ("own", "other", "expected"),
-    [((0.9, 0.8), (0.5, 0.4), "beats"), ((0.6, 0.5), (0.55, 0.4), "unsure"), ((0.5, 0.4), (0.5, 0.4), "loses")],
-)
-def test_standing(own, other, expected):
-    scores = {
-        "fused": Score("accuracy", own[0], own[1], own[0] + 0.1, 9),
-        "text only": Score("accuracy", other[0], other[1], other[0] + 0.1, 9),
-        "ceiling of image alone": Score("accuracy", 1.0, 1.0, 1.0, 9),
-    }
-    assert standing(scores) == expected
-    assert standing({"fused": scores["fused"]}) == "alone"
 
 
 def test_several_inputs_of_a_kind_keep_their_names():

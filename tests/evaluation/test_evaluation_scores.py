@@ -5,7 +5,14 @@ import pytest
 from kerasfusion.evaluation import results, trivial_baselines
 from kerasfusion.evaluation.predict import decode_predictions, predict_classes
 from kerasfusion.evaluation.report import TaskReport
-from kerasfusion.evaluation.scores import Score, further_scores, score_by, score_predictions
+from kerasfusion.evaluation.scores import (
+    difference_to_best,
+    further_scores,
+    ratio,
+    score_by,
+    score_predictions,
+    verdict,
+)
 from kerasfusion.schema import Task
 
 CLASSES = Task("label", "multiclass", "c", classes=("a", "b", "c"))
@@ -76,14 +83,35 @@ def test_lookups():
 
 
 def report_of(**scores):
-    return TaskReport(CLASSES, scores, {}, {}, None, None, None, None).verdict
+    terms = {name: (np.repeat([1.0, 0.0], [right, 100 - right]), np.ones(100)) for name, right in scores.items()}
+    scores = {name: ratio("accuracy", *part, None) for name, part in terms.items()}
+    difference = difference_to_best(scores, terms)
+    return TaskReport(CLASSES, scores, {}, {}, None, None, None, None, difference=difference)
 
 
 def test_the_verdict_says_whether_fusing_helped():
-    own, text = Score("accuracy", 0.9, 0.88, 0.92, 100), Score("accuracy", 0.6, 0.5, 0.7, 100)
-    assert "beats the best baseline, text only" in report_of(fused=own, **{"text only": text, "majority": text})
-    assert "by 30.0 points; the 95 % intervals are apart" in report_of(fused=own, **{"text only": text})
-    assert "does NOT beat text only" in report_of(fused=text, **{"text only": own})
+    found = report_of(fused=90, **{"text only": 60, "majority": 50, "ceiling of image alone": 100})
+    assert found.standing == "beats" and found.to_dict()["standing"] == "beats"
+    assert (
+        "label: fused 90.0% [82.6%, 94.5%] beats the best baseline, text only 60.0% [50.2%, 69.1%]: "
+        "difference +30.0 points [+20."
+    ) in found.verdict
+    found = report_of(fused=60, **{"text only": 90})
+    assert found.standing == "worse" and "is worse than the best baseline, text only" in found.verdict
+    # Their intervals overlap by far; on the same rows 62 is more than 55.
+    assert report_of(fused=62, **{"text only": 55}).standing == "beats"
+    found = report_of(fused=62, **{"text only": 60})
+    assert found.standing == "not significantly different" == report_of(fused=60, other=60).standing
+    assert "is not significantly different from the best baseline, text only" in found.verdict
+    assert report_of(fused=60).standing == "alone" and report_of(fused=60).verdict == "c: fused 60.0% [50.2%, 69.1%]."
+
+
+def test_an_error_is_better_where_it_is_smaller():
+    terms = {"fused": (np.linspace(0, 1, 50), np.ones(50)), "majority": (np.linspace(1, 3, 50), np.ones(50))}
+    scores = {name: ratio("mae", *part, None) for name, part in terms.items()}
+    found = difference_to_best(scores, terms)
+    assert found.value == pytest.approx(1.5) and found.verdict == "beats"
+    assert "difference +1.5 [+1." in verdict("shade", scores, found)
 
 
 def test_results_replace_their_own_rows_alone(tmp_path):

@@ -38,7 +38,7 @@ def test_a_fusion_beside_all_baselines(data, tmp_path, monkeypatch, messages):
     found = kf.compare(data, [], tmp_path, 1, config, fusions=["sum"], **SMALL)
     names = {"classifier_concat", "classifier_sum", "text only", "image only", "late average"}
     assert set(found.table["model"]) == names | {"majority", "text lookup"}
-    assert found.table["model"].iloc[0] == found.tasks["label"].best and not found.table["told_apart"].iloc[0]
+    assert found.table["model"].iloc[0] == found.tasks["label"].best and not found.table["significant"].iloc[0]
     costs = found.table.set_index("model")
     assert (costs.loc[list(names), ["latency_ms", "export_mb", "parameters", "train_seconds"]] > 0).all(axis=None)
     assert costs.loc["majority", ["latency_ms", "parameters"]].isna().all()

@@ -5,7 +5,8 @@ from kerasfusion.evaluation.caption_scores import TOKENS
 from kerasfusion.evaluation.details import row_inputs
 from kerasfusion.evaluation.html_report.examples import place_line, shown_input
 from kerasfusion.evaluation.html_report.html import element, join, table
-from kerasfusion.evaluation.scores import RESAMPLES, Score
+from kerasfusion.evaluation.scores import Score
+from kerasfusion.evaluation.statistics import RESAMPLES
 from kerasfusion.evaluation.thumbnails import jpeg
 
 EXAMPLES = 12
@@ -80,7 +81,7 @@ def captions(found, detail, rows_of):
     first = next(iter(found["scores"].values()))
     said = (
         f"All captions of an image are its references; both are compared as {TOKENS}. CIDEr is the mean over "
-        f"{first['cider']['n']:,} images, drawn anew {RESAMPLES:,} times for the interval; BLEU is of all captions "
+        f"{first['cider']['n']:,} images, resampled {RESAMPLES:,} times for the interval; BLEU is of all captions "
         f"together ({first['signature']}). Novel are captions that no training image has; the length is in words."
     )
     cards = [_card(image) for image in detail["images"]]

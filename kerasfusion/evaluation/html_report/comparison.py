@@ -7,22 +7,24 @@ from kerasfusion.evaluation.html_report.figures import short_number, ticks
 from kerasfusion.evaluation.html_report.html import element, join, section, table
 from kerasfusion.evaluation.html_report.render import document
 from kerasfusion.evaluation.html_report.results import METRICS
-from kerasfusion.evaluation.html_report.summary import listed
+from kerasfusion.evaluation.html_report.summary import listed, verdict_class
 from kerasfusion.evaluation.html_report.write import provenance, write_html
+from kerasfusion.evaluation.scores import ALONE
+from kerasfusion.evaluation.statistics import BEATS, UNDECIDED, WORSE
 
 _SIGNS = {
-    "beats": "Joining helps: the best model is told apart from all that do without",
-    "unsure": "Joining leads, but perhaps by chance",
-    "loses": "Joining does not help: the best does without",
-    "alone": "Nothing is joined here",
+    BEATS: "Fusion helps: the best fused model beats the best without fusion",
+    UNDECIDED: "The best fused model is not significantly different from the best without fusion",
+    WORSE: "The best fused model is worse than the best without fusion",
+    ALONE: "No fused model is compared with one without fusion",
 }
 _READING = (
     "Means over the seeds. The 95 % intervals, and the test of each difference to the best, ask what other seeds "
     "and other rows would give: the variance between seeds plus that between rows (rows of one image count as "
-    "one), with Student's t and Satterthwaite's degrees of freedom. A model's variance between seeds is drawn toward "
-    "the median of all models'. Models are compared on the same rows; p is corrected by Holm's method for the number "
-    "of comparisons with the best. The best is picked on these rows, so its own figure is a little flattered. With "
-    "one seed, nothing is said of other seeds."
+    "one). Models are compared on the same rows. p is adjusted for all pairs of models, as in Tukey and Kramer's "
+    "test, for unequal variances: where all models are equally good, at most about 5 % of such tables name a "
+    "difference. The best is picked on these rows, which flatters its own figure a little. With one seed, nothing is "
+    "said of other seeds; with two, little."
 )
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 680, 50, 430, 8, 32
 
@@ -53,9 +55,8 @@ def write_comparison_page(path, tasks, costs, joined, config):
 
 
 def _verdict(found, joined):
-    others = [name for name in (found.best, *found.together()) if name not in joined]
-    sign = "alone" if not joined else "loses" if found.best not in joined else "unsure" if others else "beats"
-    return element("p", element("strong", _SIGNS[sign]), " ", found.verdict, class_=f"verdict {sign}")
+    state = found.standing(joined) or ALONE
+    return element("p", element("strong", _SIGNS[state]), " ", found.verdict, class_=verdict_class(state))
 
 
 def _scores(found, joined, place):
@@ -68,12 +69,13 @@ def _scores(found, joined, place):
         if name == found.best:
             cells = ["–", "", ""]
         else:
-            behind = f"{score.behind:.4g}" if found.metric == "mae" else f"{score.behind * 100:.1f} points"
-            p = "< 0.001" if score.p < 0.001 else f"{score.p:.3f}"
-            cells = [behind, p, "yes" if score.apart else "NO"]
+            gap = score.gap_to_best
+            gap = f"{gap:.4g}" if found.metric == "mae" else f"{gap * 100:.1f} points"
+            p = "< 0.001" if score.p_adjusted < 0.001 else f"{score.p_adjusted:.3f}"
+            cells = [gap, p, "yes" if score.significant else "NO"]
         rows.append([name, element("div", element("span", ends), line, class_="reading"), *cells])
     better = "smaller is better" if found.metric == "mae" else "larger is better"
-    header = ("", f"{METRICS[found.metric]} [95 % interval]", "behind the best", "p", "told apart")
+    header = ("", f"{METRICS[found.metric]} [95 % interval]", "gap to best", "p (adjusted)", "significant")
     caption = f"{found.seeds} seed(s), {found.rows:,} test rows ({better})"
     seeds = [[name, *(one(value) for value in score.per_seed)] for name, score in scores.items() if found.seeds > 1]
     columns = range(1, 1 + found.seeds)

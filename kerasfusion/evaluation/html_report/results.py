@@ -9,12 +9,15 @@ from kerasfusion.evaluation.html_report.examples import examples
 from kerasfusion.evaluation.html_report.figures import bar, interval, lines, scatter
 from kerasfusion.evaluation.html_report.html import element, join, scrolling_table, section, table
 from kerasfusion.evaluation.html_report.retrieval import matches
-from kerasfusion.evaluation.scores import RESAMPLES
+from kerasfusion.evaluation.statistics import RESAMPLES
 
 MOST_KINDS = 50
 MOST_CLASSES = 100
 METRICS = {"accuracy": "accuracy", "f1_micro": "micro F1", "mae": "mean absolute error"}
-_N = f"Intervals: n rows drawn anew, {RESAMPLES:,} times; rows of one image are drawn together."
+_N = (
+    "Intervals of 95 %: of shares Wilson's, with a design effect for rows of one image; of errors the bootstrap over "
+    f"images ({RESAMPLES:,} samples)."
+)
 # A match's is the recall within a batch; those of the whole gallery are in the results.
 _CURVES = {
     "binary": "accuracy",

@@ -1,18 +1,19 @@
 """The verdict, and what was asked."""
 
 from kerasfusion.evaluation.html_report.html import element, join, section, table
-from kerasfusion.evaluation.scores import Score, standing
+from kerasfusion.evaluation.scores import ALONE
+from kerasfusion.evaluation.statistics import BEATS, UNDECIDED, WORSE
 
 _SIGNS = {
-    "beats": "Better than every baseline",
-    "unsure": "Better than every baseline, but perhaps by chance",
-    "loses": "No better than a baseline",
-    "alone": "Scored without baselines",
+    BEATS: "Better than the best baseline",
+    UNDECIDED: "Not significantly different from the best baseline",
+    WORSE: "Worse than the best baseline",
+    ALONE: "Scored without baselines",
 }
 _MATCH_SIGNS = {
-    "beats": "Better than chance",
-    "unsure": "Better than chance, but perhaps by luck",
-    "loses": "No better than chance",
+    BEATS: "Better than chance",
+    UNDECIDED: "Not significantly different from chance",
+    WORSE: "Worse than chance",
 }
 
 
@@ -20,15 +21,17 @@ def verdicts(parts):
     """One box per task: whether the model beats the best that does without joining."""
     boxes = []
     for task in parts.metrics["tasks"].values():
-        if task.get("type") == "retrieval":
-            found, signs = task["standing"], _MATCH_SIGNS
-        elif task.get("type") == "captioning":
-            found, signs = task["standing"], _SIGNS
-        else:
-            found, signs = standing({name: Score(**score) for name, score in task["scores"].items()}), _SIGNS
-        sign = element("strong", signs[found])
-        boxes.append(element("p", sign, " ", task["verdict"], class_=f"verdict {found}"))
+        signs = _MATCH_SIGNS if task.get("type") == "retrieval" else _SIGNS
+        # Runs of before version 0.2 have another word or none.
+        found = task.get("standing")
+        sign = element("strong", signs[found]) if found in signs else None
+        boxes.append(element("p", sign, " ", task["verdict"], class_=verdict_class(found)))
     return join(boxes)
+
+
+def verdict_class(state):
+    """The CSS class of a verdict: its first word."""
+    return f"verdict {(state or ALONE).split()[0]}"
 
 
 def notes(parts):
