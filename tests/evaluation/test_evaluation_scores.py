@@ -103,7 +103,10 @@ def test_the_verdict_says_whether_fusing_helped():
     found = report_of(fused=62, **{"text only": 60})
     assert found.standing == "not significantly different" == report_of(fused=60, other=60).standing
     assert "is not significantly different from the best baseline, text only" in found.verdict
-    assert report_of(fused=60).standing == "alone" and report_of(fused=60).verdict == "c: fused 60.0% [50.2%, 69.1%]."
+    assert (
+        report_of(fused=60).standing == "alone"
+        and report_of(fused=60).verdict == "label: fused 60.0% [50.2%, 69.1%]."
+    )
 
 
 def test_an_error_is_better_where_it_is_smaller():
