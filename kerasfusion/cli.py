@@ -464,8 +464,6 @@ def _training_config(settings):
     import kerasfusion as kf
 
     own = {name: settings.pop(name) for name in CONFIG if name in settings}
-    if own["epochs"] is None:
-        own["epochs"] = 20 if own["max_seconds"] is None else 10_000
     return kf.training.TrainingConfig(**own, seed=settings["seed"])
 
 

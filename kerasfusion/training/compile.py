@@ -1,9 +1,33 @@
 """Compile a model: optimizer from the config, losses and metrics from its heads."""
 
+import re
+
 import keras
 
 from kerasfusion.training.adalora import AdaLoRA, rank_budget
 from kerasfusion.training.strategy import on_gpu
+
+# Of several axes, but no matrix that a layer multiplies with: biases of a GRU or of attention, positions, and tokens
+# that stand before all others. The names are ours and KerasHub's.
+_NOT_DECAYED = re.compile(
+    r".*bias|positions?(_.*)?|(class|cls)_(token|embedding)|first(_.*)?|.*log(it)?_scale|temperature"
+)
+
+
+def is_decayed(variable):
+    """Whether weight decay pulls a weight to 0: matrices, kernels and embeddings of words alone.
+
+    Weights with fewer than two axes (biases, scales, temperatures, vectors for what is missing), positions and class
+    tokens are left alone, as in timm and in the training of vision transformers.
+
+    Args:
+        variable: A `keras.Variable`.
+
+    Returns:
+        bool
+    """
+    own = variable.path.split("/")[-2:]
+    return len(variable.shape) >= 2 and not any(_NOT_DECAYED.fullmatch(name) for name in own)
 
 
 def compile_model(model, heads, schema, config, total_steps, steps_per_execution=1):
@@ -30,7 +54,7 @@ def compile_model(model, heads, schema, config, total_steps, steps_per_execution
         optimizer = AdaLoRA(pairs, kept, total_steps, learning_rate=schedule, **settings)
     else:
         optimizer = keras.optimizers.AdamW(schedule, **settings)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "missing", "log_variance"])
+    optimizer.exclude_from_weight_decay(var_list=[v for v in model.trainable_variables if not is_decayed(v)])
     model.compile(
         optimizer=optimizer,
         loss={task: head.loss() for task, head in heads.items()},

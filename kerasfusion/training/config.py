@@ -18,18 +18,23 @@ BOUNDED: tuple[str, ...] = (
 BOUNDED += ("modality_dropout", "seed", *OPTIONAL)
 
 
+# Of a config that names no number: without a time budget, and with one, which then decides.
+EPOCHS, MOST_EPOCHS = 20, 10_000
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
     """How a model is trained.
 
     Args:
-        epochs: Most passes over the training rows.
+        epochs: Most passes over the training rows; None, 20 of them, or as many as fit into `max_seconds`.
         max_seconds: Wall-clock budget: fewer epochs where so many would take longer. A few steps are timed before
             training and the number of epochs is fixed by that, so that the schedule ends where training ends and an
             interrupted training resumes exactly. None sets no budget.
         batch_size: Rows per batch (image-major: about so many texts).
         learning_rate: Highest learning rate of AdamW.
-        weight_decay: Decoupled weight decay (arXiv 1711.05101); not on biases and normalisation.
+        weight_decay: Decoupled weight decay (arXiv 1711.05101) of matrices, kernels and word embeddings: not of
+            weights with fewer than two axes, positions, class tokens and temperatures.
         warmup_ratio: Share of all steps during which the rate climbs from 0; then it follows a cosine to 0.
         global_clipnorm: Bound on the global norm of the gradients.
         patience: Stop after so many epochs without better validation figures; None never stops early.
@@ -49,7 +54,7 @@ class TrainingConfig:
         ValueError: A setting is out of its bounds (`kerasfusion.bounds`), such as a learning rate of 0.
     """
 
-    epochs: int = 20
+    epochs: int | None = None
     max_seconds: float | None = None
     batch_size: int = 64
     learning_rate: float = 2e-3
@@ -66,6 +71,8 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self):
+        if self.epochs is None:
+            object.__setattr__(self, "epochs", EPOCHS if self.max_seconds is None else MOST_EPOCHS)
         settings = {name: getattr(self, name) for name in BOUNDED}
         check_bounds(**{name: value for name, value in settings.items() if value is not None or name not in OPTIONAL})
         if self.class_weight not in (None, "balanced"):

@@ -1,4 +1,5 @@
 import csv
+import types
 
 import keras
 import numpy as np
@@ -6,8 +7,10 @@ import pytest
 from tables import color_table
 
 import kerasfusion as kf
+from kerasfusion.cli import _training_config
+from kerasfusion.models import get_heads
 from kerasfusion.training.callbacks import SaveBest, save_whole
-from kerasfusion.training.compile import compile_model
+from kerasfusion.training.compile import compile_model, is_decayed
 from kerasfusion.training.fit import balanced
 
 
@@ -91,6 +94,42 @@ def test_balanced_weights_make_classes_equal(data):
 def test_configs_that_make_no_sense(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         kf.training.TrainingConfig(**wrong)
+
+
+def test_a_time_budget_alone_decides_on_the_epochs():
+    config = kf.training.TrainingConfig
+    assert config().epochs == 20 and config(epochs=3, max_seconds=60).epochs == 3
+    # As --max-seconds on the command line, which takes no default of its own.
+    assert config(max_seconds=60).epochs == config(epochs=None, max_seconds=60).epochs == 10_000
+    own = {"epochs": None, "max_seconds": 60.0, "seed": 1}
+    assert _training_config(dict(own)) == config(**own)
+
+
+@pytest.mark.parametrize(
+    "name", ["classifier_transformer", "vqa_token_transformer", "vqa_low_rank", "classifier_bigru"]
+)
+def test_weight_decay_is_for_matrices_alone(data, name):
+    model = kf.create_model(name, data.schema, units=8)
+    kept = {v.path.split("/")[-1] for v in model.trainable_variables if not is_decayed(v)}
+    decayed = {v.path.split("/")[-1] for v in model.trainable_variables if is_decayed(v)}
+    assert decayed <= {"kernel", "recurrent_kernel", "embeddings"}
+    learned = {"classifier_transformer": {"positions"}, "vqa_low_rank": {"rank_weights"}}
+    assert {"bias", *learned.get(name, ())} <= kept
+    compile_model(model, get_heads(model), data.schema, kf.training.TrainingConfig(weight_decay=0.5), 10)
+    for variable in model.trainable_variables:
+        assert model.optimizer._use_weight_decay(variable) == is_decayed(variable)
+
+
+def test_a_temperature_and_class_tokens_are_not_decayed():
+    def weight(path, *shape):
+        return types.SimpleNamespace(path=path, shape=shape)
+
+    for path in ("fusion/first", "fusion/first_image", "fusion/positions_text", "clip/position_embedding/embeddings"):
+        assert not is_decayed(weight(path, 1, 8))
+    assert not is_decayed(weight("head_match/log_scale")) and not is_decayed(weight("gru/gru_cell/bias", 2, 8))
+    assert is_decayed(weight("head_position/logits/kernel", 4, 8)) and is_decayed(
+        weight("embedding/embeddings", 9, 8)
+    )
 
 
 def test_a_failed_save_leaves_the_old_model(data, tmp_path, monkeypatch):
