@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from tables import color_table
 
 import kerasfusion as kf
-from kerasfusion import cli, failures, terminal
+from kerasfusion import cli
 from kerasfusion.bounds import BOUNDS
+from kerasfusion.cli import console, failures
 
 # Cells that a terminal, rich, a CSV reader or a spreadsheet would change.
 CELLS = [
@@ -363,8 +364,8 @@ def test_the_list_is_whole_in_a_pipe_and_every_terminal_prints_everything(call, 
 
 
 def test_markup_and_control_characters_in_data_are_printed_as_they_are(capsys):
-    terminal.say("[bold]a[/] :heart: [/text] \x1b[31m")
-    terminal.show(("[/text]", "b"), [("[bold]x[/]", ":smile:" * 100)], title="[red]t[/]")
+    console.say("[bold]a[/] :heart: [/text] \x1b[31m")
+    console.show(("[/text]", "b"), [("[bold]x[/]", ":smile:" * 100)], title="[red]t[/]")
     out = capsys.readouterr().out
     for said in ("[bold]a[/] :heart: [/text] \\x1b[31m", "[/text]", "[bold]x[/]", ":smile:" * 100, "[red]t[/]"):
         assert said in out
@@ -437,7 +438,7 @@ def test_a_pipe_that_closes_a_full_disk_and_an_ascii_terminal():
 
 
 NUMBERS = st.one_of(st.integers().map(str), st.floats().map(str), st.text(st.characters(codec="utf-8"), max_size=8))
-OPTIONS = {param.opts[0]: param.type for param in cli.train.params if type(param.type).__name__ == "Number"}
+OPTIONS = {param.opts[0]: param.type for param in cli.app.commands["train"].params if type(param.type).__name__ == "Number"}
 COMMAND_LINES = st.lists(st.tuples(st.sampled_from(sorted(OPTIONS)), NUMBERS), min_size=1, max_size=4)
 
 

@@ -22,7 +22,9 @@ def pets(tmp_path_factory):
 
 def test_the_options_are_settings_of_the_model(pets, monkeypatch):
     given = []
-    monkeypatch.setattr(cli, "_train", lambda data, model, out, config, **options: given.append((model, options)))
+    monkeypatch.setattr(
+        cli.train, "train_and_show", lambda data, model, out, config, **options: given.append((model, options))
+    )
     arguments = ["train", str(pets), "--image", "photo", "--text", "description", "--label", "fits"]
     for more in (
         [],
@@ -47,7 +49,7 @@ def test_a_runs_scores_join_those_of_others(pets, tmp_path, monkeypatch):
     columns = ["--image", "photo", "--text", "description", "--label", "fits"]
     for name, value in (("text_only", 0.25), ("image_only", 0.5), ("text_only", 0.75)):
         run = SimpleNamespace(config={"model": name}, metrics=metrics(value))
-        monkeypatch.setattr(cli, "_train", lambda *given, run=run, **options: run)
+        monkeypatch.setattr(cli.train, "train_and_show", lambda *given, run=run, **options: run)
         answer = CliRunner().invoke(cli.app, ["train", str(pets), *columns, "--results", str(file)])
         assert answer.exit_code == 0, answer.output
     # Another model's rows stay, the same model's are replaced.

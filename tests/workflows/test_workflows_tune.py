@@ -67,14 +67,15 @@ def test_the_command_interrupted_and_gone_on_with(table, tmp_path, monkeypatch):
 @pytest.fixture
 def no_width_3(monkeypatch):
     """A width that is allowed, but of which no model can be made."""
-    create = kf.create_model
+    tune = importlib.import_module("kerasfusion.workflows.tune")
+    create = tune.create_model
 
     def created(*arguments, units, **settings):
         if units == 3:
             raise ValueError("no model of width 3")
         return create(*arguments, units=units, **settings)
 
-    monkeypatch.setattr(kf, "create_model", created)
+    monkeypatch.setattr(tune, "create_model", created)
 
 
 @pytest.mark.usefixtures("no_width_3")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from kerasfusion.terminal import complain, discard_output
+from kerasfusion.cli.console import complain, discard_output
 
 # Errors of the file system that name a mistake in the command line.
 MISTAKES = {errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS}
@@ -74,7 +74,7 @@ def _is_mistake(error):
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in MISTAKES
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    ours = Path(frame.f_code.co_filename).is_relative_to(Path(__file__).parent)
+    ours = Path(frame.f_code.co_filename).is_relative_to(Path(__file__).parents[1])
     return ours and isinstance(error, (ValueError, ImportError, OSError))
 
 

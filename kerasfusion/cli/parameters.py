@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kerasfusion.bounds import BOUNDS
-from kerasfusion.failures import reason
+from kerasfusion.cli.failures import reason
 
 # Bytes that a file's name may have: 255 on most file systems, less what a temporary name adds.
 LONGEST_NAME = 230

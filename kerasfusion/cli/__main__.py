@@ -1,0 +1,3 @@
+from kerasfusion.cli import main
+
+main()

@@ -1,0 +1,150 @@
+"""Rendering: lines, tables, messages and reports, with data as they are."""
+
+import contextlib
+import logging
+import os
+import re
+import sys
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+# Output that is no terminal has no width: lines are not wrapped and cells not cut.
+UNLIMITED_WIDTH = 100_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def say(line, style=None):
+    """Print a line to standard output; `style` is rich's, such as `"bold"`."""
+    _console(sys.stdout).print(_printable(line), style=style, soft_wrap=True)
+
+
+def complain(word, text, style=None):
+    """Print a message to standard error after a word such as `"Error"`; a closed stream loses it."""
+    with contextlib.suppress(OSError):
+        _console(sys.stderr).print(Text.assemble((f"{word}: ", style or ""), _printable(text)), soft_wrap=True)
+
+
+def show(columns, rows, title=None):
+    """Print a table, in a terminal with a frame, elsewhere in plain lines that `grep` and `awk` take.
+
+    Args:
+        columns: Names of the columns.
+        rows: Rows of strings and `rich.text.Text`.
+        title: A line above, or None.
+    """
+    frame = {} if sys.stdout.isatty() else {"box": None, "pad_edge": False, "title_justify": "left"}
+    table = Table(title=None if title is None else _printable(title), **frame)
+    for column in columns:
+        table.add_column(_printable(column), overflow="fold")
+    for row in rows:
+        table.add_row(*(_printable(cell) if isinstance(cell, str) else cell for cell in row))
+    _console(sys.stdout).print(table)
+
+
+class _LogMessages(logging.Handler):
+    """Prints the package's log messages as `say` does."""
+
+    def emit(self, record):
+        say(record.getMessage())
+
+
+def show_log_messages():
+    """Show what the package logs; a closed stream raises, as for any other output."""
+    logger = logging.getLogger("kerasfusion")
+    if not any(isinstance(handler, _LogMessages) for handler in logger.handlers):
+        logger.addHandler(_LogMessages())
+
+
+def prepare_streams():
+    """Make standard output and error exist and take every character, whatever the terminal's encoding."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
+def discard_output():
+    """Send standard output nowhere: Python flushes it once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _console(stream):
+    # No markup and no emoji names: `[/text]` and `:heart:` in a column's name are text.
+    width = None if stream.isatty() else UNLIMITED_WIDTH
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+def _printable(text):
+    """The text with its control characters, which a terminal would obey, as escapes."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def show_data(data, further=()):
+    """Print what was inferred from the data, each line with the option that changes it."""
+    rows = [tuple(map(str, row)) for row in (*data.settings, *further)]
+    show(("what", "value", "why", "change with"), rows, title=f"Data: {data.source}")
+    if data.skipped:
+        say(f"Skipped {data.skipped}")
+    for note in data.notes:
+        say(f"Note: {note}")
+
+
+def show_scores(report):
+    """Print the verdict and the scores of one task."""
+    say(f"\n{report['verdict']}", "bold")
+    if report.get("type") == "retrieval":
+        _show_retrieval(report)
+        return
+    if report.get("type") == "captioning":
+        _show_captions(report)
+        return
+    first = next(iter(report["scores"].values()))
+    kinds = list(next(iter(report["by_kind"].values()), {}))
+    # Many classes do not fit a terminal's width; they are all in metrics.json.
+    kinds = kinds if len(kinds) <= 6 else []
+    rows = []
+    for name, score in report["scores"].items():
+        by_kind = report["by_kind"].get(name, {})
+        rows.append((name, _figure(score, interval=True), *(_figure(by_kind[kind]) for kind in kinds)))
+    show(("", f"{first['name']} [95 % interval]", *map(str, kinds)), rows)
+
+
+def _show_retrieval(report):
+    rows = []
+    directions = {**report["directions"], **{f"chance, {name}": part for name, part in report["chance"].items()}}
+    for name, part in directions.items():
+        recall = (f"{value:.1%}" for value in part["recall"].values())
+        counts = (f"{part[key]:,}" for key in ("queries", "gallery"))
+        rows.append((name, *recall, f"{part['median_rank']:g}", f"{part['mrr']:.3f}", *counts))
+    show(("", "R@1", "R@5", "R@10", "median rank", "MRR", "queries", "searched"), rows)
+
+
+def _show_captions(report):
+    columns = ("", "CIDEr [95 % interval]", "BLEU-1", "BLEU-4", "ROUGE-L", "novel", "distinct words", "length")
+    rows = []
+    for name, found in report["scores"].items():
+        cider, novel = found["cider"], "" if found["novel"] is None else f"{found['novel']:.1%}"
+        ends = f"{cider['value']:.3f} [{cider['low']:.3f}, {cider['high']:.3f}]"
+        bleu = (f"{found['bleu'][order]:.1f}" for order in (0, 3))
+        rest = (f"{found['rouge_l']:.3f}", novel, f"{found['words']:,}", f"{found['length']:.1f}")
+        rows.append((name, ends, *bleu, *rest))
+    show(columns, rows)
+
+
+def _figure(score, interval=False):
+    def one(value):
+        return f"{value:.4g}" if score["name"] == "mae" else f"{value:.1%}"
+
+    ends = f" [{one(score['low'])}, {one(score['high'])}]" if interval else ""
+    return one(score["value"]) + ends
+
+
+def show_verification(report):
+    """Print the checks of a SavedModel; whether all passed."""
+    marks = {True: Text("ok", "green"), False: Text("FAIL", "red"), None: "info"}
+    rows = [(marks[row.ok], row.name, row.detail) for row in report.rows]
+    show(("", "check", "found"), rows, title=f"{report.path}: {'verified' if report.ok else 'FAILED'}")
+    return report.ok
