@@ -1,6 +1,6 @@
 """The tutorial articles' own networks, made to work."""
 
-from kerasfusion.models import fusion_model
+from kerasfusion.zoo.builders import fusion_model
 from kerasfusion.zoo.registry import register_model
 
 

@@ -1,12 +1,12 @@
 """What a fused model has to beat: one modality alone, and the average of such models."""
 
-from kerasfusion import models
+from kerasfusion.zoo import builders
 from kerasfusion.zoo.registry import register_model
 
 
 def _single(schema, kind, changes, **settings):
     settings = {"fusion": "concat", "units": 128, "dropout": 0.2, "name": f"{kind}_only", **settings}
-    return models.fusion_model(schema.only(kind), **{**settings, **changes})
+    return builders.fusion_model(schema.only(kind), **{**settings, **changes})
 
 
 @register_model(inputs=("text",), source="baseline")
@@ -25,4 +25,4 @@ def image_only(schema, **changes):
 def late_average(schema, **changes):
     """One model per modality, with averaged predictions of the present ones."""
     settings = {"text_encoder": "average", "image_encoder": "residual_cnn", "units": 128, "dropout": 0.2}
-    return models.late_average(schema, **{**settings, **changes})
+    return builders.late_average(schema, **{**settings, **changes})

@@ -1,6 +1,6 @@
 """Image captioning models."""
 
-from kerasfusion.models import captioner
+from kerasfusion.zoo.builders import captioner
 from kerasfusion.zoo.registry import register_model
 
 # Cells that know where they are: a caption says what is on the left.

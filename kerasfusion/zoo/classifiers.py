@@ -1,6 +1,6 @@
 """Dual-branch classifiers for a table of images and sentences: one per fusion, and one per pair of encoders."""
 
-from kerasfusion.models import fusion_model
+from kerasfusion.zoo.builders import fusion_model
 from kerasfusion.zoo.registry import register_model
 
 

@@ -1,6 +1,6 @@
 """Dual encoders for image-text retrieval."""
 
-from kerasfusion.models import dual_encoder
+from kerasfusion.zoo.builders import dual_encoder
 from kerasfusion.zoo.registry import register_model
 
 

@@ -1,6 +1,6 @@
 """Image tagging: which of several classes, or which of many tags, an image alone shows."""
 
-from kerasfusion.models import fusion_model
+from kerasfusion.zoo.builders import fusion_model
 from kerasfusion.zoo.registry import register_model
 
 

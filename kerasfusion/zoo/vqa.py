@@ -1,6 +1,6 @@
 """Visual question answering: one model per fusion, with the same encoders."""
 
-from kerasfusion.models import fusion_model
+from kerasfusion.zoo.builders import fusion_model
 from kerasfusion.zoo.registry import register_model
 
 # Fusion -> where it comes from, and what the model does.
