@@ -438,7 +438,8 @@ def test_a_pipe_that_closes_a_full_disk_and_an_ascii_terminal():
 
 
 NUMBERS = st.one_of(st.integers().map(str), st.floats().map(str), st.text(st.characters(codec="utf-8"), max_size=8))
-OPTIONS = {param.opts[0]: param.type for param in cli.app.commands["train"].params if type(param.type).__name__ == "Number"}
+TRAIN_OPTIONS = cli.app.commands["train"].params
+OPTIONS = {param.opts[0]: param.type for param in TRAIN_OPTIONS if type(param.type).__name__ == "Number"}
 COMMAND_LINES = st.lists(st.tuples(st.sampled_from(sorted(OPTIONS)), NUMBERS), min_size=1, max_size=4)
 
 
