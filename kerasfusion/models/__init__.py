@@ -1,24 +1,35 @@
-"""Functional-API builders: encoders + fusion + heads -> `keras.Model`, dict in, dict out."""
+"""Model classes of named parts, builders by name, and wrappers to train them: dict in, dict out."""
 
-from kerasfusion.models.autoencoder import autoencoder
+from kerasfusion.models.autoencoder import Autoencoder, autoencoder
 from kerasfusion.models.caption_trainer import CaptionTrainer, captioning
-from kerasfusion.models.captioner import CaptionerParts, captioner
+from kerasfusion.models.captioner import Captioner, as_captioner, captioner
 from kerasfusion.models.contrastive_trainer import ContrastiveTrainer, contrastive
-from kerasfusion.models.dual import dual_encoder, get_tower
-from kerasfusion.models.fusion import fusion_model
-from kerasfusion.models.gan import discriminator, generator
+from kerasfusion.models.dual import DualEncoder, dual_encoder, get_tower
+from kerasfusion.models.encoded_model import EncodedModel
+from kerasfusion.models.fusion import FusionModel, fusion_model
+from kerasfusion.models.gan import Discriminator, Generator, discriminator, generator
 from kerasfusion.models.heads import get_heads
 from kerasfusion.models.image_major import ImageMajor, image_major
 from kerasfusion.models.inputs import make_inputs
-from kerasfusion.models.late import LateAverage, late_average
+from kerasfusion.models.late import LateAverage, LateAverageModel, late_average
+from kerasfusion.models.training_wrapper import TrainingWrapper, plain_model
 from kerasfusion.models.unimodal import unimodal
 
 __all__ = [
+    "Autoencoder",
     "CaptionTrainer",
-    "CaptionerParts",
+    "Captioner",
     "ContrastiveTrainer",
+    "Discriminator",
+    "DualEncoder",
+    "EncodedModel",
+    "FusionModel",
+    "Generator",
     "ImageMajor",
     "LateAverage",
+    "LateAverageModel",
+    "TrainingWrapper",
+    "as_captioner",
     "autoencoder",
     "captioner",
     "captioning",
@@ -32,5 +43,6 @@ __all__ = [
     "image_major",
     "late_average",
     "make_inputs",
+    "plain_model",
     "unimodal",
 ]

@@ -1,45 +1,48 @@
 """Several captions of one image: the image is encoded once, its captions are taught together."""
 
-from kerasfusion.models.graph import Rerun
+from kerasfusion.models.captioner import as_captioner
 from kerasfusion.models.image_major import as_rows
+from kerasfusion.models.training_wrapper import TrainingWrapper, plain_model
 
 
 def captioning(model):
-    """The training twin of a captioner that reads nothing but images, for image-major batches.
+    """Wrap a captioner that reads nothing but images, for image-major batches.
 
     Same layers, same weights. Unlike `image_major` it repeats nothing: a decoder takes K texts of one context, so
     that also what it looks at in the image is computed once.
 
     Args:
-        model: What `captioner` made, of a schema without texts.
+        model: A `Captioner` of a schema without texts, or a training wrapper of one.
 
     Returns:
-        keras.Model: takes `image` `(B, H, W, 3)`, `caption` int32 `(B, K, T)`; gives logits `(B, K, T, V)`. `compile`
-        and `fit` take labels `(B, K, T)` and weights `(B, K)`.
+        CaptionTrainer: takes `image` `(B, H, W, 3)`, `caption` int32 `(B, K, T)`; gives logits `(B, K, T, V)`.
+        `compile` and `fit` take labels `(B, K, T)` and weights `(B, K)`.
 
     Example:
 
     ```python
-    twin = kf.models.captioning(model)
-    twin.compile(optimizer, {"caption": head.loss()})
-    twin.fit(image_major_batches)
+    wrapper = kf.models.captioning(model)
+    wrapper.compile(optimizer, {"caption": model.head.loss()})
+    wrapper.fit(image_major_batches)
     ```
     """
     return CaptionTrainer(model)
 
 
-class CaptionTrainer(Rerun):
-    """What `captioning` returns. It holds no weights of its own and is never saved: the plain model is."""
+class CaptionTrainer(TrainingWrapper):
+    """What `captioning` returns."""
 
-    def call(self, inputs, training=None):
-        outputs = super().call(inputs, training=training)
+    takes_batches = True
+
+    def __init__(self, model):
+        task = as_captioner(plain_model(model)).task
+        super().__init__(model, name=f"{model.name}_captioning")
+        self.task = task
+
+    def forward(self, trainer, inputs):
+        outputs = super().forward(trainer, inputs)
         # Whatever else is predicted stands for all captions of the image: (B, 1, …).
-        return {task: out if task in self.plain.input else out[:, None] for task, out in outputs.items()}
+        return {task: out if task == self.task else out[:, None] for task, out in outputs.items()}
 
-    # Losses and metrics see rows, as on the plain model.
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return super().compute_loss(x, *as_rows(y, y_pred, sample_weight), training=training)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        return super().compute_metrics(x, *as_rows(y, y_pred, sample_weight))
+    def arrange(self, y, y_pred, sample_weight):
+        return super().arrange(*as_rows(y, y_pred, sample_weight))

@@ -1,12 +1,99 @@
 """An image, and a text where there is one, put into words."""
 
+import functools
+
 import keras
 
 from kerasfusion.decoders import DECODERS
 from kerasfusion.heads import CaptionHead, SentenceEmbeddingHead
+from kerasfusion.models.encoded_model import EncodedModel
 from kerasfusion.models.heads import get_heads
-from kerasfusion.models.inputs import build_layer, encode, make_inputs
+from kerasfusion.models.inputs import build_layer, make_encoders, make_inputs
 from kerasfusion.models.joint_encoder import JointEncoder
+from kerasfusion.models.parts import LazyParts, make_part, symbolic_inputs
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class Captioner(EncodedModel):
+    """A functional model of an encoder per feature, a joint encoder over all tokens, and a caption decoder.
+
+    Args:
+        inputs: dict name -> `keras.Input` (or `{"shape", "dtype"}`): every feature, its `<feature>_present`, and the
+            caption's ids int32 `(B, T)`, named as its task.
+        encoders: dict feature -> encoder layer.
+        context: The `JointEncoder`.
+        decoder: A `kf.decoders` layer.
+        heads: dict task -> head: a `CaptionHead`, and heads that take the mean of all tokens.
+        task: Name of the caption's task.
+        name: Name of the model.
+
+    A part may also be a function without arguments that makes the layer. It is called just before the layer is.
+
+    Call arguments:
+        inputs: dict of tensors, as named by `inputs`; the caption is the start and the tokens so far.
+
+    Returns:
+        dict task -> float32 logits, of the caption `(B, T, V)`.
+
+    Attributes:
+        encoders, context, decoder, heads, task: The parts.
+
+    Example:
+
+    ```python
+    model = kf.models.captioner(schema, image_encoder="small_cnn")
+    context = model.encode_context({"image": pixels, "image_present": present})
+    ids, log_probability = kf.decoders.greedy(model.decoder, model.head, context)
+    ```
+    """
+
+    def __init__(self, inputs, encoders, context, decoder, heads, task, name=None):
+        # Layers
+        self.start(encoders=LazyParts(encoders), heads=LazyParts(heads), task=task)
+
+        # Functional model
+        inputs = symbolic_inputs(inputs)
+        encoded = self.encode(inputs)
+        self.start(context=make_part(context))
+        joined = self.fuse(encoded, self.presence(inputs))
+        self.start(decoder=make_part(decoder))
+        outputs = self.predict_heads(joined, inputs[task])
+        self.finish(inputs, outputs, name, ("encoders", "context", "decoder", "heads", "task"))
+
+    @property
+    def head(self):
+        """The `CaptionHead`."""
+        return self.heads[self.task]
+
+    def encode_context(self, inputs):
+        """Return what the decoder takes, of the inputs without the caption: dict of float and bool tensors."""
+        return self.fuse(self.encode(inputs), self.presence(inputs))
+
+    def fuse(self, encoded, present):
+        """Return the joint encoder's output: dict `sequence` `(B, n, d)`, `mask` `(B, n)`, `pooled` `(B, d)`."""
+        return self.context(encoded, present=present)
+
+    def predict_heads(self, representation, ids):
+        """Logits of the next tokens, and of the other tasks.
+
+        Args:
+            representation: What `fuse` gave.
+            ids: int32 `(B, T)`, or `(B, K, T)` for K captions of each row.
+
+        Returns:
+            dict task -> float32 logits.
+        """
+        told = self.decoder(representation, ids)
+        return {
+            task: self.heads[task](told if task == self.task else representation["pooled"]) for task in self.heads
+        }
+
+    def predict_encoded(self, encoded, inputs):
+        return self.predict_heads(self.fuse(encoded, self.presence(inputs)), inputs[self.task])
+
+    def get_config(self):
+        parts = {name: getattr(self, name) for name in ("encoders", "context", "decoder", "heads", "task")}
+        return self.parts_config(**parts)
 
 
 def captioner(
@@ -45,7 +132,7 @@ def captioner(
         name: Name of the model.
 
     Returns:
-        keras.Model: dict of inputs (see `make_inputs`) and `caption`, int32 `(B, T)`, the start and the words so far
+        Captioner: dict of inputs (see `make_inputs`) and `caption`, int32 `(B, T)`, the start and the words so far
         -> dict task -> float32 logits, of the caption `(B, T, V)`.
 
     Raises:
@@ -65,48 +152,34 @@ def captioner(
             f"{[t.type for t in schema.tasks]}."
         )
     (task,) = captions
-    inputs = make_inputs(schema)
-    encoded = encode(schema, inputs, text_encoder, image_encoder, units, pretrained_embeddings, image_weights)
-    present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}
-    context = JointEncoder(units, num_layers=num_layers, dropout=dropout, name="context")(encoded, present=present)
     # The last of a caption's ids is never read, only told.
-    inputs[task.name] = keras.Input((task.length - 1,), dtype="int32", name=task.name)
+    inputs = {**make_inputs(schema), task.name: keras.Input((task.length - 1,), dtype="int32", name=task.name)}
     settings = {"vocabulary_size": task.vocabulary_size, "units": units, "dropout": dropout}
-    told = build_layer(DECODERS, decoder, **settings, name="decoder")(context, inputs[task.name])
-    outputs = {}
-    for each in schema.tasks:
+
+    def make_head(each):
         settings = {"learn_loss_weight": learn_loss_weights, "name": f"head_{each.name}"}
         if each is task:
-            outputs[each.name] = CaptionHead(each.outputs, label_smoothing, **settings)(told)
-        else:
-            outputs[each.name] = SentenceEmbeddingHead(each.outputs, context_distance, **settings)(context["pooled"])
-    return keras.Model(inputs, outputs, name=name)
+            return CaptionHead(each.outputs, label_smoothing, **settings)
+        return SentenceEmbeddingHead(each.outputs, context_distance, **settings)
+
+    return Captioner(
+        inputs,
+        make_encoders(schema, text_encoder, image_encoder, units, pretrained_embeddings, image_weights),
+        lambda: JointEncoder(units, num_layers=num_layers, dropout=dropout, name="context"),
+        lambda: build_layer(DECODERS, decoder, **settings, name="decoder"),
+        {each.name: functools.partial(make_head, each) for each in schema.tasks},
+        task.name,
+        name=name,
+    )
 
 
-class CaptionerParts:
-    """The pieces of a captioner that make words one after the other.
-
-    Args:
-        model: What `captioner` made.
-
-    Attributes:
-        task: Name of the caption.
-        encode: keras.Model, dict of the inputs without the caption -> dict, the context that the decoder takes.
-        decoder: The `Decoder`.
-        head: The `CaptionHead`.
+def as_captioner(model):
+    """The model itself, where it writes captions.
 
     Raises:
-        ValueError: the model writes no captions.
+        ValueError: it does not.
     """
-
-    def __init__(self, model):
-        heads = get_heads(model)
-        captions = [task for task, head in heads.items() if isinstance(head, CaptionHead)]
-        if not captions:
-            raise ValueError(f"{model.name} writes no captions: its heads are {[h.name for h in heads.values()]}.")
-        (self.task,) = captions
-        self.head = heads[self.task]
-        self.decoder = model.get_layer("decoder")
-        inputs = {name: tensor for name, tensor in model.input.items() if name != self.task}
-        context = self.decoder._inbound_nodes[0].arguments.args[0]
-        self.encode = keras.Model(inputs, context, name=f"{model.name}_context")
+    if not isinstance(model, Captioner):
+        heads = ", ".join(head.name for head in get_heads(model).values())
+        raise ValueError(f"{model.name} writes no captions: its heads are {heads}.")
+    return model

@@ -1,7 +1,90 @@
 import keras
 
 from kerasfusion.heads import ContrastiveHead
-from kerasfusion.models.inputs import encode, make_inputs
+from kerasfusion.models.encoded_model import EncodedModel
+from kerasfusion.models.inputs import make_encoders, make_inputs
+from kerasfusion.models.parts import LazyParts, make_part, symbolic_inputs
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class DualEncoder(EncodedModel):
+    """A functional model of two branches into one space, and the cosine of what they give.
+
+    Args:
+        inputs: dict name -> `keras.Input` (or `{"shape", "dtype"}`): both features and their `<feature>_present`.
+        encoders: dict feature -> encoder layer.
+        kinds: dict feature -> `"text"` or `"image"`.
+        branches: dict kind -> list of layers from an encoder's pooled vector to a float32 `(B, d)` of length 1.
+        heads: dict task -> `ContrastiveHead`, one.
+        name: Name of the model.
+
+    A layer may also be a function without arguments that makes it. It is called just before the layer is.
+
+    Call arguments:
+        inputs: dict of tensors, as named by `inputs`.
+
+    Returns:
+        dict task -> float32 `(B, 1)`, the cosine of a row's image and text.
+
+    Attributes:
+        encoders, kinds, branches, heads: The parts.
+
+    Raises:
+        ValueError: the branches give embeddings of two widths.
+
+    Example:
+
+    ```python
+    model = kf.models.dual_encoder(data.schema)
+    texts = model.embed({"text": ids, "text_present": present})["text"]  # (B, d)
+    ```
+    """
+
+    def __init__(self, inputs, encoders, kinds, branches, heads, name=None):
+        # Layers
+        self.start(encoders=LazyParts(encoders), kinds=dict(kinds), heads=LazyParts(heads))
+        self.start(branches={kind: list(layers) for kind, layers in branches.items()})
+
+        # Functional model
+        inputs = symbolic_inputs(inputs)
+        embeddings = self.embed(inputs)
+        widths = {kind: embedding.shape[-1] for kind, embedding in embeddings.items()}
+        if len(set(widths.values())) > 1:
+            raise ValueError(f"A dual encoder needs encoders as wide as one another, or units; not {widths}.")
+        outputs = self.predict_heads(embeddings)
+        self.finish(inputs, outputs, name, ("encoders", "kinds", "branches", "heads"))
+
+    def embed(self, inputs):
+        """Embed whichever of image and text the inputs hold.
+
+        Args:
+            inputs: dict of tensors, of one feature or of both.
+
+        Returns:
+            dict `"image"` and `"text"` -> float32 `(B, d)`, rows of length 1.
+        """
+        return self.fuse(self.encode(inputs), self.presence(inputs))
+
+    def fuse(self, encoded, present):
+        """Return dict kind -> float32 `(B, d)`, the embeddings of these encoder outputs."""
+        embeddings = {}
+        for name, output in encoded.items():
+            layers, x = self.branches[self.kinds[name]], output["pooled"]
+            for place, layer in enumerate(layers):
+                layers[place] = layer = make_part(layer)
+                x = layer(x)
+            embeddings[self.kinds[name]] = x
+        return embeddings
+
+    def presence(self, inputs):
+        """Nothing: a missing image or text is embedded as it is."""
+        return {}
+
+    def predict_heads(self, representation):
+        return {task: self.heads[task](representation) for task in self.heads}
+
+    def get_config(self):
+        return self.parts_config(encoders=self.encoders, kinds=self.kinds, branches=self.branches, heads=self.heads)
 
 
 def dual_encoder(
@@ -33,8 +116,8 @@ def dual_encoder(
         name: Name of the model.
 
     Returns:
-        keras.Model: dict of inputs (see `make_inputs`) -> dict task -> float32 `(B, 1)`, the cosine of a row's
-        image and text. The layers `embed_text` and `embed_image` give the embeddings, float `(B, units)`.
+        DualEncoder: dict of inputs (see `make_inputs`) -> dict task -> float32 `(B, 1)`, the cosine of a row's image
+        and text. Its `embed` gives the embeddings, float32 `(B, units)`.
 
     Raises:
         ValueError: an unknown name, a schema with other features or tasks, or encoders of two widths and no units.
@@ -53,22 +136,22 @@ def dual_encoder(
             f"dual_encoder needs one text, one image and one task of type retrieval; the schema has {kinds} and "
             f"{tasks}."
         )
-    inputs = make_inputs(schema)
-    encoded = encode(schema, inputs, text_encoder, image_encoder, units, pretrained_embeddings, image_weights)
-    embeddings = {}
-    for feature in schema.features:
-        x = keras.layers.Dropout(dropout, name=f"dropout_{feature.kind}")(encoded[feature.name]["pooled"])
+    branches = {}
+    for kind in kinds:
+        branches[kind] = [lambda kind=kind: keras.layers.Dropout(dropout, name=f"dropout_{kind}")]
         if units is not None:
-            x = keras.layers.Dense(units, name=f"project_{feature.kind}")(x)
-        embeddings[feature.kind] = keras.layers.UnitNormalization(
-            axis=-1, dtype="float32", name=f"embed_{feature.kind}"
-        )(x)
-    widths = {kind: embedding.shape[-1] for kind, embedding in embeddings.items()}
-    if len(set(widths.values())) > 1:
-        raise ValueError(f"dual_encoder: without units the encoders have to be as wide as one another, not {widths}.")
+            branches[kind].append(lambda kind=kind: keras.layers.Dense(units, name=f"project_{kind}"))
+        length_1 = {"axis": -1, "dtype": "float32", "name": f"embed_{kind}"}
+        branches[kind].append(lambda length_1=length_1: keras.layers.UnitNormalization(**length_1))
     task = schema.tasks[0].name
-    cosine = ContrastiveHead(loss, name=f"head_{task}")(embeddings)
-    return keras.Model(inputs, {task: cosine}, name=name)
+    return DualEncoder(
+        make_inputs(schema),
+        make_encoders(schema, text_encoder, image_encoder, units, pretrained_embeddings, image_weights),
+        {feature.name: feature.kind for feature in schema.features},
+        branches,
+        {task: lambda: ContrastiveHead(loss, name=f"head_{task}")},
+        name=name,
+    )
 
 
 def get_tower(model, feature):
@@ -82,4 +165,5 @@ def get_tower(model, feature):
         keras.Model: dict of `<name>` and `<name>_present` -> float32 `(B, units)`, rows of length 1.
     """
     inputs = {name: model.input[name] for name in (feature.name, f"{feature.name}_present")}
-    return keras.Model(inputs, model.get_layer(f"embed_{feature.kind}").output, name=f"embed_{feature.kind}")
+    embedding = model.embed(inputs)[feature.kind]
+    return keras.Model(inputs, embedding, name=f"embed_{feature.kind}")

@@ -1,8 +1,102 @@
+import functools
+
 import keras
 
 from kerasfusion.fusion import FUSIONS
 from kerasfusion.heads import build_head
-from kerasfusion.models.inputs import build_layer, encode, make_inputs
+from kerasfusion.models.encoded_model import EncodedModel
+from kerasfusion.models.inputs import build_layer, make_encoders, make_inputs
+from kerasfusion.models.parts import LazyParts, make_part, symbolic_inputs
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class FusionModel(EncodedModel):
+    """A functional model of an encoder per feature, one fusion and a head per task.
+
+    `predict_heads(fuse(encode(inputs), present))` is the plain call. It is a functional model like any other: dict
+    in, dict out, `compile`, `fit`, `save`.
+
+    Args:
+        inputs: dict name -> `keras.Input` (or `{"shape", "dtype"}`), such as from `make_inputs`: every feature and
+            its `<feature>_present`.
+        encoders: dict feature -> encoder layer.
+        fusion: A `kf.fusion` layer. None, for one feature alone, takes the encoder's pooled vector as it is.
+        heads: dict task -> head.
+        hidden: Layers between the fusion and the heads.
+        imputers: List of `(missing, given, ModalityImputer)`: where `missing` is not there, its pooled vector is
+            predicted from that of `given` before the fusion.
+        name: Name of the model.
+
+    A part may also be a function without arguments that makes the layer. It is called just before the layer is.
+
+    Call arguments:
+        inputs: dict of tensors, as named by `inputs`.
+
+    Returns:
+        dict task -> float32 logits `(B, C)`.
+
+    Attributes:
+        encoders, fusion, heads, hidden, imputers: The parts.
+
+    Example:
+
+    ```python
+    model = kf.models.FusionModel(
+        kf.models.make_inputs(schema),
+        encoders={
+            "text": kf.encoders.GRUEncoder(schema["text"].vocabulary_size, 64),
+            "image": kf.encoders.SmallCNN(64),
+        },
+        fusion=kf.fusion.GatedFusion(64),
+        heads={"label": kf.heads.build_head(schema["label"])},
+    )
+    encoded = model.encode(batch)
+    logits = model.predict_heads(model.fuse(encoded, model.presence(batch)))["label"]  # (B, C)
+    ```
+    """
+
+    def __init__(self, inputs, encoders, fusion, heads, hidden=(), imputers=(), name=None):
+        # Layers
+        self.start(encoders=LazyParts(encoders), heads=LazyParts(heads), hidden=list(hidden))
+        self.start(imputers=[tuple(imputer) for imputer in imputers])
+
+        # Functional model
+        inputs = symbolic_inputs(inputs)
+        encoded = self.encode(inputs)
+        self.start(fusion=make_part(fusion))
+        outputs = self.predict_heads(self.fuse(encoded, self.presence(inputs)))
+        self.finish(inputs, outputs, name, ("encoders", "fusion", "hidden", "heads", "imputers"))
+
+    def fuse(self, encoded, present):
+        """Join encoder outputs.
+
+        Args:
+            encoded: dict feature -> encoder output.
+            present: dict feature -> bool `(B,)`.
+
+        Returns:
+            float `(B, d)`, what the heads take.
+        """
+        encoded, present = {name: encoded[name] for name in self.encoders}, dict(present)
+        for missing, given, imputer in self.imputers:
+            vectors = (encoded[name]["pooled"] for name in (missing, given))
+            filled, present[missing] = imputer(*vectors, present[missing], present[given])
+            encoded[missing] = {**encoded[missing], "pooled": filled}
+        if self.fusion is None:
+            (only,) = encoded.values()
+            representation = only["pooled"]
+        else:
+            representation = self.fusion(encoded, present=present)
+        for layer in self.hidden:
+            representation = layer(representation)
+        return representation
+
+    def predict_heads(self, representation):
+        return {task: self.heads[task](representation) for task in self.heads}
+
+    def get_config(self):
+        parts = {name: getattr(self, name) for name in ("encoders", "fusion", "heads", "hidden", "imputers")}
+        return self.parts_config(**parts)
 
 
 def fusion_model(
@@ -16,7 +110,7 @@ def fusion_model(
     image_weights=None,
     name=None,
 ):
-    """Encoders, one fusion and a head per task, as a functional `keras.Model`.
+    """Encoders, one fusion and a head per task, by name, as a `FusionModel`.
 
     The shape of the tutorial articles' networks: each modality has a branch, the branches meet in a fusion layer,
     heads stand on what it gives.
@@ -35,7 +129,7 @@ def fusion_model(
         name: Name of the model.
 
     Returns:
-        keras.Model: dict of inputs (see `make_inputs`) -> dict task -> float32 logits.
+        FusionModel: dict of inputs (see `make_inputs`) -> dict task -> float32 logits.
 
     Raises:
         ValueError: an unknown name, or a fusion that cannot join what the schema holds.
@@ -47,10 +141,10 @@ def fusion_model(
     logits = model(batch)["label"]  # (B, C)
     ```
     """
-    inputs = make_inputs(schema)
-    encoded = encode(schema, inputs, text_encoder, image_encoder, units, pretrained_embeddings, image_weights)
-    present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}
-    layer = build_layer(FUSIONS, fusion, units=units, dropout=dropout, name="fusion")
-    representation = layer(encoded, present=present)
-    outputs = {task.name: build_head(task)(representation) for task in schema.tasks}
-    return keras.Model(inputs, outputs, name=name)
+    return FusionModel(
+        make_inputs(schema),
+        make_encoders(schema, text_encoder, image_encoder, units, pretrained_embeddings, image_weights),
+        lambda: build_layer(FUSIONS, fusion, units=units, dropout=dropout, name="fusion"),
+        {task.name: functools.partial(build_head, task) for task in schema.tasks},
+        name=name,
+    )

@@ -1,5 +1,7 @@
 """A generator that draws what a text says, and the discriminator that it learns from."""
 
+import functools
+
 import keras
 from keras import ops
 from keras.layers import Conv2D, Dense, SpectralNormalization
@@ -7,6 +9,115 @@ from keras.layers import Conv2D, Dense, SpectralNormalization
 from kerasfusion.encoders import TEXT_ENCODERS
 from kerasfusion.layers import ImageDecoder
 from kerasfusion.models.inputs import build_layer, make_inputs
+from kerasfusion.models.parts import PartsModel, make_part, symbolic_inputs
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class Generator(PartsModel):
+    """A functional model from a text and noise to an image.
+
+    Args:
+        inputs: dict name -> `keras.Input` (or `{"shape", "dtype"}`): the text's ids and `noise`.
+        text_encoder: A text encoder layer.
+        decoder: Layer from a vector to logits of pixels.
+        text: Name of the text.
+        image: Name of the image.
+        name: Name of the model.
+
+    A layer may also be a function without arguments that makes it. It is called just before the layer is.
+
+    Call arguments:
+        inputs: dict of tensors, as named by `inputs`.
+
+    Returns:
+        `{image: float32 (B, H, W, 3)}`, pixels in 0..1.
+
+    Attributes:
+        text_encoder, decoder, text, image: The parts.
+
+    Example:
+
+    ```python
+    draw = kf.models.generator(schema)
+    ```
+    """
+
+    def __init__(self, inputs, text_encoder, decoder, text, image, name=None):
+        # Layers
+        self.start(text_encoder=make_part(text_encoder), text=text, image=image)
+
+        # Functional model
+        inputs = symbolic_inputs(inputs)
+        vector = ops.concatenate([_said(self.text_encoder, inputs[text]), inputs["noise"]], axis=-1)
+        self.start(decoder=make_part(decoder))
+        pixels = keras.layers.Activation("sigmoid", dtype="float32", name="pixels")(self.decoder(vector))
+        self.finish(inputs, {image: pixels}, name, ("text_encoder", "decoder"))
+
+    def get_config(self):
+        parts = {name: getattr(self, name) for name in ("text_encoder", "decoder", "text", "image")}
+        return self.parts_config(**parts)
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class Discriminator(PartsModel):
+    """A functional model that scores how real an image looks and how well it fits a text, see `discriminator`.
+
+    Args:
+        inputs: dict name -> `keras.Input` (or `{"shape", "dtype"}`): the text's ids and the image's pixels in 0..1.
+        convolutions: List of layers, each of which halves the image.
+        features: Layer from the flattened grid to the image's features.
+        text_encoder: A text encoder layer.
+        projection: Layer from the text's vector to the width of the features.
+        looks: Layer from the features to a score that the text has no part in.
+        text: Name of the text.
+        image: Name of the image.
+        scale: What the score is multiplied by.
+        name: Name of the model.
+
+    A layer may also be a function without arguments that makes it. It is called just before the layer is.
+
+    Call arguments:
+        inputs: dict of tensors, as named by `inputs`.
+
+    Returns:
+        float32 `(B, 1)`.
+
+    Attributes:
+        convolutions, features, text_encoder, projection, looks, text, image, scale: The parts.
+
+    Example:
+
+    ```python
+    score = kf.models.discriminator(schema)
+    ```
+    """
+
+    def __init__(
+        self, inputs, convolutions, features, text_encoder, projection, looks, text, image, scale, name=None
+    ):
+        # Layers
+        self.start(convolutions=[], text=text, image=image, scale=scale)
+
+        # Functional model
+        inputs = symbolic_inputs(inputs)
+        x = 2.0 * inputs[image] - 1.0
+        for convolution in convolutions:
+            self.convolutions.append(make_part(convolution))
+            x = ops.leaky_relu(self.convolutions[-1](x), 0.2)
+        self.start(features=make_part(features))
+        seen = ops.leaky_relu(self.features(keras.layers.Flatten()(x)), 0.2)
+        self.start(text_encoder=make_part(text_encoder))
+        said = _said(self.text_encoder, inputs[text])
+        self.start(projection=make_part(projection))
+        said = self.projection(said)
+        self.start(looks=make_part(looks))
+        score = scale * (self.looks(seen) + ops.sum(seen * said, axis=-1, keepdims=True))
+        parts = ("convolutions", "features", "text_encoder", "projection", "looks")
+        self.finish(inputs, score, name, parts)
+
+    def get_config(self):
+        names = ("convolutions", "features", "text_encoder", "projection", "looks", "text", "image", "scale")
+        return self.parts_config(**{name: getattr(self, name) for name in names})
 
 
 def generator(
@@ -24,7 +135,7 @@ def generator(
         name: Name of the model.
 
     Returns:
-        keras.Model: dict of the text, int32 `(B, L)`, and `noise`, float32 `(B, noise_dim)` of the standard normal
+        Generator: dict of the text, int32 `(B, L)`, and `noise`, float32 `(B, noise_dim)` of the standard normal
         distribution -> `{image: float32 (B, H, W, 3)}`, pixels in 0..1.
 
     Raises:
@@ -38,12 +149,14 @@ def generator(
     ```
     """
     inputs, text, image = _text_and_image(schema)
-    said = _said(text_encoder, text, units, inputs)
-    inputs = {text.name: inputs[text.name], "noise": keras.Input((noise_dim,), name="noise")}
-    vector = ops.concatenate([said, inputs["noise"]], axis=-1)
-    logits = ImageDecoder(image.size, filters, initial_brightness, name="decoder")(vector)
-    pixels = keras.layers.Activation("sigmoid", dtype="float32", name="pixels")(logits)
-    return keras.Model(inputs, {image.name: pixels}, name=name)
+    return Generator(
+        {text.name: inputs[text.name], "noise": keras.Input((noise_dim,), name="noise")},
+        _text_encoder(text_encoder, text, units),
+        lambda: ImageDecoder(image.size, filters, initial_brightness, name="decoder"),
+        text.name,
+        image.name,
+        name=name,
+    )
 
 
 def discriminator(schema, text_encoder="gru", units=128, filters=(16, 32, 64), scale=5.0, name=None):
@@ -63,7 +176,7 @@ def discriminator(schema, text_encoder="gru", units=128, filters=(16, 32, 64), s
         name: Name of the model.
 
     Returns:
-        keras.Model: dict of the text, int32 `(B, L)`, and the image, float32 `(B, H, W, 3)` in 0..1 -> float32
+        Discriminator: dict of the text, int32 `(B, L)`, and the image, float32 `(B, H, W, 3)` in 0..1 -> float32
         `(B, 1)`.
 
     Raises:
@@ -77,18 +190,22 @@ def discriminator(schema, text_encoder="gru", units=128, filters=(16, 32, 64), s
     ```
     """
     inputs, text, image = _text_and_image(schema)
-    pixels = keras.Input((*image.size, 3), name=image.name)
-    x = 2.0 * pixels - 1.0
-    for i, channels in enumerate(filters):
-        convolution = SpectralNormalization(Conv2D(channels, 4, 2, "same"), name=f"conv_{i}")
-        x = ops.leaky_relu(convolution(x), 0.2)
-    features = SpectralNormalization(Dense(units), name="features")(keras.layers.Flatten()(x))
-    features = ops.leaky_relu(features, 0.2)
-    said = _said(text_encoder, text, units, inputs)
-    said = SpectralNormalization(Dense(units), name="projection")(said)
-    looks = SpectralNormalization(Dense(1), name="looks")(features)
-    score = scale * (looks + ops.sum(features * said, axis=-1, keepdims=True))
-    return keras.Model({text.name: inputs[text.name], image.name: pixels}, score, name=name)
+
+    def make_convolution(i):
+        return SpectralNormalization(Conv2D(filters[i], 4, 2, "same"), name=f"conv_{i}")
+
+    return Discriminator(
+        {text.name: inputs[text.name], image.name: keras.Input((*image.size, 3), name=image.name)},
+        [functools.partial(make_convolution, i) for i in range(len(filters))],
+        lambda: SpectralNormalization(Dense(units), name="features"),
+        _text_encoder(text_encoder, text, units),
+        lambda: SpectralNormalization(Dense(units), name="projection"),
+        lambda: SpectralNormalization(Dense(1), name="looks"),
+        text.name,
+        image.name,
+        scale,
+        name=name,
+    )
 
 
 def _text_and_image(schema):
@@ -100,8 +217,12 @@ def _text_and_image(schema):
     return make_inputs(schema), text, image
 
 
-def _said(wanted, text, units, inputs):
-    """The text as a vector, float `(B, units)`, as large as noise: beside much larger noise it would go unheard."""
+def _text_encoder(wanted, text, units):
+    """A function that makes the encoder of the text."""
     vocabulary = {"vocabulary": text.vocabulary, "vocabulary_size": text.vocabulary_size}
-    encoder = build_layer(TEXT_ENCODERS, wanted, units=units, **vocabulary, name=f"encode_{text.name}")
-    return keras.layers.LayerNormalization(name="said")(encoder(inputs[text.name])["pooled"])
+    return lambda: build_layer(TEXT_ENCODERS, wanted, units=units, **vocabulary, name=f"encode_{text.name}")
+
+
+def _said(text_encoder, ids):
+    """The text as a vector, float `(B, units)`, as large as noise: beside much larger noise it would go unheard."""
+    return keras.layers.LayerNormalization(name="said")(text_encoder(ids)["pooled"])

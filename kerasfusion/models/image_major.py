@@ -3,21 +3,21 @@
 import keras
 from keras import ops
 
-from kerasfusion.models.graph import run_nodes, split_graph
+from kerasfusion.models.training_wrapper import TrainingWrapper, plain_model
 
 
 def image_major(model, image="image"):
-    """The training twin of a model for batches that keep all texts of an image together.
+    """Wrap a model for batches that keep all texts of an image together.
 
-    Same layers, same weights: training the twin trains `model`. What depends on the image alone is computed
-    once per image and repeated for its texts; everything else sees `B·K` rows.
+    Same layers, same weights: training the wrapper trains `model`. The image is encoded once and its encoder output
+    repeated for its texts; everything else sees `B·K` rows.
 
     Args:
-        model: A functional model of `kf.models` with the input `image`.
+        model: A model of `kf.models` with the input `image`, or a training wrapper of one.
         image: Name of the image's input.
 
     Returns:
-        keras.Model: takes `image` uint8 `(B, H, W, 3)`, `image_present` bool `(B,)` and every other input with a
+        ImageMajor: takes `image` uint8 `(B, H, W, 3)`, `image_present` bool `(B,)` and every other input with a
         further axis, `(B, K, …)`; gives logits `(B, K, C)`, or `(B, 1, C)` when the image is the only input.
         `compile` and `fit` take labels and weights `(B, K, …)`.
 
@@ -27,47 +27,45 @@ def image_major(model, image="image"):
     Example:
 
     ```python
-    twin = kf.models.image_major(model)
-    twin.compile(optimizer, loss, weighted_metrics=metrics)
-    twin.fit(image_major_batches)
+    wrapper = kf.models.image_major(model)
+    wrapper.compile(optimizer, loss, weighted_metrics=metrics)
+    wrapper.fit(image_major_batches)
     model.save("model.keras")
     ```
     """
-    if image not in model.input:
-        raise ValueError(f"image_major: {model.name} has no input {image!r}; it has {sorted(model.input)}.")
     return ImageMajor(model, image)
 
 
-class ImageMajor(keras.Model):
-    """What `image_major` returns. It holds no weights of its own and is never saved: the plain model is."""
+class ImageMajor(TrainingWrapper):
+    """What `image_major` returns."""
 
-    def __init__(self, model, image):
-        super().__init__(name=f"{model.name}_image_major")
-        self.plain = model
-        self.per_image = [image, f"{image}_present"]
-        self.per_text = [name for name in model.input if name not in self.per_image]
-        self._nodes_once, self._nodes_each = split_graph(model, self.per_image)
+    takes_batches = True
 
-    def call(self, inputs, training=None):
-        # `training` reaches the layers through Keras's call context, which is set only because it is named here.
-        values = {id(self.plain.input[name]): inputs[name] for name in self.per_image}
-        run_nodes(self._nodes_once, values)
-        count = 1
-        for name in self.per_text:
-            count = ops.shape(inputs[name])[1]
-        values = {key: ops.repeat(value, count, axis=0) for key, value in values.items()}
-        values.update((id(self.plain.input[name]), _flatten(inputs[name])) for name in self.per_text)
-        run_nodes(self._nodes_each, values)
-        outputs = {task: values[id(output)] for task, output in self.plain.output.items()}
+    def __init__(self, model, image="image"):
+        plain = plain_model(model)
+        if image not in plain.input:
+            raise ValueError(f"image_major: {plain.name} has no input {image!r}; it has {sorted(plain.input)}.")
+        super().__init__(model, name=f"{model.name}_image_major")
+        self.per_image = [image, f"{image}_features", f"{image}_present"]
+        self.per_text = [name for name in plain.input if name not in self.per_image]
+
+    def forward(self, trainer, inputs):
+        once = {name: inputs[name] for name in self.per_image if name in inputs}
+        encoded, count = trainer.encode(once), 1
+        if self.per_text:
+            count = ops.shape(inputs[self.per_text[-1]])[1]
+            if encoded:
+                # Pixels that are encoded already need not be repeated.
+                once = {name: value for name, value in once.items() if name == self.per_image[-1]}
+            encoded, once = keras.tree.map_structure(lambda value: ops.repeat(value, count, axis=0), (encoded, once))
+            once = {**once, **{name: _flatten(inputs[name]) for name in self.per_text}}
+            encoded = trainer.encode(once, encoded)
+        outputs = trainer.predict_encoded(encoded, once)
         return {task: ops.reshape(out, (-1, count, *out.shape[1:])) for task, out in outputs.items()}
 
-    # Losses and metrics see rows, so that every Keras loss and metric means the same as on the plain model.
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return super().compute_loss(x, *as_rows(y, y_pred, sample_weight), training=training)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        return super().compute_metrics(x, *as_rows(y, y_pred, sample_weight))
+    def arrange(self, y, y_pred, sample_weight):
+        # Rows, so that every Keras loss and metric means the same as on the plain model.
+        return super().arrange(*as_rows(y, y_pred, sample_weight))
 
 
 def as_rows(y, y_pred, sample_weight):

@@ -1,5 +1,7 @@
 """The inputs that a schema asks for, and the encoder each of them enters."""
 
+import functools
+
 import keras
 
 from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS, ApplicationEncoder, NumericEncoder
@@ -28,12 +30,11 @@ def make_inputs(schema):
     return inputs
 
 
-def encode(schema, inputs, text_encoder, image_encoder, units, pretrained_embeddings=None, image_weights=None):
-    """Each feature through an encoder of its own.
+def make_encoders(schema, text_encoder, image_encoder, units, pretrained_embeddings=None, image_weights=None):
+    """An encoder for each feature, made when it is asked for (see `FusionModel`).
 
     Args:
         schema: A `kf.Schema`.
-        inputs: What `make_inputs(schema)` gave.
         text_encoder: `{"name": one of TEXT_ENCODERS, **its arguments}`, a name, or None where there is no text.
         image_encoder: The same for images.
         units: Width of every encoder's output unless its own arguments say otherwise.
@@ -41,10 +42,11 @@ def encode(schema, inputs, text_encoder, image_encoder, units, pretrained_embedd
         image_weights: `"imagenet"` or a file that the image encoder's network starts from, if not None.
 
     Returns:
-        dict name -> encoder output.
+        dict feature -> function without arguments that makes the encoder.
 
     Raises:
-        ValueError: an unknown encoder name, or `image_weights` for an encoder that there are none for.
+        ValueError: an unknown encoder name (when the encoder is made), or `image_weights` for an encoder that there
+            are none for.
     """
     if pretrained_embeddings is not None:
         text_encoder = {**as_config(text_encoder), "pretrained_embeddings": pretrained_embeddings}
@@ -56,25 +58,24 @@ def encode(schema, inputs, text_encoder, image_encoder, units, pretrained_embedd
                 f"image_weights: there are none for {image_encoder['name']}, but for {', '.join(able)}. Choose a "
                 "model that looks by one of these, such as classifier_mobilenet, or give another image_encoder."
             )
-    encoded = {}
-    for feature in schema.features:
+
+    def make(feature):
         name = f"encode_{feature.name}"
         if feature.kind == "text":
             vocabulary = {"vocabulary": feature.vocabulary, "vocabulary_size": feature.vocabulary_size}
-            layer = build_layer(TEXT_ENCODERS, text_encoder, units=units, **vocabulary, name=name)
-        elif feature.kind == "image":
-            layer = build_layer(IMAGE_ENCODERS, image_encoder, units=units, name=name)
-        else:
-            layer = NumericEncoder(units, mean=feature.mean, std=feature.std, name=name)
-        encoded[feature.name] = layer(inputs[feature.name])
-    return encoded
+            return build_layer(TEXT_ENCODERS, text_encoder, units=units, **vocabulary, name=name)
+        if feature.kind == "image":
+            return build_layer(IMAGE_ENCODERS, image_encoder, units=units, name=name)
+        return NumericEncoder(units, mean=feature.mean, std=feature.std, name=name)
+
+    return {feature.name: functools.partial(make, feature) for feature in schema.features}
 
 
 def rebuild_encoder(branch, feature):
     """A new encoder with the settings of `branch`, that starts as it did: at random or from its pretrained file."""
     settings = branch.get_config()
     # Of a loaded encoder, in place of the pretrained network that it is to start from.
-    settings.pop("structure", None)
+    settings.pop("backbone_config", None)
     if feature.kind == "text":
         settings["vocabulary"] = feature.vocabulary
     # Not `from_config`, which reads no file: it is for encoders whose weights are loaded.

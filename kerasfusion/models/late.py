@@ -2,8 +2,10 @@ import keras
 from keras import ops
 
 from kerasfusion.heads import build_head
+from kerasfusion.models.encoded_model import EncodedModel
 from kerasfusion.models.fusion import fusion_model
 from kerasfusion.models.inputs import make_inputs
+from kerasfusion.models.parts import LazyParts, symbolic_inputs
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -61,6 +63,70 @@ class LateAverage(keras.layers.Layer):
         return cls(keras.saving.deserialize_keras_object(config.pop("head")), **config)
 
 
+@keras.saving.register_keras_serializable("kerasfusion")
+class LateAverageModel(EncodedModel):
+    """A functional model of one model per modality, whose predictions are averaged.
+
+    Args:
+        inputs: dict name -> `keras.Input` (or `{"shape", "dtype"}`), as for `FusionModel`.
+        members: dict modality -> model on the features of that modality alone.
+        heads: dict task -> `LateAverage`.
+        name: Name of the model.
+
+    Call arguments:
+        inputs: dict of tensors, as named by `inputs`.
+
+    Returns:
+        dict task -> float32 logits `(B, C)`.
+
+    Attributes:
+        members, heads: The parts.
+
+    Example:
+
+    ```python
+    model = kf.models.late_average(schema)
+    model.members["text"](batch)  # what the text alone says
+    ```
+    """
+
+    def __init__(self, inputs, members, heads, name=None):
+        # Layers
+        self.start(members=dict(members), heads=LazyParts(heads), encoders={})  # the encoders lie inside the members
+
+        # Functional model
+        inputs = symbolic_inputs(inputs)
+        outputs = self.predict_encoded(self.encode(inputs), inputs)
+        self.finish(inputs, outputs, name, ("members", "heads"))
+
+    def encode(self, inputs, encoded=None):
+        """Return dict modality -> the logits of its member, for those whose inputs are all there."""
+        found = dict(encoded or {})
+        for kind, member in self.members.items():
+            if kind not in found and set(member.input) <= set(inputs):
+                found[kind] = member({name: inputs[name] for name in member.input})
+        return found
+
+    def presence(self, inputs):
+        """Return dict modality -> bool `(B,)`, whether any of its features is there."""
+        flags = {kind: [n for n in member.input if n.endswith("_present")] for kind, member in self.members.items()}
+        return {kind: ops.any(ops.stack([inputs[n] for n in names]), axis=0) for kind, names in flags.items()}
+
+    def fuse(self, encoded, present):
+        """Return both, which is what the heads take."""
+        return {"logits": encoded, "present": present}
+
+    def predict_heads(self, representation):
+        logits, present = representation["logits"], representation["present"]
+        return {
+            task: self.heads[task]({kind: out[task] for kind, out in logits.items()}, present=present)
+            for task in self.heads
+        }
+
+    def get_config(self):
+        return self.parts_config(members=self.members, heads=self.heads)
+
+
 def late_average(schema, members=None, name="late_average", **settings):
     """One model per modality, their predictions averaged: the fusion that every other must beat.
 
@@ -73,7 +139,7 @@ def late_average(schema, members=None, name="late_average", **settings):
         **settings: Passed to `fusion_model` for new members.
 
     Returns:
-        keras.Model: the same inputs and outputs as `fusion_model`.
+        LateAverageModel: the same inputs and outputs as `fusion_model`.
 
     Raises:
         ValueError: settings for new members beside given ones.
@@ -86,18 +152,7 @@ def late_average(schema, members=None, name="late_average", **settings):
     """
     if members and settings:
         raise ValueError(f"late_average: {sorted(settings)} are for new members, and members were given.")
-    inputs = make_inputs(schema)
     kinds = dict.fromkeys(feature.kind for feature in schema.features)
     members = members or {kind: fusion_model(schema.only(kind), name=f"{kind}_only", **settings) for kind in kinds}
-    logits = {kind: model({key: inputs[key] for key in model.input}) for kind, model in members.items()}
-    present = {
-        kind: ops.any(ops.stack([inputs[f"{f.name}_present"] for f in schema.of_kind(kind)]), axis=0)
-        for kind in members
-    }
-    outputs = {
-        task.name: LateAverage(build_head(task), name=f"average_{task.name}")(
-            {kind: out[task.name] for kind, out in logits.items()}, present=present
-        )
-        for task in schema.tasks
-    }
-    return keras.Model(inputs, outputs, name=name)
+    heads = {t.name: lambda t=t: LateAverage(build_head(t), name=f"average_{t.name}") for t in schema.tasks}
+    return LateAverageModel(make_inputs(schema), members, heads, name=name)

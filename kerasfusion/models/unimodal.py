@@ -1,7 +1,8 @@
-import keras
+import functools
 
 from kerasfusion.fusion import ConcatFusion
 from kerasfusion.heads import build_head
+from kerasfusion.models.fusion import FusionModel
 from kerasfusion.models.inputs import make_inputs, rebuild_encoder
 
 
@@ -14,7 +15,7 @@ def unimodal(model, schema, kind):
         kind: `"text"`, `"image"` or `"numeric"`.
 
     Returns:
-        keras.Model: named `<kind>_only`, untrained, on the features of that kind alone.
+        FusionModel: named `<kind>_only`, untrained, on the features of that kind alone.
 
     Example:
 
@@ -22,15 +23,11 @@ def unimodal(model, schema, kind):
     text_only = kf.models.unimodal(model, data.schema, "text")
     ```
     """
-    schema = schema.only(kind)
-    inputs = make_inputs(schema)
-    encoded = {}
-    for feature in schema.features:
-        branch = model.get_layer(f"encode_{feature.name}")
-        encoded[feature.name] = rebuild_encoder(branch, feature)(inputs[feature.name])
-    fusion = model.get_layer("fusion")
-    units = fusion.units or 128  # a bare concatenation has no width of its own
-    present = {feature.name: inputs[f"{feature.name}_present"] for feature in schema.features}
-    representation = ConcatFusion(units, dropout=fusion.dropout, name="fusion")(encoded, present=present)
-    outputs = {task.name: build_head(task)(representation) for task in schema.tasks}
-    return keras.Model(inputs, outputs, name=f"{kind}_only")
+    schema, width = schema.only(kind), model.fusion.units or 128  # a bare concatenation has no width of its own
+    return FusionModel(
+        make_inputs(schema),
+        {f.name: functools.partial(rebuild_encoder, model.encoders[f.name], f) for f in schema.features},
+        lambda: ConcatFusion(width, dropout=model.fusion.dropout, name="fusion"),
+        {task.name: functools.partial(build_head, task) for task in schema.tasks},
+        name=f"{kind}_only",
+    )

@@ -25,7 +25,7 @@ def numbers(tensor):
 
 def learning(encoder):
     """Names of the layers of an encoder's network that hold trainable weights."""
-    return {layer.name for layer in encoder.network.layers if layer.trainable_weights}
+    return {layer.name for layer in encoder.backbone.layers if layer.trainable_weights}
 
 
 @pytest.mark.parametrize("kind", sorted(APPLICATIONS))
@@ -46,7 +46,7 @@ def vgg():
 @pytest.fixture(scope="module")
 def weights_file(vgg, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "vgg16.weights.h5"
-    vgg.network.save_weights(path)
+    vgg.backbone.save_weights(path)
     return path
 
 
@@ -59,7 +59,7 @@ def test_vgg16_keeps_the_contract(vgg):
         alone = vgg(PIXELS[row : row + 1])["pooled"]
         np.testing.assert_allclose(numbers(alone)[0], numbers(out["pooled"])[row], atol=1e-5)
     # 0..255 in, as the application's own pipeline has it.
-    features = vgg.network(keras.applications.vgg16.preprocess_input(PIXELS.astype("float32")))
+    features = vgg.backbone(keras.applications.vgg16.preprocess_input(PIXELS.astype("float32")))
     np.testing.assert_allclose(numbers(vgg.projection(features)), numbers(out["grid"]), atol=1e-4)
 
 
@@ -68,7 +68,7 @@ def test_all_layers_learn_from_a_random_start_and_none_from_a_given_one(vgg, wei
     frozen = VGG16Encoder(units=5, weights=weights_file)
     frozen(PIXELS)
     assert frozen.fine_tune == "none" and len(frozen.trainable_weights) == 2 and learning(frozen) == set()
-    for weight, given in zip(frozen.network.weights, vgg.network.weights, strict=True):
+    for weight, given in zip(frozen.backbone.weights, vgg.backbone.weights, strict=True):
         np.testing.assert_array_equal(weight, given)
 
 
@@ -81,14 +81,14 @@ def test_the_last_blocks_learn_and_a_saved_model_needs_no_file(weights_file, tin
     model = kf.create_model("classifier_concat", schema, image_encoder=image, units=4)
     encoder = model.get_layer("encode_image")
     assert learning(encoder) == {"block5_conv1", "block5_conv2", "block5_conv3"}
-    assert not encoder.stem.trainable_weights and len(encoder.tail.trainable_weights) == 6
+    assert not encoder.frozen_backbone.trainable_weights and len(encoder.tuned_backbone.trainable_weights) == 6
 
-    start = {w.path: np.array(w) for w in encoder.network.weights}
+    start = {w.path: np.array(w) for w in encoder.backbone.weights}
     batch = rows_for(schema, 4)
     labels = np.arange(4) % 3
     model.compile("sgd", {"label": keras.losses.SparseCategoricalCrossentropy(from_logits=True)})
     model.fit(batch, {"label": labels}, verbose=0)
-    changed = {w.path.split("/")[-2] for w in encoder.network.weights if (np.array(w) != start[w.path]).any()}
+    changed = {w.path.split("/")[-2] for w in encoder.backbone.weights if (np.array(w) != start[w.path]).any()}
     assert changed == {"block5_conv1", "block5_conv2", "block5_conv3"}
 
     logits = numbers(model(batch)["label"])
@@ -101,7 +101,7 @@ def test_the_last_blocks_learn_and_a_saved_model_needs_no_file(weights_file, tin
 
     # The single-modality baseline begins from the file and not from what the fused model has learned.
     fresh = unimodal(model, schema, "image").get_layer("encode_image")
-    for weight, given in zip(fresh.network.weights, start.values(), strict=True):
+    for weight, given in zip(fresh.backbone.weights, start.values(), strict=True):
         np.testing.assert_array_equal(weight, given)
 
     model.save(tmp_path / "model.keras")
@@ -119,14 +119,14 @@ def test_imagenet_weights_are_asked_for_once(vgg, monkeypatch):
         asked.append((include_top, weights, input_shape))
         network = make(include_top=include_top, weights=None, input_shape=input_shape)
         if weights == "imagenet":
-            network.set_weights(vgg.network.get_weights())
+            network.set_weights(vgg.backbone.get_weights())
         return network
 
     monkeypatch.setattr(keras.applications, "VGG16", application)
     encoder = VGG16Encoder(units=5, weights="imagenet")
     encoder(PIXELS)
     assert asked == [(False, None, (32, 32, 3)), (False, "imagenet", (224, 224, 3))]
-    for weight, given in zip(encoder.network.weights, vgg.network.weights, strict=True):
+    for weight, given in zip(encoder.backbone.weights, vgg.backbone.weights, strict=True):
         np.testing.assert_array_equal(weight, given)
     VGG16Encoder.from_config(encoder.get_config())(PIXELS)
     assert asked[2:] == [(False, None, (32, 32, 3))]
@@ -151,7 +151,7 @@ def test_resnet50_learns_in_its_last_blocks_alone():
     encoder = IMAGE_ENCODERS["resnet50"](units=5, fine_tune="last_blocks")
     encoder(PIXELS)
     assert {name[:5] for name in learning(encoder)} == {"conv5"} and len(learning(encoder)) == 20
-    norms = {layer.name: layer for layer in encoder.network.layers if "_bn" in layer.name}
+    norms = {layer.name: layer for layer in encoder.backbone.layers if "_bn" in layer.name}
     before = {name: np.array(layer.moving_mean) for name, layer in norms.items()}
     encoder(PIXELS, training=True)
     changed = {name for name, layer in norms.items() if (np.array(layer.moving_mean) != before[name]).any()}
@@ -207,6 +207,6 @@ def test_low_precision(low_precision):
     keras.config.set_dtype_policy("float32")
     out = encoder(PIXELS)
     assert {keras.backend.standardize_dtype(value.dtype) for value in out.values()} == {low_precision}
-    assert {layer.compute_dtype for layer in encoder.network.layers} == {low_precision}
+    assert {layer.compute_dtype for layer in encoder.backbone.layers} == {low_precision}
     assert {weight.dtype for weight in encoder.weights} == {"float32"}
     assert np.isfinite(numbers(out["pooled"])).all() and keras.config.dtype_policy().name == "float32"

@@ -76,7 +76,7 @@ def test_features_train_the_same_weights_as_pixels(data, tmp_path, messages):
     ours, theirs = (make(data, "dual_gru_mobilenet", **learning) for _ in range(2))
     start = ours.get_weights()
     cost = fit(ours, data, tmp_path / "features")
-    theirs.get_layer("encode_image").stem = None
+    theirs.encoders["image"].frozen_backbone = None
     same = fit(theirs, data, tmp_path / "pixels")
     assert "make of 18 images is computed once and kept in memory (0 MiB, float32)" in messages[0]
     for a, b in zip(cost["history"], same["history"], strict=True):

@@ -94,8 +94,8 @@ class ApplicationEncoder(ImageEncoder):
             network = self.make(None, (None, None, 3) if len(self.image_sizes) > 1 else (height, width, 3))
             if self._read_start:
                 self._load(network)
-            self.network = self.body(network)
-        for layer in self.network.layers:
+            self.backbone = self.body(network)
+        for layer in self.backbone.layers:
             layer.trainable = self.fine_tune == "all" or (
                 self.fine_tune == "last_blocks" and layer.name.startswith(self.last_blocks)
             )
@@ -108,18 +108,18 @@ class ApplicationEncoder(ImageEncoder):
             self.projection = keras.layers.Dense(
                 self.units, activation="relu", name="projection", dtype=self.dtype_policy
             )
-            *grid, channels = self.network.output_shape
+            *grid, channels = self.backbone.output_shape
             self.projection.build((*grid, channels * max(1, len(self.image_sizes))))
 
     def _cut(self):
-        """The network in two models: `stem`, which is frozen, and `tail`, which learns; None where there is none."""
-        self.stem = self.tail = None
+        """Split the backbone into `frozen_backbone` and `tuned_backbone`, which learns; None where there is none."""
+        self.frozen_backbone = self.tuned_backbone = None
         if self.fine_tune == "none":
-            self.stem = self.network
+            self.frozen_backbone = self.backbone
         elif self.fine_tune == "last_blocks":
-            between = self.network.get_layer(self.last_frozen).output
-            self.stem = keras.Model(self.network.input, between)
-            self.tail = keras.Model(between, self.network.output)
+            between = self.backbone.get_layer(self.last_frozen).output
+            self.frozen_backbone = keras.Model(self.backbone.input, between)
+            self.tuned_backbone = keras.Model(between, self.backbone.output)
 
     def make(self, weights, shape):
         """The application without its top, for images of this shape."""
@@ -154,22 +154,19 @@ class ApplicationEncoder(ImageEncoder):
     def features(self, pixels):
         """What the frozen layers make of uint8 pixels, float `(B, h, w, channels)`.
 
-        The encoder takes it in place of the pixels, so that training may compute it once for all epochs.
+        The encoder takes `{"features": ...}` in place of the pixels, so that training computes them once.
         """
-        grids = [self.stem(view, training=False) for view in self._views(self.unit_interval(pixels))]
-        return self._joined(grids) if self.tail is None else ops.concatenate(grids, axis=-1)
+        grids = [self.frozen_backbone(view, training=False) for view in self._views(self.unit_interval(pixels))]
+        return self._joined(grids) if self.tuned_backbone is None else ops.concatenate(grids, axis=-1)
 
-    def call(self, pixels, training=None):
-        if pixels.shape[-1] == 3:
-            return super().call(pixels, training=training)
-        features = pixels
-        if self.tail is not None:
+    def project(self, features, training):
+        if self.tuned_backbone is not None:
             views = ops.split(features, 1 + self.flip_tta, axis=-1)
-            features = self._joined([self.tail(view, training=training) for view in views])
-        return self.answer(*self._project(features), training)
+            features = self._joined([self.tuned_backbone(view, training=training) for view in views])
+        return self._project(features)
 
     def encode(self, pixels, training):
-        grids = [self.network(view, training=training) for view in self._views(pixels)]
+        grids = [self.backbone(view, training=training) for view in self._views(pixels)]
         return self._project(self._joined(grids))
 
     def _views(self, pixels):

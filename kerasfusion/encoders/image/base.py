@@ -7,19 +7,27 @@ from keras import ops
 class ImageEncoder(keras.layers.Layer):
     """Base class: pixels to a feature grid, the same grid as a sequence, and one pooled vector.
 
-    A subclass builds its layers in `build_encoder` and computes `(grid, pooled)` in `encode`.
+    A subclass builds its layers in `build_encoder` and computes `(grid, pooled)` in `encode`. One with a backbone that
+    may be frozen also has `features` and `project`, the two halves of `encode`, and sets `frozen_backbone`: training
+    then computes the features of an image once.
 
     Args:
         units: Width `d` of the output.
         dropout: Dropout rate on the pooled vector.
 
     Call arguments:
-        pixels: uint8 `(B, H, W, 3)` in 0..255. Scaling to 0..1 is this layer's first step.
+        pixels: uint8 `(B, H, W, 3)` in 0..255. Scaling to 0..1 is this layer's first step. In its place,
+            `{"features": ...}` with what `features` gave of the pixels.
+
+    Attributes:
+        frozen_backbone: The part of the network that training leaves as it is, or None.
 
     Returns:
         dict: `grid` float `(B, h, w, d)`, `sequence` float `(B, h·w, d)`, `pooled` float `(B, d)`. There is no
         `mask` entry: every cell of an image counts.
     """
+
+    frozen_backbone = None
 
     def __init__(self, units, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
@@ -38,7 +46,17 @@ class ImageEncoder(keras.layers.Layer):
         """Return `(grid, pooled)` for float pixels `(B, H, W, 3)` in 0..1."""
         raise NotImplementedError
 
+    def features(self, pixels):
+        """Return what the frozen backbone makes of uint8 pixels, float `(B, h, w, channels)`."""
+        raise NotImplementedError
+
+    def project(self, features, training):
+        """Return `(grid, pooled)` for what `features` gave."""
+        raise NotImplementedError
+
     def call(self, pixels, training=None):
+        if isinstance(pixels, dict):
+            return self.answer(*self.project(pixels["features"], training), training)
         return self.answer(*self.encode(self.unit_interval(pixels), training), training)
 
     def unit_interval(self, pixels):

@@ -65,7 +65,7 @@ class CLIPImageEncoder(ImageEncoder):
         self.backbone.trainable = fine_tune == "all"
         self.projection = clip_projection(units, self.width, kernel, self.dtype_policy)
         self.projection.trainable = units is not None or fine_tune != "none"
-        self.stem = None if fine_tune == "all" else self.backbone
+        self.frozen_backbone = None if fine_tune == "all" else self.backbone
 
     def build_encoder(self, pixels_shape):
         height, width, _ = self.backbone.image_shape
@@ -79,19 +79,23 @@ class CLIPImageEncoder(ImageEncoder):
     def features(self, pixels, training=False):
         """What the network makes of uint8 pixels, float `(B, 1, n, hidden)`: the class token, then the patches.
 
-        The encoder takes it in place of the pixels, so that training may compute it once for all epochs.
+        The encoder takes `{"features": ...}` in place of the pixels, so that training computes them once.
         """
         mean, std = (ops.convert_to_tensor(v, dtype=self.compute_dtype) for v in (CLIP_MEAN, CLIP_STD))
         hidden = self.backbone({"images": (self.unit_interval(pixels) - mean) / std}, training=training)
         return hidden[:, None, :1] if self.global_pool else hidden[:, None]
 
     def call(self, pixels, training=None):
-        learning = bool(training) and self.fine_tune == "all"
-        hidden = self.features(pixels, learning) if pixels.shape[-1] == 3 else pixels
-        tokens = self.projection(hidden[:, 0])
+        if isinstance(pixels, dict):
+            return super().call(pixels, training=training)
+        features = self.features(pixels, bool(training) and self.fine_tune == "all")
+        return self.answer(*self.project(features, training), training)
+
+    def project(self, features, training):
+        tokens = self.projection(features[:, 0])
         side = 1 if self.global_pool else self.backbone.image_shape[0] // self.backbone.patch_size
         patches = tokens if self.global_pool else tokens[:, 1:]
-        return self.answer(ops.reshape(patches, (-1, side, side, patches.shape[-1])), tokens[:, 0], training)
+        return ops.reshape(patches, (-1, side, side, patches.shape[-1])), tokens[:, 0]
 
     def get_config(self):
         backbone_config = {"backbone": keras.saving.serialize_keras_object(self.backbone), "width": self.width}
