@@ -239,7 +239,7 @@ nearest = NearestNeighbors(n_neighbors=1).fit(flat)
 
 def decoder_of(model):
     """The part behind the code: `(n, code)` to pixels."""
-    return lambda code: np.asarray(keras.ops.sigmoid(model.get_layer("head_image")(code)))
+    return lambda code: np.asarray(keras.ops.sigmoid(model.decode(code)["image"]))
 
 
 def codes_of(model, examples):

@@ -195,8 +195,9 @@ for seed in seeds:
     vectors = {
         name: kf.transfer.extract_features(models[TOKEN], f"encode_{name}", test) for name in ("text", "image")
     }
+    imputers = {missing: layer for missing, _, layer in models[VECTORS].imputers}
     for name, other, what in (("image", "text", "images"), ("text", "image", "notes")):
-        guess = models[VECTORS].get_layer(f"fill_in_{name}").dense(vectors[other])
+        guess = imputers[name].dense(vectors[other])
         quality[f"R² of the {what}' vectors"] = r2_score(vectors[name], guess, multioutput="variance_weighted")
     for metric, value in quality.items():
         rows.append({"model": "what is passed on", "metric": metric, "value": float(value), "n": len(test)})

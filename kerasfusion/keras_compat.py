@@ -29,6 +29,14 @@ def adding_sublayers(layer):
         layer._tracker.lock()
 
 
+def flatten_layers(model):
+    """List a model and all layers inside it, at any depth.
+
+    `_flatten_layers`: the public `layers` of a model ends at its top level.
+    """
+    return model._flatten_layers()
+
+
 class SymbolicBuildMixin:
     """A model that says by which batch Keras learns the shapes of its metrics.
 

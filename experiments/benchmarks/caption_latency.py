@@ -27,7 +27,6 @@ import tensorflow as tf
 import kerasfusion as kf
 from kerasfusion.decoders.generation import END
 from kerasfusion.evaluation.results import append_results
-from kerasfusion.models import CaptionerParts
 from kerasfusion.schema import Feature, Schema, Task
 from kerasfusion.serving import CApiSession
 
@@ -49,21 +48,20 @@ def captioner(name, length):
         (Task("caption", "captioning", "caption", vocabulary=WORDS, length=length + 2),),
     )
     model = kf.create_model(name, schema, units=256)
-    bias = model.get_layer("head_caption").dense.bias
+    bias = model.head.dense.bias
     bias.assign(np.where(np.arange(len(WORDS) + 4) == END, -1e4, 0.0))
     return model, schema
 
 
 def without_cache(model, length):
     """All words so far through the network again for each new one, in one traced function."""
-    parts = CaptionerParts(model)
 
     @tf.function
     def write(pixels):
-        context = parts.encode({"image": pixels, "image_present": tf.constant([True])}, training=False)
+        context = model.encode_context({"image": pixels, "image_present": tf.constant([True])})
         ids = tf.one_hot([0], length + 1, on_value=2, off_value=0, dtype=tf.int32)
         for place in tf.range(length):
-            logits = parts.head(parts.decoder(context, ids))[:, place]
+            logits = model.head(model.decoder(context, ids))[:, place]
             following = tf.argmax(logits[:, 4:], axis=-1, output_type=tf.int32) + 4
             ids = tf.tensor_scatter_nd_update(ids, [[0, place + 1]], following)
         return ids

@@ -57,7 +57,7 @@ class TorchClassifier(nn.Module):
 
     def __init__(self, model, memory_format):
         super().__init__()
-        text, image, fusion = (model.get_layer(name) for name in ("encode_text", "encode_image", "fusion"))
+        text, image, fusion = model.encoders["text"], model.encoders["image"], model.fusion
         self.embedding = nn.Embedding.from_pretrained(tensor(text.embedding.embeddings), freeze=False)
         self.lstm = nn.LSTM(text.units, text.units, batch_first=True)
         kernel, recurrent_kernel, bias = (tensor(weight) for weight in text.recurrent.cell.weights)
@@ -76,7 +76,7 @@ class TorchClassifier(nn.Module):
         self.projection = linear(image.projection)
         self.fusion = linear(fusion.projection)
         self.dropout = nn.Dropout(fusion.dropout)
-        self.head = linear(get_heads(model)["label"].dense)
+        self.head = linear(model.heads["label"].dense)
         self.to(memory_format=memory_format)
 
     def forward(self, ids, pixels, last):

@@ -7,6 +7,8 @@ import tensorflow as tf
 class FeatureStore:
     """Features of images in memory, fetched as an `ImageStore` gives pixels.
 
+    A batch holds them as `<feature>_features` in place of `<feature>`.
+
     Args:
         places: int `(n,)`, places of images in their `ImageStore`; -1 is the image that stands for a missing one.
         features: float `(n, …)`.

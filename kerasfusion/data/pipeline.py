@@ -5,6 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from kerasfusion.data.feature_store import FeatureStore
 from kerasfusion.data.missing import drop_modalities
 from kerasfusion.data.tf_options import PARALLEL_CALLS, PREFETCHED, without_autotune
 from kerasfusion.preprocessing.augment import RANDOM_NUMBERS, augment_images
@@ -136,6 +137,8 @@ class BatchedDataset:
     def _gather(self):
         examples, schema = self.examples, self.examples.schema
         image_names = [feature.name for feature in schema.of_kind("image")]
+        # They enter a model at another place than pixels, see `EncodedModel.encode`.
+        cached = {name for name in image_names if isinstance(examples.banks[name], FeatureStore)}
         entries, counts = tf.constant(self.entries), tf.constant(self.counts, tf.int32)
         arrays = {
             name: {key: tf.constant(array) for key, array in getattr(examples, name).items()}
@@ -168,6 +171,7 @@ class BatchedDataset:
             if self.modality_dropout:
                 chances = chances[:, : 1 + (tf.shape(rows)[1] if self.image_major else 1)]
                 x = drop_modalities(x, schema, real, chances, self.modality_dropout)
+            x = {f"{name}_features" if name in cached else name: value for name, value in x.items()}
             if not arrays["labels"]:
                 return x
             if not schema.tasks:

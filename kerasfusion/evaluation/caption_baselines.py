@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from kerasfusion.data.tf_options import PREFETCHED, without_autotune
 from kerasfusion.evaluation.caption_scores import normalized
-from kerasfusion.models.graph import only_reader
 
 BATCH_SIZE = 64
 # Images compared at once: 256 beside a million are 1 GB of float32.
@@ -52,7 +51,7 @@ def image_features(model, examples, rows):
     """What a model's own image encoder makes of images.
 
     Args:
-        model: A functional model with one layer that alone reads the image, such as `kf.models.captioner` makes.
+        model: A model with an encoder of the image, such as `kf.models.captioner` makes.
         examples: `Examples` with one image feature.
         rows: int `(n,)`, the rows whose images are wanted.
 
@@ -60,7 +59,7 @@ def image_features(model, examples, rows):
         float32 `(n, d)`, the mean over the cells of its grid.
     """
     (image,) = examples.schema.of_kind("image")
-    encoder, bank = only_reader(model, image.name), examples.banks[image.name]
+    encoder, bank = model.encoders[image.name], examples.banks[image.name]
 
     # Not the pooled vector: a decoder looks at the cells, and what it does not look at was never trained.
     @tf.function(reduce_retracing=True)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.decoders import beam_search, sample
-from kerasfusion.models import CaptionerParts
+from kerasfusion.models import as_captioner
 from kerasfusion.preprocessing.detokenize import drawn, words_of
 from kerasfusion.preprocessing.text import join_words
 
@@ -45,20 +45,20 @@ def generate_captions(
     """
     if strategy not in STRATEGIES:
         raise ValueError(f"There is no strategy {strategy!r}; choose one of {', '.join(STRATEGIES)}.")
-    parts = CaptionerParts(model)
+    model = as_captioner(model)
 
     def write(context, number):
         if strategy == "beam":
-            return beam_search(parts.decoder, parts.head, context, beams=beams, length_penalty=length_penalty)[0]
+            return beam_search(model.decoder, model.head, context, beams=beams, length_penalty=length_penalty)[0]
         if strategy == "greedy":
-            return sample(parts.decoder, parts.head, context)[0]
+            return sample(model.decoder, model.head, context)[0]
         rows = tf.shape(context["pooled"])[0]
         choice = drawn(rows, temperature, top_k, top_p, seeds=seed + BATCH_SIZE * number + tf.range(rows))
-        return sample(parts.decoder, parts.head, context, choose=choice)[0]
+        return sample(model.decoder, model.head, context, choose=choice)[0]
 
     captions = []
-    for ids in _over(parts, examples, write):
-        captions += [text.decode() for text in join_words(words_of(ids, examples.schema[parts.task])).numpy()]
+    for ids in _over(model, examples, write):
+        captions += [text.decode() for text in join_words(words_of(ids, examples.schema[model.task])).numpy()]
     return captions
 
 
@@ -76,21 +76,21 @@ def attention_maps(model, examples):
     Raises:
         ValueError: the decoder attends to nothing, or the image's cells make no grid.
     """
-    parts = CaptionerParts(model)
-    if not hasattr(parts.decoder, "attention"):
-        raise ValueError(f"{parts.decoder.name} sees the image as one vector: there is no attention to show.")
+    model = as_captioner(model)
+    if not hasattr(model.decoder, "attention"):
+        raise ValueError(f"{model.decoder.name} sees the image as one vector: there is no attention to show.")
     (image,) = examples.schema.of_kind("image")
-    height, width = _cells(model.get_layer(f"encode_{image.name}"), image)
+    height, width = _cells(model.encoders[image.name], image)
     before = sum(f.length for f in examples.schema.features if f.kind == "text" and f.name < image.name)
 
     def look(context, _):
-        told, _ = sample(parts.decoder, parts.head, context)
+        told, _ = sample(model.decoder, model.head, context)
         start = tf.fill((tf.shape(told)[0], 1), 2)
-        return told, parts.decoder.attention(context, tf.concat([start, told[:, :-1]], axis=1))
+        return told, model.decoder.attention(context, tf.concat([start, told[:, :-1]], axis=1))
 
     found = []
-    for told, looked in _over(parts, examples, look):
-        for words, maps in zip(words_of(told, examples.schema[parts.task]).numpy(), looked.numpy(), strict=True):
+    for told, looked in _over(model, examples, look):
+        for words, maps in zip(words_of(told, examples.schema[model.task]).numpy(), looked.numpy(), strict=True):
             count = sum(word != b"" for word in words)
             cells = maps[:count, before : before + height * width].reshape(-1, height, width)
             found.append(([word.decode() for word in words[:count]], cells))
@@ -102,13 +102,13 @@ def _cells(encoder, image):
     return encoder.compute_output_spec(keras.KerasTensor((1, *image.size, 3), "uint8"))["grid"].shape[1:3]
 
 
-def _over(parts, examples, function):
+def _over(model, examples, function):
     """`function(context, number)` of each batch of rows."""
-    names = set(parts.encode.input)
+    names = set(model.input) - {model.task}
     batches = BatchedDataset(examples, BATCH_SIZE).dataset().map(lambda x, *_: {name: x[name] for name in names})
 
     def encode_and_call(x, number):
-        return function(parts.encode(x, training=False), number)
+        return function(model.encode_context(x), number)
 
     # Of functions that come from one place in the code TensorFlow warns, as if one were traced again and again; a
     # partial comes from nowhere.

@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -15,14 +14,10 @@ def image_encoders(model):
     Raises:
         NoFeatureMapError: There is none; the message says why.
     """
-    layers = {layer.name: layer for layer in model.layers}
-    found = {}
-    for name in model.input:
-        layer = layers.get(f"encode_{name}")
-        if isinstance(layer, ImageEncoder):
-            found[name] = layer
+    encoders = getattr(model, "encoders", {})
+    found = {name: encoder for name, encoder in encoders.items() if isinstance(encoder, ImageEncoder)}
     if not found:
-        inner = [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
+        inner = [member.name for member in getattr(model, "members", {}).values()]
         why = f"its encoders lie inside {' and '.join(inner)}: ask these" if inner else "no encoder gives one"
         raise NoFeatureMapError(f"{model.name} has no image grid to look at: {why}.")
     return found
@@ -68,12 +63,12 @@ def grad_cam(model, batch, task, classes, image=None):
     if image not in encoders:
         raise ValueError(f"{model.name} has no grid of {image!r}; it has one of {', '.join(encoders)}.")
     encoder = encoders[image]
-    (grid,) = (output for output in encoder.output if len(output.shape) == 4)  # Keras keeps the outputs as a list
-    grid_and_logits = keras.Model(model.input, (grid, model.output[task]))
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         # The grid hangs on the encoder's weights, also where these are frozen.
         tape.watch([weight.value for weight in encoder.weights if weight.dtype.startswith(("float", "bfloat"))])
-        grid, logits = grid_and_logits({name: batch[name] for name in model.input}, training=False)
+        inputs = {name: tf.convert_to_tensor(batch[name]) for name in model.input}
+        encoded = model.encode(inputs)
+        grid, logits = encoded[image]["grid"], model.predict_encoded(encoded, inputs)[task]
         classes = tf.broadcast_to(tf.cast(classes, tf.int32), tf.shape(logits)[:1])
         if logits.shape[1] == 1:  # one logit for two classes
             asked = logits[:, 0] * (2.0 * tf.cast(classes, tf.float32) - 1.0)

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 
+from kerasfusion.keras_compat import adding_sublayers
 from kerasfusion.layers.adapter import Adapter
 from kerasfusion.layers.attention import multi_head_attention
 
@@ -72,11 +73,10 @@ class TransformerBlock(keras.layers.Layer):
     def add_bottlenecks(self, units):
         """Put a `Adapter` behind each of a built block's two branches; until trained, they change nothing."""
         width = self.contract.units
-        self._tracker.unlock()
-        for name in ("attention_bottleneck", "feed_forward_bottleneck"):
-            setattr(self, name, Adapter(units, name=name, dtype=self.dtype_policy))
-            getattr(self, name).build((None, None, width))
-        self._tracker.lock()
+        with adding_sublayers(self):
+            for name in ("attention_bottleneck", "feed_forward_bottleneck"):
+                setattr(self, name, Adapter(units, name=name, dtype=self.dtype_policy))
+                getattr(self, name).build((None, None, width))
 
     # Blocks are made by encoders and fusions whose settings know nothing of bottlenecks: the weights' file does.
 

@@ -12,6 +12,8 @@ from kerasfusion.models.heads import get_heads
 from kerasfusion.models.image_major import ImageMajor, image_major
 from kerasfusion.models.inputs import make_inputs
 from kerasfusion.models.late import LateAverage, LateAverageModel, late_average
+from kerasfusion.models.parts import PartsModel, copy_weights, rebuild
+from kerasfusion.models.tag_reading import TagReadingModel
 from kerasfusion.models.training_wrapper import TrainingWrapper, plain_model
 from kerasfusion.models.unimodal import unimodal
 
@@ -28,12 +30,15 @@ __all__ = [
     "ImageMajor",
     "LateAverage",
     "LateAverageModel",
+    "PartsModel",
+    "TagReadingModel",
     "TrainingWrapper",
     "as_captioner",
     "autoencoder",
     "captioner",
     "captioning",
     "contrastive",
+    "copy_weights",
     "discriminator",
     "dual_encoder",
     "fusion_model",
@@ -44,5 +49,6 @@ __all__ = [
     "late_average",
     "make_inputs",
     "plain_model",
+    "rebuild",
     "unimodal",
 ]

@@ -15,9 +15,10 @@ def contrastive(model):
 
     Returns:
         ContrastiveTrainer: takes the model's inputs, or image-major ones (the text's with a further axis,
-        `(B, K, …)`); gives task -> scores of all images with all texts, `(B, B·K)`. `compile` it with the head's `loss()` and
-        `metrics_for()`. Labels are the number of each text's image, int32 `(B, K)` or `(B,)`: texts with the same
-        number are positives of the same images. Weights of 0 take a text out, and an image with no other text.
+        `(B, K, …)`); gives task -> scores of all images with all texts, `(B, B·K)`. `compile` it with the head's
+        `loss()` and `metrics_for()`. Labels are the number of each text's image, int32 `(B, K)` or `(B,)`: texts with
+        the same number are positives of the same images. Weights of 0 take a text out, and an image with no other
+        text.
 
     Raises:
         ValueError: the model is no dual encoder.

@@ -28,6 +28,7 @@ class DualEncoder(EncodedModel):
 
     Attributes:
         encoders, kinds, branches, heads: The parts.
+        width: Width of the embeddings.
 
     Raises:
         ValueError: the branches give embeddings of two widths.
@@ -51,6 +52,7 @@ class DualEncoder(EncodedModel):
         widths = {kind: embedding.shape[-1] for kind, embedding in embeddings.items()}
         if len(set(widths.values())) > 1:
             raise ValueError(f"A dual encoder needs encoders as wide as one another, or units; not {widths}.")
+        self.start(width=next(iter(widths.values())))
         outputs = self.predict_heads(embeddings)
         self.finish(inputs, outputs, name, ("encoders", "kinds", "branches", "heads"))
 

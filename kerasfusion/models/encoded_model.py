@@ -32,12 +32,8 @@ class EncodedModel(PartsModel):
             if name not in found and f"{name}_features" in inputs:
                 found[name] = self.encoders[name]({"features": inputs[f"{name}_features"]})
             elif name not in found and name in inputs:
-                found[name] = self.encoders[name](self.read(name, inputs, found))
+                found[name] = self.encoders[name](inputs[name])
         return found
-
-    def read(self, name, inputs, encoded):
-        """Return what the encoder of a feature takes, given the inputs and the features before it, encoded."""
-        return inputs[name]
 
     def presence(self, inputs):
         """Return dict feature -> bool `(B,)`, whether a row has the feature."""

@@ -20,7 +20,7 @@ class PartsModel(keras.Model):
 
     def finish(self, inputs, outputs, name, parts):
         """Make the functional model, then let Keras track the parts (names of attributes)."""
-        keras.Model.__init__(self, inputs=inputs, outputs=outputs, name=name)
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
         for part in parts:
             value = getattr(self, part)
             setattr(self, part, dict(value) if isinstance(value, dict) else value)
@@ -102,9 +102,9 @@ def rebuild(model, **changes):
     return copy
 
 
-def copy_weights(source, target):
-    """Copy the weights of all top-level layers that two models both have, by the layers' names."""
-    theirs = {layer.name: layer for layer in source.layers}
+def copy_weights(source, target, leave_out=()):
+    """Copy the weights of all top-level layers that two models both have, by the layers' names, but for some."""
+    theirs = {layer.name: layer for layer in source.layers if layer not in leave_out}
     for layer in target.layers:
         if layer.weights and layer.name in theirs:
             layer.set_weights(theirs[layer.name].get_weights())

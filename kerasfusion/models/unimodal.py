@@ -23,11 +23,13 @@ def unimodal(model, schema, kind):
     text_only = kf.models.unimodal(model, data.schema, "text")
     ```
     """
-    schema, width = schema.only(kind), model.fusion.units or 128  # a bare concatenation has no width of its own
+    schema = schema.only(kind)
+    width = getattr(model.fusion, "units", None) or 128  # a bare concatenation has no width of its own
+    dropout = getattr(model.fusion, "dropout", 0.0)
     return FusionModel(
         make_inputs(schema),
         {f.name: functools.partial(rebuild_encoder, model.encoders[f.name], f) for f in schema.features},
-        lambda: ConcatFusion(width, dropout=model.fusion.dropout, name="fusion"),
+        lambda: ConcatFusion(width, dropout=dropout, name="fusion"),
         {task.name: functools.partial(build_head, task) for task in schema.tasks},
         name=f"{kind}_only",
     )

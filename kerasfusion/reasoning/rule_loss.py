@@ -1,8 +1,9 @@
 """How far predictions are from obeying rules, as a loss: it needs no labels."""
 
-import keras
 import numpy as np
 from keras import ops
+
+from kerasfusion.models import TrainingWrapper
 
 T_NORMS = ("product", "lukasiewicz", "goedel")
 # Keeps the logarithm of what is all but impossible finite.
@@ -79,13 +80,13 @@ class RuleLoss:
         return holds, ops.log(-ops.expm1(ops.minimum(holds, -_TINY)))
 
 
-class RuleRegularizedModel(keras.Model):
-    """The training twin of a model whose rows are also held to rules: the same layers and weights.
+class RuleRegularizedModel(TrainingWrapper):
+    """Train a model whose rows are also held to rules: the same layers and weights.
 
     The rules count on every row, so rows without labels (weight 0) teach too. It is never saved: the plain model is.
 
     Args:
-        model: A plain model.
+        model: A plain model, or a training wrapper of one.
         loss: A `RuleLoss`.
         weight: What the loss is multiplied by before it is added to the tasks' losses.
         warmup_steps: In so many steps the weight grows from 0: heads that know nothing yet would agree on anything.
@@ -93,27 +94,22 @@ class RuleRegularizedModel(keras.Model):
     Example:
 
     ```python
-    twin = kf.reasoning.RuleRegularizedModel(model, kf.reasoning.RuleLoss(rules), weight=0.1, warmup_steps=150)
+    wrapper = kf.reasoning.RuleRegularizedModel(model, kf.reasoning.RuleLoss(rules), weight=0.1, warmup_steps=150)
     heads = kf.models.get_heads(model)
-    twin.compile("adam", loss={task: head.loss() for task, head in heads.items()})
-    twin.fit(batches)
+    wrapper.compile("adam", loss={task: head.loss() for task, head in heads.items()})
+    wrapper.fit(batches)
     model.save("model.keras")
     ```
     """
 
     def __init__(self, model, loss, weight=1.0, warmup_steps=0):
-        super().__init__(name=f"{model.name}_with_rules")
-        self.plain = model
+        super().__init__(model, name=f"{model.name}_with_rules")
         self.rule_loss = loss
         self.weight = weight
         self.warmup_steps = warmup_steps
 
-    def call(self, inputs, training=None):
-        return self.plain(inputs, training=training)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        labelled = super().compute_loss(x, y, y_pred, sample_weight, training=training)
+    def adjust_loss(self, trainer, loss, y_pred):
         weight = self.weight
         if self.warmup_steps:
-            weight *= ops.minimum(ops.cast(self.optimizer.iterations, "float32") / self.warmup_steps, 1.0)
-        return labelled + weight * self.rule_loss(y_pred)
+            weight *= ops.minimum(ops.cast(trainer.optimizer.iterations, "float32") / self.warmup_steps, 1.0)
+        return super().adjust_loss(trainer, loss, y_pred) + weight * self.rule_loss(y_pred)

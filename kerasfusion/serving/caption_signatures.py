@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from kerasfusion.decoders import beam_search, sample, score_tokens
-from kerasfusion.models import CaptionerParts
+from kerasfusion.models import as_captioner
 from kerasfusion.preprocessing.detokenize import Prompts, drawn
 from kerasfusion.serving.signatures import Signatures
 from kerasfusion.serving.traced_decoder import TracedDecoder
@@ -35,9 +35,9 @@ class CaptionSignatures(Signatures):
     """
 
     def __init__(self, model, schema):
-        self.parts = CaptionerParts(model)
-        self.decoder = TracedDecoder(self.parts.decoder)
-        self.task = schema[self.parts.task]
+        self.captioner = as_captioner(model)
+        self.decoder = TracedDecoder(self.captioner.decoder)
+        self.task = schema[self.captioner.task]
         self.prompts = Prompts(self.task)
         super().__init__(model, schema)
         # Traced once each and called by every endpoint.
@@ -60,7 +60,7 @@ class CaptionSignatures(Signatures):
             given = dict(zip(self.model.input, inputs, strict=True))
             ids = given.pop(self.task.name)
             context = self._context(*given.values())
-            return {"log_probabilities": score_tokens(self.decoder, self.parts.head, context, ids)}
+            return {"log_probabilities": score_tokens(self.decoder, self.captioner.head, context, ids)}
 
         return network
 
@@ -103,12 +103,15 @@ class CaptionSignatures(Signatures):
         told, _ = self._searches["greedy"](context, self.prompts.ids(tf.zeros_like(raw["prompt"])))
         return {**own, self.task.name: tf.concat([tf.fill((len(told), 1), 2), told[:, :-1]], axis=1)}
 
+    def _context_inputs(self):
+        return [name for name in self.model.input if name != self.task.name]
+
     def _context(self, *inputs):
-        return self.parts.encode(dict(zip(self.parts.encode.input, inputs, strict=True)), training=False)
+        return self.captioner.encode_context(dict(zip(self._context_inputs(), inputs, strict=True)))
 
     def _encode(self, *raw):
         inputs, flags = self.raw.preprocess(*raw)
-        return self._context(*(inputs[name] for name in self.parts.encode.input)), flags
+        return self._context(*(inputs[name] for name in self._context_inputs())), flags
 
     def _write(self, raw, prompts, search):
         """What a search makes of raw inputs: `search(context, ids of the prompts)`."""
@@ -151,5 +154,5 @@ class CaptionSignatures(Signatures):
         return self._write(raw, prompts, search)
 
     def _search(self, function, **options):
-        decoder, head = self.decoder, self.parts.head
+        decoder, head = self.decoder, self.captioner.head
         return lambda context, ids: function(decoder, head, context, prompt=ids, **options)

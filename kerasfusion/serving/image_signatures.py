@@ -28,7 +28,8 @@ class AutoencoderSignatures(Signatures):
 
     def _network(self):
         self.embeds = False
-        network = keras.Model(self.model.input, {**self.model.output, "code": self.model.get_layer("code").output})
+        code = self.model.encode(self.model.input)
+        network = keras.Model(self.model.input, {**self.model.decode(code), "code": code})
         return lambda *inputs: network(dict(zip(self.model.input, inputs, strict=True)), training=False)
 
     def endpoints(self):

@@ -35,12 +35,13 @@ class Signatures:
             self._run = convert(self._run)
 
     def _network(self):
-        outputs = dict(self.model.output)
+        inputs, outputs = self.model.input, dict(self.model.output)
         # A model that fuses predictions has no fused representation.
-        self.embeds = any(layer.name == "fusion" for layer in self.model.layers)
+        self.embeds = getattr(self.model, "fusion", None) is not None
         if self.embeds:
-            outputs["embedding"] = self.model.get_layer("fusion").output
-        network = keras.Model(self.model.input, outputs)
+            embedding = self.model.fuse(self.model.encode(inputs), self.model.presence(inputs))
+            outputs = {**self.model.predict_heads(embedding), "embedding": embedding}
+        network = keras.Model(inputs, outputs)
         return lambda *inputs: network(dict(zip(self.model.input, inputs, strict=True)), training=False)
 
     def tensor_specs(self):

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from kerasfusion.keras_compat import flatten_layers
+
 # Shares of all steps: until rank is taken away for the first time, and since the last.
 BEFORE, AFTER = 0.1, 0.3
 # How often it is taken away in between.
@@ -136,7 +138,7 @@ def rank_budget(model):
     """The pairs `(A, B)` that `kf.transfer.enable_lora` gave a budget, in a model or its training twin, and what is
     kept.
     """
-    layers = [layer for layer in model._flatten_layers() if getattr(layer, "lora_budget", None)]
+    layers = [layer for layer in flatten_layers(model) if getattr(layer, "lora_budget", None)]
     return [low_rank_pair(layer) for layer in layers], sum(layer.lora_budget for layer in layers)
 
 
@@ -146,7 +148,7 @@ def begin_anew(model):
     So neither would ever have a gradient. A gets random values again, as where it was made: of a seed of its own, for
     a training that was interrupted to end with the same weights.
     """
-    for layer in model._flatten_layers():
+    for layer in flatten_layers(model):
         if getattr(layer, "lora_enabled", False):
             a, b = low_rank_pair(layer)
             if not (ops.any(a) or ops.any(b)):

@@ -2,20 +2,20 @@
 
 import tensorflow as tf
 
-from kerasfusion.models.contrastive_trainer import ContrastiveTrainer
+from kerasfusion.models import TrainingWrapper, contrastive
 
 
-class AcrossReplicas(ContrastiveTrainer):
-    """The twin that `contrastive` makes, under a `tf.distribute` strategy: every replica sees the negatives of all.
+class AcrossReplicas(TrainingWrapper):
+    """Contrastive training under a `tf.distribute` strategy: every replica sees the negatives of all.
 
     Each replica gathers the embeddings and labels of all and computes the loss of the whole batch; gradients flow
     back to the replica that made an embedding. A step's gradients are those of one device with the whole batch. Two
     things still see a replica's share alone: batch normalization that learns, and an optimizer's bound on the norm of
-    the gradients. On one device this is the plain twin.
+    the gradients. On one device this changes nothing.
 
     Args:
-        model: What `dual_encoder` made, in the strategy's scope. Each batch needs a row for every replica.
-        image: Name of the image's input.
+        model: What `contrastive` made, or a `DualEncoder`, which is then wrapped by it first; in the strategy's
+            scope. Each batch needs a row for every replica.
 
     Example:
 
@@ -27,35 +27,39 @@ class AcrossReplicas(ContrastiveTrainer):
     ```
     """
 
-    def __init__(self, model, image="image"):
-        super().__init__(model, image)
+    takes_batches = True
 
-    def compile(self, *arguments, **settings):
+    def __init__(self, model):
+        super().__init__(model if isinstance(model, TrainingWrapper) else contrastive(model))
+
+    def compile_settings(self, settings):
+        settings = super().compile_settings(settings)
         if self.distribute_strategy.num_replicas_in_sync > 1:
             # A loop around steps that gather is more than TensorFlow 2.21's default collectives can run.
-            settings["steps_per_execution"] = 1
-        super().compile(*arguments, **settings)
+            settings = {**settings, "steps_per_execution": 1}
+        return settings
 
     def scores(self, embeddings):
         return super().scores({kind: gathered(rows) for kind, rows in embeddings.items()})
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training=training)
+    def adjust_loss(self, trainer, loss, y_pred):
         # The replicas' gradients are added up. Keras divides losses of rows by their number, those of matrices not.
+        loss = super().adjust_loss(trainer, loss, y_pred)
         return loss / self.distribute_strategy.num_replicas_in_sync
 
-    def _pairs(self, y, sample_weight):
-        weights = None if sample_weight is None else {self.task: gathered(sample_weight[self.task])}
-        return super()._pairs({self.task: gathered(y[self.task])}, weights)
+    def arrange(self, y, y_pred, sample_weight):
+        y, sample_weight = (
+            None if labels is None else {task: gathered(rows) for task, rows in labels.items()}
+            for labels in (y, sample_weight)
+        )
+        return super().arrange(y, y_pred, sample_weight)
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Keras would add up the replicas' shares of a batch to learn its shapes, which fails for booleans.
-        if iterator is not None and self.distribute_strategy.num_replicas_in_sync > 1:
-            _, _, batches = next(iter(iterator))
-            shares = self.distribute_strategy.experimental_local_results
-            data_batch = tf.nest.map_structure(lambda value: shares(value)[0], next(batches))
-            iterator = None
-        super()._maybe_symbolic_build(iterator, data_batch)
+    def example_batch(self, iterator):
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return super().example_batch(iterator)
+        _, _, batches = next(iter(iterator))
+        shares = self.distribute_strategy.experimental_local_results
+        return tf.nest.map_structure(lambda value: shares(value)[0], next(batches))
 
 
 def gathered(rows):

@@ -11,18 +11,16 @@ import numpy as np
 from kerasfusion.data.augmentation import choose_augmentation
 from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.files import write_text
-from kerasfusion.models import captioning, get_heads, image_major
-from kerasfusion.models.graph import Rerun
+from kerasfusion.models import get_heads, plain_model
 from kerasfusion.progress import progress
 from kerasfusion.training.adalora import AFTER, begin_anew, rank_budget
 from kerasfusion.training.budget import epochs_within
 from kerasfusion.training.callbacks import History, SaveBest
 from kerasfusion.training.checkpoint import Checkpoint
 from kerasfusion.training.compile import compile_model
-from kerasfusion.training.distributed_contrastive import AcrossReplicas
 from kerasfusion.training.frozen_features import frozen_features
-from kerasfusion.training.gradient_cache import GradientCache
 from kerasfusion.training.signals import Interruption
+from kerasfusion.training.wrapping import wrap_model
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +38,7 @@ def fit(
     verbose=1,
     resume=False,
     checkpoint_model=None,
+    wrappers=(),
 ):
     """Train a model and leave it with its best weights.
 
@@ -47,7 +46,7 @@ def fit(
     write it once more and raise `KeyboardInterrupt`; `output_dir/model.keras` then holds the best weights so far.
 
     Args:
-        model: A plain model from `kf.create_model`.
+        model: A plain model from `kf.create_model`, or a `TrainingWrapper` of one.
         train: Training `Examples`.
         validation: Validation `Examples`; the best weights are those with the lowest loss here, of a match those with
             the highest recall within a batch.
@@ -57,22 +56,25 @@ def fit(
         verbose: Whether to log one line per epoch (0 or False: silent).
         resume: Go on from the checkpoint in `output_dir`, if there is one. With the same model, examples and config,
             no batch is repeated or lost: weights and history end as if training had never been interrupted.
-        checkpoint_model: The model that goes into `output_dir/model.keras`, where `model` is a training twin of it,
-            such as `kf.transfer.distill` makes; None, `model`.
+        checkpoint_model: The model that goes into `output_dir/model.keras`, where it is another one that shares
+            layers with `model`; None, the plain model.
+        wrappers: How to train it besides: a function from a model to a `TrainingWrapper`, or a list of them, the
+            innermost first. Unless one of them says how batches become outputs, a wrapper for that is put around
+            them: contrastive for a match, captioning for captions, image-major where rows share images.
 
     Returns:
         dict: `seconds` of training, `epochs` run of `epochs_planned`, `best_epoch`, `parameters`, `history` (list of
         dicts per epoch).
     """
     with progress(verbose):
-        return _fit(model, train, validation, config, output_dir, callbacks, resume, checkpoint_model)
+        return _fit(model, train, validation, config, output_dir, callbacks, resume, checkpoint_model, wrappers)
 
 
-def _fit(model, train, validation, config, output_dir, callbacks, resume, checkpoint_model):
-    output_dir, checkpoint_model = Path(output_dir), checkpoint_model or model
+def _fit(model, train, validation, config, output_dir, callbacks, resume, checkpoint_model, wrappers):
+    output_dir, checkpoint_model = Path(output_dir), checkpoint_model or plain_model(model)
     output_dir.mkdir(parents=True, exist_ok=True)
     shared_out, _ = rank_budget(model)
-    features = {name for name in model.input if not name.endswith("_present")}
+    features = {name for name in plain_model(model).input if not name.endswith("_present")}
     schema = train.schema
     # By all of the texts and classes, also where the model takes the image alone.
     augment = choose_augmentation(train, config.augmentation)[0] if config.augmentation else None
@@ -100,31 +102,18 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
         ),
         "validation": BatchedDataset(validation, 4 * config.batch_size, together),
     }
-    if any(task.type == "retrieval" for task in schema.tasks):
-        if config.modality_dropout:
-            raise ValueError("A match takes an image and a text: leave modality dropout at 0.")
-        trained = AcrossReplicas(model)
-        if config.micro_batch_size is not None:
-            # Image-major, a batch is counted in images.
-            share = config.micro_batch_size / config.batch_size
-            trained = GradientCache(model, max(1, round(share * batches["train"].batch_size)))
-    elif config.micro_batch_size is not None:
-        raise ValueError(
-            "micro_batch_size is for a match, whose loss needs a whole batch: choose a smaller batch_size."
-        )
-    elif together and any(task.type == "captioning" for task in schema.tasks) and not train.schema.of_kind("text"):
-        trained = captioning(model)
-    elif together:
-        trained = image_major(model, train.schema.of_kind("image")[0].name)
-    else:
-        # An optimizer of our own must not come into the model's file.
-        trained = model if splits is on_pixels and not shared_out else Rerun(model)
+    if config.modality_dropout and any(task.type == "retrieval" for task in schema.tasks):
+        raise ValueError("A match takes an image and a text: leave modality dropout at 0.")
+    micro_batch = config.micro_batch_size and config.micro_batch_size / config.batch_size
+    # An optimizer of our own must not come into the model's file.
+    changed = splits is not on_pixels or bool(shared_out)
+    trained = wrap_model(model, wrappers, batches["train"], micro_batch, changed)
     steps = batches["train"].steps
 
     def compile_for(epochs):
         compile_model(
             trained,
-            get_heads(model),
+            get_heads(trained),
             schema,
             config,
             total_steps=steps * epochs,

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kerasfusion.data.feature_store import FeatureStore
 from kerasfusion.data.tf_options import PREFETCHED, without_autotune
-from kerasfusion.models.graph import only_reader
+from kerasfusion.models import EncodedModel, plain_model
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +26,9 @@ SECONDS = 10.0
 def frozen_features(model, splits, memory_limit=MEMORY_LIMIT):
     """Put features in the place of pixels, where a model begins with a frozen network.
 
-    That is where an encoder with a frozen `stem` and `features`, such as one of `keras.applications` with given
-    weights, is all that reads an image. What is trained then has to be a twin that calls the model's layers one by
-    one (`image_major`, `contrastive` or `Rerun`), as the plain model takes pixels and nothing else.
+    That is where an encoder with a `frozen_backbone`, such as one of `keras.applications` with given weights, is all
+    that reads an image. Batches then hold `<image>_features` in place of `<image>`. What is trained has to be a
+    `TrainingWrapper` of the model, as the plain model takes pixels and nothing else.
 
     Args:
         model: A plain model, as it is saved and exported.
@@ -41,9 +41,11 @@ def frozen_features(model, splits, memory_limit=MEMORY_LIMIT):
     """
     found = [dict(split.banks) for split in splits]
     changed = False
+    plain = plain_model(model)
+    cacheable = plain.cacheable() if isinstance(plain, EncodedModel) else {}
     for feature in splits[0].schema.of_kind("image"):
-        encoder = only_reader(model, feature.name)
-        if getattr(encoder, "stem", None) is None:
+        encoder = cacheable.get(feature.name)
+        if encoder is None:
             continue
         shown = [np.unique(split.images[feature.name]) for split in splits]
         # The last one, zeros, stands for a missing image.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 
+from kerasfusion.keras_compat import flatten_layers
 from kerasfusion.layers import Adapter, TransformerBlock
 from kerasfusion.models import get_heads
 
@@ -137,7 +138,7 @@ def merge_lora(model):
         keras.Model: plain, all of its weights trained again as its builder had it; `model` itself where it has none
         of these adapters.
     """
-    if not any(getattr(layer, "lora_enabled", False) for layer in model._flatten_layers()):
+    if not any(getattr(layer, "lora_enabled", False) for layer in flatten_layers(model)):
         return model
     plain = type(model).from_config(_without_lora(model.get_config()))
     with tempfile.TemporaryDirectory() as folder:
@@ -158,9 +159,9 @@ def _without_lora(config):
 
 def _choose(what, model, pattern, kinds):
     """Path -> layer, of the layers of these kinds that are part of neither a head nor another adapter."""
-    every = model._flatten_layers(include_self=False)
+    every = [layer for layer in flatten_layers(model) if layer is not model]
     apart = (*get_heads(model).values(), *_of(model, Adapter))
-    apart = {id(inner) for layer in apart for inner in layer._flatten_layers()}
+    apart = {id(inner) for layer in apart for inner in flatten_layers(layer)}
     able = {layer.path: layer for layer in every if isinstance(layer, kinds) and id(layer) not in apart}
     found = {path: layer for path, layer in able.items() if fnmatch.fnmatchcase(path, pattern or "*")}
     if not found:
@@ -181,7 +182,7 @@ def _freeze(model):
 
 
 def _of(model, kind):
-    return [layer for layer in model._flatten_layers() if isinstance(layer, kind)]
+    return [layer for layer in flatten_layers(model) if isinstance(layer, kind)]
 
 
 def _kernel(layer):

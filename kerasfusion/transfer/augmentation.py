@@ -2,14 +2,11 @@
 
 import dataclasses
 
-import keras
 import numpy as np
-from keras import ops
 from sklearn.linear_model import Ridge
 
 from kerasfusion.layers import FrozenModel, ModalityImputer, TagTokenAppender
-from kerasfusion.models.graph import run_nodes, split_graph
-from kerasfusion.models.inputs import make_inputs
+from kerasfusion.models import FusionModel, TagReadingModel, copy_weights, make_inputs, rebuild
 from kerasfusion.preprocessing.text import tokenize
 from kerasfusion.schema import SPECIAL_TOKENS
 from kerasfusion.transfer.features import extract_features
@@ -58,14 +55,23 @@ def append_tags(tagger, tags, schema, build, max_tags=8):
     longer = dataclasses.replace(text, vocabulary=vocabulary, length=text.length + writer.max_tags * longest)
     features = tuple(longer if feature is text else feature for feature in schema.features)
     reader = build(dataclasses.replace(schema, features=features))
+    if type(reader) is not FusionModel:
+        raise ValueError(f"append_tags: build has to make a FusionModel, not a {type(reader).__name__}.")
     inputs = {name: tensor for name, tensor in make_inputs(schema).items() if name in {*reader.input, *tagger.input}}
-    seen = FrozenModel(_as_new(tagger), name="tagger")({name: inputs[name] for name in tagger.input})[tags.name]
-    read = writer(inputs[text.name], seen, inputs[f"{image.name}_present"])
-    given = {**inputs, text.name: read, f"{text.name}_present": ops.any(ops.not_equal(read, 0), axis=1)}
-    values = {id(symbol): given[name] for name, symbol in reader.input.items()}
-    run_nodes(split_graph(reader, ())[1], values)
-    outputs = {task: values[id(output)] for task, output in reader.output.items()}
-    return _as_new(keras.Model(inputs, outputs, name=f"{reader.name}_reading_tags"))
+    model = TagReadingModel.from_config(
+        {
+            **reader.get_config(),
+            "inputs": inputs,
+            "name": f"{reader.name}_reading_tags",
+            "tagger": FrozenModel(rebuild(tagger), name="tagger"),
+            "appender": writer,
+            "image": image.name,
+            "text": text.name,
+            "tags": tags.name,
+        }
+    )
+    copy_weights(reader, model)
+    return model
 
 
 def impute_modality(model, examples, missing, given, alpha=1.0):
@@ -101,7 +107,7 @@ def impute_modality(model, examples, missing, given, alpha=1.0):
             raise ValueError(
                 f"impute_modality: {missing!r} from {given!r} is not possible; there are {', '.join(names)}."
             )
-    fusion = next((layer for layer in model.layers if layer.name == "fusion"), None)
+    fusion = model.fusion if isinstance(model, FusionModel) else None
     if fusion is None or fusion.read[missing] != "pooled":
         raise ValueError(f"impute_modality: {model.name} has no fusion that takes {missing!r} as one vector.")
     both = np.flatnonzero(_there(examples, missing) & _there(examples, given))
@@ -109,24 +115,15 @@ def impute_modality(model, examples, missing, given, alpha=1.0):
         raise ValueError(f"impute_modality: no row has both {missing} and {given}.")
     rows = examples.take(both)
     # As it is without the other: with `append_tags` a text has words of the image.
-    x = extract_features(model, f"encode_{given}", _without(rows, missing))
-    ridge = Ridge(alpha).fit(x, extract_features(model, f"encode_{missing}", rows))
+    x = extract_features(model, model.encoders[given].name, _without(rows, missing))
+    ridge = Ridge(alpha).fit(x, extract_features(model, model.encoders[missing].name, rows))
 
-    copy = _as_new(model)
-    nodes = split_graph(copy, ())[1]
-    place = next(i for i, node in enumerate(nodes) if node.operation.name == "fusion")
-    encoded, present = nodes[place].arguments.args[0], nodes[place].arguments.kwargs["present"]
-    values = {id(tensor): tensor for tensor in copy.input.values()}
-    run_nodes(nodes[:place], values)
-    vector, other = (values[id(encoded[name]["pooled"])] for name in (missing, given))
-    there = [values[id(present[name])] for name in (missing, given)]
-    predict = ModalityImputer(name=f"fill_in_{missing}")
-    filled, known = predict(vector, other, *there)
+    predict, config = ModalityImputer(name=f"fill_in_{missing}"), model.get_config()
+    config["imputers"] = [*config["imputers"], [missing, given, predict]]
+    filled = type(model).from_config({**config, "name": f"{model.name}_filling_in_{missing}"})
+    copy_weights(model, filled)
     predict.set_weights([ridge.coef_.T, ridge.intercept_])
-    values |= {id(encoded[missing]["pooled"]): filled, id(present[missing]): known}
-    run_nodes(nodes[place:], values)
-    outputs = {task: values[id(output)] for task, output in copy.output.items()}
-    return _as_new(keras.Model(copy.input, outputs, name=f"{model.name}_filling_in_{missing}"))
+    return filled
 
 
 def _check_tagger(tagger, tags, schema):
@@ -170,10 +167,3 @@ def _without(examples, name):
     there = {**examples.numeric_present, name: np.zeros(len(examples), bool)}
     gone = np.tile(np.asarray(examples.schema[name].mean, "float32"), (len(examples), 1))
     return dataclasses.replace(examples, numeric={**examples.numeric, name: gone}, numeric_present=there)
-
-
-def _as_new(model):
-    """A copy, whose layers are part of no other graph: what a layer's `output` means is then never in doubt."""
-    copy = type(model).from_config(model.get_config())
-    copy.set_weights(model.get_weights())
-    return copy

@@ -10,6 +10,7 @@ from kerasfusion.data.image_store import ImageStore
 from kerasfusion.evaluation.predict import predict_logits
 from kerasfusion.heads import build_head
 from kerasfusion.losses import DistillationLoss
+from kerasfusion.models import FusionModel, TrainingWrapper
 from kerasfusion.schema import Schema, Task
 from kerasfusion.transfer.features import extract_features, feature_extractor
 
@@ -50,8 +51,55 @@ class DistilledHead(keras.layers.Layer):
         }
 
 
+class DistillationTrainer(TrainingWrapper):
+    """Train a student to give what its teacher gives, beside its labels: its outputs have further tasks.
+
+    Args:
+        model: The student, or a training wrapper of it.
+        heads: dict new task -> `(task, DistilledHead)`: the logits of that task, for another loss.
+        hints: dict new task -> `(layer, head)`: a head on an encoder's pooled vector or on the fused representation
+            of a `FusionModel`, given as a built layer. Its weights are no part of the student.
+
+    Raises:
+        ValueError: a hint's layer is neither an encoder nor the fusion of the student.
+
+    Example:
+
+    ```python
+    wrapper = DistillationTrainer(student, {"by_teacher": ("label", DistilledHead(4.0, True))})
+    ```
+    """
+
+    def __init__(self, model, heads, hints=None):
+        super().__init__(model, name=f"{model.name}_taught")
+        self.distilled, self.hints = dict(heads), dict(hints or {})
+        plain, self.places = self.plain, {}
+        if self.hints:
+            encoders = getattr(plain, "encoders", {})
+            self.places = {encoder.name: feature for feature, encoder in encoders.items()}
+            known = {*self.places, getattr(getattr(plain, "fusion", None), "name", None)}
+            wrong = [layer for layer, _ in self.hints.values() if layer not in known]
+            if wrong or not isinstance(plain, FusionModel):
+                raise ValueError(f"Features are taught to an encoder or the fusion of a FusionModel, not to {wrong}.")
+
+    @property
+    def heads(self):
+        return {**super().heads, **{name: head for name, (_, head) in (self.distilled | self.hints).items()}}
+
+    def predict_encoded(self, encoded, inputs):
+        outputs = super().predict_encoded(encoded, inputs)
+        more = {name: head(outputs[task]) for name, (task, head) in self.distilled.items()}
+        for name, (layer, head) in self.hints.items():
+            if layer in self.places:
+                features = encoded[self.places[layer]]["pooled"]
+            else:
+                features = self.plain.fuse(encoded, self.presence(inputs))
+            more[name] = head(features)
+        return {**outputs, **more}
+
+
 def distill(student, teacher, splits, schema=None, temperature=4.0, alpha=0.5, features=None):
-    """The training twin of a student, and the rows with what the teacher says of them.
+    """Wrap a student for training by a teacher, and add to the rows what the teacher says of them.
 
     The teacher sees each row once, before training, and with all of its modalities; the student sees those that it
     takes. (`keras.distillation` calls the teacher in every step, on the student's own inputs, and knows no weights of
@@ -59,7 +107,7 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, alpha=0.5, f
     was trained to read them.
 
     Args:
-        student: A plain model; training the twin trains it, and it is saved and exported alone.
+        student: A plain model; training the wrapper trains it, and it is saved and exported alone.
         teacher: A trained plain model with some of the student's tasks. It may have more modalities.
         splits: List of `Examples`: those to train and to validate on, with the features of both.
         schema: The teacher's `Schema`; None means that of the splits.
@@ -69,7 +117,8 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, alpha=0.5, f
             features as well (FitNets, arXiv 1412.6550), with the same weight. It is no part of the student.
 
     Returns:
-        tuple: the twin, a plain model with one task more for each that is taught, and the list of `Examples` for it.
+        tuple: a `DistillationTrainer` of the student, with one task more for each that is taught, and the list of
+        `Examples` for it.
 
     Raises:
         ValueError: the teacher knows other classes than the student, shares no task with it, or needs what the rows
@@ -79,8 +128,8 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, alpha=0.5, f
 
     ```python
     student = kf.create_model("image_only", data.schema.only("image"))
-    twin, splits = kf.transfer.distill(student, run.model, [data.splits["train"], data.splits["validation"]])
-    kf.training.fit(twin, *splits, kf.training.TrainingConfig(), "runs/student")
+    wrapper, splits = kf.transfer.distill(student, run.model, [data.splits["train"], data.splits["validation"]])
+    kf.training.fit(wrapper, *splits, kf.training.TrainingConfig(), "runs/student")
     student.save("student.keras")
     ```
     """
@@ -90,7 +139,7 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, alpha=0.5, f
     schema = schema or own
     orders = teachable_classes(teacher, schema, own, features is None)
     targets, seen = [{} for _ in splits], encode_for_teacher(teacher, schema, splits)
-    outputs, more = dict(student.output), []
+    heads, hints, more = {}, {}, []
     if orders:
         for split, found in zip(seen, targets, strict=True):
             logits = predict_logits(teacher, split)
@@ -98,7 +147,7 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, alpha=0.5, f
     for task in (own[name] for name in orders):
         name = LOGITS.format(task.name)
         head = DistilledHead(temperature, task.type == "multiclass", name=f"head_{name}")
-        outputs[name] = head(student.output[task.name])
+        heads[name] = (task.name, head)
         more.append(Task(name, "embedding_regression", "", classes=task.classes[-task.outputs :]))
     if features is not None:
         ours, theirs = features
@@ -109,7 +158,9 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, alpha=0.5, f
         more.append(
             Task(FEATURES, "embedding_regression", "", names, mean=float(known.mean()), std=float(known.std()))
         )
-        outputs[FEATURES] = build_head(more[-1])(feature_extractor(student, ours).output["features"])
+        head = build_head(more[-1])
+        head.build(feature_extractor(student, ours).output["features"].shape)
+        hints[FEATURES] = (ours, head)
     kept = tuple(dataclasses.replace(task, weight=task.weight * (1 - alpha)) for task in own.tasks)
     both = Schema(own.features, (*kept, *(dataclasses.replace(task, weight=alpha) for task in more)))
     rows = [
@@ -121,7 +172,7 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, alpha=0.5, f
         )
         for split, found in zip(splits, targets, strict=True)
     ]
-    return keras.Model(student.input, outputs, name=f"{student.name}_taught"), rows
+    return DistillationTrainer(student, heads, hints), rows
 
 
 def teachable_classes(teacher, schema, own, needed=True):

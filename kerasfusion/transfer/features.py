@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ from keras import ops
 
 from kerasfusion.evaluation.predict import predict_logits
 from kerasfusion.heads import build_head
-from kerasfusion.models.inputs import make_inputs
+from kerasfusion.models import FusionModel, copy_weights, get_heads, make_inputs, rebuild
 from kerasfusion.schema import Feature, Schema
 from kerasfusion.training.callbacks import save_whole
 from kerasfusion.training.fit import fit
@@ -136,11 +137,15 @@ def replace_head(model, layer, schema):
     kf.training.fit(model, data.splits["train"], data.splits["validation"], config, "runs/fine_tuned")
     ```
     """
-    copy = type(model).from_config(model.get_config())
-    copy.set_weights(model.get_weights())
-    part = feature_extractor(copy, layer)
-    outputs = {task.name: build_head(task)(part.output["features"]) for task in schema.tasks}
-    return keras.Model(part.input, outputs, name=f"{model.name}_head_on_{layer}")
+    heads = {task.name: functools.partial(build_head, task) for task in schema.tasks}
+    name, changes = f"{model.name}_head_on_{layer}", _kept_parts(model, layer)
+    if changes is not None:
+        new = type(model).from_config({**model.get_config(), **changes, "heads": heads, "hidden": [], "name": name})
+        copy_weights(model, new, leave_out=model.heads.values())
+        return new
+    part = feature_extractor(rebuild(model), layer)
+    outputs = {task: make()(part.output["features"]) for task, make in heads.items()}
+    return keras.Model(part.input, outputs, name=name)
 
 
 def linear_probe(model, layer, train, validation, config, output_dir, verbose=1):
@@ -179,10 +184,23 @@ def linear_probe(model, layer, train, validation, config, output_dir, verbose=1)
     heads = keras.Model(inputs, {task.name: build_head(task)(inputs["features"]) for task in train.schema.tasks})
     fit(heads, train, validation, config, output_dir, verbose=verbose)
     for task in train.schema.tasks:
-        name = f"head_{task.name}"
-        whole.get_layer(name).set_weights(heads.get_layer(name).get_weights())
+        get_heads(whole)[task.name].set_weights(get_heads(heads)[task.name].get_weights())
     save_whole(whole, Path(output_dir) / "model.keras")
     return whole
+
+
+def _kept_parts(model, layer):
+    """What a `FusionModel` that ends at a layer has in place of its own parts; None where a layer is no such end."""
+    if not isinstance(model, FusionModel):
+        return None
+    if model.fusion is not None and layer == model.fusion.name:
+        return {}
+    ends = {encoder.name: feature for feature, encoder in model.encoders.items()}
+    if type(model) is not FusionModel or layer not in ends:
+        return None
+    config, feature = model.get_config(), ends[layer]
+    inputs = {name: config["inputs"][name] for name in (feature, f"{feature}_present") if name in config["inputs"]}
+    return {"inputs": inputs, "encoders": {feature: config["encoders"][feature]}, "fusion": None, "imputers": []}
 
 
 def _vector(model, layer):

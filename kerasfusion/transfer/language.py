@@ -12,7 +12,7 @@ from kerasfusion.data.captions import encode_captions
 from kerasfusion.data.examples import encode_rows
 from kerasfusion.encoders.hub import keras_hub
 from kerasfusion.encoders.text.hub import piece_table
-from kerasfusion.models import CaptionerParts
+from kerasfusion.models import as_captioner
 from kerasfusion.preprocessing.text import learn_vocabulary
 from kerasfusion.schema import Schema
 from kerasfusion.training.fit import fit
@@ -79,19 +79,18 @@ def language_model(captioner):
     logits = kf.transfer.language_model(captioner)({"caption": ids})["caption"]
     ```
     """
-    parts = CaptionerParts(captioner)
-    told = captioner.input[parts.task]
-    ids = keras.Input(told.shape[1:], dtype=told.dtype, name=parts.task)
+    model = as_captioner(captioner)
+    told, width = model.input[model.task], model.context.units
+    ids = keras.Input(told.shape[1:], dtype=told.dtype, name=model.task)
     # Two cells: of a softmax over one Keras warns.
     nothing = ops.zeros_like(ids[:, :2], dtype="float32")
-    width = {name: parts.encode.output[name].shape[-1] for name in ("pooled", "sequence")}
     context = {
-        "pooled": ops.repeat(nothing[:, :1], width["pooled"], axis=1),
-        "sequence": ops.repeat(nothing[..., None], width["sequence"], axis=2),
+        "pooled": ops.repeat(nothing[:, :1], width, axis=1),
+        "sequence": ops.repeat(nothing[..., None], width, axis=2),
         "mask": ops.equal(nothing, 0),
     }
-    outputs = {parts.task: parts.head(parts.decoder(context, ids))}
-    return keras.Model({parts.task: ids}, outputs, name=f"{captioner.name}_language")
+    outputs = {model.task: model.head(model.decoder(context, ids))}
+    return keras.Model({model.task: ids}, outputs, name=f"{captioner.name}_language")
 
 
 def pretrain_decoder(captioner, train, validation, config, output_dir, verbose=1):
@@ -156,8 +155,8 @@ def init_embeddings_from_bert(captioner, schema, preset):
     print(kf.transfer.init_embeddings_from_bert(captioner, data.schema, "bert_tiny_en_uncased"))
     ```
     """
-    parts, hub = CaptionerParts(captioner), keras_hub()
-    words = schema[parts.task].vocabulary
+    model, hub = as_captioner(captioner), keras_hub()
+    words = schema[model.task].vocabulary
     pieces, _ = piece_table(hub.tokenizers.Tokenizer.from_preset(str(preset)), words)
     unknown, pieces = pieces[1, 0], pieces[4:]
     of_pieces = ops.convert_to_numpy(hub.models.Backbone.from_preset(str(preset)).token_embedding.embeddings)
@@ -166,7 +165,7 @@ def init_embeddings_from_bert(captioner, schema, preset):
         raise ValueError(f"init_embeddings_from_bert: {preset} has none of the {len(words)} words.")
     there = (pieces[known] >= 0)[..., None]
     vectors = (of_pieces[pieces[known]] * there).sum(axis=1) / there.sum(axis=1)
-    table = parts.decoder.embedding.embeddings
+    table = model.decoder.embedding.embeddings
     if vectors.shape[1] > table.shape[1]:
         vectors = PCA(min(table.shape[1], len(vectors)), random_state=0).fit_transform(vectors)
     values = ops.convert_to_numpy(table).copy()

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasfusion.models import FusionModel, PartsModel
+
 # What two models' outputs may differ by, relative to the largest: sums in another order.
 TOLERANCE = 1e-4
 
@@ -46,7 +48,10 @@ def widen(model, layer, units, seed=0):
     chosen = np.r_[np.arange(before), random.integers(before, size=units - before)]
     shares = random.uniform(0.5, 1.5, units)
     shares /= np.bincount(chosen, shares)[chosen]
-    grown = _clone(model, lambda one: {**one.get_config(), **({key: units} if one is wide else {})})
+    if isinstance(model, PartsModel):
+        grown = type(model).from_config(_with_setting(model.get_config(), layer, key, units))
+    else:
+        grown = _clone(model, lambda one: {**one.get_config(), **({key: units} if one is wide else {})})
     for one in _with_weights(model):
         for old, new in zip(one.weights, grown.get_layer(one.name).weights, strict=True):
             new.assign(_spread(ops.convert_to_numpy(old), new.shape, chosen, shares, before, layer))
@@ -92,7 +97,12 @@ def deepen(model, layer, activation="relu", name=None):
         output = one(*args, **kwargs)
         return deeper(output) if one.name == layer else output
 
-    grown = _clone(model, lambda one: one.get_config(), call)
+    if isinstance(model, FusionModel) and before in [model.fusion, *model.hidden]:
+        config, place = model.get_config(), [model.fusion, *model.hidden].index(before)
+        config["hidden"] = [*config["hidden"][:place], deeper, *config["hidden"][place:]]
+        grown = type(model).from_config(config)
+    else:
+        grown = _clone(model, lambda one: one.get_config(), call)
     for one in _with_weights(model):
         grown.get_layer(one.name).set_weights(one.get_weights())
     kernel = np.zeros(deeper.kernel.shape, "float32")
@@ -120,6 +130,19 @@ def _clone(model, config_of, call=None):
     return keras.models.clone_model(
         model, clone_function=lambda one: type(one).from_config(config_of(one)), call_function=call
     )
+
+
+def _with_setting(config, layer, key, value):
+    """A model's config with another setting of one of its parts, and no part built for the old shapes."""
+    if isinstance(config, list | tuple):
+        return [_with_setting(part, layer, key, value) for part in config]
+    if not isinstance(config, dict):
+        return config
+    if {"class_name", "config", "registered_name"} <= set(config):
+        own = config["config"]
+        own = {**own, key: value} if own.get("name") == layer else own
+        return {**{k: v for k, v in config.items() if k != "build_config"}, "config": own}
+    return {name: _with_setting(part, layer, key, value) for name, part in config.items()}
 
 
 def _spread(values, shape, chosen, shares, before, layer):

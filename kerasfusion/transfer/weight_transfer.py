@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
+from kerasfusion.models import Captioner, get_heads
 from kerasfusion.schema import SPECIAL_TOKENS, Task
 
 
@@ -48,7 +49,7 @@ def transfer_weights(model, parent, schema=None, parent_schema=None):
         raise ValueError(
             "transfer_weights: classes and words are matched by name with both schemas; one alone says nothing."
         )
-    schemas = None if schema is None else (schema, parent_schema)
+    schemas = None if schema is None else (_items(model, schema), _items(parent, parent_schema))
     places, old = _places(model), _places(parent)
     rows = []
     for place, weight in places.items():
@@ -98,12 +99,7 @@ def _common(layer, weight, old, schemas):
     common = [(np.arange(min(new, was)),) * 2 for new, was in zip(weight.shape, old.shape, strict=True)]
     if schemas is None:
         return common
-    items = []
-    for schema in schemas:
-        named = {f"encode_{f.name}": f for f in schema.features} | {f"head_{t.name}": t for t in schema.tasks}
-        named.update(("decoder", task) for task in schema.tasks if task.type == "captioning")
-        items.append(named.get(layer))
-    new, was = items
+    (new, is_head), (was, _) = (items.get(layer, (None, False)) for items in schemas)
     if new is None and was is None:
         return common
     if new is None or was is None or _kind(new) != _kind(was):
@@ -112,7 +108,7 @@ def _common(layer, weight, old, schemas):
         return None
     if _kind(new) == "binary" and new.classes != was.classes:
         return None
-    (axis, names), (same, before) = (_named_axis(layer, item, w) for item, w in ((new, weight), (was, old)))
+    (axis, names), (same, before) = (_named_axis(item, is_head, w) for item, w in ((new, weight), (was, old)))
     if axis is not None and axis == same:
         common[axis] = _by_name(names, before)
     return common
@@ -123,12 +119,22 @@ def _kind(item):
     return item.type if isinstance(item, Task) else item.kind
 
 
-def _named_axis(layer, item, weight):
+def _items(model, schema):
+    """What a layer is for: dict name of the layer -> the `Feature` or `Task`, and whether it is the task's head."""
+    encoders, heads = getattr(model, "encoders", {}), get_heads(model)
+    items = {encoders[f.name].name: (f, False) for f in schema.features if f.name in encoders}
+    items |= {heads[task.name].name: (task, True) for task in schema.tasks if task.name in heads}
+    if isinstance(model, Captioner):
+        items[model.decoder.name] = (schema[model.task], False)
+    return items
+
+
+def _named_axis(item, is_head, weight):
     """The axis of a weight that is counted in words, classes or columns, and the names along it."""
     end, kind = weight.path.rsplit("/", 1)[-1], _kind(item)
     if kind in ("text", "captioning") and end == "embeddings" and weight.shape[0] == item.vocabulary_size:
         return 0, (*SPECIAL_TOKENS, *item.vocabulary)
-    if kind == "captioning" and layer == f"head_{item.name}":
+    if kind == "captioning" and is_head:
         return len(weight.shape) - 1, (*SPECIAL_TOKENS, *item.vocabulary)
     if kind in ("multiclass", "multilabel"):
         return len(weight.shape) - 1, item.classes

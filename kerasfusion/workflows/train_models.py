@@ -7,7 +7,7 @@ import keras
 
 from kerasfusion.evaluation import calibrate
 from kerasfusion.files import write_json
-from kerasfusion.models import late_average, unimodal
+from kerasfusion.models import FusionModel, late_average, unimodal
 from kerasfusion.training import fit
 from kerasfusion.training.callbacks import save_whole
 from kerasfusion.training.model_file import load_model
@@ -104,6 +104,6 @@ def as_float32(model):
 
 def _baseline(model, schema, kind):
     """The model's own branch for this modality, or the zoo's baseline where it has none of that name."""
-    if all(f"encode_{f.name}" in [layer.name for layer in model.layers] for f in schema.of_kind(kind)):
+    if isinstance(model, FusionModel) and all(f.name in model.encoders for f in schema.of_kind(kind)):
         return unimodal(model, schema, kind)
     return create_model(f"{kind}_only", schema)

@@ -10,7 +10,6 @@ from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.decoders import beam_search, sample
 from kerasfusion.evaluation import captions as module
 from kerasfusion.evaluation.captions import attention_maps, generate_captions
-from kerasfusion.models import CaptionerParts
 
 SMALL = {"image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 8}
 
@@ -38,7 +37,7 @@ def captioner(data, decoder, **changes):
     keras.utils.set_random_seed(1)
     model = kf.models.captioner(data.schema, "average", decoder=decoder, **{**SMALL, **changes})
     # What it writes is to depend on what it sees.
-    for part in (CaptionerParts(model).head.dense.kernel, model.get_layer("context").projection.kernel):
+    for part in (model.head.dense.kernel, model.get_layer("context").projection.kernel):
         part.assign(4 * part)
     return model
 
@@ -60,13 +59,12 @@ def words_of(data, ids):
 
 @pytest.mark.slow
 def test_greedy_and_beam_captions_are_those_of_the_decoder(data, model, some):
-    parts = CaptionerParts(model)
     ((x, *_),) = BatchedDataset(some, 6).dataset()
-    context = parts.encode({name: x[name] for name in parts.encode.input})
+    context = model.encode_context({name: x[name] for name in model.input if name != model.task})
     greedy = generate_captions(model, some)
-    assert greedy == words_of(data, sample(parts.decoder, parts.head, context)[0])
+    assert greedy == words_of(data, sample(model.decoder, model.head, context)[0])
     beam = generate_captions(model, some, "beam", beams=4, length_penalty=2.0)
-    found = beam_search(parts.decoder, parts.head, context, beams=4, length_penalty=2.0)
+    found = beam_search(model.decoder, model.head, context, beams=4, length_penalty=2.0)
     assert beam == words_of(data, found[0])
     assert len(set(greedy)) > 1 and beam != greedy and all(greedy + beam)
 
@@ -90,12 +88,11 @@ def test_maps_of_what_was_looked_at(data, some, decoder):
     model = captioner(data, decoder, image_encoder={"name": "small_cnn", "filters": (4, 5)})
     some = some.take(range(3))
     found = attention_maps(model, some)
-    parts = CaptionerParts(model)
     ((x, *_),) = BatchedDataset(some, 3).dataset()
-    context = parts.encode({name: x[name] for name in parts.encode.input})
-    ids = sample(parts.decoder, parts.head, context)[0]
+    context = model.encode_context({name: x[name] for name in model.input if name != model.task})
+    ids = sample(model.decoder, model.head, context)[0]
     assert [" ".join(words) for words, _ in found] == words_of(data, ids)
-    looked = parts.decoder.attention(context, np.concatenate([[[2]] * 3, ids[:, :-1]], axis=1))
+    looked = model.decoder.attention(context, np.concatenate([[[2]] * 3, ids[:, :-1]], axis=1))
     cells = model.get_layer("encode_image")(x["image"])["grid"].shape[1:3]
     # In the joint sequence the cells of the image stand where the context says they do.
     start = 0 if next(iter(model.get_layer("context").read)) == "image" else data.schema["text"].length

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasfusion.models import CaptionerParts, captioner, captioning, fusion_model, get_heads
+from kerasfusion.models import as_captioner, captioner, captioning, fusion_model, get_heads
 from kerasfusion.models.joint_encoder import JointEncoder
 from kerasfusion.schema import Schema, Task
 
@@ -97,16 +97,15 @@ def test_a_captioner_reads_images_and_texts(schema, rows_for, tmp_path):
         missing = numbers(model({**batch, **away})["caption"])
         np.testing.assert_array_equal(numbers(model({**other, **away})["caption"]), missing)
         assert np.isfinite(missing).all() and np.abs(missing - before).max() > 1e-5
-    parts = CaptionerParts(model)
-    assert parts.task == "caption" and parts.head.label_smoothing == 0.1
-    context = parts.encode({name: value for name, value in batch.items() if name != "caption"})
-    apart = parts.head(parts.decoder(context, batch["caption"]))
+    assert model.task == "caption" and model.head.label_smoothing == 0.1
+    context = model.encode_context({name: value for name, value in batch.items() if name != "caption"})
+    apart = model.head(model.decoder(context, batch["caption"]))
     np.testing.assert_allclose(numbers(apart), before, atol=1e-5)
     # Taken apart it is still one model.
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(numbers(loaded(batch)["caption"]), before)
-    assert CaptionerParts(loaded).decoder.num_layers == 1
+    assert as_captioner(loaded).decoder.num_layers == 1
 
 
 def test_what_is_no_captioner_says_so(tiny_schema):
@@ -115,7 +114,7 @@ def test_what_is_no_captioner_says_so(tiny_schema):
     with pytest.raises(ValueError, match=r"there is no 'rnn'; choose one of .*'attend', 'gru', 'lstm'"):
         captioner(Schema(tiny_schema.only("image").features, (CAPTION,)), **SMALL, decoder="rnn")
     with pytest.raises(ValueError, match="plain writes no captions: its heads are"):
-        CaptionerParts(fusion_model(tiny_schema, **SMALL, fusion="concat", name="plain"))
+        as_captioner(fusion_model(tiny_schema, **SMALL, fusion="concat", name="plain"))
 
 
 @pytest.mark.parametrize("decoder", ["attention_lstm", "transformer"])

@@ -25,8 +25,7 @@ def served(tmp_path_factory):
     small = {"name": "small_cnn", "filters": (4,)}
     model = kf.models.captioner(data.schema, image_encoder=small, decoder="lstm", units=8)
     # What it writes is to depend on what it sees.
-    parts = kf.models.CaptionerParts(model)
-    for weight in (*parts.decoder.weights, parts.head.dense.kernel, model.get_layer("context").projection.kernel):
+    for weight in (*model.decoder.weights, model.head.dense.kernel, model.get_layer("context").projection.kernel):
         weight.assign(6 * weight if len(weight.shape) > 1 else weight)
     some = data.splits["train"].take(range(4))
     images = [some.banks["image"].encoded(place) for place in some.images["image"]]

@@ -11,8 +11,7 @@ import kerasfusion as kf
 from kerasfusion.data import BatchedDataset
 from kerasfusion.encoders import IMAGE_ENCODERS
 from kerasfusion.encoders.image import ApplicationEncoder
-from kerasfusion.models import image_major
-from kerasfusion.models.graph import Rerun
+from kerasfusion.models import TrainingWrapper, image_major
 from kerasfusion.training.frozen_features import frozen_features
 
 CONFIG = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-2}
@@ -97,8 +96,8 @@ def test_fused_models_do_as_well_on_features(data, together):
     some = data["label"].splits["validation"].take([0, 1, 2, 3])
     (cached,) = frozen_features(model, [some])
     (pixels, *_), (features, *_) = (next(iter(BatchedDataset(e, 4, together).dataset())) for e in (some, cached))
-    twins = (image_major(model), image_major(model)) if together else (model, Rerun(model))
-    assert features["image"].shape == (2 if together else 4, 1, 1, 5)
+    twins = (image_major(model), image_major(model)) if together else (model, TrainingWrapper(model))
+    assert features["image_features"].shape == (2 if together else 4, 1, 1, 5)
     logits, ours = (twin(x)["label"] for twin, x in zip(twins, (pixels, features), strict=True))
     np.testing.assert_allclose(ours, logits, atol=1e-5)
     assert {id(w) for w in twins[1].trainable_weights} == {id(w) for w in model.trainable_weights}

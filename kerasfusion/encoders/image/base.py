@@ -7,9 +7,9 @@ from keras import ops
 class ImageEncoder(keras.layers.Layer):
     """Base class: pixels to a feature grid, the same grid as a sequence, and one pooled vector.
 
-    A subclass builds its layers in `build_encoder` and computes `(grid, pooled)` in `encode`. One with a backbone that
-    may be frozen also has `features` and `project`, the two halves of `encode`, and sets `frozen_backbone`: training
-    then computes the features of an image once.
+    A subclass builds its layers in `build_encoder` and computes `(grid, pooled)` in `encode`. One with a backbone
+    that may be frozen also has `features` and `project`, the two halves of `encode`, and sets `frozen_backbone`:
+    training then computes the features of an image once.
 
     Args:
         units: Width `d` of the output.
