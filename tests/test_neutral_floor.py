@@ -11,9 +11,11 @@ import kerasfusion
 
 ROOT = pathlib.Path(kerasfusion.__file__).parent
 FLOOR = ("decoders", "encoders", "fusion", "heads", "layers", "losses", "metrics", "models")
-FILES = [ROOT / "masking.py", *sorted(path for part in FLOOR for path in (ROOT / part).rglob("*.py"))]
+BESIDE = ("keras_compat", "masking")
+FILES = sorted(path for part in FLOOR for path in (ROOT / part).rglob("*.py"))
+FILES += [ROOT / f"{name}.py" for name in BESIDE]
 BACKENDS = {"tensorflow", "torch", "jax", "tensorflow_datasets"}
-ALLOWED_OWN = {f"kerasfusion.{part}" for part in (*FLOOR, "masking")}
+ALLOWED_OWN = {f"kerasfusion.{part}" for part in (*FLOOR, *BESIDE)}
 
 
 def imports(tree):

@@ -17,7 +17,7 @@ def image_encoders(model):
     encoders = getattr(model, "encoders", {})
     found = {name: encoder for name, encoder in encoders.items() if isinstance(encoder, ImageEncoder)}
     if not found:
-        inner = [member.name for member in getattr(model, "members", {}).values()]
+        inner = sorted(member.name for member in getattr(model, "members", {}).values())
         why = f"its encoders lie inside {' and '.join(inner)}: ask these" if inner else "no encoder gives one"
         raise NoFeatureMapError(f"{model.name} has no image grid to look at: {why}.")
     return found

@@ -55,6 +55,8 @@ class TrainingWrapper(SymbolicBuildMixin, keras.Model):
     def __init__(self, model, name=None):
         super().__init__(name=name or f"{model.name}_training")
         self.model = model
+        # Its layers are: an inner wrapper is never called itself.
+        self.built = True
 
     @property
     def plain(self):

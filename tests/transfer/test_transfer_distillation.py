@@ -123,7 +123,7 @@ def test_batches_of_images_with_several_texts(data):
     """The twin of the twin: rows of one image each, and those with their images kept together."""
     student, teacher = network(data.schema), network(data.schema)
     twin, (rows,) = distill(student, teacher, [data.splits["test"]])
-    assert sorted(twin.output) == ["label", "label_by_teacher"]
+    assert sorted(twin.heads) == ["label", "label_by_teacher"]
     one = next(iter(kf.data.BatchedDataset(rows, 10).dataset()))
     together = next(iter(kf.data.BatchedDataset(rows, 10, image_major=True).dataset()))
     assert together[1]["label_by_teacher"].shape == (10, 1, 3)
