@@ -26,8 +26,8 @@ def wrap_model(model, wrappers, batches, micro_batch=None, changed=False):
     for wrapper in wrappers if isinstance(wrappers, list | tuple) else [wrappers]:
         model = wrapper(model)
     if not any(wrapper.takes_batches for wrapper in wrappers_of(model)):
-        kinds = [task.kind for task in batches.examples.schema.tasks]
-        choose = next((BATCH_WRAPPERS[kind] for kind in kinds if kind in BATCH_WRAPPERS), _image_major)
+        types = [task.type for task in batches.examples.schema.tasks]
+        choose = next((BATCH_WRAPPERS[kind] for kind in types if kind in BATCH_WRAPPERS), _image_major)
         model = choose(model, batches)
     if micro_batch is not None:
         if not any(isinstance(wrapper, AcrossReplicas) for wrapper in wrappers_of(model)):
@@ -56,5 +56,5 @@ def _image_major(model, batches):
     return image_major(model, image.name)
 
 
-# By the kind of a task; all others are trained by rows, image-major where images have many.
-BATCH_WRAPPERS = {"match": _contrastive, "caption": _captioning}
+# By the type of a task; all others are trained by rows, image-major where images have many.
+BATCH_WRAPPERS = {"retrieval": _contrastive, "captioning": _captioning}

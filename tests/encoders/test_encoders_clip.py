@@ -39,7 +39,7 @@ def test_what_cannot_be_is_refused(tiny_schema):
             make(None, "clip", fine_tune="some")
     schema = Schema(tiny_schema.features, (Task("match", "retrieval", "photo"),))
     text, image = {"name": "average", "units": 6}, {"name": "small_cnn", "filters": (4,), "units": 8}
-    with pytest.raises(ValueError, match=r"without units .* not \{'text': 6, 'image': 8\}"):
+    with pytest.raises(ValueError, match=r"or units; not \{'text': 6, 'image': 8\}"):
         dual_encoder(schema, text, image, units=None)
 
 
