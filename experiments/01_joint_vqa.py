@@ -41,7 +41,7 @@ arguments = _common.parse(parser)
 
 # %%
 world = "shapes:quick" if arguments.quick else "shapes"
-frame, _ = read_tfds(world, dict.fromkeys(["image", "text", "label", "type"]))
+frame, _ = read_tfds(world, dict.fromkeys(["image", "text", "label", "slice_by"]))
 print(frame[["question", "answer", "type", "split"]].head(6).to_string(index=False))
 
 # %% [markdown]

@@ -18,19 +18,14 @@ interrupted goes on from its checkpoint. So the work can be cut into pieces, in 
 """
 
 # %%
-import json
-import re
-import time
-
 import _common
 import keras
 import numpy as np
-from cpu_budget import plan_epochs, some_images
+from _relational import CHOSEN_BY, Study
 
 import kerasfusion as kf
 from kerasfusion.data.sort_of_clevr import mirrored
 from kerasfusion.data.tfds_source import read_tfds
-from kerasfusion.evaluation import postprocess, predict_classes, predict_logits, score_predictions
 from kerasfusion.evaluation.trivial_baselines import by_key, majority
 
 parser = _common.tutorial_parser(__doc__, "02_relational_vqa")
@@ -60,49 +55,10 @@ print({split: len(np.unique(part.images["image"])) for split, part in data.split
 
 tests = {"accuracy": fresh}
 if not arguments.quick:
-    roles = dict.fromkeys(["image", "text", "label"]) | {"type": ["questions/type", "questions/subtype"]}
+    roles = dict.fromkeys(["image", "text", "label"]) | {"slice_by": ["questions/type", "questions/subtype"]}
     published, _ = read_tfds("sort_of_clevr", roles)
     published = published[published["split"] == "test"].reset_index(drop=True)
     tests["accuracy on 200 scenes"], _ = kf.data.load_rows(published, data.schema, columns=data.columns)
-
-
-def scores(answers_for):
-    """Rows of the results: the score of each kind of question; `answers_for` takes test `Examples`."""
-    rows = []
-    for metric, examples in tests.items():
-        answers, labels = answers_for(examples), examples.labels[task.name]
-        for column in ("type", "subtype") if examples is fresh else ("type",):
-            kinds = examples.frame[column].to_numpy(object)
-            for kind in dict.fromkeys(kinds):
-                found = score_predictions(task, labels, answers, examples.images["image"], kinds == kind)
-                figures = {key: getattr(found, key) for key in ("value", "low", "high", "n")}
-                rows.append({"metric": f"{metric} ({kind})", **figures})
-    return rows
-
-
-# What decides which models are trained further and which is exported. The test scenes are only reported.
-CHOSEN_BY = "validation accuracy (relational)"
-
-
-def validation_score(answers_for):
-    """The accuracy on relational questions of the validation scenes."""
-    kinds, labels = validation.frame["type"].to_numpy(object), validation.labels[task.name]
-    found = score_predictions(
-        task, labels, answers_for(validation), validation.images["image"], kinds == "relational"
-    )
-    return {"metric": CHOSEN_BY, "value": found.value}
-
-
-command = "python experiments/02_relational_vqa.py --results experiments/results/relational_vqa.csv"
-
-
-def keep(name, rows, seed=0):
-    """Write the figures of one model: an experiment of its own, so that no other run replaces it."""
-    _common.record(results, [{"model": name, **row} for row in rows], f"02_relational_vqa: {name}", command, seed)
-
-
-def done(name):
-    return any(row["model"] == name for row in _common.recorded(results))
 
 
 # %% [markdown]
@@ -115,13 +71,6 @@ def done(name):
 # of them have with a chance of (2 * 1 + 10 * 0.8 + 20 * 0.6) / 32 = 68.75 %, and so has the furthest. Whoever counts
 # circles and squares and knows no place at all gets (68.75 + 68.75 + 100) / 3 = 79.2 % of the relational questions.
 # So read the rows "closest" and "furthest": up to 69 %, no distances were compared.
-
-# %%
-if not done("text lookup"):
-    labels = train.labels[task.name]
-    keep("majority", scores(lambda examples: majority(task, labels, len(examples))))
-    asked = {id(part): part.frame["question"] for part in (train, *tests.values())}
-    keep("text lookup", scores(lambda part: by_key(task, asked[id(train)], labels, asked[id(part)])))
 
 # %% [markdown]
 # ## 3. One pair of encoders, twenty fusions
@@ -176,6 +125,17 @@ def make(fusion, seed):
     return kf.create_model(f"vqa_{fusion}", data.schema, **changes)
 
 
+def name_of(fusion):
+    return f"{fusion}, these encoders" if fusion in OTHERS else f"vqa_{fusion}"
+
+
+study = Study(data, tests, results, arguments.output_dir, make, name_of, arguments.quick)
+if not study.done("text lookup"):
+    labels = train.labels[task.name]
+    study.keep("majority", study.scores(lambda examples: majority(task, labels, len(examples))))
+    asked = {id(part): part.frame["question"] for part in (train, *tests.values())}
+    study.keep("text lookup", study.scores(lambda part: by_key(task, asked[id(train)], labels, asked[id(part)])))
+
 # %% [markdown]
 # ## 4. The same budget for all
 #
@@ -183,117 +143,37 @@ def make(fusion, seed):
 # the machine does, but processor time: "6 minutes" are 360 processor seconds of this process, about what four minutes
 # on two cores come to, where an operation or another leaves one of them idle. A short training is timed first, then
 # the number of epochs is fixed, so that the learning rate's cosine ends with the budget. All questions of an image
-# are in one batch, so the convolutions run once per image. BatchedDataset are small because steps are what is
-# needed: for
-# thousands of them a network only counts shapes, before it learns which
-# color is which.
+# are in one batch, so the convolutions run once per image. Batches are small because steps are what is needed: for
+# thousands of them a network only counts shapes, before it learns which color is which.
 
 
 # %%
-def run(fusion, seed, minutes, mirror=False):
-    """Train one model, unless it is done, and keep its figures."""
-    name = f"{fusion}, these encoders" if fusion in OTHERS else f"vqa_{fusion}"
-    name += f", seed {seed}, " + ("quick" if arguments.quick else f"{minutes:g} minutes")
-    name += ", mirrored" if mirror else ""
-    if done(name):
-        return
-    out = arguments.output_dir / name.replace(", ", "_").replace(" ", "_")
-    out.mkdir(parents=True, exist_ok=True)
-    config = {"batch_size": 160, "learning_rate": 1e-3, "weight_decay": 1e-3, "patience": None, "seed": seed}
-    config |= {"global_clipnorm": 1.0, "jit_compile": True}
-    examples = mirrored(train) if mirror else train
-    plan_file = out / "plan.json"
-    if arguments.quick:
-        plan_file.write_text(json.dumps({"epochs": 1, "share": 1, "spent": 0}))
-    if not plan_file.exists():
-        planned = kf.training.TrainingConfig(**config)
-        model, few = make(fusion, seed), out / "timing"
-        epochs, share = plan_epochs(model, examples, validation, planned, 60 * minutes, few)
-        plan_file.write_text(json.dumps({"epochs": epochs, "share": share, "spent": 0}))
-    plan = json.loads(plan_file.read_text())
-    part = some_images(examples, round(plan["share"] * len(np.unique(examples.images["image"]))), seed)
-    print(f"{name}: {plan['epochs']} epochs of {len(part):,} questions", flush=True)
-    model = make(fusion, seed)
-    planned = kf.training.TrainingConfig(**config, epochs=plan["epochs"])
-    started = time.process_time()
-    try:
-        cost = kf.training.fit(model, part, validation, planned, out, resume=True)
-    finally:
-        plan["spent"] += time.process_time() - started
-        plan_file.write_text(json.dumps(plan))
-
-    def answers(examples):
-        return predict_classes(task, postprocess(model, predict_logits(model, examples))[task.name])
-
-    rows = [*scores(answers), validation_score(answers)]
-    rows += [{"metric": "processor seconds", "value": plan["spent"]}, {"metric": "epochs", "value": plan["epochs"]}]
-    rows += [{"metric": "best epoch", "value": cost["best_epoch"]}]
-    keep(name, [*rows, {"metric": "parameters", "value": model.count_params()}], seed)
-    # One question of each image is enough.
-    vectors = kf.transfer.extract_features(model, "encode_image", validation.take(np.arange(0, len(validation), 20)))
-    length, apart = (np.linalg.norm(part, axis=1).mean() for part in (vectors, vectors - vectors.mean(axis=0)))
-    print(f"{name}: images' vectors are {length:.3g} long and {apart:.2g} from their mean")
-    print(name, {row["metric"]: round(row["value"], 3) for row in rows[:2]}, flush=True)
-
-
-def keep_means():
-    """Write the means over seeds, and how far seeds lie apart, of what was trained with several."""
-    by_seed = {}
-    for row in _common.recorded(results):
-        named = re.fullmatch(r"(.*), seed \d+(.*)", row["model"])
-        if named and row["metric"].startswith("accuracy"):
-            by_seed.setdefault(named.groups(), {}).setdefault(row["metric"], []).append(float(row["value"]))
-    for (before, after), metrics in by_seed.items():
-        seeds = len(next(iter(metrics.values())))
-        if seeds > 1:
-            rows = [{"metric": metric, "value": np.mean(values)} for metric, values in metrics.items()]
-            values = metrics["accuracy (relational)"]
-            rows.append({"metric": "deviation over seeds, relational", "value": np.std(values, ddof=1)})
-            keep(f"{before}, mean over seeds{after}", [*rows, {"metric": "seeds", "value": seeds}])
-
-
-def best_on_validation(count):
-    """The fusions that answer most relational questions of the validation scenes after 6 minutes, the best first."""
-    ending = ", seed 0, 6 minutes"
-    found = {
-        row["model"].removesuffix(ending).removesuffix(", these encoders").removeprefix("vqa_"): float(row["value"])
-        for row in _common.recorded(results)
-        if row["metric"] == CHOSEN_BY and row["model"].endswith(ending)
-    }
-    lacking = [fusion for fusion in kf.fusion.FUSIONS if fusion not in found]
-    if lacking:
-        raise SystemExit(
-            f"{results} has no {CHOSEN_BY} of {', '.join(lacking)}, which older versions of this script did not "
-            "write. Delete the rows of these models and start again, or name --fusions."
-        )
-    return sorted(found, key=found.get, reverse=True)[:count]
-
-
 if arguments.quick:
-    run("memory", 0, 0)
+    study.run("memory", 0, 0)
 elif arguments.fusions:
+    mirror = (mirrored(train), ", mirrored") if arguments.mirror else ()
     for seed in arguments.seeds:
         for fusion in arguments.fusions:
-            run(fusion, seed, arguments.minutes, arguments.mirror)
+            study.run(fusion, seed, arguments.minutes, *mirror)
 else:
     # All of them for 6 minutes, the best four on validation with two more seeds; then memory for 45 over three.
     # (The best four of the recorded figures were chosen by their accuracy on test, which makes their means over seeds
     # a little high.) The longer training sees every image in three mirrors as well, with the answers about sides
     # changed along: no scene is new, and 9,800 are few.
     for fusion in kf.fusion.FUSIONS:
-        run(fusion, 0, 6)
-    best = best_on_validation(4)
+        study.run(fusion, 0, 6)
+    best = study.best_on_validation(4)
     for seed in (1, 2):
         for fusion in best:
-            run(fusion, seed, 6)
+            study.run(fusion, seed, 6)
     for seed in range(3):
-        run("memory", seed, 45, mirror=True)
+        study.run("memory", seed, 45, mirrored(train), ", mirrored")
 
 # %% [markdown]
 # ## 5. Who can, who cannot
 
 # %%
-keep_means()
+study.keep_means()
 table = {}
 for row in _common.recorded(results):
     if row["metric"] in ("accuracy (relational)", "accuracy (non-relational)", CHOSEN_BY):
@@ -306,18 +186,12 @@ for name, found in table.items():
 # ## 6. A SavedModel of the best on validation
 
 # %%
-trained = {path.parent: path for path in arguments.output_dir.glob("*/model.keras")}
-named = {name.replace(", ", "_").replace(" ", "_"): found.get(CHOSEN_BY) for name, found in table.items()}
-named = {name: value for name, value in named.items() if value is not None}
-trained = {folder: model for folder, model in trained.items() if folder.name in named}
-if not trained:
-    raise SystemExit(f"Every run is in {results}, but there is no model in {arguments.output_dir} to export.")
-best = max(trained, key=lambda folder: named[folder.name])
+best = study.best_run()
 rows = np.unique(fresh.images["image"], return_index=True)[1][:4]
 images = [fresh.banks["image"].encoded(i) for i in fresh.images["image"][rows]]
 texts = [text.encode() for text in fresh.frame["question"].iloc[rows]]
 version = kf.serving.export_model(
-    keras.saving.load_model(trained[best]),
+    keras.saving.load_model(best / "model.keras"),
     data.schema,
     arguments.output_dir / "saved_model",
     {"image_bytes": images, "text": texts},

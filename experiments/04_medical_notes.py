@@ -125,7 +125,7 @@ def probabilities(run, examples):
 scores = []
 for case, drop in (("all rows", False), ("without rows that name it", True)):
     for test in range(folds):
-        roles = {"image": "image", "text": "text", "label": "label", "split": "split", "type": "note"}
+        roles = {"image": "image", "text": "text", "label": "label", "split": "split", "slice_by": "note"}
         data = kf.data.load(with_splits(test), **roles, group="patient", drop_label_leaks=drop, image_size=96)
         if test == 0:
             print(f"== {case}: {sum(map(len, data.splits.values())):,} rows")
