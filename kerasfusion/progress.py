@@ -11,8 +11,8 @@ PACKAGE = logging.getLogger("kerasfusion")
 def progress(verbose):
     """Show the package's progress messages within this context, or silence them.
 
-    Messages are INFO records of the loggers `kerasfusion.*` and go to the handlers that `logging` has. Where there is
-    none, they are printed to standard output.
+    Messages are INFO records of the loggers `kerasfusion.*`. They go to the handlers of the logger `kerasfusion`;
+    where it has none, they are printed to standard output, and not a second time by handlers of the root logger.
 
     Args:
         verbose: Whether to show progress: 0 or False is silent, anything else shows it.
@@ -25,14 +25,16 @@ def progress(verbose):
         logger.info("Training %s", name)
     ```
     """
-    level, handler = PACKAGE.level, None
+    level, propagate, handler = PACKAGE.level, PACKAGE.propagate, None
     PACKAGE.setLevel(logging.INFO if verbose else logging.WARNING)
-    if verbose and not PACKAGE.hasHandlers():
+    if verbose and not PACKAGE.handlers:
         handler = logging.StreamHandler(sys.stdout)
         PACKAGE.addHandler(handler)
+        PACKAGE.propagate = False
     try:
         yield
     finally:
         PACKAGE.setLevel(level)
+        PACKAGE.propagate = propagate
         if handler is not None:
             PACKAGE.removeHandler(handler)

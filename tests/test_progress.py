@@ -1,4 +1,5 @@
 import logging
+import sys
 
 import keras
 import pandas as pd
@@ -20,11 +21,13 @@ def test_messages_are_shown_where_they_are_asked_for(messages):
 
 
 def test_without_handlers_they_are_printed_once(capsys, monkeypatch):
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    package, handler = logging.getLogger("kerasfusion"), logging.StreamHandler(sys.stdout)
+    monkeypatch.setattr(package, "handlers", [])
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
     with progress(1), progress(1):
         logger.info("a line")
     logger.info("after")
-    assert capsys.readouterr().out == "a line\n" and not logging.getLogger("kerasfusion").handlers
+    assert capsys.readouterr().out == "a line\n" and not package.handlers
 
 
 @pytest.mark.parametrize("verbose", [0, 1])

@@ -55,6 +55,8 @@ def show_log_messages():
     logger = logging.getLogger("kerasfusion")
     if not any(isinstance(handler, _LogMessages) for handler in logger.handlers):
         logger.addHandler(_LogMessages())
+        # Imported libraries give the root logger handlers, which would print each message again.
+        logger.propagate = False
 
 
 def prepare_streams():
