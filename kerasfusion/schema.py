@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kerasfusion.files import write_json
 from kerasfusion.names import RULE, claims, is_named_after, is_safe, reserved, safe_names
-from kerasfusion.problem_types import TASK_TYPES
+from kerasfusion.problem_types import TASK_TYPES, TYPES
 
 FEATURE_KINDS = ("text", "image", "numeric")
 
@@ -89,7 +89,7 @@ class Task:
     length: int | None = None
 
     def __post_init__(self):
-        if self.type not in TASK_TYPES:
+        if self.type not in TYPES:
             raise ValueError(f"Task {self.name!r}: type must be one of {TASK_TYPES}, not {self.type!r}.")
         for field in ("classes", "vocabulary"):
             object.__setattr__(self, field, tuple(getattr(self, field)))
@@ -106,10 +106,38 @@ class Task:
 
     @property
     def outputs(self):
-        """Width of the task's logits; of a caption's, at each of its words."""
-        if self.type == "captioning":
-            return self.vocabulary_size
-        return 1 if self.type in ("binary", "regression", "retrieval") else len(self.classes)
+        """Width of the task's logits; of a caption's, at each of its tokens."""
+        return TYPES[self.type].outputs(self)
+
+    @property
+    def class_count(self):
+        """Number of classes; 0 where the task has none."""
+        return len(self.classes)
+
+    @property
+    def link(self):
+        """How logits become probabilities: `"softmax"`, `"sigmoid"`, `"cumulative"`, or None without classes."""
+        return TYPES[self.type].link
+
+    @property
+    def one_class(self):
+        """Whether a label is exactly one of the classes."""
+        return TYPES[self.type].labels == "class"
+
+    @property
+    def any_classes(self):
+        """Whether a label is any number of the classes (tags)."""
+        return TYPES[self.type].labels == "classes"
+
+    @property
+    def is_number(self):
+        """Whether a label is one number."""
+        return TYPES[self.type].labels == "number"
+
+    @property
+    def has_probabilities(self):
+        """Whether its answers are classes with probabilities."""
+        return TYPES[self.type].link is not None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,6 +181,16 @@ class Schema:
         """The features of one kind, in order."""
         return tuple(f for f in self.features if f.kind == kind)
 
+    def of_type(self, *types):
+        """The tasks of these types, in order."""
+        return tuple(t for t in self.tasks if t.type in types)
+
+    @property
+    def model_task(self):
+        """Which models of the zoo learn its tasks: `"label"`, `"retrieval"` or `"captioning"`."""
+        found = {TYPES[task.type].model for task in self.tasks}
+        return next(iter(sorted(found - {"label"})), "label")
+
     def only(self, *kinds):
         """The same schema with the features of these kinds alone (what a single-modality baseline sees)."""
         return dataclasses.replace(self, features=tuple(f for f in self.features if f.kind in kinds))
@@ -189,8 +227,7 @@ def _title(name, *columns):
 
 
 def _check_names(schema):
-    captions_or_match = any(task.type in ("captioning", "retrieval") for task in schema.tasks)
-    taken = reserved(with_requests=captions_or_match)
+    taken = reserved(with_requests=schema.model_task != "label")
     for item in schema.features + schema.tasks:
         task = isinstance(item, Task)
         # A task names no input, and runs of before `safe_names` have such tasks.

@@ -53,6 +53,7 @@ data_options = together(
         "Type of the task; retrieval learns which text goes with which image and has no label.",
         type=click.Choice(PROBLEM_TYPES),
     ),
+    option("--classes", "Class names in order, divided by commas, for ordered classes.", type=COLUMNS),
     option("--split", "Column that says train, validation or test."),
     option("--group", "Rows of one group stay in one split."),
     option("--slice-by", "Column by which scores are broken down."),

@@ -84,7 +84,7 @@ def _named(pattern, examples):
 
 
 def _numbers(tasks):
-    numbers = (task.title for task in tasks if task.type == "regression")
+    numbers = (task.title for task in tasks if task.is_number)
     return next((f"{name!r} is a number, which may change with it" for name in numbers), "")
 
 

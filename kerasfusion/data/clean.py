@@ -77,7 +77,7 @@ def clean_rows(frame, columns):
         DataError: More than half of the rows would be dropped.
     """
     labels = list(columns.labels)
-    captions = [column for column in labels if columns.labels[column] == "captioning"]
+    captions = columns.of_type("captioning")
     for column in captions:
         frame = one_caption_per_row(frame, column)
     raw = frame
@@ -191,7 +191,7 @@ def duplicates_across_splits(frame, columns, splits):
 
 def _named_once(columns):
     """The columns whose cells stand for one thing each -> what that is, for messages."""
-    named = {column: "a label" for column, kind in columns.labels.items() if kind in ("binary", "multiclass")}
+    named = dict.fromkeys(columns.class_labels, "a label")
     for column, what in ((columns.split, "a split"), (columns.group, "a group"), (columns.slice_by, "a slice")):
         if column is not None:
             named.setdefault(column, what)

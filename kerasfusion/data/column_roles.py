@@ -8,7 +8,7 @@ import pandas as pd
 from kerasfusion.data.errors import DataError, listed, nearest, place, short, source_of
 from kerasfusion.data.labels import infer_problem_type, is_list, is_value, read_numbers, value_name
 from kerasfusion.data.table import is_missing
-from kerasfusion.problem_types import LABEL_TYPES
+from kerasfusion.problem_types import LABEL_TYPES, TYPES
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 # How encoded images begin: PNG, JPEG, GIF, BMP, WebP's container, TIFF (both byte orders).
@@ -60,6 +60,15 @@ class ColumnRoles:
     slice_by: str | None = None
     sample_weight: str | None = None
     reasons: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def of_type(self, *types):
+        """The label columns of these types."""
+        return [column for column, type_ in self.labels.items() if type_ in types]
+
+    @property
+    def class_labels(self):
+        """The label columns whose cells are one class each."""
+        return [column for column, type_ in self.labels.items() if TYPES[type_].labels == "class"]
 
     @property
     def features(self):

@@ -21,9 +21,8 @@ def run_data_checks(frame, columns, images):
         texts with garbled characters.
     """
     notes = []
-    for column, kind in columns.labels.items():
-        if kind in ("binary", "multiclass"):
-            notes += _spellings(frame[column], column)
+    for column in columns.class_labels:
+        notes += _spellings(frame[column], column)
     for column in columns.image:
         if len(set(images[column].tolist())) == 1:
             notes.append(f"Every row shows the same image (column {column!r}): nothing can be learnt from it.")
@@ -32,9 +31,8 @@ def run_data_checks(frame, columns, images):
         if len(texts) == len(frame) and texts.nunique() == 1:
             notes.append(f"Every row has the same text (column {column!r}): nothing can be learnt from it.")
         notes += _garbled(texts, column)
-    for column, kind in columns.labels.items():
-        if kind == "captioning":
-            notes += _garbled(frame[column], column)
+    for column in columns.of_type("captioning"):
+        notes += _garbled(frame[column], column)
     return notes + _label_again(frame, columns)
 
 

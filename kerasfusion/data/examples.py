@@ -6,9 +6,9 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from kerasfusion.data.captions import END, encode_captions
 from kerasfusion.data.image_store import ImageStore
-from kerasfusion.data.labels import encode_labels, read_numbers
+from kerasfusion.data.labels import read_numbers
+from kerasfusion.data.tasks import TASKS
 from kerasfusion.preprocessing.text import text_vectorizer
 from kerasfusion.schema import Schema
 
@@ -103,21 +103,8 @@ def encode_rows(frame, schema, image_index, banks, with_labels=True):
         numeric[feature.name] = filled.astype("float32")
     if with_labels:
         for task in schema.tasks:
-            if task.type == "retrieval":
-                labels[task.name], weights[task.name] = _matches(schema, image_index, text)
-                continue
-            if task.type == "captioning":
-                labels[task.name] = encode_captions(frame[task.column].fillna("").astype(str), task)
-                weights[task.name] = (labels[task.name][:, 1] != END).astype("float32")
-                continue
-            values, _ = encode_labels(frame, task.column, task.type, task.classes)
-            missing = (
-                values < 0 if task.type == "multiclass" else np.isnan(values).reshape(len(values), -1).any(axis=1)
-            )
-            weights[task.name] = np.where(missing, 0.0, 1.0).astype("float32")
-            labels[task.name] = np.where(missing.reshape(-1, *(1,) * (values.ndim - 1)), 0, values).astype(
-                values.dtype
-            )
+            found = TASKS[task.type].label_rows(task, frame, schema, image_index, text)
+            labels[task.name], weights[task.name] = found
     images = {name: np.asarray(index, "int32") for name, index in image_index.items()}
     return Examples(schema, frame, text, numeric, numeric_present, images, dict(banks), labels, weights)
 
@@ -161,11 +148,3 @@ def concatenate(parts):
             banks[name] = ImageStore([key for part in parts for key in part.banks[name].keys], bank.size)
         images[name] = np.concatenate(images[name]).astype("int32")
     return Examples(first.schema, pd.concat([part.frame for part in parts]), images=images, banks=banks, **joined)
-
-
-def _matches(schema, image_index, text):
-    """The number of each text's image; a row without one of the two teaches nothing, so its weight is 0."""
-    (image,), (words,) = schema.of_kind("image"), schema.of_kind("text")
-    index = np.asarray(image_index[image.name], "int32")
-    whole = (index >= 0) & (text[words.name] != 0).any(axis=1)
-    return np.maximum(index, 0), whole.astype("float32")

@@ -69,9 +69,7 @@ def naming_rows(frame, columns):
         pair of a text and a label where the texts give the label away.
     """
     naming, notes = np.zeros(len(frame), bool), []
-    for label, kind in columns.labels.items():
-        if kind not in ("binary", "multiclass"):
-            continue
+    for label in columns.class_labels:
         codes, classes = pd.factorize(frame[label].map(value_name))
         if len(classes) > MOST_CLASSES:
             continue

@@ -12,30 +12,10 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from kerasfusion.data.errors import DataError, listed, place, short, source_of
+from kerasfusion.data.errors import DataError, place, short, source_of
 from kerasfusion.data.table import is_missing, whole_characters
 
-# (negative, positive), lower case. Pairs of numbers need no entry: they are in the order of their size.
-NATURAL_PAIRS = (
-    ("no", "yes"),
-    ("n", "y"),
-    ("false", "true"),
-    ("f", "t"),
-    ("negative", "positive"),
-    ("neg", "pos"),
-    ("absent", "present"),
-    ("off", "on"),
-    ("normal", "abnormal"),
-    ("healthy", "sick"),
-    ("benign", "malignant"),
-    ("ham", "spam"),
-    ("incorrect", "correct"),
-    ("wrong", "right"),
-    ("bad", "good"),
-)
 MOST_CLASSES_OF_INTEGERS = 20
-# Rows x tags x 4 bytes: more is no list of tags.
-MOST_TAG_BYTES = 4 * 1024**3
 # The longest list written as Python that is read; longer ones must be JSON.
 LONGEST_WRITTEN = 100_000
 # Numbers are learned from in 32 bits.
@@ -97,55 +77,6 @@ def infer_problem_type(frame, column):
         f"{place(frame, frame.index.get_loc(odd.index[0]), column)}: {short(value)} is a "
         f"{type(value).__name__}; a label is a string, a number or a list of strings."
     )
-
-
-def encode_labels(frame, column, problem_type, classes=None):
-    """Turn a label column into the array that the loss takes.
-
-    Args:
-        frame: A frame from `read_table`.
-        column: The label's column.
-        problem_type: `"binary"`, `"multiclass"`, `"multilabel"` or `"regression"`.
-        classes: Class names learnt from the training table, when this is another one. None: learn them here.
-
-    Returns:
-        `(values, classes)`. Binary: float32 (n,) and `(negative, positive)`. Classes: int32 (n,) and the
-        sorted names. Tags: float32 (n, number of tags) of zeros and ones and the sorted names. Number:
-        float32 (n,) and `()`. A missing label is NaN, in classes -1: `clean_rows` drops and counts these
-        rows.
-
-    Raises:
-        DataError: A value does not fit the type, a class is not among `classes`, or there is nothing to
-            learn.
-
-    Example:
-    ```python
-    encode_labels(pd.DataFrame({"answer": ["yes", "no", "no"]}), "answer", "binary")
-    # (array([1., 0., 0.], dtype=float32), ("no", "yes"))
-    ```
-    """
-    if problem_type == "regression":
-        return _encode_number(frame, column, learn=classes is None), ()
-    if problem_type == "multilabel":
-        return _encode_tags(frame, column, classes)
-    codes, names = _factorize(frame[column])
-    found = _sorted_names(set(names))
-    if classes is None:
-        classes = _natural_order(found) if problem_type == "binary" else found
-        if len(found) < 2:
-            one = f"only one class, {short(found[0])}," if found else "no label"
-            raise DataError(f"{source_of(frame)}: {one} in column {column!r}: nothing to learn.")
-        if problem_type == "binary" and len(found) > 2:
-            raise DataError(
-                f"{source_of(frame)}: column {column!r} has {len(found)} values "
-                f"({_listed(found)}), so it is not binary. Use problem_type 'multiclass'."
-            )
-    place_of = {name: i for i, name in enumerate(classes)}
-    _refuse_unknown(frame, column, codes, [[name] for name in names], place_of)
-    # A code of -1 (missing) reads the last entry.
-    if problem_type == "binary":
-        return np.asarray([*(place_of[n] for n in names), np.nan], "float32")[codes], tuple(classes)
-    return np.asarray([*(place_of[n] for n in names), -1], "int32")[codes], tuple(classes)
 
 
 def read_numbers(frame, column):
@@ -237,7 +168,7 @@ def _to_float(text):
     return value if np.isfinite(value) else None
 
 
-def _listed(names, most=10):
+def listed_names(names, most=10):
     shown = ", ".join(name if len(name) <= 60 else name[:57] + "…" for name in names[:most])
     return shown + (f", … ({len(names):,} in all)" if len(names) > most else "")
 
@@ -245,7 +176,7 @@ def _listed(names, most=10):
 def _type_of_strings(filled, where):
     cells = filled.value_counts()
     if len(cells) == 2:
-        return "binary", f"two distinct strings, {_listed(sorted(cells.index)).replace(', ', ' and ')}"
+        return "binary", f"two distinct strings, {listed_names(sorted(cells.index)).replace(', ', ' and ')}"
     several = filled[filled.str.contains(r"[|;]")]
     if len(several) >= max(2, 0.02 * len(filled)):
         tags = filled.str.split(r"[|;]", regex=True).explode().str.strip().value_counts()
@@ -288,83 +219,27 @@ def _refuse_mixture(frame, column, numeric):
     )
 
 
-def _factorize(series):
+def factorize_names(series):
     """Per row the code of its value (-1: missing), and the values' names, several of which may be equal."""
     codes, uniques = pd.factorize(series.mask(is_missing(series)))
     return codes, [value_name(v) for v in uniques]
 
 
-def _sorted_names(names):
+def sorted_names(names):
     values = {name: _to_float(name) for name in names}
     if all(v is not None for v in values.values()):
         return tuple(sorted(names, key=lambda n: (values[n], n)))
     return tuple(sorted(names))
 
 
-def _natural_order(names):
-    for negative, positive in NATURAL_PAIRS:
-        if sorted(n.lower() for n in names) == sorted((negative, positive)):
-            return tuple(sorted(names, key=lambda n: n.lower() == positive))
-    return names
-
-
-def _refuse_unknown(frame, column, codes, names_of_cells, known):
+def refuse_unknown(frame, column, codes, names_of_cells, known):
     unknown = np.asarray([any(n not in known for n in names) for names in names_of_cells] + [False])
     positions = np.flatnonzero(unknown[codes])
     if len(positions):
         name = next(n for n in names_of_cells[codes[positions[0]]] if n not in known)
         raise DataError(
             f"{place(frame, positions[0], column)}: unknown class {short(name)} ({len(positions):,} row(s) with "
-            f"unknown classes). Known: {_listed(list(known))}. Mend or drop these rows, or train with them."
-        )
-
-
-def _encode_tags(frame, column, classes):
-    series = frame[column]
-    missing = is_missing(series).to_numpy()
-    # Lists cannot be hashed; tuples of names can. A string is still to be divided.
-    cells = [None if gone else _names(v) if is_list(v) else v for v, gone in zip(series, missing, strict=True)]
-    codes, uniques = _codes_of(cells, missing)
-    tags = [_tags_of(cell, classes or ()) for cell in uniques]
-    _refuse_no_tags(frame, column, codes, tags)
-    learn = classes is None
-    if learn:
-        classes = _sorted_names({tag for cell in tags for tag in cell})
-        if len(series) * len(classes) * 4 > MOST_TAG_BYTES:
-            raise DataError(
-                f"{source_of(frame)}: column {column!r} has {len(classes):,} different tags in {len(series):,} rows, "
-                f"too many to learn ({short(classes[0])}, …). Name another label, or keep the most frequent tags."
-            )
-    place_of = {name: i for i, name in enumerate(classes)}
-    _refuse_unknown(frame, column, codes, tags, place_of)
-    table = np.zeros((len(uniques) + 1, len(classes)), "float32")
-    for row, cell in enumerate(tags):
-        table[row, [place_of[tag] for tag in cell]] = 1
-    table[-1] = np.nan
-    if learn and not (len(uniques) and np.ptp(table[:-1], axis=0).any()):
-        raise DataError(
-            f"{source_of(frame)}: every row of column {column!r} has the same tags, "
-            f"{listed(classes)}: nothing to learn."
-        )
-    return table[codes], tuple(classes)
-
-
-def _codes_of(cells, missing):
-    """Per cell the number of its value, -1 where it is missing, and the values, None for what is no value."""
-    number_of, codes = {}, np.full(len(cells), -1)
-    for i in np.flatnonzero(~missing):
-        cell = cells[i] if isinstance(cells[i], tuple) or is_value(cells[i]) else None
-        codes[i] = number_of.setdefault((type(cell), cell), len(number_of))
-    return codes, [cell for _, cell in number_of]
-
-
-def _refuse_no_tags(frame, column, codes, tags):
-    wrong = [code for code, names in enumerate(tags) if names is None]
-    if wrong:
-        position = np.flatnonzero(np.isin(codes, wrong))[0]
-        raise DataError(
-            f"{place(frame, position, column)}: {short(frame[column].iloc[position])} holds no tags. Tags are a list "
-            "of strings or numbers, or a text in which | or ; divides them."
+            f"unknown classes). Known: {listed_names(list(known))}. Mend or drop these rows, or train with them."
         )
 
 
@@ -381,29 +256,3 @@ def written_list(cell):
         warnings.simplefilter("ignore")
         return ast.literal_eval(cell) if len(cell) <= LONGEST_WRITTEN else None
     return None
-
-
-def _tags_of(cell, classes):
-    """The names in a tuple of names or in a text; None if there is something else."""
-    if cell is None or isinstance(cell, tuple):
-        return cell
-    if value_name(cell) in classes:
-        return (value_name(cell),)  # a known tag that holds the divider itself
-    written = written_list(str(cell).strip())
-    return _names(str(cell).replace(";", "|").split("|") if written is None else written)
-
-
-def _names(items):
-    """The distinct names of a list's items, sorted, missing ones left out; None if an item is a list or an object."""
-    items = [item for item in items if not (item is None or item is pd.NA)]
-    if not all(map(is_value, items)):
-        return None
-    names = {value_name(item) for item in items if item == item}  # NaN is not itself
-    return tuple(sorted(names - {""}))
-
-
-def _encode_number(frame, column, learn):
-    values = read_numbers(frame, column)
-    if learn and len(np.unique(values[~np.isnan(values)])) < 2:
-        raise DataError(f"{source_of(frame)}: only one value in column {column!r}: nothing to learn.")
-    return values.astype("float32")

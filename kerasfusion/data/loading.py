@@ -17,13 +17,15 @@ from kerasfusion.data.image_decoding import why_undecodable
 from kerasfusion.data.image_store import ImageStore
 from kerasfusion.data.images import resolve_images
 from kerasfusion.data.label_leakage import naming_rows, without_naming_rows
-from kerasfusion.data.labels import encode_labels, read_numbers
+from kerasfusion.data.labels import read_numbers, value_name
 from kerasfusion.data.sample_weights import read_sample_weights
 from kerasfusion.data.split import make_splits
 from kerasfusion.data.table import is_missing, read_table
+from kerasfusion.data.tasks import TASKS, encode_labels
 from kerasfusion.data.tfds_source import is_tfds, read_tfds
 from kerasfusion.names import claims, reserved, safe_names
 from kerasfusion.preprocessing.text import learn_vocabulary
+from kerasfusion.problem_types import TYPES
 from kerasfusion.schema import Feature, Schema, Task
 
 # Images are not made larger than this side unless asked: time grows with the area.
@@ -76,6 +78,7 @@ def load(
     numeric=None,
     label=None,
     problem_type=None,
+    classes=None,
     split=None,
     group=None,
     slice_by=None,
@@ -101,6 +104,8 @@ def load(
         problem_type: `"binary"`, `"multiclass"`, `"multilabel"`, `"regression"`, or dict label -> type; inferred when
             None. `"captioning"`: the label is a sentence about the image, one in a row or a list of several.
             `"retrieval"`: learn which text goes with which image; there is no label.
+        classes: Class names in the order of the logits, or dict label -> names; needed where an order matters and the
+            names are not numbers (`problem_type="ordinal"`). None: sorted, numbers by value.
         split: Column that says train, validation or test.
         group: Column whose equal values must not straddle splits (a patient, a product).
         slice_by: Column by which reports are broken down (question type).
@@ -169,18 +174,19 @@ def load(
     skipped = skipped + dropped
 
     input_names, task_names = _names(columns, match)
+    orders = _class_orders(columns, classes)
     labels, tasks = {}, [Task("match", "retrieval", columns.image[0])] if match else []
     for column, kind in columns.labels.items():
-        if kind == "captioning":
-            continue  # its words are learned below, from the training split
-        labels[column], classes = encode_labels(frame, column, kind)
-        tasks.append(Task(task_names[column], kind, column, classes))
+        if TASKS[kind].learns_text:
+            continue  # below, from the training split
+        labels[column], found = encode_labels(frame, column, kind, orders.get(column))
+        tasks.append(Task(task_names[column], kind, column, found))
     splits, notes = make_splits(frame, columns, groups=list(images.values()), labels=labels, seed=seed)
     notes = [*unread, *leaks, *notes]
     notes += [*duplicates_across_splits(frame, columns, splits), *run_data_checks(frame, columns, images)]
     train = splits["train"]
     tasks = [
-        _with_statistics(task, labels[task.column][train]) if task.type == "regression" else task for task in tasks
+        TASKS[task.type].fit(task, labels[task.column][train]) if task.column in labels else task for task in tasks
     ]
 
     settings = _role_settings(columns)
@@ -196,8 +202,7 @@ def load(
         )
         features.append(feature)
         settings += _word_settings(column, feature.vocabulary, feature.length, reason)
-    if "captioning" in columns.labels.values():
-        (column,) = columns.labels
+    for column in columns.of_type("captioning"):
         task, reason = _learn_caption(frame[column].iloc[train], column, sequence_length, max_tokens)
         tasks.append(task)
         settings += _word_settings(column, task.vocabulary, task.length - 2, reason)
@@ -258,7 +263,9 @@ def load_rows(source, schema, *, image_dir=None, allow_external_paths=False, wit
     """
     frame = read_table(source)
     kinds = {kind: [c for f in schema.of_kind(kind) for c in f.columns] for kind in ("image", "text", "numeric")}
-    labels = {task.column: task.type for task in schema.tasks if with_labels and task.type != "retrieval"}
+    read = set(schema.tasks) - set(schema.of_type("retrieval")) if with_labels else ()
+    # A caption and its embedding are of one column.
+    labels = {task.column: task.type for task in sorted(read, key=lambda task: TYPES[task.type].from_column)}
     slice_by = columns.slice_by if columns is not None and columns.slice_by in frame.columns else None
     needed = [*kinds["image"], *kinds["text"], *kinds["numeric"], *labels]
     lacking = [column for column in needed if column not in frame.columns]
@@ -290,6 +297,27 @@ def load_rows(source, schema, *, image_dir=None, allow_external_paths=False, wit
     return encode_rows(frame, schema, images, banks, with_labels), skipped
 
 
+def _class_orders(columns, classes):
+    """Label column -> its classes in the order given."""
+    if classes is None:
+        return {}
+    if not isinstance(classes, dict):
+        if len(columns.labels) != 1:
+            raise DataError(
+                f"classes: there are {len(columns.labels)} labels; give a dict label -> names of classes."
+            )
+        classes = dict.fromkeys(columns.labels, classes)
+    orders = {column: tuple(map(value_name, names)) for column, names in classes.items()}
+    for column, names in orders.items():
+        if column not in columns.class_labels:
+            raise DataError(
+                f"classes names {column!r}, which is no label of one class; {listed(columns.class_labels)}."
+            )
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise DataError(f"classes: those of {column!r} are two distinct names or more, not {list(names)}.")
+    return orders
+
+
 def _names(columns, match):
     """Names of the inputs and of the tasks, two dicts column -> name.
 
@@ -298,7 +326,7 @@ def _names(columns, match):
     kinds = {"image": columns.image, "text": columns.text}
     inputs = {only[0]: kind for kind, only in kinds.items() if len(only) == 1}
     several = [column for each in kinds.values() if len(each) > 1 for column in each]
-    tasks = {column: "caption" if kind == "captioning" else "label" for column, kind in columns.labels.items()}
+    tasks = {column: TASKS[kind].default_name for column, kind in columns.labels.items()}
     only = ["match"] if match else list(tasks.values()) if len(tasks) == 1 else []
     taken = reserved(with_requests=not {"caption", "match"}.isdisjoint(only))
     taken = taken.union(*map(claims, [*inputs.values(), *["numbers"][: len(columns.numeric)]]))
@@ -404,11 +432,6 @@ def _weighted(part, column, split):
             "rows a weight, or split the rows otherwise (split=…, --split)."
         )
     return part.weighted(weights)
-
-
-def _with_statistics(task, values):
-    values = values[~np.isnan(values)].astype("float64")  # the square of a large number is past 32 bits
-    return dataclasses.replace(task, mean=float(values.mean()), std=float(values.std()) or 1.0)
 
 
 def _learn_text(texts, column, name, length, max_tokens):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kerasfusion.data.feature_store import FeatureStore
 from kerasfusion.data.missing import drop_modalities
+from kerasfusion.data.tasks import TASKS
 from kerasfusion.data.tf_options import PARALLEL_CALLS, PREFETCHED, without_autotune
 from kerasfusion.preprocessing.augment import RANDOM_NUMBERS, augment_images
 
@@ -181,7 +182,7 @@ class BatchedDataset:
                 return x, {name: whole[name] for name in names}, present
             y = {task.name: tf.gather(arrays["labels"][task.name], rows) for task in schema.tasks}
             for task in schema.tasks:
-                if task.type == "captioning":
+                if TASKS[task.type].read_shifted:
                     x[task.name], y[task.name] = _shifted(y[task.name], real)
             w = {
                 task.name: tf.gather(arrays["weights"][task.name], rows) * tf.cast(real, tf.float32)

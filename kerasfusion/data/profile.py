@@ -3,14 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from kerasfusion.data.captions import END
 from kerasfusion.data.labels import read_numbers
-from kerasfusion.preprocessing.text import tokenize
-from kerasfusion.schema import SPECIAL_TOKENS
+from kerasfusion.data.summaries import describe_texts, value_range
+from kerasfusion.data.tasks import TASKS
 
-MOST_BINS = 16
 MOST_SIZES = 8
-_UNKNOWN = SPECIAL_TOKENS.index("[UNK]")
 
 
 def profile_splits(splits, image_sizes=None):
@@ -37,14 +34,18 @@ def profile_splits(splits, image_sizes=None):
     return {
         "rows": {name: len(split) for name, split in splits.items()},
         # Of a match the label is the row's own image.
-        "labels": {task.name: _labels(task, splits) for task in schema.tasks if task.type != "retrieval"},
+        "labels": {
+            task.name: {"type": task.type, **TASKS[task.type].profile(task, splits)}
+            for task in schema.tasks
+            if TASKS[task.type].profiled
+        },
         "text": {feature.name: _text(feature, splits) for feature in schema.of_kind("text")},
         "image": {
             feature.name: _image(feature, splits, (image_sizes or {}).get(feature.name))
             for feature in schema.of_kind("image")
         },
         "numeric": {
-            column: {name: _range(read_numbers(split.frame, column)) for name, split in splits.items()}
+            column: {name: value_range(read_numbers(split.frame, column)) for name, split in splits.items()}
             for column in columns
         },
         "missing": {
@@ -55,47 +56,10 @@ def profile_splits(splits, image_sizes=None):
     }
 
 
-def _labels(task, splits):
-    if task.type == "captioning":
-        words = {name: split.labels[task.name][:, 1:] for name, split in splits.items()}
-        texts = {name: split.frame[task.column].fillna("") for name, split in splits.items()}
-        return {"type": task.type, **_words(texts, words, len(task.vocabulary), task.length - 2)}
-    kept = {name: split.labels[task.name][split.weights[task.name] > 0] for name, split in splits.items()}
-    if task.type == "regression":
-        ranges = {name: _range(values) for name, values in kept.items()}
-        return {"type": task.type, "range": ranges, **_histogram(kept)}
-    if task.type == "multilabel":
-        counts = {name: values.sum(axis=0) for name, values in kept.items()}
-    else:
-        counts = {name: np.bincount(v.astype(int), minlength=len(task.classes)) for name, v in kept.items()}
-    found = {"type": task.type, "classes": list(task.classes)}
-    found["counts"] = {name: [int(count) for count in values] for name, values in counts.items()}
-    if task.type == "multilabel":
-        found["untagged"] = {name: int((values.sum(axis=1) == 0).sum()) for name, values in kept.items()}
-    return found
-
-
 def _text(feature, splits):
     texts = {name: split.raw(feature) for name, split in splits.items()}
     ids = {name: split.text[feature.name] for name, split in splits.items()}
-    return _words(texts, ids, len(feature.vocabulary), feature.length)
-
-
-def _words(texts, ids, vocabulary, length):
-    lengths, unknown = {}, {}
-    for name, split in texts.items():
-        codes, distinct = pd.factorize(split)
-        lengths[name] = tokenize(distinct).row_lengths().numpy()[codes]
-        words = (ids[name] != 0) & (ids[name] != END)
-        unknown[name] = float((ids[name] == _UNKNOWN).sum() / max(words.sum(), 1))
-    return {
-        "vocabulary": vocabulary,
-        "length": length,
-        "range": {name: _range(values) for name, values in lengths.items()},
-        "cut": {name: int((values > length).sum()) for name, values in lengths.items()},
-        "unknown": unknown,
-        **_histogram(lengths),
-    }
+    return describe_texts(texts, ids, len(feature.vocabulary), feature.length)
 
 
 def _image(feature, splits, sizes):
@@ -104,7 +68,7 @@ def _image(feature, splits, sizes):
     for name, index in shown.items():
         counts = np.unique(index[index >= 0], return_counts=True)[1]
         found["images"][name] = len(counts)
-        found["rows_per_image"][name] = _range(counts)
+        found["rows_per_image"][name] = value_range(counts)
     if sizes is not None:
         used = np.unique(np.concatenate(list(shown.values())))
         sizes = sizes[used[used >= 0]]
@@ -112,7 +76,7 @@ def _image(feature, splits, sizes):
         order = np.argsort(-counts, kind="stable")
         found["distinct_sizes"] = len(distinct)
         found["sizes"] = [[*map(int, distinct[i]), int(counts[i])] for i in order[:MOST_SIZES]]
-        found["height"], found["width"] = (_range(sizes[sizes[:, 0] > 0][:, axis]) for axis in (0, 1))
+        found["height"], found["width"] = (value_range(sizes[sizes[:, 0] > 0][:, axis]) for axis in (0, 1))
     return found
 
 
@@ -130,8 +94,8 @@ def _repeats(schema, splits):
     group = pd.concat(inputs, ignore_index=True).groupby(list(inputs[0]), dropna=False, sort=False).ngroup()
     found = {"rows": int(group.duplicated().sum()), "other_label": {}}
     for task in schema.tasks:
-        if task.type == "captioning":
-            continue  # an image may well be told in several ways
+        if not TASKS[task.type].one_answer:
+            continue
         labels = np.concatenate([split.labels[task.name] for split in splits.values()])
         known = np.concatenate([split.weights[task.name] for split in splits.values()]) > 0
         pairs = pd.DataFrame({"group": group, "label": np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)})
@@ -151,28 +115,3 @@ def _inputs(schema, split):
             cells += [read_numbers(split.frame, column) for column in feature.columns]
     # By place: a column of numbers may be called like another feature.
     return pd.DataFrame(dict(enumerate(cells)))
-
-
-def _range(values):
-    """Smallest, middle, mean and largest of the values that are there, and how many are not."""
-    values = np.asarray(values, "float64")
-    there = values[~np.isnan(values)]
-    figures = (there.min(), np.median(there), there.mean(), there.max()) if len(there) else (None,) * 4
-    named = dict(zip(("smallest", "median", "mean", "largest"), figures, strict=True))
-    return {**{k: v if v is None else float(v) for k, v in named.items()}, "missing": len(values) - len(there)}
-
-
-def _histogram(values):
-    """Common bins for the values of all splits: `edges`, one more than bins, and split -> `counts`."""
-    everything = np.concatenate(list(values.values()))
-    if not len(everything):
-        return {"edges": [], "counts": {name: [] for name in values}}
-    low, high = float(everything.min()), float(everything.max())
-    if (everything == np.round(everything)).all():
-        # Whole numbers: every bin holds as many of them.
-        step = max(1, int(np.ceil((high - low + 1) / MOST_BINS)))
-        edges = np.arange(low, high + step + 0.5, step) - 0.5
-    else:
-        edges = np.linspace(low, high, MOST_BINS + 1)
-    counts = {name: np.histogram(part, edges)[0].tolist() for name, part in values.items()}
-    return {"edges": edges.tolist(), "counts": counts}

@@ -8,6 +8,7 @@ from scipy.sparse.csgraph import connected_components
 from kerasfusion.data.column_roles import SPLITS
 from kerasfusion.data.errors import DataError, nearest, place, short, source_of
 from kerasfusion.data.labels import value_name
+from kerasfusion.data.tasks import TASKS
 
 NAMES = ("train", "validation", "test")
 FEWEST_ROWS = 10
@@ -80,7 +81,7 @@ def _check_size(frame, columns, labels, fractions):
             "needed, and at least 2 rows of each of two classes: add rows."
         )
     for column, values in labels.items():
-        if columns.labels[column] in ("binary", "multiclass"):
+        if column in columns.class_labels:
             counts = np.unique(values[values >= 0], return_counts=True)[1]
             if (counts >= 2).sum() < 2:
                 biggest = ", ".join(str(c) for c in sorted(counts, reverse=True)[:5])
@@ -118,17 +119,7 @@ def _strata(columns, labels, n):
     column = next((c for c in columns.labels if c in labels), None)
     if column is None:
         return np.zeros(n, int)
-    values, kind = np.asarray(labels[column]), columns.labels[column]
-    if kind == "regression":
-        tenths = np.quantile(values, np.linspace(0, 1, 11)[1:-1])
-        return np.searchsorted(tenths, values)
-    if kind == "multilabel":
-        present = values == 1
-        rank = np.argsort(np.argsort(present.sum(axis=0), kind="stable"))
-        # A row without tags comes after the commonest.
-        return np.where(present, rank, present.shape[1]).min(axis=1)
-    _, code, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.argsort(np.argsort(counts, kind="stable"))[code]
+    return TASKS[columns.labels[column]].strata(np.asarray(labels[column]))
 
 
 def _cut(positions, component, strata, shares, random, frame):
@@ -222,7 +213,7 @@ def _bond(columns):
 def _unseen_classes(frame, columns, labels, assigned):
     notes = []
     for column, values in labels.items():
-        if columns.labels[column] not in ("binary", "multiclass"):
+        if column not in columns.class_labels:
             continue
         train = np.unique(values[assigned == "train"])
         for name in NAMES[1:]:
@@ -240,7 +231,7 @@ def _lone_classes(frame, columns, labels, assigned):
     """What became of the classes that a single row has: they can be learnt or tested, not both."""
     notes = []
     for column, values in labels.items():
-        if columns.labels[column] not in ("binary", "multiclass"):
+        if column not in columns.class_labels:
             continue
         codes, first, counts = np.unique(values, return_index=True, return_counts=True)
         alone = first[(counts == 1) & (codes >= 0)]

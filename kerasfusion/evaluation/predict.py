@@ -93,7 +93,7 @@ def predict_rows(model, schema, rows, image_dir=None, allow_external_paths=False
     examples, _ = load_rows(
         rows, schema, image_dir=image_dir, allow_external_paths=allow_external_paths, with_labels=False
     )
-    captions = [task for task in schema.tasks if task.type == "captioning"]
+    captions = schema.of_type("captioning")
     found = {} if captions else postprocess(model, predict_logits(model, examples))
     together = {} if decide_together is None else decide_together(found)
     answer = {task.title: generate_captions(model, examples) for task in captions}

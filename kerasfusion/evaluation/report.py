@@ -92,10 +92,10 @@ def evaluate_models(models, examples, train=None, slice_by=None):
     Returns:
         dict task name -> TaskReport, of a match `MatchReport`, of a caption `CaptionReport`
     """
-    matches = [task for task in examples.schema.tasks if task.type == "retrieval"]
+    matches = examples.schema.of_type("retrieval")
     if matches:
         return {task.name: match_report(*next(iter(models.items())), examples, task) for task in matches}
-    captions = [task for task in examples.schema.tasks if task.type == "captioning"]
+    captions = examples.schema.of_type("captioning")
     if captions:
         return {task.name: write_and_score(models, examples, task, train) for task in captions}
     logits = {name: predict_logits(model, examples) for name, model in models.items()}

@@ -68,7 +68,7 @@ def rerank(dual, fused, examples, k=10):
         raise ValueError(f"rerank: k must be 1 at least, not {k}.")
     if [output.shape[-1] for output in fused.output.values()] != [1]:
         raise ValueError(f"rerank: {fused.name} must have one binary task; it has {list(fused.output)}.")
-    (task,) = (task for task in examples.schema.tasks if task.type == "retrieval")
+    (task,) = examples.schema.of_type("retrieval")
     found = match_report(dual.name, dual, examples, task)
     asking, texts = np.unique(found.image_of_text), np.arange(len(found.texts))
     # The images and the texts that the fused model is shown, each `(queries, k)`.

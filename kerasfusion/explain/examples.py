@@ -33,7 +33,7 @@ def explain_examples(model, found, examples, count=ROWS):
     """
     task = found.task
     if not task.classes:
-        raise NoFeatureMapError(f"{task.name!r} is a {task.type}, so there is no class to ask about.")
+        raise NoFeatureMapError(f"{task.name!r} is of type {task.type}, so there is no class to ask about.")
     rows = []
     for image in image_encoders(model):
         imaged = examples.images[image][found.rows] >= 0
@@ -53,7 +53,7 @@ def explain_examples(model, found, examples, count=ROWS):
 
 def _asked(found, place):
     """Which classes of a row to ask about: pairs of class number and `"answer"` or `"label"`."""
-    if found.task.type == "multilabel":
+    if found.task.any_classes:
         order = np.argsort(-found.prediction["probabilities"][place], kind="stable")
         return [(int(tag), "answer") for tag in order[: max(1, min(MOST_TAGS, int(found.decided[place].sum())))]]
     answer, label = int(found.decided[place]), int(found.labels[place])

@@ -144,8 +144,8 @@ def captioner(
     model = kf.models.captioner(schema, image_encoder="small_cnn", decoder="attention_lstm", units=128)
     ```
     """
-    captions = [task for task in schema.tasks if task.type == "captioning"]
-    others = [task for task in schema.tasks if task.type not in ("captioning", "embedding_regression")]
+    captions = schema.of_type("captioning")
+    others = set(schema.tasks) - set(schema.of_type("captioning", "embedding_regression"))
     if len(captions) != 1 or others:
         raise ValueError(
             f"captioner needs one task of kind caption, with vectors at most; the schema has "

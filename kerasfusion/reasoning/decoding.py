@@ -58,11 +58,11 @@ def _gains(rules, predictions):
         if np.isnan(probabilities).any():
             row = np.flatnonzero(np.isnan(probabilities).any(axis=1))[0]
             raise ValueError(f"constrained_decode: a probability of {task.name!r} is not a number in row {row}.")
-        if task.type == "binary":
+        if task.one_class and not rules.exclusive(task):
             probabilities = probabilities[:, 1:]
         probabilities = np.clip(probabilities, NEAREST, 1 - NEAREST)
         # Of classes exactly one holds, so that only differences count: from the likeliest, which then costs nothing.
         gain = np.log(probabilities)
-        gain -= gain.max(axis=1, keepdims=True) if task.type == "multiclass" else np.log1p(-probabilities)
+        gain -= gain.max(axis=1, keepdims=True) if rules.exclusive(task) else np.log1p(-probabilities)
         parts.append(gain)
     return np.concatenate(parts, axis=1)

@@ -37,9 +37,10 @@ class ProductOfExperts:
     """
 
     def __init__(self, task, prior=None):
-        if not task.classes:
+        if task.link not in ("softmax", "sigmoid"):
             raise ValueError(
-                f"Experts are joined by their probabilities; {task.name!r} is a {task.type}, without any."
+                f"Experts are joined by softmax or sigmoid probabilities; {task.name!r} is "
+                f"of type {task.type}, without any."
             )
         self.task = task
         self.prior = None if prior is None else self._log_prior(np.asarray(prior, "float64"))
@@ -80,13 +81,13 @@ class ProductOfExperts:
         if set(logits) != set(self.temperatures):
             raise ValueError(f"Fitted on {sorted(self.temperatures)}, asked about {sorted(logits)}.")
         probabilities = np.exp(self._join(self._evidence(logits, present), self.weights))
-        return {"probabilities": probabilities[..., 1] if self.task.type == "multilabel" else probabilities}
+        return {"probabilities": probabilities[..., 1] if self.task.any_classes else probabilities}
 
     def _fit_weights(self, logits, labels, present):
         return dict.fromkeys(logits, 1.0)
 
     def _counts(self, labels):
-        if self.task.type == "multilabel":
+        if self.task.any_classes:
             # One row of each kind more, so that what was never seen is rare and not impossible.
             return (labels.sum(axis=0) + 1) / (len(labels) + 2)
         return np.bincount(np.asarray(labels, int), minlength=len(self.task.classes)) + 1.0
@@ -95,7 +96,7 @@ class ProductOfExperts:
         """Log shares `(C,)`, of tags `(C, 2)`: without and with the tag."""
         if prior.shape != (len(self.task.classes),) or not (prior > 0).all():
             raise ValueError(f"The prior of {self.task.name!r} is {len(self.task.classes)} numbers above 0.")
-        if self.task.type == "multilabel":
+        if self.task.any_classes:
             return np.log(np.stack([1 - prior, prior], axis=-1))
         return np.log(prior / prior.sum())
 
@@ -104,11 +105,11 @@ class ProductOfExperts:
         found = {}
         for name, values in logits.items():
             values = np.asarray(values, "float64") / self.temperatures[name]
-            if self.task.type == "multiclass":
+            if self.task.link == "softmax":
                 posterior = log_softmax(values, axis=-1)
             else:
                 posterior = np.stack([log_expit(-values), log_expit(values)], axis=-1)
-                posterior = posterior[:, 0] if self.task.type == "binary" else posterior
+                posterior = posterior[:, 0] if self.task.one_class else posterior
             found[name] = posterior - self.prior
             if present is not None:
                 found[name][~np.asarray(present[name], bool)] = 0.0

@@ -74,7 +74,7 @@ class RuleLoss:
     @staticmethod
     def _log_truths(task, logits):
         """Log-probability of each predicate of a task, and of its opposite."""
-        if task.type != "multiclass":
+        if task.link == "sigmoid":
             return ops.log_sigmoid(logits), ops.log_sigmoid(-logits)
         holds = ops.log_softmax(logits)
         return holds, ops.log(-ops.expm1(ops.minimum(holds, -_TINY)))

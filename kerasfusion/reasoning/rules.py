@@ -48,7 +48,7 @@ class Rules:
     """
 
     def __init__(self, schema, rules):
-        self.tasks = tuple(task for task in schema.tasks if task.type in ("binary", "multiclass", "multilabel"))
+        self.tasks = tuple(task for task in schema.tasks if task.has_probabilities)
         self.predicates, self.columns, self._numbers = [], {}, {}
         for task in self.tasks:
             self._add(task)
@@ -57,10 +57,15 @@ class Rules:
             raise ValueError("There are no rules.")
         self.clauses = [self._clauses(rule) for rule in self.rules]
         self.implied_clauses, taken = {}, len(self.predicates)
-        for task in (task for task in self.tasks if task.type == "multiclass"):
+        for task in filter(self.exclusive, self.tasks):
             clauses, taken = exactly_one_of(self._span(task.name), taken)
             self.implied_clauses[Rule(f"exactly one class of {task.title!r}", "understood")] = clauses
         self._check()
+
+    @staticmethod
+    def exclusive(task):
+        """Whether each class of a task is a predicate and exactly one holds; of a binary task one says both."""
+        return task.one_class and task.link != "sigmoid"
 
     def violations(self, decided):
         """Which rules decisions break.
@@ -88,7 +93,7 @@ class Rules:
         parts = []
         for task in self.tasks:
             values = np.asarray(decided[task.name])
-            if task.type == "multiclass":
+            if self.exclusive(task):
                 parts.append(values[:, None] == np.arange(len(task.classes)))
             else:
                 parts.append(values.reshape(len(values), -1) > 0.5)
@@ -99,15 +104,15 @@ class Rules:
         decided = {}
         for task in self.tasks:
             part = assignment[:, self.columns[task.name]]
-            if task.type == "multiclass":
+            if self.exclusive(task):
                 decided[task.name] = part.argmax(axis=1).astype("int32")
             else:
-                decided[task.name] = (part[:, 0] if task.type == "binary" else part).astype("float32")
+                decided[task.name] = (part[:, 0] if task.one_class else part).astype("float32")
         return decided
 
     def _add(self, task):
         first = len(self.predicates)
-        if task.type == "binary":
+        if task.one_class and not self.exclusive(task):
             named = {task.classes[1]: first + 1, task.classes[0]: -(first + 1)}
             self.predicates.append(f"{task.title}={task.classes[1]}")
         else:

@@ -109,7 +109,7 @@ def _is_number(name):
 
 def writes_captions(schema):
     """Whether the schema's task is a caption."""
-    return any(task.type == "captioning" for task in schema.tasks)
+    return bool(schema.of_type("captioning"))
 
 
 def _signatures(model, schema, max_pixels, convert=None, gallery=None):
@@ -119,7 +119,7 @@ def _signatures(model, schema, max_pixels, convert=None, gallery=None):
 
 
 def _signatures_for(model, schema, convert, gallery):
-    if any(task.type == "retrieval" for task in schema.tasks):
+    if schema.of_type("retrieval"):
         return DualSignatures(model, schema, convert, gallery)
     if writes_captions(schema):
         return CaptionSignatures(model, schema)

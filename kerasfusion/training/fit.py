@@ -102,7 +102,7 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
         ),
         "validation": BatchedDataset(validation, 4 * config.batch_size, together),
     }
-    if config.modality_dropout and any(task.type == "retrieval" for task in schema.tasks):
+    if config.modality_dropout and schema.of_type("retrieval"):
         raise ValueError("A match takes an image and a text: leave modality dropout at 0.")
     micro_batch = config.micro_batch_size and config.micro_batch_size / config.batch_size
     # An optimizer of our own must not come into the model's file.
@@ -202,7 +202,7 @@ def balanced(examples, class_weight):
     weights = {}
     for task in examples.schema.tasks:
         weight = examples.weights[task.name]
-        if task.type in ("binary", "multiclass"):
+        if task.one_class:
             codes = examples.labels[task.name].astype(int)
             counts = np.bincount(codes[weight > 0], minlength=2)
             weight = weight * ((weight > 0).sum() / np.maximum(counts, 1) / (counts > 0).sum())[codes]

@@ -6,6 +6,7 @@ import numbers
 
 import keras
 
+from kerasfusion.problem_types import TYPES
 from kerasfusion.schema import Schema, Task
 from kerasfusion.training.model_file import check_model_file
 
@@ -55,7 +56,7 @@ def read_model(path, schema):
     wanted = {f.name: _input_shape(f) for f in schema.features if f.name in model.input}
     found = {name: tuple(model.input[name].shape[1:]) for name in wanted}
     for task in schema.tasks:
-        if task.name in outputs and task.type in ("binary", "multiclass", "multilabel", "regression", "captioning"):
+        if task.name in outputs and TYPES[task.type].from_column:
             wanted[task.name], found[task.name] = task.outputs, outputs[task.name].shape[-1]
     if not any(feature.name in wanted for feature in schema.features):
         raise ValueError(f"{path} takes {', '.join(model.input)}, and none of these is in schema.json beside it.")
@@ -94,17 +95,20 @@ def _problem(item):
     statistics = (item.mean, item.std) if isinstance(item.mean, tuple) else ((item.mean,), (item.std,))
     if not all(isinstance(value, numbers.Real) and math.isfinite(value) for value in sum(statistics, ())):
         return "mean and std must be finite numbers"
-    kind = item.type if isinstance(item, Task) else item.kind
-    if kind in ("text", "captioning", "numeric") and not _is_count(item.length):
+    if isinstance(item, Task):
+        if TYPES[item.type].model == "captioning" and not _is_count(item.length):
+            return f"length must be a whole number above 0, not {item.length!r}"
+        if item.one_class and item.outputs == 1 and len(item.classes) != 2:
+            return f"a binary task has two classes, not {len(item.classes)}"
+        return None
+    if item.kind in ("text", "numeric") and not _is_count(item.length):
         return f"length must be a whole number above 0, not {item.length!r}"
-    if kind in ("text", "image", "numeric") and not item.columns:
+    if not item.columns:
         return "it has no columns"
-    if kind == "image" and (not item.size or len(item.size) != 2 or not all(map(_is_count, item.size))):
+    if item.kind == "image" and (not item.size or len(item.size) != 2 or not all(map(_is_count, item.size))):
         return f"size must be two whole numbers above 0, not {item.size!r}"
-    if kind == "numeric" and not len(item.columns) == len(item.mean) == len(item.std) == item.length:
+    if item.kind == "numeric" and not len(item.columns) == len(item.mean) == len(item.std) == item.length:
         return "columns, mean, std and length must be of one number of columns"
-    if kind == "binary" and len(item.classes) != 2:
-        return f"a binary task has two classes, not {len(item.classes)}"
     return None
 
 

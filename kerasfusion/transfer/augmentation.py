@@ -50,7 +50,7 @@ def append_tags(tagger, tags, schema, build, max_tags=8):
     place = {word: i + len(SPECIAL_TOKENS) for i, word in enumerate(vocabulary)}
     longest = max(map(len, words))
     ids = [[*(place[word] for word in name), *[0] * (longest - len(name))] for name in words]
-    writer = TagTokenAppender(ids, max_tags, tags.type == "multiclass", name="tags_as_words")
+    writer = TagTokenAppender(ids, max_tags, tags.one_class, name="tags_as_words")
 
     longer = dataclasses.replace(text, vocabulary=vocabulary, length=text.length + writer.max_tags * longest)
     features = tuple(longer if feature is text else feature for feature in schema.features)
@@ -128,10 +128,10 @@ def impute_modality(model, examples, missing, given, alpha=1.0):
 
 def _check_tagger(tagger, tags, schema):
     """The image's feature."""
-    if tags.type not in ("multilabel", "multiclass") or tags.name not in tagger.output:
+    if not tags.has_probabilities or tags.outputs != tags.class_count or tags.name not in tagger.output:
         raise ValueError(
-            f"append_tags: {tagger.name} gives {', '.join(tagger.output)}, and {tags.name!r} is a {tags.type}; it "
-            "takes tags or classes that the tagger gives."
+            f"append_tags: {tagger.name} gives {', '.join(tagger.output)}, and {tags.name!r} is of type "
+            f"{tags.type}; it takes tags or classes that the tagger gives."
         )
     if len(schema.of_kind("text")) != 1:
         raise ValueError(f"append_tags: the rows have {len(schema.of_kind('text'))} texts; it needs one.")

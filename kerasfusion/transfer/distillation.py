@@ -146,7 +146,7 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, alpha=0.5, f
             found.update({LOGITS.format(name): logits[name][:, order] for name, order in orders.items()})
     for task in (own[name] for name in orders):
         name = LOGITS.format(task.name)
-        head = DistilledHead(temperature, task.type == "multiclass", name=f"head_{name}")
+        head = DistilledHead(temperature, task.link == "softmax", name=f"head_{name}")
         heads[name] = (task.name, head)
         more.append(Task(name, "embedding_regression", "", classes=task.classes[-task.outputs :]))
     if features is not None:
@@ -205,11 +205,7 @@ def teachable_classes(teacher, schema, own, needed=True):
                 f"The teacher {teacher.name} takes the columns {', '.join(theirs.columns)} as {theirs.name!r}, and "
                 f"the rows have {', '.join(ours.columns)}."
             )
-    tasks = [
-        task
-        for task in own.tasks
-        if task.type in ("binary", "multiclass", "multilabel") and task.name in teacher.output
-    ]
+    tasks = [task for task in own.tasks if task.link in ("softmax", "sigmoid") and task.name in teacher.output]
     if needed and not tasks:
         gives, learns = (
             ", ".join(f"{task.name} ({task.type})" for task in each.tasks) or "none" for each in (schema, own)
@@ -252,13 +248,13 @@ def encode_for_teacher(teacher, schema, splits):
 
 def _order(theirs, ours):
     """Places of the student's classes among the teacher's."""
-    if theirs.type != ours.type or set(theirs.classes) != set(ours.classes):
+    if (theirs.type, set(theirs.classes)) != (ours.type, set(ours.classes)):
         lacking, further = sorted({*ours.classes} - {*theirs.classes}), sorted({*theirs.classes} - {*ours.classes})
         raise ValueError(
             f"The teacher's {theirs.name!r} ({theirs.type}) is not the student's ({ours.type}); of its classes the "
             f"teacher lacks {lacking or 'none'}, and knows besides {further or 'none'}."
         )
-    if ours.type == "binary":
+    if ours.outputs == 1:
         if theirs.classes != ours.classes:
             order = f"{theirs.classes} for the teacher and {ours.classes} for the student"
             raise ValueError(f"{ours.name!r} is {order}: negative first, positive second.")

@@ -38,7 +38,7 @@ def extend_vocabulary(data, sentences, max_tokens=10_000):
     data, sentences = kf.transfer.extend_vocabulary(data, pathlib.Path("descriptions.txt").read_text().splitlines())
     ```
     """
-    captions = [task for task in data.schema.tasks if task.type == "captioning"]
+    captions = data.schema.of_type("captioning")
     if not captions or not len(sentences):
         lacking = "sentences" if captions else f"captions; the tasks are {[task.type for task in data.schema.tasks]}"
         raise ValueError(f"extend_vocabulary: there are no {lacking}.")

@@ -58,14 +58,14 @@ def pseudo_labels(model, examples, threshold=0.95, fraction=None):
         if fraction is None:
             own = open_rows & (sure >= threshold)
         else:
-            answers = np.zeros(len(sure)) if task.type == "multilabel" else decided
+            answers = np.zeros(len(sure)) if task.any_classes else decided
             own = _surest(sure, np.where(open_rows, answers, -1), fraction)
         weights[task.name] = np.where(own, 1, given).astype("float32")
         known = examples.labels.get(task.name, np.zeros_like(decided))
         labels[task.name] = np.where(own.reshape(-1, *(1,) * (decided.ndim - 1)), decided, known)
         before = examples.frame.get(task.column, pd.Series(None, examples.frame.index, object)).astype(object)
         columns[task.column] = before.mask(own, decode_predictions(task, decided))
-        says = decided > 0 if task.type == "multilabel" else decided[:, None] == np.arange(len(task.classes))
+        says = decided > 0 if task.any_classes else decided[:, None] == np.arange(len(task.classes))
         for place, name in enumerate(task.classes):
             found = own & says[:, place]
             line = {"task": task.name, "class": name, "decided": int((open_rows & says[:, place]).sum())}
@@ -113,7 +113,7 @@ def select_for_labeling(model, examples, count, strategy="margin"):
     doubts = np.zeros(len(examples))
     for task, probabilities in _probabilities("select_for_labeling", model, examples).items():
         # Of tags each is a choice of two.
-        choices = np.stack([probabilities, 1 - probabilities], -1) if task.type == "multilabel" else probabilities
+        choices = np.stack([probabilities, 1 - probabilities], -1) if task.any_classes else probabilities
         if strategy == "entropy":
             doubt = entr(choices).sum(axis=-1)
         else:
@@ -126,8 +126,8 @@ def select_for_labeling(model, examples, count, strategy="margin"):
 def _probabilities(what, model, examples):
     """Task -> float64 `(n, C)`, of two classes `(n, 2)`."""
     for task in examples.schema.tasks:
-        if task.type not in ("binary", "multiclass", "multilabel"):
-            raise ValueError(f"{what}: {task.name!r} is a {task.type} and has no probabilities; leave it out.")
+        if not task.has_probabilities:
+            raise ValueError(f"{what}: {task.name!r} is of type {task.type} and has no probabilities; leave it out.")
         if task.name not in model.output:
             raise ValueError(f"{what}: {model.name} knows {', '.join(model.output)} and not {task.name!r}.")
     found = postprocess(model, predict_logits(model, examples))
@@ -136,7 +136,7 @@ def _probabilities(what, model, examples):
 
 def _confidence(task, probabilities):
     """The probability of the answer; of tags, that of the answer to the least sure of them."""
-    if task.type == "multilabel":
+    if task.any_classes:
         return np.maximum(probabilities, 1 - probabilities).min(axis=1)
     return probabilities.max(axis=1)
 

@@ -106,7 +106,7 @@ def _common(layer, weight, old, schemas):
         return None
     if _kind(new) == "image" and new.size != was.size and tuple(weight.shape) != tuple(old.shape):
         return None
-    if _kind(new) == "binary" and new.classes != was.classes:
+    if isinstance(new, Task) and new.one_class and new.outputs < len(new.classes) and new.classes != was.classes:
         return None
     (axis, names), (same, before) = (_named_axis(item, is_head, w) for item, w in ((new, weight), (was, old)))
     if axis is not None and axis == same:
@@ -131,14 +131,15 @@ def _items(model, schema):
 
 def _named_axis(item, is_head, weight):
     """The axis of a weight that is counted in words, classes or columns, and the names along it."""
-    end, kind = weight.path.rsplit("/", 1)[-1], _kind(item)
-    if kind in ("text", "captioning") and end == "embeddings" and weight.shape[0] == item.vocabulary_size:
+    end, is_task = weight.path.rsplit("/", 1)[-1], isinstance(item, Task)
+    worded = item.outputs == item.vocabulary_size if is_task else item.kind == "text"
+    if worded and end == "embeddings" and weight.shape[0] == item.vocabulary_size:
         return 0, (*SPECIAL_TOKENS, *item.vocabulary)
-    if kind == "captioning" and is_head:
+    if worded and is_head:
         return len(weight.shape) - 1, (*SPECIAL_TOKENS, *item.vocabulary)
-    if kind in ("multiclass", "multilabel"):
+    if is_task and item.has_probabilities and item.outputs == len(item.classes):
         return len(weight.shape) - 1, item.classes
-    if kind == "numeric" and end == "kernel":
+    if not is_task and item.kind == "numeric" and end == "kernel":
         return 0, item.columns
     return None, ()
 

@@ -43,7 +43,7 @@ def add_caption_embeddings(data, source, context_weight=1.0, caption_weight=1.0)
     run = kf.train(add_caption_embeddings(data, "glove.txt", context_weight=0.5), "fusion_transformer")
     ```
     """
-    if [task.type for task in data.schema.tasks] != ["captioning"]:
+    if data.schema.of_type("captioning") != data.schema.tasks or len(data.schema.tasks) != 1:
         raise ValueError(
             f"add_caption_embeddings is for captions; the tasks are "
             f"{[f'{t.name} ({t.type})' for t in data.schema.tasks]}."
@@ -95,7 +95,7 @@ def _by_words(data, path):
 def _by_run(data, run):
     """What a dual encoder's text branch makes of each caption, by split."""
     run = run if isinstance(run, Run) else load(run)
-    if not any(task.type == "retrieval" for task in run.schema.tasks):
+    if not run.schema.of_type("retrieval"):
         raise ValueError(f"{run.path} is no dual encoder: its tasks are {[t.type for t in run.schema.tasks]}.")
     (task,), (feature,) = data.schema.tasks, run.schema.of_kind("text")
     branch, vectorize = get_tower(run.model, feature), text_vectorizer(feature)

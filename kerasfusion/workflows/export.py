@@ -77,7 +77,7 @@ def export(
     run = run if isinstance(run, Run) else load(run)
     if examples is None:
         examples = reference.load_reference(run.path / "reference_inputs.npz")["serving_default"][0]
-    if (freeze or bfloat16 or lite) and evaluate and any(task.type == "retrieval" for task in run.schema.tasks):
+    if (freeze or bfloat16 or lite) and evaluate and run.schema.of_type("retrieval"):
         raise ValueError("What a variant costs is measured for labels alone. Pass evaluate=False (--no-evaluate).")
     variant = "bfloat16" if bfloat16 else "frozen" if freeze else "variables"
     # Before the export, so that a run whose data is gone leaves no version behind.
@@ -153,7 +153,7 @@ def _answers(schema, ask, model, examples):
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     answers = {}
     for task in schema.tasks:
-        key = "value" if task.type == "regression" else "probabilities"
+        key = "probabilities" if task.classes else "value"
         answers[task.name] = {key: whole[output_name(schema, task, key)]}
     return answers
 
@@ -170,7 +170,7 @@ def _compare(task, found, examples):
     for who, decisions in decided.items():
         main = score_predictions(task, labels, decisions)
         compared[who] = {"name": main.name, "value": main.value, "n": main.n}
-        if who != "keras" and task.type != "regression":
+        if who != "keras" and task.classes:
             same = decisions == decided["keras"]
             compared[who]["same"] = float(same.reshape(len(same), -1).all(axis=1).mean())
     return compared

@@ -42,7 +42,7 @@ def export_search_index(run, gallery, model_dir, *, id_column=None, k=10, image_
     ```
     """
     run = run if isinstance(run, Run) else load(run)
-    if not any(task.type == "retrieval" for task in run.schema.tasks):
+    if not run.schema.of_type("retrieval"):
         raise ValueError(
             f"{run.path} learned no match, so it cannot search. Train with problem_type='retrieval' "
             "(--problem-type retrieval)."

@@ -50,14 +50,13 @@ def with_fusion(family, fusion):
 
 def refuse_unlabelled(job, schema):
     """Raise the error of a job that is for labels, where the data pairs images with texts or has them described."""
-    kinds = {task.type for task in schema.tasks}
-    if "retrieval" in kinds:
+    if schema.of_type("retrieval"):
         raise ValueError(
             f"{job} is for labels, and this is a match. Train each model by kf.train (`kerasfusion train "
             "--problem-type retrieval`): its metrics.json has R@K, median rank, MRR and rsum of both directions "
             "beside chance."
         )
-    if "captioning" in kinds:
+    if schema.of_type("captioning"):
         raise ValueError(
             f"{job} is for labels, and these are captions. Train each captioner by kf.train (`kerasfusion train "
             "--problem-type captioning`): its metrics.json has CIDEr, BLEU and ROUGE-L beside two baselines."
@@ -65,8 +64,8 @@ def refuse_unlabelled(job, schema):
 
 
 def pairs_images_with_texts(schema):
-    return any(task.type == "retrieval" for task in schema.tasks)
+    return bool(schema.of_type("retrieval"))
 
 
 def writes_captions(schema):
-    return any(task.type == "captioning" for task in schema.tasks)
+    return bool(schema.of_type("captioning"))

@@ -50,7 +50,7 @@ def mine_hard_negatives(data, run, negatives=3, random_fraction=0.5, num_candida
     """
     run = run if isinstance(run, Run) else load(run)
     for what, schema in (("the data", data.schema), (str(run.path), run.schema)):
-        if not any(task.type == "retrieval" for task in schema.tasks):
+        if not schema.of_type("retrieval"):
             raise ValueError(f"mine_hard_negatives is for a match, and {what} has none (problem_type='retrieval').")
     if run.schema.features != data.schema.features:
         raise ValueError(

@@ -134,9 +134,9 @@ def _looked_at(model, found, test):
     """Task -> rows with what the model looked at, or the reason why there are none; empty without images."""
     shown = {}
     for name, task_report in found.items() if test.images else ():
-        if task_report.task.type == "retrieval":
+        explain = _EXPLAIN.get(task_report.task.type, explain_examples)
+        if explain is None:
             continue
-        explain = explain_captions if task_report.task.type == "captioning" else explain_examples
         try:
             shown[name] = explain(model, task_report, test)
         except NoFeatureMapError as reason:
@@ -149,9 +149,8 @@ def _figures(folder, reports, data, looked_at):
     yield "learning_curves.png", functools.partial(figures.learning_curves, read_history(folder / "history.csv"))
     test = data.splits["test"]
     for name, found in reports.items():
-        kinds = {"retrieval": _match_figures, "captioning": _caption_figures}
         end = "" if len(reports) == 1 else f"_{name}"
-        for file, draw in kinds.get(found.task.type, _label_figures)(found, test, looked_at.get(name)):
+        for file, draw in _FIGURES.get(found.task.type, _label_figures)(found, test, looked_at.get(name)):
             yield f"{file}{end}.png", draw
 
 
@@ -168,7 +167,7 @@ def _caption_figures(found, test, looked_at):
 
 def _label_figures(found, test, looked_at):
     yield "comparison", functools.partial(figures.comparison, found.scores)
-    if found.task.type in ("binary", "multiclass"):
+    if found.task.one_class:
         yield "confusion", functools.partial(figures.confusion, found.task, found.labels, found.decided)
     if found.calibration is not None:
         yield "reliability", functools.partial(figures.reliability, found.calibration)
@@ -210,7 +209,7 @@ def _draw_examples(found, test, path, count=12):
     answers, labels = decode_predictions(task, found.decided[chosen]), decode_predictions(task, found.labels[chosen])
     captions, colors = [], []
     for i, asked in enumerate(_asked(test, rows)):
-        if task.type == "regression":
+        if not task.classes:
             captions.append(f"{asked}\n{answers[i]:.3g} (label {labels[i]:.3g})")
             colors.append("black")
             continue
@@ -224,3 +223,8 @@ def _asked(test, rows):
     """The texts of each row, short enough to stand beside its image."""
     texts = [test.raw(feature)[rows] for feature in test.schema.of_kind("text")]
     return [" / ".join(str(text[i]) for text in texts)[:90] for i in range(len(rows))]
+
+
+# What differs from a task with labels; None: a dual encoder attends to nothing.
+_FIGURES = {"retrieval": _match_figures, "captioning": _caption_figures}
+_EXPLAIN = {"retrieval": None, "captioning": explain_captions}

@@ -121,7 +121,7 @@ def create_model(name: str, schema: Schema, **changes: Any) -> keras.Model:
             f"{name} needs {' and '.join(lacking)}, which the data lacks; it has "
             f"{[f'{f.title} ({f.kind})' for f in schema.features]}."
         )
-    wanted = next((task.type for task in schema.tasks if task.type in ("retrieval", "captioning")), "label")
+    wanted = schema.model_task
     if entry.task != wanted:
         raise ValueError(
             f"{name} is a model for {entry.task}, and the data is for {wanted}. `kerasfusion list` shows which "

@@ -18,9 +18,9 @@ from kerasfusion.data.clean import clean_rows
 from kerasfusion.data.column_roles import ColumnRoles, infer_columns
 from kerasfusion.data.data_checks import run_data_checks
 from kerasfusion.data.images import resolve_images
-from kerasfusion.data.labels import encode_labels
 from kerasfusion.data.split import make_splits
 from kerasfusion.data.table import read_table
+from kerasfusion.data.tasks import encode_labels
 from kerasfusion.preprocessing import learn_vocabulary, tokenize
 
 # Images --------------------------------------------------------------------------------------------------------

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from kerasfusion.data.errors import DataError
-from kerasfusion.data.labels import encode_labels, value_name
+from kerasfusion.data.labels import value_name
 from kerasfusion.data.table import read_table
+from kerasfusion.data.tasks import encode_labels
 
 
 def table(cells):

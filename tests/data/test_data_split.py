@@ -6,9 +6,9 @@ import pytest
 
 from kerasfusion.data.column_roles import ColumnRoles
 from kerasfusion.data.errors import DataError
-from kerasfusion.data.labels import encode_labels
 from kerasfusion.data.split import make_splits
 from kerasfusion.data.table import read_table
+from kerasfusion.data.tasks import encode_labels
 
 
 def columns(kind="multiclass", **roles):

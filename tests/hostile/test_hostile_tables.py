@@ -17,9 +17,10 @@ import kerasfusion as kf
 from kerasfusion.data import DataError, arrays, table
 from kerasfusion.data.errors import listed, short
 from kerasfusion.data.label_leakage import mentions_class
-from kerasfusion.data.labels import encode_labels, infer_problem_type, written_list
+from kerasfusion.data.labels import infer_problem_type, written_list
 from kerasfusion.data.profile import profile_splits
 from kerasfusion.data.table import read_table
+from kerasfusion.data.tasks import encode_labels
 
 SECONDS = 5
 LONGEST_MESSAGE = 4_000

@@ -48,7 +48,7 @@ def training(parts):
         if any(math.isfinite(value) for part in series.values() for value in part):
             charts.append(lines(name.replace("_", " "), epochs, series, best))
     said = f"{run} epoch(s) of at most {most}. The weights kept are those of epoch {best}, "
-    match = any(task.type == "retrieval" for task in parts.schema.tasks)
+    match = parts.schema.of_type("retrieval")
     said += f"which had the {'highest recall' if match else 'lowest loss'} on the validation split."
     return section("Training", element("p", said), element("div", charts, class_="figures"), id_="training")
 

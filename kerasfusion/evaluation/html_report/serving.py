@@ -53,7 +53,7 @@ def serving(parts):
 
 def _searching(parts, command):
     """What a match answers besides: a gallery's search, and labels that the caller names."""
-    if not any(task.type == "retrieval" for task in parts.schema.tasks):
+    if not parts.schema.of_type("retrieval"):
         return None
     (text,), (image,) = parts.schema.of_kind("text"), parts.schema.of_kind("image")
     image_input = {f"{image.name}_bytes": {"b64": _IMAGE}}
@@ -80,7 +80,7 @@ def _searching(parts, command):
 
 def _writing(parts, row):
     """What a captioner answers besides: captions searched for or drawn, and those that begin with given words."""
-    if not any(task.type == "captioning" for task in parts.schema.tasks):
+    if not parts.schema.of_type("captioning"):
         return None
     requests = {
         "caption": {**row, "prompt": "", "strategy": "beam"},

@@ -1,0 +1,18 @@
+"""Labels of retrieval: each text's own image."""
+
+import numpy as np
+
+from kerasfusion.data.tasks.base import LabelType
+
+
+class Retrieval(LabelType):
+    """int32 `(n,)`, the number of each text's image. A row that lacks one of the two has weight 0."""
+
+    default_name = "match"
+    profiled = False
+
+    def label_rows(self, task, frame, schema, image_index, text):
+        (image,), (words,) = schema.of_kind("image"), schema.of_kind("text")
+        index = np.asarray(image_index[image.name], "int32")
+        whole = (index >= 0) & (text[words.name] != 0).any(axis=1)
+        return np.maximum(index, 0), whole.astype("float32")
