@@ -132,7 +132,7 @@ def _items(model, schema):
 def _named_axis(item, is_head, weight):
     """The axis of a weight that is counted in words, classes or columns, and the names along it."""
     end, is_task = weight.path.rsplit("/", 1)[-1], isinstance(item, Task)
-    worded = item.outputs == item.vocabulary_size if is_task else item.kind == "text"
+    worded = item.length is not None if is_task else item.kind == "text"
     if worded and end == "embeddings" and weight.shape[0] == item.vocabulary_size:
         return 0, (*SPECIAL_TOKENS, *item.vocabulary)
     if worded and is_head:

@@ -102,7 +102,7 @@ def test_binary_and_tags_are_joined_alike():
 
 
 def test_experts_need_probabilities_and_a_prior_of_the_right_length():
-    with pytest.raises(ValueError, match="'age' is a number, without any"):
+    with pytest.raises(ValueError, match="'age' is of type regression, without any"):
         ProductOfExperts(Task("age", "regression", "age"))
     with pytest.raises(ValueError, match="3 numbers above 0"):
         ProductOfExperts(TASK, prior=[0.5, 0.5])
