@@ -8,14 +8,14 @@ from kerasfusion.names import safe_names  # noqa: F401
 _HOMES = {
     "BatchedDataset": "pipeline",
     "ColumnRoles": "column_roles",
-    "Data": "loading",
+    "Data": "dataset",
     "DataError": "errors",
     "Examples": "examples",
     "ImageStore": "image_store",
     "choose_augmentation": "augmentation",
     "concatenate": "examples",
     "load": "loading",
-    "load_rows": "loading",
+    "load_rows": "row_loading",
     "mentions_class": "label_leakage",
 }
 

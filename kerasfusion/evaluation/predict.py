@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from kerasfusion.data.loading import load_rows
 from kerasfusion.data.pipeline import BatchedDataset
+from kerasfusion.data.row_loading import load_rows
 from kerasfusion.evaluation.captions import generate_captions
 from kerasfusion.models import get_heads
 
