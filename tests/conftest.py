@@ -19,6 +19,13 @@ def pytest_configure(config):
         os.environ[budget.VARIABLE] = "1"
 
 
+def pytest_ignore_collect(collection_path):
+    """On the JAX backend, collect its tests alone: the others need TensorFlow."""
+    if keras.backend.backend() == "jax" and collection_path.suffix == ".py":
+        return collection_path.name != "test_jax_backend.py" or None
+    return None
+
+
 def pytest_collection_modifyitems(items):
     """The largest file first: taken last, it would keep one process busy when the other has nothing left."""
     items.sort(key=lambda item: "zoo" not in item.path.parts)

@@ -97,7 +97,7 @@ class GRUEncoder(RecurrentEncoder):
         # all words, and fewer operations a step: quicker to train on a CPU, and smaller exports.
         cell, width = recurrent.cell, 2 * self.units
         recurrent_kernel = ops.convert_to_tensor(cell.recurrent_kernel)
-        bias, recurrent_bias = ops.unstack(cell.bias, axis=0)
+        bias, recurrent_bias = ops.unstack(ops.convert_to_tensor(cell.bias), axis=0)
         # Only the candidate's recurrent bias has to wait for the reset gate.
         gate_bias, value_bias = ops.split(recurrent_bias, [width])
         gates, values = ops.split(ops.matmul(embedded, cell.kernel) + bias, [width], axis=-1)
