@@ -1,4 +1,4 @@
-"""Fusion layers: several modalities to one representation `(B, d)`."""
+"""Fusion layers: combine the encoder outputs of several modalities into one representation `(B, d)`."""
 
 from kerasfusion.fusion.base import Fusion
 from kerasfusion.fusion.block import BlockFusion

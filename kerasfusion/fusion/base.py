@@ -1,34 +1,49 @@
-"""What every fusion layer shares: the signature, missing modalities, masks, the output's width."""
+"""Base class of all fusion layers: the call signature, missing modalities and masks."""
 
 import keras
 from keras import ops
 
 
 class Fusion(keras.layers.Layer):
-    """Base class: several modalities to one representation.
+    """Base class: combine several modalities into one representation.
 
-    `layer({"text": ..., "image": ...}, present={"text": ..., "image": ...})`. Each value is an encoder's output
-    dict or, for pooled kinds, its vector `(B, d)`. Modalities are always taken in alphabetical order of their
-    names, so that the order of a dict never matters.
+    `layer({"text": ..., "image": ...}, present={"text": ..., "image": ...})`. Each value is an encoder's output dict
+    or, for fusions of pooled vectors, a vector `(B, d)`. Modalities are processed in alphabetical order of their
+    names, so the order of the dict does not matter.
 
-    A subclass says in `parts` which entry of each encoder output it reads, builds its layers in `build_fusion` and
-    computes in `fuse`. What is missing is replaced by a learned vector of its own before `fuse` sees it (a sequence
-    by that vector as its only token), so that the content of a missing input can never matter.
+    A subclass names in `parts` the entry of each encoder output that it reads, creates its layers in `build_fusion`
+    and computes the result in `fuse`. Before `fuse`, the input of a missing modality is replaced by a learned vector
+    (a sequence by that vector as its only token), so the content of a missing input has no effect.
 
     Args:
-        units: Width of the fused representation.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation.
+        dropout: float in [0, 1), dropout rate on the fused representation. Defaults to 0.
 
     Call arguments:
-        inputs: dict name -> encoder output, or `(B, d)`. A `sequence` may have a bool `mask` `(B, L)` beside it;
-            without one every place counts.
-        present: Optional dict name -> bool `(B,)`. A name that is left out is always present.
+        inputs: dict name -> encoder output, or float `(B, d)`. A `sequence` may come with a bool `mask` `(B, L)`;
+            without one, every position is used.
+        present: Optional dict name -> bool `(B,)`. A modality that is left out is treated as always present.
+        training: Optional bool, as in `keras.layers.Layer.call`.
 
     Returns:
         float `(B, units)`.
 
     Raises:
-        ValueError: at build time, when a modality lacks the entry this fusion reads.
+        ValueError: at build time, if a modality lacks the entry that this fusion reads.
+
+    Example:
+
+    ```python
+    class MeanFusion(kf.fusion.Fusion):
+        def build_fusion(self, shapes):
+            self.inputs = self.dense_each("in", shapes, self.units)
+
+        def fuse(self, values, training):
+            return sum(self.inputs[name](value) for name, value in values.items()) / len(values)
+
+
+    fused = MeanFusion(16)({"text": keras.random.normal((2, 8)), "image": keras.random.normal((2, 4))})  # (2, 16)
+    ```
     """
 
     def __init__(self, units, dropout=0.0, **kwargs):
@@ -38,22 +53,29 @@ class Fusion(keras.layers.Layer):
         self.output_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
 
     def parts(self, inputs):
-        """Which entry of each encoder output is read: dict name -> `"pooled"`, `"sequence"` or `"grid"`."""
+        """Name the entry of each encoder output that is read: dict name -> `"pooled"`, `"sequence"` or `"grid"`."""
         return dict.fromkeys(inputs, "pooled")
 
     def build_fusion(self, shapes):
-        """Create the layers; `shapes` is dict name -> shape of the part read, in alphabetical order."""
+        """Create the layers; `shapes` maps the names, in alphabetical order, to the shapes of what is read."""
         raise NotImplementedError
 
     def fuse(self, values, training):
-        """Return `(B, units)` for dict name -> the part read, what is missing replaced.
+        """Compute the fused representation.
 
-        A sequence comes as a pair of tokens `(B, L, d)` and mask `(B, L)` with one True a row at least.
+        Args:
+            values: dict name -> the entry that is read, missing modalities replaced: float `(B, d)`, a grid `(B, h,
+                w, c)`, or for a sequence a pair of tokens `(B, L, d)` and mask `(B, L)` with at least one True per
+                row.
+            training: Optional bool.
+
+        Returns:
+            float `(B, units)`.
         """
         raise NotImplementedError
 
     def dense(self, name, width, units, activation=None, use_bias=True):
-        """A dense layer on `width` channels, built, in this layer's precision."""
+        """Build a dense layer for inputs with `width` channels, with this layer's dtype policy."""
         layer = keras.layers.Dense(
             units, activation=activation, use_bias=use_bias, name=name, dtype=self.dtype_policy
         )
@@ -61,7 +83,7 @@ class Fusion(keras.layers.Layer):
         return layer
 
     def dense_each(self, prefix, shapes, units, activation=None):
-        """`dense` for each modality: dict name -> layer."""
+        """Build one dense layer per modality: dict name -> layer."""
         return {name: self.dense(f"{prefix}_{name}", shape[-1], units, activation) for name, shape in shapes.items()}
 
     def build(self, inputs_shape, present_shape=None):
@@ -77,7 +99,7 @@ class Fusion(keras.layers.Layer):
         return self.output_dropout(self.fuse(self.values_of(inputs, present), training), training=training)
 
     def values_of(self, inputs, present=None):
-        """What `fuse` takes: dict name -> the part read, what is missing replaced."""
+        """Select what `fuse` reads and replace missing modalities: dict name -> value."""
         values = {}
         for name, part in self.read.items():
             value, there = _part(self.name, name, inputs[name], part), None
@@ -105,7 +127,7 @@ def _part(layer, name, value, part):
 
 
 def _mask(tokens, mask, there):
-    """Which places of `(B, L, d)` count, bool `(B, L)`; of a missing or empty sequence, the first alone."""
+    """Positions of `(B, L, d)` that are used, bool `(B, L)`; only the first one for a missing or empty sequence."""
     if mask is None:
         mask = ops.ones_like(tokens[:, :, 0], dtype="bool")
     if there is not None:

@@ -6,20 +6,22 @@ from kerasfusion.fusion.normalize import signed_root_norm
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class BlockFusion(MUTANFusion):
-    """`W_o [z_1; …; z_C]`, `z_c = ssn(Σ_r ⊙_m M_{m,c}^r (U_m x_m)_c)`: block-term fusion (BLOCK, arXiv 1902.00038).
+    """Block-term bilinear fusion (BLOCK, arXiv 1902.00038).
 
-    The projected vectors are cut into `chunks`; each chunk has a low-rank bilinear form of its own, and is brought
-    to length 1 after a signed square root. Every `U`, `M` and `W` has a bias.
+        z_c = ssn(Σ_r ⊙_m M_{m,c}^r (U_m x_m)_c),   output = W [z_1; …; z_C]
+
+    The projected vectors are cut into `C` chunks. Each chunk has its own low-rank bilinear form, followed by a signed
+    square root and L2 normalization (`ssn`). Every `U`, `M` and `W` has a bias.
 
     Args:
-        units: Width of the fused representation.
-        hidden_dim: Width inside, all chunks together; `None` means `units`.
-        chunks: `C`, the number of chunks.
-        rank: Number of terms in each chunk.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation.
+        hidden_dim: Optional int, width of the projected vectors, all chunks together. Defaults to `units`.
+        chunks: int, number of chunks `C`. Defaults to 4.
+        rank: int, number of terms per chunk. Defaults to 5.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
-        ValueError: `hidden_dim` is not divisible by `chunks`.
+        ValueError: if `hidden_dim` is not divisible by `chunks`.
 
     Example:
 

@@ -5,25 +5,25 @@ from kerasfusion.fusion.tokens import TokenFusion, for_every_row, prepend
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class BottleneckFusion(TokenFusion):
-    """`[B_m; X_m] ← Block_m([B; X_m])`, `B ← mean_m B_m`, `num_layers` times; then `P LN(mean_m CLS_m)`.
+    """Attention bottlenecks: one transformer per modality, connected by a few shared tokens (MBT, arXiv 2107.00135).
 
-    Attention bottlenecks (MBT, arXiv 2107.00135): each modality has a transformer of its own, in which its tokens
-    `X_m`, a learned `CLS_m` among them, see one another and the `num_bottlenecks` tokens `B`. Those alone carry
-    anything from one modality to another, from the second layer on; so the modalities must sum up what matters, and
-    the cost grows with the square of the longest sequence only. Every token is first `W_m x_l + e_m + p_{m,l}` with
-    learned modality and position vectors.
+        [B_m; X_m] ← Block_m([B; X_m]),  B ← mean_m B_m  (`num_layers` times),  output = P LN(mean_m CLS_m)
+
+    In the transformer of modality `m`, its tokens `X_m` (with a learned token `CLS_m`) attend to one another and to
+    the `num_bottlenecks` shared tokens `B`. Only these carry information between modalities, from the second layer
+    on, so the cost grows with the square of the longest sequence instead of the square of all tokens. Input tokens
+    are `W_m x_l + e_m + p_{m,l}` with learned modality and position embeddings.
 
     Args:
-        units: Width of the fused representation.
-        num_bottlenecks: Number of shared tokens.
-        hidden_dim: Width of the tokens; `None` means `units`.
-        num_heads: Number of attention heads; must divide `hidden_dim`.
-        num_layers: Number of layers.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation.
+        num_bottlenecks: int, number of shared tokens. Defaults to 4.
+        hidden_dim: Optional int, width of the tokens. Defaults to `units`.
+        num_heads: int, number of attention heads; must divide `hidden_dim`. Defaults to 4.
+        num_layers: int, number of layers. Defaults to 2.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
-        ValueError: at build time, when `hidden_dim` is not divisible by `num_heads`, or a sequence has no fixed
-            length.
+        ValueError: at build time, if `hidden_dim` is not divisible by `num_heads` or a sequence has no fixed length.
 
     Example:
 

@@ -7,23 +7,25 @@ from kerasfusion.masking import masked_mean
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class CoAttention(TokenFusion):
-    """`CrossAttention` in every direction at once; then `P LN([mean T; mean V])` (ViLBERT, arXiv 1908.02265).
+    """Co-attention: every modality attends to all others (ViLBERT, arXiv 1908.02265).
 
-    In each of `num_layers` layers `T' = T + MHA(LN(T), LN(V), LN(V))`, `T'' = T' + FFN(LN(T'))` and the same with `T`
-    and `V` exchanged; with more than two modalities, each attends to the tokens of all others. (The paper
-    normalises behind each sum, and has a layer of self-attention after each of these.) Every token is first
-    `W_m x_l + e_m + p_{m,l}` with learned modality and position vectors.
+        T' = T + MHA(LN(T), LN(V), LN(V)),  T'' = T' + FFN(LN(T'))  (`num_layers` times, also with T and V swapped)
+        output = P LN([mean T; mean V])
+
+    With more than two modalities, each attends to the tokens of all others. Unlike the paper, the normalization
+    precedes each sublayer, and no self-attention layers are interleaved. Input tokens are `W_m x_l + e_m + p_{m,l}`
+    with learned modality and position embeddings.
 
     Args:
-        units: Width of the fused representation.
-        hidden_dim: Width of the tokens; `None` means `units`.
-        num_heads: Number of attention heads; must divide `hidden_dim`.
-        num_layers: Number of layers.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation.
+        hidden_dim: Optional int, width of the tokens. Defaults to `units`.
+        num_heads: int, number of attention heads; must divide `hidden_dim`. Defaults to 4.
+        num_layers: int, number of layers. Defaults to 2.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
-        ValueError: at build time, when there is one modality alone; when `hidden_dim` is not divisible by
-            `num_heads`, or a sequence has no fixed length.
+        ValueError: at build time, if there is only one modality, `hidden_dim` is not divisible by `num_heads`, or a
+            sequence has no fixed length.
 
     Example:
 
@@ -51,6 +53,6 @@ class CoAttention(TokenFusion):
         return ops.concatenate([masked_mean(*pair, axis=1) for pair in tokens.values()], axis=-1)
 
     def look(self, name, i, tokens):
-        """The tokens of one modality after they have looked at all others' in layer `i`."""
+        """Update the tokens of one modality by attention to all others in layer `i`."""
         seen, mask = concatenated({other: pair for other, pair in tokens.items() if other != name})
         return self.blocks[f"{name}_{i}"](tokens[name][0], seen, attended=mask)

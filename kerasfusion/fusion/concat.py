@@ -6,11 +6,11 @@ from kerasfusion.fusion.base import Fusion
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ConcatFusion(Fusion):
-    """`relu(W [x_1; x_2; …] + b)`: the tutorial articles' fusion, for any number of modalities.
+    """Concatenation followed by a dense layer: `relu(W [x_1; x_2; …] + b)`.
 
     Args:
-        units: Width of the fused representation; `None` gives the bare concatenation, without a layer.
-        dropout: Dropout rate on it.
+        units: Optional int, width of the fused representation. `None` returns the concatenation itself.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Example:
 

@@ -7,25 +7,27 @@ from kerasfusion.masking import masked_mean
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class CrossAttention(TokenFusion):
-    """`T ← T + MHA(LN(T), LN(V), LN(V))`, `T ← T + FFN(LN(T))`, `num_layers` times; then `P LN(mean T)`.
+    """Cross-attention: the tokens of one modality attend to those of all others (one half of arXiv 1908.02265).
 
-    One half of ViLBERT's co-attention (arXiv 1908.02265): the words look for what they need among the image's
-    cells, and their mean is the answer. `V` is all other modalities' tokens, one after the other. (The paper
-    normalises behind each sum; the order here learns without a warm-up.) Every token is first
-    `W_m x_l + e_m + p_{m,l}` with learned modality and position vectors. A modality with a single token is always
-    attended to fully: where all others are such, choose a pooled fusion.
+        T ← T + MHA(LN(T), LN(V), LN(V)),  T ← T + FFN(LN(T))  (`num_layers` times),  output = P LN(mean T)
+
+    `T` are the tokens of the query modality, `V` the concatenated tokens of all others. Unlike the paper, the
+    normalization precedes each sublayer, so no learning rate warmup is needed. Input tokens are `W_m x_l + e_m +
+    p_{m,l}` with learned modality and position embeddings. A modality with a single token always gets an attention
+    weight of 1: if all others are of this kind, use a fusion of pooled vectors.
 
     Args:
-        units: Width of the fused representation.
-        query: Name of the modality that asks; `None` means `"text"`, or the only one without an image grid.
-        hidden_dim: Width of the tokens; `None` means `units`.
-        num_heads: Number of attention heads; must divide `hidden_dim`.
-        num_layers: Number of layers.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation.
+        query: Optional str, name of the query modality. Defaults to `"text"`, or to the only one without an image
+            grid.
+        hidden_dim: Optional int, width of the tokens. Defaults to `units`.
+        num_heads: int, number of attention heads; must divide `hidden_dim`. Defaults to 4.
+        num_layers: int, number of layers. Defaults to 2.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
-        ValueError: at build time, when it is not clear which modality asks, or there is no other; when `hidden_dim`
-            is not divisible by `num_heads`, or a sequence has no fixed length.
+        ValueError: at build time, if the query modality is ambiguous or the only one, `hidden_dim` is not divisible
+            by `num_heads`, or a sequence has no fixed length.
 
     Example:
 

@@ -8,7 +8,7 @@ from kerasfusion.fusion.base import Fusion
 
 
 class ElementwiseFusion(Fusion):
-    """Base of the fusions that bring every modality to one width, join place by place, and project."""
+    """Base class of fusions that project every modality to one width, combine elementwise and project again."""
 
     def build_fusion(self, shapes):
         self.inputs = self.dense_each("in", shapes, self.units, self.activation)
@@ -21,11 +21,11 @@ class ElementwiseFusion(Fusion):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class SumFusion(ElementwiseFusion):
-    """`P(relu(U t) + relu(V v))`: each modality adds its own evidence.
+    """Sum of projected vectors: `P(relu(U t) + relu(V v))`.
 
     Args:
-        units: Width of the fused representation.
-        dropout: Dropout rate on it.
+        units: int, width of the fused representation.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Example:
 
@@ -41,14 +41,14 @@ class SumFusion(ElementwiseFusion):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class MultiplyFusion(ElementwiseFusion):
-    """`P(tanh(U t) ⊙ tanh(V v))`: low-rank bilinear pooling (MLB, arXiv 1610.04325).
+    """Low-rank bilinear pooling: `P(tanh(U t) ⊙ tanh(V v))` (MLB, arXiv 1610.04325).
 
-    A place of the result is large only where both modalities agree, so the text selects what of the image
-    passes.
+    A component of the product is large only if it is large in every modality, so the text acts as a gate on the image
+    features.
 
     Args:
-        units: Width of the fused representation.
-        dropout: Dropout rate on it.
+        units: int, width of the fused representation.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Example:
 

@@ -7,11 +7,20 @@ from kerasfusion.layers import append_coordinates
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class FiLMBlock(keras.layers.Layer):
-    """One residual block: `r + relu((1 + γ) ⊙ norm(conv(r)) + β)` with `r = relu(conv1x1(x))`.
+    """Residual block with feature-wise linear modulation (FiLM, arXiv 1709.07871).
+
+        r = relu(conv1x1(x)),   output = r + relu((1 + γ) ⊙ norm(conv(r)) + β)
+
+    Args:
+        filters: int, number of channels.
+        kernel_size: int, size of the second convolution. Defaults to 3.
 
     Call arguments:
-        grid: float `(B, h, w, filters)`.
-        condition: float `(B, d)`, from which the block makes its own γ and β, `filters` of each.
+        grid: float `(B, h, w, c)`.
+        condition: float `(B, d)`, from which the block computes γ and β, `filters` values each.
+
+    Returns:
+        float `(B, h, w, filters)`.
     """
 
     def __init__(self, filters, kernel_size=3, **kwargs):
@@ -47,22 +56,28 @@ class FiLMBlock(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class FiLMFusion(GridFusion):
-    """Feature-wise linear modulation (FiLM, arXiv 1709.07871): the text steers how the image is read.
+    """Feature-wise linear modulation of an image grid by the other modalities (FiLM, arXiv 1709.07871).
 
-    Residual blocks on the image grid, each scaled and shifted, channel by channel, by γ and β computed from the
-    other modalities' pooled vectors; then `relu(W [max over cells; sum over cells / √cells; pooled vectors] + b)`.
-    Unlike in the pooled fusions, the text acts while places still exist, so "left of", "how many" and "the red one"
-    can be answered.
+        r = relu(conv1x1(x)),  x ← r + relu((1 + γ) ⊙ norm(conv(r)) + β)  (`num_blocks` times)
+        output = relu(W [max over cells; sum over cells / √cells; pooled vectors] + b)
+
+    Each block scales and shifts the channels of the image grid by γ and β, which are dense layers on the other
+    modalities' pooled vectors. Since the text acts before spatial pooling, questions about positions and counts can
+    be answered, which fusions of pooled vectors cannot.
 
     Args:
-        units: Width of the fused representation.
-        num_blocks: Number of residual blocks.
-        filters: Channels inside the blocks.
-        kernel_size: Side of the blocks' convolutions. They run once per text, the image encoder once per image:
-            1 is several times cheaper, and enough where the encoder has looked at the neighbourhood already.
-        coordinates: Append each cell's row and column to the grid first.
-        image: Name of the modality whose grid is steered; `None` means the only one that has a grid.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation.
+        num_blocks: int, number of residual blocks. Defaults to 2.
+        filters: int, channels inside the blocks. Defaults to 64.
+        kernel_size: int, size of the blocks' convolutions. They run once per text, while the image encoder runs once
+            per image: 1 is several times cheaper, and enough if the encoder's cells already see their neighborhood.
+            Defaults to 3.
+        coordinates: bool, whether to append each cell's row and column to the grid. Defaults to True.
+        image: Optional str, name of the modality whose grid is modulated. Defaults to the only one that has a grid.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
+
+    Raises:
+        ValueError: at build time, if the image modality is ambiguous or the only one.
 
     Example:
 

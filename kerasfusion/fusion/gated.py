@@ -6,14 +6,14 @@ from kerasfusion.fusion.base import Fusion
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class GatedFusion(Fusion):
-    """The gated multimodal unit (GMU, arXiv 1702.01992): learned gates decide how far each modality counts.
+    """Gated multimodal unit: learned gates weight the modalities (GMU, arXiv 1702.01992).
 
-    Two modalities `a`, `b` in alphabetical order share one gate, `g = σ(W [a; b])`:
-    `g ⊙ tanh(W_a a) + (1 - g) ⊙ tanh(W_b b)`. More have a gate each: `Σ_m σ(W_m [x_1; x_2; …]) ⊙ tanh(V_m x_m)`.
+        two modalities a, b:   g = σ(W [a; b]),   output = g ⊙ tanh(W_a a) + (1 - g) ⊙ tanh(W_b b)
+        more:                  output = Σ_m σ(W_m [x_1; x_2; …]) ⊙ tanh(V_m x_m)
 
     Args:
-        units: Width of the fused representation.
-        dropout: Dropout rate on it.
+        units: int, width of the fused representation.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Example:
 

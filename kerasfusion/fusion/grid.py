@@ -4,15 +4,15 @@ from kerasfusion.fusion.base import Fusion
 
 
 class GridFusion(Fusion):
-    """Base of the fusions in which all other modalities steer how one image grid is read.
+    """Base class of fusions in which the other modalities condition the processing of one image grid.
 
     Args:
-        units: Width of the fused representation.
-        image: Name of the modality whose grid is read; `None` means the only one that has a grid.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation.
+        image: Optional str, name of the modality whose grid is used. Defaults to the only one that has a grid.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
-        ValueError: at build time, when it is not clear whose grid is meant, or when nothing is there to steer it.
+        ValueError: at build time, if the image modality is ambiguous or the only one.
     """
 
     def __init__(self, units, image=None, **kwargs):
@@ -32,12 +32,12 @@ class GridFusion(Fusion):
         return {name: "grid" if name == steered else "pooled" for name in inputs}
 
     def grid_and_condition_shapes(self, shapes):
-        """`(B, h, w, c)` of the grid and the width of all other modalities' pooled vectors together."""
+        """Shape `(B, h, w, c)` of the grid, and the total width of all other modalities' pooled vectors."""
         (grid,) = (shapes[name] for name, part in self.read.items() if part == "grid")
         return grid, sum(shapes[name][-1] for name, part in self.read.items() if part == "pooled")
 
     def grid_and_condition(self, values):
-        """The grid, and all other modalities' pooled vectors one after the other."""
+        """The grid, and the concatenated pooled vectors of all other modalities."""
         (grid,) = (values[name] for name, part in self.read.items() if part == "grid")
         condition = [values[name] for name, part in self.read.items() if part == "pooled"]
         return grid, ops.concatenate(condition, axis=-1)

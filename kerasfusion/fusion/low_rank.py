@@ -9,15 +9,15 @@ from kerasfusion.fusion.base import Fusion
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class LowRankFusion(Fusion):
-    """`Σ_r w_r ⊙_m (F_m^r [1; x_m]) + b`: tensor fusion without the tensor (LMF, arXiv 1806.00064).
+    """Tensor fusion with a low-rank weight tensor: `Σ_r w_r ⊙_m (F_m^r [1; x_m]) + b` (LMF, arXiv 1806.00064).
 
-    `TensorFusion`'s big matrix is taken to be of low rank; the outer product then never has to be made, and the
-    cost grows with the sum of the widths instead of their product.
+    Equivalent to `TensorFusion` with a weight matrix of low rank, but the outer product is never formed: the cost
+    grows with the sum of the modalities' widths instead of their product.
 
     Args:
-        units: Width of the fused representation.
-        rank: Number of terms.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation.
+        rank: int, number of terms. Defaults to 4.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Example:
 

@@ -9,27 +9,27 @@ from kerasfusion.masking import masked_softmax
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class MemoryFusion(Fusion):
-    """Episodic memory: the question looks, thinks about what it saw, and looks again (DMN+, arXiv 1603.01417).
+    """Episodic memory: repeated attention with a gated memory update (DMN+, arXiv 1603.01417).
 
-    With `m = Q t` at first, `num_hops` times: `p_i = softmax_i(w · relu(K x_i + A_h m))`, `r = V Σ_i p_i x_i`,
-    `m ← LN(m + relu(W_h [r ⊙ (1 + G_h m); r; m]))`. The last `m` is the result.
+        m = Q t,  then `num_hops` times:
+        p = softmax_i(w · relu(K x_i + A_h m)),   r = V Σ_i p_i x_i,   m ← LN(m + relu(W_h [r ⊙ (1 + G_h m); r; m]))
 
-    A stacked attention only adds what it saw to what it asks. Here a dense layer makes the next question of both,
-    and the product with `G_h m` lets the memory choose which of the cell's properties to take: its color to find the
-    next one by, or its shape to answer with. The attention is additive, as in stacked attention (arXiv 1511.02274),
-    and normalisation and residual are ours: without them more than two hops are hard to train. With more than two
-    modalities the tokens of all others are looked at together, each through a `K` and a `V` of its own. `Q`, `K`,
-    `A`, `G` and `W` have biases.
+    `t` is the query modality's pooled vector, `x_i` are the tokens of all others, and the last `m` is the output. In
+    contrast to `StackedAttention`, which adds what it retrieves to the query, a dense layer computes the next query
+    from both, and the product with `G_h m` selects which properties of the retrieved cell are used. The attention is
+    additive (as in arXiv 1511.02274). Residual connection and normalization are our additions: without them, more
+    than two hops are hard to train. Each modality has its own `K` and `V`; `Q`, `K`, `A`, `G` and `W` have biases.
 
     Args:
-        units: Width of the fused representation, which is the memory's.
-        num_hops: How often it looks.
-        hidden_dim: Width inside the attention's `relu`; `None` means `units`.
-        query: Name of the modality that asks; `None` means `"text"`, or the only one without an image grid.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation and of the memory.
+        num_hops: int, number of attention steps. Defaults to 3.
+        hidden_dim: Optional int, width of the attention's hidden layer. Defaults to `units`.
+        query: Optional str, name of the query modality. Defaults to `"text"`, or to the only one without an image
+            grid.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
-        ValueError: at build time, when it is not clear which modality asks, or there is no other.
+        ValueError: at build time, if the query modality is ambiguous or the only one.
 
     Example:
 
@@ -81,7 +81,7 @@ class MemoryFusion(Fusion):
         return memory
 
     def look(self, values, weights):
-        """`V Σ_i p_i x_i` over all modalities that are looked at; projected after the sum, once and not per token."""
+        """Compute `V Σ_i p_i x_i` over all attended modalities, projecting the sum instead of every token."""
         seen, start = 0.0, 0
         for name, layer in self.values.items():
             tokens, _ = values[name]

@@ -11,15 +11,14 @@ from kerasfusion.fusion.normalize import signed_root_norm
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class MFBFusion(Fusion):
-    """`ssn(SumPool_k(⊙_m U_m x_m))`: factorized bilinear pooling (MFB, arXiv 1708.01471).
+    """Multi-modal factorized bilinear pooling: `ssn(SumPool_k(⊙_m U_m x_m))` (MFB, arXiv 1708.01471).
 
-    Each place of the result is a full bilinear form of rank `num_factors`; `ssn` is the signed square root followed
-    by division by the length.
+    Each output component is a bilinear form of rank `k`. `ssn` is a signed square root followed by L2 normalization.
 
     Args:
-        units: Width of the fused representation.
-        num_factors: `k`, how many products are summed for each place.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation.
+        num_factors: int, `k`, number of products summed per component. Defaults to 5.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Example:
 

@@ -5,18 +5,20 @@ from kerasfusion.fusion.mfb import MFBFusion
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class MFHFusion(MFBFusion):
-    """`[y_1; …; y_p]`, `y_i = ssn(SumPool_k(z_i))`, `z_i = z_{i-1} ⊙ (⊙_m U_{m,i} x_m)`, `z_0 = 1`.
+    """Multi-modal factorized high-order pooling (MFH, arXiv 1708.03619).
 
-    Factorized high-order pooling (MFH, arXiv 1708.03619): `order` MFB blocks, each multiplied by the one before.
+        z_0 = 1,   z_i = z_{i-1} ⊙ (⊙_m U_{m,i} x_m),   output = [ssn(SumPool_k(z_1)); …; ssn(SumPool_k(z_p))]
+
+    A cascade of `p` MFB blocks, each multiplied by the previous one.
 
     Args:
-        units: Width of the fused representation, all blocks together.
-        order: `p`, the number of blocks.
-        num_factors: `k`, how many products are summed for each place.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation, all blocks together.
+        order: int, `p`, number of blocks; must divide `units`. Defaults to 2.
+        num_factors: int, `k`, number of products summed per component. Defaults to 5.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
-        ValueError: `units` is not divisible by `order`.
+        ValueError: if `units` is not divisible by `order`.
 
     Example:
 

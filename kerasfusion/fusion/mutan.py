@@ -9,16 +9,15 @@ from kerasfusion.fusion.base import Fusion
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class MUTANFusion(Fusion):
-    """`W_o Σ_r ⊙_m (M_m^r tanh(U_m x_m))`: a Tucker decomposition of the bilinear form (MUTAN, arXiv 1705.06676).
+    """Bilinear fusion by a Tucker decomposition: `W Σ_r ⊙_m (M_m^r tanh(U_m x_m))` (MUTAN, arXiv 1705.06676).
 
-    The core tensor, which says which places of the two vectors are multiplied, is itself of rank `rank`. Every
-    `U`, `M` and `W` has a bias.
+    The Tucker core tensor is constrained to rank `rank`. Every `U`, `M` and `W` has a bias.
 
     Args:
-        units: Width of the fused representation.
-        hidden_dim: Width inside; `None` means `units`.
-        rank: Number of terms.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation.
+        hidden_dim: Optional int, width of the projected vectors. Defaults to `units`.
+        rank: int, rank of the core tensor. Defaults to 5.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Example:
 
@@ -63,7 +62,7 @@ class MUTANFusion(Fusion):
         return self.projection(ops.reshape(merged, (-1, chunks * width)))
 
     def _factors(self, name, inner):
-        """`(B, width)` to `(B, chunks, rank · width / chunks)`; without the axis of chunks where there is one."""
+        """Project `(B, width)` to `(B, chunks, rank · width / chunks)`; a single chunk has no axis of chunks."""
         layer = self.factors[name]
         if self.chunks == 1:
             # One product of two dimensions is quicker than a batch of one product.
@@ -71,7 +70,7 @@ class MUTANFusion(Fusion):
         return layer(ops.reshape(inner, (-1, *self.chunk_shape)))
 
     def normalize(self, merged):
-        """What happens to the sum of the terms `(B, chunks, width / chunks)` before the last projection."""
+        """Transform the sum of the terms `(B, chunks, width / chunks)`; here the identity."""
         return merged
 
     def get_config(self):

@@ -2,16 +2,21 @@ from keras import ops
 
 
 def signed_root_norm(x):
-    """`s / |s|` with `s = sign(x) √|x|`: tames the heavy tails of products, then sets the length to 1.
+    """Signed square root and L2 normalization: `s / |s|` with `s = sign(x) √|x|`.
 
-    Root and norm have an infinite slope at 0; below 1e-6 both go on as a straight line, so that the gradient is at
-    most 1000 there. Computed in float32 at least.
+    Reduces the heavy tails of products of features. Below 1e-6, root and norm are continued linearly, so the gradient
+    at 0 stays finite (at most 1000). Computed in float32.
 
     Args:
         x: float `(…, d)`.
 
     Returns:
-        float `(…, d)`, of the dtype of `x`.
+        float `(…, d)`, with the dtype of `x`.
+
+    Example:
+
+    >>> signed_root_norm(keras.ops.array([[4.0, -9.0]]))  # [2, -3] / √13
+    [[ 0.5547002 -0.8320503]]
     """
     wide = ops.cast(x, "float32")
     rooted = wide * ops.rsqrt(ops.maximum(ops.abs(wide), 1e-6))

@@ -6,24 +6,24 @@ from kerasfusion.fusion.tokens import TokenFusion, concatenated, for_every_row
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class PerceiverFusion(TokenFusion):
-    """`L ← Cross(L, [T; V])`, `L ← Self(L)`, `num_layers` times; then `P LN(mean L)` (Perceiver, arXiv 2103.03206).
+    """Perceiver: a few learned latent tokens attend to the tokens of all modalities (arXiv 2103.03206).
 
-    A few learned latent tokens `L` ask the tokens of all modalities, then one another. `Cross` and `Self` are
-    `x' = x + MHA(LN(x), c, c)`, `x'' = x' + FFN(LN(x'))` with `c = LN([T; V])` and `c = LN(x)`. The cost grows with
-    the number of tokens, not with its square. Every token is first `W_m x_l + e_m + p_{m,l}` with learned modality
-    and position vectors; no layer shares its weights with another.
+        L ← Cross(L, [T; V]),  L ← Self(L)  (`num_layers` times),   output = P LN(mean L)
+
+    `Cross` and `Self` are `x' = x + MHA(LN(x), c, c)`, `x'' = x' + FFN(LN(x'))` with `c = LN([T; V])` and `c =
+    LN(x)`. The cost is linear in the number of tokens. Input tokens are `W_m x_l + e_m + p_{m,l}` with learned
+    modality and position embeddings. Layers do not share weights.
 
     Args:
-        units: Width of the fused representation.
-        num_latents: Number of latent tokens.
-        hidden_dim: Width of the tokens; `None` means `units`.
-        num_heads: Number of attention heads; must divide `hidden_dim`.
-        num_layers: Number of pairs of layers.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation.
+        num_latents: int, number of latent tokens. Defaults to 8.
+        hidden_dim: Optional int, width of the tokens. Defaults to `units`.
+        num_heads: int, number of attention heads; must divide `hidden_dim`. Defaults to 4.
+        num_layers: int, number of pairs of layers. Defaults to 2.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
-        ValueError: at build time, when `hidden_dim` is not divisible by `num_heads`, or a sequence has no fixed
-            length.
+        ValueError: at build time, if `hidden_dim` is not divisible by `num_heads` or a sequence has no fixed length.
 
     Example:
 

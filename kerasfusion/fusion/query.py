@@ -1,16 +1,16 @@
 def query_of(layer, inputs, query):
-    """Which modality asks, where one is the question and all others are looked at.
+    """Choose the query modality of a fusion in which one modality attends to all others.
 
     Args:
-        layer: Name of the fusion layer, for the error.
+        layer: str, name of the fusion layer, for the error message.
         inputs: dict name -> encoder output or shapes.
-        query: The name asked for; `None` means the one named `"text"`, or the only one without an image grid.
+        query: Optional str, the configured name. `None` chooses `"text"`, or the only modality without an image grid.
 
     Returns:
         str: a name in `inputs`.
 
     Raises:
-        ValueError: no such modality, no clear choice, or nothing else to look at.
+        ValueError: if there is no such modality, the choice is ambiguous, or there is no other modality.
     """
     if query is None:
         gridless = [name for name, value in inputs.items() if not (isinstance(value, dict) and "grid" in value)]

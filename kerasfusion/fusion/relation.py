@@ -9,22 +9,24 @@ from kerasfusion.layers import append_coordinates
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class RelationFusion(GridFusion):
-    """`f(Σ_ij g([o_i; o_j; t]) / n)`: every pair of places is asked the question (RN, arXiv 1706.01427).
+    """Relation network: a small network applied to every pair of image cells and the question (RN, arXiv 1706.01427).
 
-    `o_i` are the `n` cells of the image grid with their row and column, `t` the other modalities' pooled vectors,
-    `g` and `f` dense layers with relu. The first layer of `g` is computed as `A o_i + B o_j + C t + b`, so that no
-    pair is ever written out before it. Time and memory grow with `n²`: 5 x 5 cells are 625 pairs a row, 14 x 14
-    are 38,416. (The paper's sum is divided by `n` to stay within float16.)
+        output = f(Σ_ij g([o_i; o_j; t]) / n)
+
+    `o_i` are the `n` cells of the image grid with their row and column, `t` the other modalities' pooled vectors, and
+    `g` and `f` dense layers with ReLU. The first layer of `g` is computed as `A o_i + B o_j + C t + b`, so the pairs
+    are never materialized before it. Time and memory grow with `n²`: 5 x 5 cells make 625 pairs per row, 14 x 14 make
+    38,416. The paper's sum is divided by `n` to stay within the range of float16.
 
     Args:
-        units: Width of the fused representation, the last layer of `f`.
-        pair_hidden: Widths of the layers of `g`.
-        output_hidden: Widths of the layers of `f` before the last.
-        image: Name of the modality whose grid is read; `None` means the only one that has a grid.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation, the last layer of `f`.
+        pair_hidden: tuple of int, widths of the layers of `g`. Defaults to `(64, 64)`.
+        output_hidden: tuple of int, widths of the layers of `f` before the last. Defaults to `()`.
+        image: Optional str, name of the modality whose grid is used. Defaults to the only one that has a grid.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
-        ValueError: at build time, when it is not clear whose grid is meant, or there is no other modality.
+        ValueError: at build time, if the image modality is ambiguous or the only one.
 
     Example:
 
@@ -49,7 +51,7 @@ class RelationFusion(GridFusion):
         self.output_layers = self.chain("output", (last, *self.output_hidden, self.units))
 
     def chain(self, name, widths):
-        """Dense layers with relu from each width to the next."""
+        """Build dense layers with ReLU from each width to the next."""
         return [
             self.dense(f"{name}_{i}", width, units, "relu")
             for i, (width, units) in enumerate(itertools.pairwise(widths))

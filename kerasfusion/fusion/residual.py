@@ -7,19 +7,22 @@ from kerasfusion.fusion.query import query_of
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ResidualFusion(Fusion):
-    """`H_l = W_l H_{l-1} + tanh(U_l H_{l-1}) ⊙ tanh(B_l tanh(A_l v))`, `H_0 = t` (MRN, arXiv 1606.01455).
+    """Multimodal residual network (MRN, arXiv 1606.01455).
 
-    The question `t` runs along the shortcut, and each layer adds what it finds in the other modalities' vectors
-    `v` (one after the other where there are several). `U`, `A` and `B` have biases.
+        H_0 = t,   H_l = W_l H_{l-1} + tanh(U_l H_{l-1}) ⊙ tanh(B_l tanh(A_l v))
+
+    The query vector `t` passes along the shortcut, and each layer adds its product with `v`, the concatenated vectors
+    of all other modalities. `U`, `A` and `B` have biases.
 
     Args:
-        units: Width of the fused representation and of every layer.
-        num_layers: Number of layers.
-        query: Name of the modality that asks; `None` means `"text"`, or the only one without an image grid.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation and of every layer.
+        num_layers: int, number of layers. Defaults to 3.
+        query: Optional str, name of the query modality. Defaults to `"text"`, or to the only one without an image
+            grid.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
-        ValueError: at build time, when it is not clear which modality asks, or there is no other.
+        ValueError: at build time, if the query modality is ambiguous or the only one.
 
     Example:
 

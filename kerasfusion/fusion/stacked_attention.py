@@ -9,21 +9,24 @@ from kerasfusion.masking import masked_softmax
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class StackedAttention(Fusion):
-    """`p = softmax_i(w_h · tanh(A_h v_i + B_h u))`, `u ← u + Σ_i p_i v_i`, `num_hops` times (SAN, arXiv 1511.02274).
+    """Stacked attention network: repeated additive attention to the image (SAN, arXiv 1511.02274).
 
-    The question `u = U t`, from its pooled vector, looks at the image's cells `v_i = tanh(V x_i)`, and with what it
-    has seen it looks again. The last `u` is the result. With more than two modalities the tokens of all others are
-    looked at together. `U`, `V` and `B` have biases.
+        v_i = tanh(V x_i),  u = U t,  then `num_hops` times:
+        p = softmax_i(w_h · tanh(A_h v_i + B_h u)),   u ← u + Σ_i p_i v_i
+
+    `t` is the query modality's pooled vector, `x_i` are the tokens of all others, and the last `u` is the output.
+    `U`, `V` and `B` have biases.
 
     Args:
-        units: Width of the fused representation, and of `u` and `v`.
-        num_hops: How often it looks.
-        hidden_dim: Width inside the `tanh`; `None` means `units`.
-        query: Name of the modality that asks; `None` means `"text"`, or the only one without an image grid.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation, and of `u` and `v`.
+        num_hops: int, number of attention steps. Defaults to 2.
+        hidden_dim: Optional int, width of the attention's hidden layer. Defaults to `units`.
+        query: Optional str, name of the query modality. Defaults to `"text"`, or to the only one without an image
+            grid.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
-        ValueError: at build time, when it is not clear which modality asks, or there is no other.
+        ValueError: at build time, if the query modality is ambiguous or the only one.
 
     Example:
 

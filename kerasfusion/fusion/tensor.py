@@ -9,15 +9,18 @@ from kerasfusion.fusion.base import Fusion
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class TensorFusion(Fusion):
-    """`relu(W vec(⊗_m [1; x̃_m]))`, `x̃_m = tanh(U_m x_m + b_m)`: every product of places (arXiv 1707.07250).
+    """Tensor fusion: a dense layer on the outer product of all modalities (TFN, arXiv 1707.07250).
 
-    The 1 before each vector keeps the vectors themselves, and the products of any few of them, among the products
-    of all. `W` has `Π_m (width + 1)` inputs: keep `hidden_dim` small, the more so with more than two modalities.
+        x̃_m = tanh(U_m x_m + b_m),   output = relu(W vec(⊗_m [1; x̃_m]))
+
+    The constant 1 keeps the vectors themselves, and the products of subsets of them, among the features. `W` has
+    `Π_m (hidden_dim + 1)` inputs: keep `hidden_dim` small, especially with more than two modalities.
 
     Args:
-        units: Width of the fused representation.
-        hidden_dim: Width of each `x̃_m`; `None` takes the vectors as they are, as the paper does.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation.
+        hidden_dim: Optional int, width of each `x̃_m`. `None` uses the vectors unchanged, as in the paper. Defaults
+            to 16.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Example:
 
@@ -48,5 +51,5 @@ class TensorFusion(Fusion):
 
 
 def _outer(a, b):
-    """`vec(a ⊗ b)` row by row: `(B, m)`, `(B, n)` -> `(B, m·n)`."""
+    """Flattened outer product per row: `(B, m)`, `(B, n)` -> `(B, m·n)`."""
     return ops.reshape(a[:, :, None] * b[:, None, :], (-1, a.shape[1] * b.shape[1]))

@@ -5,22 +5,21 @@ from kerasfusion.fusion.tokens import TokenFusion, concatenated, for_every_row, 
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class TokenTransformer(TokenFusion):
-    """`P LN(Enc([CLS; T; V])_CLS)`: one transformer reads all tokens as one sequence (VisualBERT, arXiv 1908.03557).
+    """Single-stream transformer over the tokens of all modalities: `P LN(Enc([CLS; T; V])_CLS)` (arXiv 1908.03557).
 
-    Every token is first `W_m x_l + e_m + p_{m,l}` with learned modality and position vectors; a missing modality
-    is one learned token. `Enc` is `num_layers` layers of self-attention, `CLS` a learned token that gathers the
-    result. The cost grows with the square of all tokens together.
+    Input tokens are `W_m x_l + e_m + p_{m,l}` with learned modality and position embeddings; a missing modality is
+    one learned token. `Enc` is `num_layers` layers of self-attention, and the output is read at the learned token
+    `CLS` (VisualBERT). The cost grows with the square of the total number of tokens.
 
     Args:
-        units: Width of the fused representation.
-        hidden_dim: Width of the tokens; `None` means `units`.
-        num_heads: Number of attention heads; must divide `hidden_dim`.
-        num_layers: Number of layers.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation.
+        hidden_dim: Optional int, width of the tokens. Defaults to `units`.
+        num_heads: int, number of attention heads; must divide `hidden_dim`. Defaults to 4.
+        num_layers: int, number of layers. Defaults to 2.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
-        ValueError: at build time, when `hidden_dim` is not divisible by `num_heads`, or a sequence has no fixed
-            length.
+        ValueError: at build time, if `hidden_dim` is not divisible by `num_heads` or a sequence has no fixed length.
 
     Example:
 

@@ -6,21 +6,20 @@ from kerasfusion.layers import TransformerBlock
 
 
 class TokenFusion(Fusion):
-    """Base of the fusions of token sequences by attention.
+    """Base class of attention fusions of token sequences.
 
-    Every modality's tokens are brought to one width and told who and where they are, `W_m x_l + e_m + p_{m,l}`; a
-    subclass makes one vector of them in `join`; `P LN(·)` brings it to `units`.
+    The tokens of every modality are projected to one width, and modality and position embeddings are added:
+    `W_m x_l + e_m + p_{m,l}`. A subclass reduces them to one vector in `join`, and `P LN(·)` projects it to `units`.
 
     Args:
-        units: Width of the fused representation.
-        hidden_dim: Width of the tokens; `None` means `units`.
-        num_heads: Number of attention heads; must divide `hidden_dim`.
-        num_layers: Number of layers.
-        dropout: Dropout rate on the fused representation.
+        units: int, width of the fused representation.
+        hidden_dim: Optional int, width of the tokens. Defaults to `units`.
+        num_heads: int, number of attention heads; must divide `hidden_dim`. Defaults to 4.
+        num_layers: int, number of layers. Defaults to 2.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
-        ValueError: at build time, when `hidden_dim` is not divisible by `num_heads`, or a sequence has no fixed
-            length.
+        ValueError: at build time, if `hidden_dim` is not divisible by `num_heads` or a sequence has no fixed length.
     """
 
     def __init__(self, units, hidden_dim=None, num_heads=4, num_layers=2, **kwargs):
@@ -46,26 +45,26 @@ class TokenFusion(Fusion):
         self.projection = self.dense("projection", joined, self.units)
 
     def build_join(self, names):
-        """Create the layers of `join` for modalities of these names; returns the width of what it gives."""
+        """Create the layers of `join` for modalities with these names and return the width of its output."""
         raise NotImplementedError
 
     def join(self, tokens):
-        """One vector `(B, d)` of dict name -> (tokens `(B, L, width)`, mask `(B, L)`)."""
+        """Reduce dict name -> (tokens `(B, L, hidden_dim)`, mask `(B, L)`) to one vector `(B, d)`."""
         raise NotImplementedError
 
     def learned_tokens(self, name, count):
-        """A weight of `count` tokens."""
+        """Add a weight that holds `count` tokens."""
         return self.add_weight(shape=(count, self.token_width), initializer="random_normal", name=name)
 
     def block(self, name, cross=False):
-        """A transformer block on tokens of this width, built; with `cross`, one that attends to a context."""
+        """Build a transformer block for tokens of this width; with `cross=True`, one that attends to a context."""
         block = TransformerBlock(self.num_heads, name=name, dtype=self.dtype_policy)
         shape = (None, None, self.token_width)
         block.build(shape, shape if cross else None)
         return block
 
     def tokens_of(self, values):
-        """Tokens `(B, L, width)` and mask `(B, L)` by name, of what `values_of` gives."""
+        """Project the tokens and add the embeddings: dict name -> (tokens `(B, L, hidden_dim)`, mask `(B, L)`)."""
         return {
             name: (self.inputs[name](value) + self.positions[name][: value.shape[1]], mask)
             for name, (value, mask) in values.items()
@@ -84,17 +83,17 @@ class TokenFusion(Fusion):
 
 
 def concatenated(tokens):
-    """All modalities' tokens and masks one after the other: dict name -> pair to one pair."""
+    """Concatenate the tokens and the masks of all modalities: dict name -> pair to one pair."""
     values, masks = zip(*tokens.values(), strict=True)
     return ops.concatenate(values, axis=1), ops.concatenate(masks, axis=1)
 
 
 def for_every_row(learned, tokens):
-    """A learned `(n, d)` repeated for each row of `tokens` `(B, L, d)`: `(B, n, d)`."""
+    """Repeat learned tokens `(n, d)` for each row of `tokens` `(B, L, d)`: `(B, n, d)`."""
     return ops.broadcast_to(learned[None], (ops.shape(tokens)[0], *learned.shape))
 
 
 def prepend(first, tokens, mask):
-    """`(B, n, d)`, all of which count, before `(B, L, d)` and its mask `(B, L)`: a new pair."""
+    """Prepend unmasked tokens `(B, n, d)` to tokens `(B, L, d)` with a mask `(B, L)`; returns the new pair."""
     ones = ops.ones_like(first[:, :, 0], dtype="bool")
     return ops.concatenate([first, tokens], axis=1), ops.concatenate([ones, mask], axis=1)
