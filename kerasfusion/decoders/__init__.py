@@ -1,4 +1,4 @@
-"""What an encoded image is put into words by: one word after the other, given those before."""
+"""Autoregressive caption decoders."""
 
 from kerasfusion.decoders.attention_lstm import AttentionLSTMDecoder
 from kerasfusion.decoders.base import Decoder

@@ -8,25 +8,36 @@ from kerasfusion.masking import masked_softmax
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class AttentionLSTMDecoder(Decoder):
-    """A long short-term memory that looks at the image's cells anew for each word (arXiv 1502.03044).
+    """LSTM decoder that attends to the image at every token (Show, Attend and Tell, arXiv 1502.03044).
 
-    With the cells a_i, the word's vector y and the state h before it:
+    With image cells a_i, token embedding y and previous state h:
 
         α = softmax(K a_i · Q h),  z = σ(w · h) Σ_i α_i V a_i,  h' = LSTM([√d y; z], h),  out = y + L_h h' + L_z z
 
-    The first state is tanh(S BN(v)) of the context's vector v. This is the paper's soft attention, except that a cell
-    is scored by a dot product instead of by a network of its own, which would be evaluated for every word and cell.
+    The initial state is tanh(S BN(v)) of the context's pooled vector v. This is the paper's soft attention, but cells
+    are scored by a dot product instead of a small network that would have to be evaluated for every token and cell.
 
     Args:
-        vocabulary_size: Number of token ids, the four special ones included.
-        units: Width `d` of word vectors, state and output.
-        dropout: Dropout rate on the word vectors and on the output.
+        vocabulary_size: int, number of token ids, including the four special ones.
+        units: int, width `d` of token embeddings, state and output.
+        dropout: float, dropout rate on the token embeddings and on the output. Defaults to 0.
+
+    Call arguments:
+        context, ids: See `Decoder`.
+
+    Returns:
+        float `(B, T, d)` or `(B, K, T, d)`.
 
     Example:
 
     ```python
-    context = {"pooled": pooled, "sequence": sequence, "mask": mask}
-    told = AttentionLSTMDecoder(vocabulary_size=1000, units=256)(context, ids)  # (B, T, 256)
+    context = {
+        "pooled": keras.random.normal((2, 8)),
+        "sequence": keras.random.normal((2, 9, 16)),
+        "mask": keras.ops.ones((2, 9), "bool"),
+    }
+    ids = keras.ops.array([[2, 5, 6], [2, 7, 0]])
+    AttentionLSTMDecoder(vocabulary_size=1000, units=256)(context, ids)  # (2, 3, 256)
     ```
     """
 
@@ -66,12 +77,12 @@ class AttentionLSTMDecoder(Decoder):
         return words + self.from_state(output) + self.from_seen(seen), states
 
     def look(self, memory, state):
-        """How much each cell counts for the next word: float32 `(B, K, n)`, rows summing to 1."""
+        """Attention weights of the cells for the next token: float32 `(B, K, n)`, rows sum to 1."""
         scores = ops.matmul(self.queries(state[0]), memory["keys"]) * self.units**-0.5
         return masked_softmax(ops.cast(scores, "float32"), memory["mask"])
 
     def attention(self, context, ids):
-        """How much each cell counted for each word: float32 `(B, T, n)` for ids int32 `(B, T)`."""
+        """Attention weights of the cells for every token: float32 `(B, T, n)` for ids int32 `(B, T)`."""
         memory, found = self.remember(context), []
         state = self.begin(memory, 1)
         for place, word in enumerate(ops.unstack(self.embedding(ids[:, None]), axis=2)):

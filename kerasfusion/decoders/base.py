@@ -1,32 +1,34 @@
-"""What every decoder shares: word vectors, several texts of one context, one step at a time."""
+"""Base class of all decoders: token embeddings, several texts per context, decoding step by step."""
 
 import keras
 from keras import ops
 
 
 class Decoder(keras.layers.Layer):
-    """Base class: a context and the words so far to a vector that tells the next word.
+    """Base class: compute, from a context and the previous tokens, a vector that predicts the next token.
 
-    In training all words are given (teacher forcing) and `call` computes every place at once. When words are made,
-    `step` takes one word and a `state` of what was computed before it, so that a word costs the same at every place.
-    Both give the same numbers. A subclass says how in `build_decoder`, `remember`, `begin` and `step`, and may
-    override `decode`, which without that takes one step after the other.
+    In training, all tokens are given (teacher forcing) and `call` computes all positions at once. In generation,
+    `step` takes one token and a state with everything computed before it, so the cost per token does not depend on
+    the position. Both compute the same numbers. A subclass implements `build_decoder`, `remember`, `begin` and
+    `step`, and may override `decode`, which by default calls `step` for every position.
 
-    Several texts of one context, K captions of one image or K beams, are a further axis: what depends on the
-    context alone is computed once.
+    Several texts of one context, such as K captions of an image or K beams, form an additional axis: whatever depends
+    only on the context is computed once.
 
     Args:
-        vocabulary_size: Number of token ids, the four special ones included.
-        units: Width `d` of word vectors and output.
-        dropout: Dropout rate on the word vectors and on the output.
+        vocabulary_size: int, number of token ids, including the four special ones.
+        units: int, width `d` of token embeddings and output.
+        dropout: float in [0, 1), dropout rate on the token embeddings and on the output. Defaults to 0.
 
     Call arguments:
-        context: dict with `sequence` float `(B, n, e)`, `mask` bool `(B, n)` with one True a row at least, and
+        context: dict with `sequence` float `(B, n, e)`, `mask` bool `(B, n)` with at least one True per row, and
             `pooled` float `(B, e)`.
-        ids: int32 `(B, T)` or `(B, K, T)`: the start token and the words so far; 0 is padding behind them.
+        ids: int32 `(B, T)` or `(B, K, T)`: the start token and the previous tokens, followed by padding (0).
+        training: Optional bool.
 
     Returns:
-        float `(B, T, d)` or `(B, K, T, d)`: what place j holds depends on the words up to j and tells word j + 1.
+        float `(B, T, d)` or `(B, K, T, d)`: the vector at position j depends on the tokens up to j and predicts token
+        j + 1.
     """
 
     def __init__(self, vocabulary_size, units, dropout=0.0, **kwargs):
@@ -51,34 +53,34 @@ class Decoder(keras.layers.Layer):
         self.build_decoder(context_shape)
 
     def build_decoder(self, context_shape):
-        """Create the layers; `context_shape` has the shapes of the context's entries."""
+        """Create the layers; `context_shape` maps the context's entries to their shapes."""
         raise NotImplementedError
 
     def remember(self, context):
-        """What all steps need of the context: a structure of tensors `(B, …)`."""
+        """Precompute what all steps need of the context: a structure of tensors `(B, …)`."""
         raise NotImplementedError
 
     def begin(self, memory, texts):
-        """The state before the first step: a structure of tensors `(B, K, …)` for K `texts` of each context."""
+        """Return the state before the first step, a structure of tensors `(B, K, …)` for K `texts` per context."""
         raise NotImplementedError
 
     def step(self, memory, state, words, place, training=None):
-        """One word further.
+        """Decode one position.
 
         Args:
-            memory: What `remember` gave.
-            state: What `begin` or the step before gave.
-            words: float `(B, K, d)`, vectors of the words at this place.
-            place: int, or int32 scalar: 0 is the start token's.
-            training: As in Keras.
+            memory: The output of `remember`.
+            state: The output of `begin` or of the previous step.
+            words: float `(B, K, d)`, embeddings of the tokens at this position.
+            place: int or int32 scalar, the position; 0 is that of the start token.
+            training: Optional bool.
 
         Returns:
-            tuple: float `(B, K, d)` and the new state.
+            tuple: float `(B, K, d)`, and the new state.
         """
         raise NotImplementedError
 
     def decode(self, context, words, training=None):
-        """All places at once: float `(B, K, T, d)` word vectors to the same shape."""
+        """Decode all positions: token embeddings float `(B, K, T, d)` to outputs of the same shape."""
         memory = self.remember(context)
         state, found = self.begin(memory, words.shape[1] or ops.shape(words)[1]), []
         for place, word in enumerate(ops.unstack(words, axis=2)):
@@ -93,11 +95,11 @@ class Decoder(keras.layers.Layer):
         return found if several else found[:, 0]
 
     def next(self, memory, state, ids, place):
-        """`step` for token ids int32 `(B, K)`, as when words are made."""
+        """Call `step` with token ids int32 `(B, K)`, as in generation."""
         return self.step(memory, state, self.embedding(ids), place)
 
     def dense(self, name, width, units, activation=None, use_bias=True):
-        """A dense layer on `width` channels, built, in this layer's precision."""
+        """Build a dense layer for inputs with `width` channels, with this layer's dtype policy."""
         layer = keras.layers.Dense(
             units, activation=activation, use_bias=use_bias, name=name, dtype=self.dtype_policy
         )
@@ -105,17 +107,17 @@ class Decoder(keras.layers.Layer):
         return layer
 
     def batch_norm(self, name, width):
-        """Batch normalization of the context's vector, built, in this layer's precision.
+        """Build batch normalization for the context's pooled vector, with this layer's dtype policy.
 
-        What a pretrained network makes of different images is mostly one vector. Left as it is, that part alone
-        drives a recurrent network's gates to their ends, where what differs between images is not seen.
+        The features of a pretrained network have a large component that all images share. Without normalization, it
+        saturates the gates of a recurrent network, which then cannot distinguish images.
         """
         layer = keras.layers.BatchNormalization(momentum=0.9, name=name, dtype=self.dtype_policy)
         layer.build((None, width))
         return layer
 
     def lengthened(self, words):
-        """Word vectors of about unit length as gates notice them: each place has about unit size."""
+        """Scale token embeddings of about unit norm to components of about unit size, as gates expect."""
         return words * self.units**0.5
 
     def compute_output_shape(self, context_shape, ids_shape):

@@ -1,4 +1,4 @@
-"""Words made one after the other: the likeliest, drawn, or the best of several beams."""
+"""Text generation: greedy search, sampling and beam search."""
 
 import keras
 from keras import ops
@@ -9,21 +9,26 @@ PAD, UNKNOWN, START, END = range(4)
 
 
 def sample(decoder, head, context, prompt=None, length=None, choose=None):
-    """One text for each context, word by word.
+    """Generate one text per context, token by token.
 
     Args:
         decoder: A built `Decoder`.
         head: A built `CaptionHead`.
-        context: What the decoder takes.
-        prompt: Optional int32 `(B, P)`, the words that the text begins with, 0 behind them.
-        length: Most words; None means as many as in training.
-        choose: Called with log-probabilities float32 `(B, V)`, very low where no word may stand, and the place, an
-            int32 scalar; gives the ids int32 `(B,)` of the next words. None takes the likeliest (greedy search).
+        context: dict, the decoder's context.
+        prompt: Optional int32 `(B, P)`, the first tokens of the text, followed by padding (0).
+        length: Optional int, maximum number of tokens. Defaults to the length in training.
+        choose: Optional function that takes log-probabilities float32 `(B, V)`, very low for excluded tokens, and the
+            position, an int32 scalar, and returns the next token ids int32 `(B,)`. Defaults to the most likely token
+            (greedy search).
 
     Returns:
-        tuple: ids int32 `(B, length + 1)`, end tokens included and 0 behind them, and float32 `(B,)`, the sum of the
-        log-probabilities of the words that were made and of the end, as `score_tokens` gives them; the prompt's words
-        are given and count nothing.
+        tuple: ids int32 `(B, length + 1)`, including the end token and followed by padding (0); and float32 `(B,)`,
+            the
+        sum of the log-probabilities of the generated tokens and the end token, as computed by `score`. The tokens of
+        the prompt do not contribute.
+
+    Raises:
+        ValueError: if `length` exceeds the length in training.
     """
     choose = choose or (lambda scores, place: ops.cast(ops.argmax(scores, axis=-1), "int32"))
     most = _most(decoder, length)
@@ -59,22 +64,22 @@ def sample(decoder, head, context, prompt=None, length=None, choose=None):
 
 
 def beam_search(decoder, head, context, prompt=None, length=None, beams=3, length_penalty=0.7):
-    """The best of several texts that are kept side by side.
+    """Generate one text per context by beam search.
 
-    In each step every text is continued by every word, and the `beams` likeliest are kept; one that has ended stays
-    as it is. In the end the best by `log P / ((5 + words) / 6)^length_penalty` is taken (arXiv 1609.08144).
+    At each step, every text is extended by every token and the `beams` most likely texts are kept; finished texts
+    stay unchanged. The result maximizes `log P / ((5 + tokens) / 6)^length_penalty` (arXiv 1609.08144).
 
     Args:
         decoder: A built `Decoder`.
         head: A built `CaptionHead`.
-        context: What the decoder takes.
-        prompt: As for `sample`.
-        length: As for `sample`.
-        beams: Texts kept; 1 is greedy search.
-        length_penalty: 0 compares texts by their probability, which favors short ones.
+        context: dict, the decoder's context.
+        prompt: See `sample`.
+        length: See `sample`.
+        beams: int, number of texts kept; 1 is greedy search. Defaults to 3.
+        length_penalty: float; 0 compares texts by their probability, which favors short ones. Defaults to 0.7.
 
     Returns:
-        tuple: as from `sample`.
+        tuple: See `sample`.
     """
     most = _most(decoder, length)
     memory = decoder.remember(context)
@@ -125,16 +130,16 @@ def beam_search(decoder, head, context, prompt=None, length=None, beams=3, lengt
 
 
 def score_tokens(decoder, head, context, ids):
-    """How likely given texts are, word by word, in a loop as small as those that make words.
+    """Log-probability of every token of given texts, computed in a loop as small as those of generation.
 
     Args:
         decoder: A built `Decoder`.
         head: A built `CaptionHead`.
-        context: What the decoder takes.
-        ids: int32 `(B, T)`, the start and the words, and the end where it is meant; 0 behind it.
+        context: dict, the decoder's context.
+        ids: int32 `(B, T)`: the start token, the tokens, optionally the end token, then padding (0).
 
     Returns:
-        float32 `(B, T)`: at each place the log-probability of the id behind it, 0 where there is none.
+        float32 `(B, T)`: at each position the log-probability of the following id, 0 if there is none.
     """
     memory, length = decoder.remember(context), ids.shape[1]
     following = ops.pad(ids[:, 1:], ((0, 0), (0, 1)))
@@ -159,7 +164,7 @@ def _most(decoder, length):
 
 
 def _forced(prompt, batch, most):
-    """The prompt as int32 `(B, most + 1)`, 0 where the decoder is free."""
+    """The prompt as int32 `(B, most + 1)`, 0 where the token is generated."""
     if prompt is None:
         return ops.zeros((batch, most + 1), "int32")
     prompt = ops.cast(prompt, "int32")[:, :most]
@@ -167,9 +172,10 @@ def _forced(prompt, batch, most):
 
 
 def _log_probabilities(head, hidden, place, most):
-    """Of each next word, float32 `(…, V)`: words alone; no end before the first, nothing else behind the last.
+    """Log-probabilities of the next token, float32 `(…, V)`, restricted to words; the end token closes the text.
 
-    What is ruled out keeps its share, as in `score_tokens`: a model that was trained on unknown words expects some.
+    The text has at least one word and ends at the last position. The probabilities are not renormalized over the
+    allowed tokens, as in `score`: a model trained with unknown words assigns some probability to them.
     """
     ids = ops.arange(head.outputs)
     words = ops.logical_or(ids > END, ops.logical_and(ids == END, place > 0))

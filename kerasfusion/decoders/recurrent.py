@@ -8,9 +8,9 @@ UNROLL_UP_TO = 32
 
 
 class RecurrentDecoder(Decoder):
-    """A recurrent network that reads the context's vector v as if it were a word before the first.
+    """Base class: a recurrent network that reads the context's pooled vector v as its first input.
 
-    With words y_j, a state h of d places and batch normalization BN:
+    With token embeddings y_j, states h_j and batch normalization BN:
 
         h_0 = RNN(W BN(v)),  h_j = RNN(√d y_j, h_{j-1}),  out_j = y_j + L h_j
     """
@@ -60,20 +60,38 @@ class RecurrentDecoder(Decoder):
 
 
 def rows_by_text(texts, output, states, units):
-    """Rows `(B·K, d)` of a cell's output and states as `(B, K, d)`."""
+    """Reshape a cell's output and states from `(B·K, d)` to `(B, K, d)`."""
     output, *states = (ops.reshape(part, (-1, texts, units)) for part in (output, *states))
     return output, states
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class LSTMDecoder(RecurrentDecoder):
-    """A long short-term memory that sees the image once, before the first word (Show and Tell, arXiv 1411.4555).
+    """LSTM decoder that reads the image vector before the first token (Show and Tell, arXiv 1411.4555).
+
+        h_0 = LSTM(W BN(v)),  h_j = LSTM(√d y_j, h_{j-1}),  out_j = y_j + L h_j
+
+    Args:
+        vocabulary_size: int, number of token ids, including the four special ones.
+        units: int, width `d` of token embeddings, state and output.
+        dropout: float, dropout rate on the token embeddings and on the output. Defaults to 0.
+
+    Call arguments:
+        context, ids: See `Decoder`.
+
+    Returns:
+        float `(B, T, d)` or `(B, K, T, d)`.
 
     Example:
 
     ```python
-    context = {"pooled": pooled, "sequence": sequence, "mask": mask}
-    told = LSTMDecoder(vocabulary_size=1000, units=256)(context, ids)  # (B, T, 256)
+    context = {
+        "pooled": keras.random.normal((2, 8)),
+        "sequence": keras.random.normal((2, 9, 16)),
+        "mask": keras.ops.ones((2, 9), "bool"),
+    }
+    ids = keras.ops.array([[2, 5, 6], [2, 7, 0]])
+    LSTMDecoder(vocabulary_size=1000, units=256)(context, ids)  # (2, 3, 256)
     ```
     """
 
@@ -82,13 +100,31 @@ class LSTMDecoder(RecurrentDecoder):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class GRUDecoder(RecurrentDecoder):
-    """The same with a gated recurrent unit.
+    """GRU decoder that reads the image vector before the first token.
+
+        h_0 = GRU(W BN(v)),  h_j = GRU(√d y_j, h_{j-1}),  out_j = y_j + L h_j
+
+    Args:
+        vocabulary_size: int, number of token ids, including the four special ones.
+        units: int, width `d` of token embeddings, state and output.
+        dropout: float, dropout rate on the token embeddings and on the output. Defaults to 0.
+
+    Call arguments:
+        context, ids: See `Decoder`.
+
+    Returns:
+        float `(B, T, d)` or `(B, K, T, d)`.
 
     Example:
 
     ```python
-    context = {"pooled": pooled, "sequence": sequence, "mask": mask}
-    told = GRUDecoder(vocabulary_size=1000, units=256)(context, ids)  # (B, T, 256)
+    context = {
+        "pooled": keras.random.normal((2, 8)),
+        "sequence": keras.random.normal((2, 9, 16)),
+        "mask": keras.ops.ones((2, 9), "bool"),
+    }
+    ids = keras.ops.array([[2, 5, 6], [2, 7, 0]])
+    GRUDecoder(vocabulary_size=1000, units=256)(context, ids)  # (2, 3, 256)
     ```
     """
 

@@ -7,7 +7,10 @@ from kerasfusion.layers.attention import attention, attention_weights, split_hea
 
 
 class DecoderBlock(keras.layers.Layer):
-    """`x' = x + MHA(LN x, words so far)`, `x'' = x' + MHA(LN x', context)`, `x''' = x'' + FFN(LN x'')`."""
+    """Transformer decoder block: causal self-attention, cross-attention to the context, feed-forward network.
+
+    x' = x + MHA(LN x, previous tokens),  x'' = x' + MHA(LN x', context),  x''' = x'' + FFN(LN x'')
+    """
 
     def __init__(self, units, num_heads, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
@@ -38,11 +41,11 @@ class DecoderBlock(keras.layers.Layer):
         self.contract = dense("contract", 4 * units, units, use_bias=True)
 
     def remember(self, sequence):
-        """Keys and values of the context, each `(B, h, n, w)`."""
+        """Compute keys and values of the context, each `(B, h, n, w)`."""
         return [split_heads(part, self.num_heads) for part in ops.split(self.context_in(sequence), 2, axis=-1)]
 
     def call(self, words, memory, mask, training=None):
-        """All places at once: `(B, K, T, d)`."""
+        """Decode all positions: `(B, K, T, d)`."""
         _, texts, length, units = words.shape
         texts = texts or ops.shape(words)[1]
         parts = ops.split(self.words_in(self.norms[0](words)), 3, axis=-1)
@@ -57,7 +60,7 @@ class DecoderBlock(keras.layers.Layer):
         return words + self.branch_dropout(self._feed_forward(words), training=training)
 
     def step(self, words, memory, mask, cache, place, training=None):
-        """One place: `(B, K, d)`, with keys and values of the places before it in `cache`, and the new cache."""
+        """Decode one position: `(B, K, d)`, with a cache of earlier keys and values; returns the new cache too."""
         texts = ops.shape(words)[1]
         query, *new = ops.split(self.words_in(self.norms[0](words)), 3, axis=-1)
         # (B, K, T, d), written at this place.
@@ -76,7 +79,7 @@ class DecoderBlock(keras.layers.Layer):
         return words + self.branch_dropout(self._feed_forward(words), training=training), cache
 
     def ask(self, words):
-        """What words `(B, S, d)` ask the context: `(B, h, S, w)`."""
+        """Compute the cross-attention queries of tokens `(B, S, d)`: `(B, h, S, w)`."""
         return split_heads(self.context_query(self.norms[1](words)), self.num_heads)
 
     def _feed_forward(self, words):
@@ -84,32 +87,45 @@ class DecoderBlock(keras.layers.Layer):
 
 
 def earlier(length):
-    """Which places a place may look at, bool `(T, T)`: those before it and itself."""
+    """Causal mask, bool `(T, T)`: each position attends to itself and to those before it."""
     return np.tril(np.ones((length, length), "bool"))
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class TransformerDecoder(Decoder):
-    """A causal transformer whose words look at one another and at the context (arXiv 1706.03762).
+    """Transformer decoder with causal self-attention and cross-attention to the context (arXiv 1706.03762).
 
-    The normalization stands before each part. When words are made, the keys and values of those before are kept, so
-    that each costs the same.
+        x' = x + MHA(LN x, previous tokens),  x'' = x' + MHA(LN x', context),  x''' = x'' + FFN(LN x'')
+
+    The normalization precedes each sublayer. In generation, keys and values of earlier tokens are cached, so the cost
+    per token does not depend on the position.
 
     Args:
-        vocabulary_size: Number of token ids, the four special ones included.
-        units: Width `d` of words and output.
-        dropout: Dropout rate on the word vectors, in every block and on the output.
-        num_heads: Attention heads; must divide `units`.
-        num_layers: Number of blocks.
+        vocabulary_size: int, number of token ids, including the four special ones.
+        units: int, width `d` of token embeddings and output.
+        dropout: float, dropout rate on the token embeddings, in every block and on the output. Defaults to 0.
+        num_heads: int, number of attention heads; must divide `units`. Defaults to 4.
+        num_layers: int, number of blocks. Defaults to 2.
+
+    Call arguments:
+        context, ids: See `Decoder`.
+
+    Returns:
+        float `(B, T, d)` or `(B, K, T, d)`.
 
     Raises:
-        ValueError: `units` is not divisible by `num_heads`.
+        ValueError: if `units` is not divisible by `num_heads`.
 
     Example:
 
     ```python
-    context = {"pooled": pooled, "sequence": sequence, "mask": mask}
-    told = TransformerDecoder(vocabulary_size=1000, units=256, num_layers=3)(context, ids)  # (B, T, 256)
+    context = {
+        "pooled": keras.random.normal((2, 8)),
+        "sequence": keras.random.normal((2, 9, 16)),
+        "mask": keras.ops.ones((2, 9), "bool"),
+    }
+    ids = keras.ops.array([[2, 5, 6], [2, 7, 0]])
+    TransformerDecoder(vocabulary_size=1000, units=256, num_layers=3)(context, ids)  # (2, 3, 256)
     ```
     """
 
@@ -164,7 +180,7 @@ class TransformerDecoder(Decoder):
         return self.norm(words)
 
     def attention(self, context, ids):
-        """How much each cell counted for each word in the last block, mean over heads: float32 `(B, T, n)`."""
+        """Cross-attention weights in the last block, averaged over heads: float32 `(B, T, n)`."""
         memory = self.remember(context)
         words = self.embedding(ids[:, None]) + ops.cast(self.positions[: ids.shape[1]], self.compute_dtype)
         for block, own in zip(self.blocks[:-1], memory["blocks"], strict=False):

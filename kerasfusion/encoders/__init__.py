@@ -1,4 +1,4 @@
-"""One modality to a sequence, a pooled vector and a mask (and an image's grid)."""
+"""Encoders: map the input of one modality to a token sequence, a pooled vector and a mask (images also to a grid)."""
 
 from kerasfusion.encoders.image import (
     IMAGE_ENCODERS,

@@ -1,11 +1,11 @@
-"""What encoders take from KerasHub, which is an extra."""
+"""Helpers for the encoders that wrap KerasHub backbones (extra `[hub]`)."""
 
 import keras
 from keras import ops
 
 
 def keras_hub():
-    """The package, or an error that names the extra."""
+    """Import KerasHub, or raise an error that names the extra to install."""
     try:
         import keras_hub
     except ImportError as error:
@@ -14,19 +14,19 @@ def keras_hub():
 
 
 def clip_branch(preset, branch, dtype):
-    """One branch of a CLIP: its network, and the kernel that takes what it gives into the space of both.
+    """Load one branch of a CLIP: its network, and the kernel that projects its output into the joint embedding space.
 
     Args:
-        preset: Name of a KerasHub preset, or a folder that `save_to_preset` wrote.
+        preset: str, name of a KerasHub preset, or a folder written by `save_to_preset`.
         branch: `"vision"` or `"text"`.
-        dtype: The dtype policy.
+        dtype: Dtype policy of the network.
 
     Returns:
-        tuple: `keras.Model` and float32 `(hidden, d)`.
+        tuple: `keras.Model`, and a float32 array `(hidden, d)`.
 
     Raises:
-        ImportError: keras-hub is not installed.
-        ValueError: the preset is no CLIP.
+        ImportError: if keras-hub is not installed.
+        ValueError: if the preset is not a CLIP.
     """
     clip = keras_hub().models.Backbone.from_preset(preset, dtype=dtype)
     if not isinstance(clip, keras_hub().models.CLIPBackbone):
@@ -36,13 +36,16 @@ def clip_branch(preset, branch, dtype):
 
 
 def clip_projection(units, width, kernel, dtype):
-    """The dense layer behind a branch of CLIP: a new one of `units`, or CLIP's own of `width`.
+    """Create the projection of a CLIP branch: a new dense layer, or CLIP's own projection.
 
     Args:
-        units: Width of a new layer; None takes CLIP's own.
-        width: Width of the space of CLIP.
-        kernel: What CLIP's own begins with; None where its weights are about to be loaded.
-        dtype: The dtype policy.
+        units: Optional int, width of a new layer. `None` creates CLIP's own projection.
+        width: int, width of CLIP's joint embedding space.
+        kernel: Optional array, initial kernel of CLIP's own projection; `None` if its weights will be loaded.
+        dtype: Dtype policy of the layer.
+
+    Returns:
+        `keras.layers.Dense`.
     """
     if units is not None:
         return keras.layers.Dense(units, name="projection", dtype=dtype)

@@ -4,23 +4,27 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class NumericEncoder(keras.layers.Layer):
-    """Plain numbers of a row, normalised by the training split's statistics, through a dense layer.
+    """Encode numeric columns: standardize by the training split's statistics, then apply a dense layer with ReLU.
 
     Args:
-        units: Width `d` of the output.
-        mean: Mean of each number over the training split.
-        std: Standard deviation of each number; 0 (a constant column) counts as 1.
+        units: int, width `d` of the output.
+        mean: sequence of float, mean of each column over the training split.
+        std: sequence of float, standard deviation of each column; 0 (a constant column) is treated as 1.
 
     Call arguments:
         numbers: float32 `(B, n)`.
 
     Returns:
-        dict: `pooled` float `(B, d)` and `sequence` float `(B, 1, d)`, the same vector as one token.
+        dict: `pooled` float `(B, d)`, and `sequence` float `(B, 1, d)`, the same vector as a single token.
+
+    Raises:
+        ValueError: at build time, if the number of columns differs from the number of means.
 
     Example:
 
     ```python
-    vector = NumericEncoder(units=16, mean=(40.0,), std=(12.0,))(ages)["pooled"]
+    ages = keras.ops.array([[31.0], [64.0]])
+    vector = NumericEncoder(units=16, mean=(40.0,), std=(12.0,))(ages)["pooled"]  # (2, 16)
     ```
     """
 

@@ -1,4 +1,4 @@
-"""Heads: a representation to logits; each owns its loss, its metrics and its predictions."""
+"""Heads: map a representation to the logits of a task, with the matching loss, metrics and predictions."""
 
 from kerasfusion.heads.bag_of_words import BagOfWordsHead
 from kerasfusion.heads.base import Head

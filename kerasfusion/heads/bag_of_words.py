@@ -7,13 +7,24 @@ from kerasfusion.losses import BagOfWordsCrossentropy
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class BagOfWordsHead(Head):
-    """Which words a text has: a logit for each word of the vocabulary; the label is the text, token ids `(B, L)`.
+    """Predict the set of words in a text: one logit per word of the vocabulary.
+
+    Labels are token ids int32 `(B, L)`.
+
+    Args:
+        outputs: int, size of the vocabulary.
+
+    Call arguments:
+        representation: float `(B, d)`.
+
+    Returns:
+        float32 `(B, outputs)`.
 
     Example:
 
     ```python
-    head = BagOfWordsHead(len(feature.vocabulary))
-    head.predictions(head(code))["probabilities"]  # (B, V), each in 0..1 by itself
+    head = BagOfWordsHead(1000)
+    head.predictions(head(keras.random.normal((2, 16))))["probabilities"]  # (2, 1000), each in 0..1
     ```
     """
 

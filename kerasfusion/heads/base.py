@@ -1,4 +1,4 @@
-"""What every head shares: float32 logits, and the loss and metrics that fit them."""
+"""Base class of all heads: float32 logits with the matching loss and metrics."""
 
 import keras
 from keras import ops
@@ -13,34 +13,36 @@ _TINY = 1e-30
 
 
 def log_mixture(log_probabilities, weights):
-    """`log Σ_m w_m p_m` for `(M, B, C)` log-probabilities and `(M, B, 1)` weights."""
+    """Compute `log Σ_m w_m p_m` from log-probabilities `(M, B, C)` and weights `(M, B, 1)`."""
     return ops.logsumexp(log_probabilities + ops.log(ops.maximum(weights, _TINY)), axis=0)
 
 
 def average_sigmoid(logits, weights):
-    """The logit of `Σ_m w_m σ(logits_m)`, without ever leaving logarithms."""
+    """Compute the logit of `Σ_m w_m σ(logits_m)` in log space."""
     positive = log_mixture(ops.log_sigmoid(logits), weights)
     negative = log_mixture(ops.log_sigmoid(-logits), weights)
     return positive - negative
 
 
 class Head(keras.layers.Layer):
-    """Base class: a representation to the logits of one task.
+    """Base class: map a representation to the logits of one task.
 
-    The head owns the loss, the metrics and the step from logits to predictions, so that none of them can
-    disagree about what the numbers are. It computes in float32 whatever the model's precision, because a float16
-    softmax saturates.
+    The head owns the loss, the metrics and the conversion of logits to predictions, so that these always agree. It
+    computes in float32 whatever the model's precision, since a float16 softmax saturates.
 
     Args:
-        outputs: Width of the logits.
-        temperature: What `predictions` divides the logits by (arXiv 1706.04599); loss and metrics do without. It is
-            fitted after training, changes no decision, and is saved with the model.
+        outputs: int, width of the logits.
+        temperature: float, divides the logits in `predictions` (temperature scaling, arXiv 1706.04599). It is fitted
+            after training, does not affect loss, metrics or decisions, and is saved with the model. Defaults to 1.
 
     Call arguments:
         representation: float `(B, d)`.
 
     Returns:
         float32 `(B, outputs)`.
+
+    Raises:
+        ValueError: if the temperature is not positive.
     """
 
     def __init__(self, outputs, temperature=1.0, **kwargs):
@@ -59,23 +61,23 @@ class Head(keras.layers.Layer):
         return self.dense(representation)
 
     def learn_weight(self):
-        """Have training find the weight of this head's loss among those of others; to be called from `build`."""
+        """Learn the weight of this head's loss among those of other heads; call it from `build`."""
         self.log_variance = self.add_weight(shape=(), initializer="zeros", name="log_variance")
 
     def weighted(self, loss):
-        """The loss, by its learned weight where there is one."""
+        """Wrap the loss with its learned weight, if there is one."""
         return loss if self.log_variance is None else UncertaintyWeighted(loss, self.log_variance)
 
     def loss(self):
-        """The `keras.losses.Loss` for these logits: its mean is over weights, so padding counts nothing."""
+        """Return a `keras.losses.Loss` for these logits, a mean over sample weights: padding has weight 0."""
         raise NotImplementedError
 
     def metrics_for(self):
-        """New `keras.metrics.Metric` objects that take these logits."""
+        """Return new `keras.metrics.Metric` objects for these logits."""
         raise NotImplementedError
 
     def average(self, logits, weights):
-        """Logits of the weighted average of several models' predictions.
+        """Compute logits of the weighted average of several models' predictions.
 
         Args:
             logits: float32 `(M, B, C)`, one entry per model.
@@ -87,7 +89,7 @@ class Head(keras.layers.Layer):
         raise NotImplementedError
 
     def predictions(self, logits):
-        """What serving answers with: `probabilities` float32 `(B, C)`, calibrated, or `value` float32 `(B,)`."""
+        """Convert logits to predictions: `probabilities` float32 `(B, C)`, calibrated, or `value` float32 `(B,)`."""
         raise NotImplementedError
 
     def get_config(self):

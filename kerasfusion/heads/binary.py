@@ -6,14 +6,22 @@ from kerasfusion.heads.base import MEAN, Head, average_sigmoid
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class BinaryHead(Head):
-    """Yes or no: sigmoid cross-entropy on float32 `(B,)` labels 0 and 1; one logit.
+    """Binary classification: one logit with a sigmoid cross-entropy.
+
+    Labels are float32 `(B,)`, 0 or 1.
+
+    Call arguments:
+        representation: float `(B, d)`.
+
+    Returns:
+        float32 `(B, 1)`.
 
     Example:
 
     ```python
     head = BinaryHead()
-    logits = head(fused)  # (B, 1)
-    head.predictions(logits)["probabilities"]  # (B, 2): of the negative and of the positive class
+    logits = head(keras.random.normal((2, 16)))  # (2, 1)
+    head.predictions(logits)["probabilities"]  # (2, 2): the negative and the positive class
     ```
     """
 

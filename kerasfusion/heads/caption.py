@@ -7,17 +7,18 @@ from kerasfusion.metrics import TokenAccuracy
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class CaptionHead(Head):
-    """The next word of a caption, out of all words.
+    """Predict the next token of a caption.
 
-    Labels are int32 `(B, T)`: the words to come and the end, 0 behind it.
+    Labels are int32 `(B, T)`: the next tokens and the end token, followed by padding (0).
 
     Args:
-        outputs: Number of token ids.
-        label_smoothing: See `CaptionCrossentropy`.
-        learn_loss_weight: Learn the loss's weight among those of others, see `UncertaintyWeighted`.
+        outputs: int, number of token ids.
+        label_smoothing: float, see `CaptionCrossentropy`. Defaults to 0.
+        learn_loss_weight: bool, whether to learn the weight of this loss among others, see `UncertaintyWeighted`.
+            Defaults to False.
 
     Call arguments:
-        representation: float `(B, T, d)`, what a decoder gave.
+        representation: float `(B, T, d)`, the output of a decoder.
 
     Returns:
         float32 `(B, T, outputs)`.
@@ -26,7 +27,8 @@ class CaptionHead(Head):
 
     ```python
     head = CaptionHead(1000)
-    loss = head.loss()(words, head(decoder(context, ids)))
+    logits = head(keras.random.normal((2, 3, 16)))  # (2, 3, 1000)
+    loss = head.loss()(keras.ops.array([[5, 6, 3], [7, 3, 0]]), logits)
     ```
     """
 

@@ -1,4 +1,4 @@
-"""Whether an image and a text belong together: the cosine of their embeddings."""
+"""Contrastive head: the cosine similarity of an image and a text."""
 
 import math
 
@@ -24,27 +24,29 @@ LARGEST_SCALE = 100.0
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ContrastiveHead(keras.layers.Layer):
-    """The cosine of two embeddings, and the loss that shapes the space they live in.
+    """Cosine similarity of image and text embeddings, and the contrastive loss that trains them.
 
     Args:
-        loss: `"info_nce"`, `"siglip"`, `"triplet"` or `"cosine_margin"`, or `{"name": ..., **arguments}` of that
-            loss. The first two multiply the cosines by a learned scale, at most 100; `"siglip"` adds a learned bias.
+        loss: str or dict, `"info_nce"`, `"siglip"`, `"triplet"` or `"cosine_margin"`, or `{"name": ..., **arguments}`
+            of that loss. The first two multiply the cosines by a learned scale of at most 100; `"siglip"` adds a
+            learned bias. Defaults to `"info_nce"`.
 
     Call arguments:
-        embeddings: dict `"image"` and `"text"` -> float `(B, d)` of length 1.
+        embeddings: dict `"image"` and `"text"` -> float `(B, d)` of unit length.
 
     Returns:
-        float32 `(B, 1)`: the cosine of each row's image and text.
+        float32 `(B, 1)`: the cosine similarity of each row's image and text.
 
     Raises:
-        ValueError: an unknown loss.
+        ValueError: for an unknown loss.
 
     Example:
 
     ```python
+    images, texts = (keras.ops.normalize(keras.random.normal((4, 8)), axis=-1) for _ in range(2))
     head = ContrastiveHead("siglip")
-    cosines = head({"image": images, "text": texts})  # (B, 1)
-    loss = head.loss()(keras.ops.eye(len(images)), head.scores(images, texts))
+    cosines = head({"image": images, "text": texts})  # (4, 1)
+    loss = head.loss()(keras.ops.eye(4), head.scores(images, texts))
     ```
     """
 
@@ -74,23 +76,23 @@ class ContrastiveHead(keras.layers.Layer):
         return ops.sum(image * text, axis=-1, keepdims=True)
 
     def scores(self, images, texts):
-        """All pairs as the loss takes them: float `(N, d)`, `(M, d)` -> float32 `(N, M)`."""
+        """Scores of all pairs, as the loss takes them: float `(N, d)`, `(M, d)` -> float32 `(N, M)`."""
         scores = ops.matmul(ops.cast(images, "float32"), ops.transpose(ops.cast(texts, "float32")))
         if self.log_scale is not None:
             scores = scores * ops.exp(self.log_scale)
         return scores if self.bias is None else scores + self.bias
 
     def loss(self):
-        """The loss of `scores`; its labels are `(N, M)`, see `kf.losses`."""
+        """Return the loss on `scores`; its labels are `(N, M)`, see `kf.losses`."""
         arguments = {key: value for key, value in self.objective.items() if key != "name"}
         return MATCH_LOSSES[self.objective["name"]](**arguments)
 
     def metrics_for(self):
-        """New metrics of `scores`."""
+        """Return new metrics on `scores`."""
         return [InBatchRecall()]
 
     def predictions(self, cosines):
-        """What serving answers with: `similarity` float32 `(B,)`, the cosine."""
+        """Convert cosines to predictions: `similarity` float32 `(B,)`."""
         return {"similarity": cosines[:, 0]}
 
     def get_config(self):

@@ -8,23 +8,25 @@ from kerasfusion.losses import PixelMeanSquaredError
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ImageReconstructionHead(keras.layers.Layer):
-    """A representation drawn as an image, pixel by pixel; the label is the image itself, uint8 `(B, H, W, 3)`.
+    """Reconstruct an image from a representation with an `ImageDecoder`.
+
+    Labels are the images, uint8 `(B, H, W, 3)`.
 
     Args:
         size: `(height, width)` of the image.
-        filters: See `ImageDecoder`.
+        filters: sequence of int, see `ImageDecoder`. Defaults to `(64, 32, 16)`.
 
     Call arguments:
         representation: float `(B, d)`.
 
     Returns:
-        float32 `(B, H, W, 3)`: logits of the pixels' brightness.
+        float32 `(B, H, W, 3)`: logits of the pixels.
 
     Example:
 
     ```python
     head = ImageReconstructionHead((32, 32))
-    head.predictions(head(code))["pixels"]  # (B, 32, 32, 3), each in 0..1
+    head.predictions(head(keras.random.normal((2, 16))))["pixels"]  # (2, 32, 32, 3), in 0..1
     ```
     """
 
@@ -44,15 +46,15 @@ class ImageReconstructionHead(keras.layers.Layer):
         return ops.cast(self.decoder(representation, training=training), "float32")
 
     def loss(self):
-        """The `PixelMeanSquaredError` of the pixels."""
+        """Return the `PixelMeanSquaredError` loss."""
         return PixelMeanSquaredError(reduction=MEAN)
 
     def metrics_for(self):
-        """None: the loss is the metric."""
+        """Return no metrics: the loss is the metric."""
         return []
 
     def predictions(self, logits):
-        """What serving draws: `pixels` float32 `(B, H, W, 3)` in 0..1."""
+        """Convert logits to `pixels` float32 `(B, H, W, 3)` in 0..1."""
         return {"pixels": ops.sigmoid(logits)}
 
     def get_config(self):

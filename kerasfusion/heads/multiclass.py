@@ -6,14 +6,25 @@ from kerasfusion.heads.base import MEAN, Head, log_mixture
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class MulticlassHead(Head):
-    """One of several classes: softmax cross-entropy on int32 `(B,)` labels.
+    """Multiclass classification: softmax cross-entropy.
+
+    Labels are int32 `(B,)`.
+
+    Args:
+        outputs: int, number of classes.
+
+    Call arguments:
+        representation: float `(B, d)`.
+
+    Returns:
+        float32 `(B, outputs)`.
 
     Example:
 
     ```python
     head = MulticlassHead(13)
-    logits = head(fused)  # (B, 13)
-    head.predictions(logits)["probabilities"]  # (B, 13), rows sum to 1
+    logits = head(keras.random.normal((2, 16)))  # (2, 13)
+    head.predictions(logits)["probabilities"]  # (2, 13), rows sum to 1
     ```
     """
 

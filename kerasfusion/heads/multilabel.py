@@ -6,13 +6,24 @@ from kerasfusion.heads.base import MEAN, Head, average_sigmoid
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class MultiLabelHead(Head):
-    """Any number of tags at once: a sigmoid cross-entropy per tag on multi-hot float32 `(B, C)` labels.
+    """Multi-label classification: one sigmoid cross-entropy per tag.
+
+    Labels are multi-hot float32 `(B, C)`.
+
+    Args:
+        outputs: int, number of tags.
+
+    Call arguments:
+        representation: float `(B, d)`.
+
+    Returns:
+        float32 `(B, outputs)`.
 
     Example:
 
     ```python
     head = MultiLabelHead(20)
-    head.predictions(head(fused))["probabilities"]  # (B, 20), each in 0..1 by itself
+    head.predictions(head(keras.random.normal((2, 16))))["probabilities"]  # (2, 20), each in 0..1
     ```
     """
 

@@ -7,22 +7,27 @@ from kerasfusion.losses import ScaledSquaredError
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class RegressionHead(Head):
-    """A number, or several: squared error, in units of the training split's standard deviation.
+    """Regression: squared error in units of the training split's standard deviation.
 
-    Labels are float32 `(B,)`, or `(B, outputs)` of several.
-
-    The layer's output is the number itself, in the label's own unit; mean and standard deviation are constants.
+    Labels are float32 `(B,)`, or `(B, outputs)`. The output is in the label's own unit; mean and standard deviation
+    are constants of the layer.
 
     Args:
-        mean: Mean of the label over the training split.
-        std: Its standard deviation; 0 counts as 1.
-        outputs: How many numbers; they have mean and standard deviation in common.
+        mean: float, mean of the label over the training split. Defaults to 0.
+        std: float, its standard deviation; 0 is treated as 1. Defaults to 1.
+        outputs: int, number of values, which share mean and standard deviation. Defaults to 1.
+
+    Call arguments:
+        representation: float `(B, d)`.
+
+    Returns:
+        float32 `(B, outputs)`.
 
     Example:
 
     ```python
     head = RegressionHead(mean=3.5, std=1.2)
-    head.predictions(head(fused))["value"]  # (B,)
+    head.predictions(head(keras.random.normal((2, 16))))["value"]  # (2,)
     ```
     """
 

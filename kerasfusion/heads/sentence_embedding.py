@@ -6,20 +6,28 @@ from kerasfusion.losses import EmbeddingDistance
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class SentenceEmbeddingHead(Head):
-    """A sentence vector, held against that of a reference: the context term of the fused loss.
+    """Predict a sentence embedding: the context term of the fused loss.
 
-    Labels are float32 `(B, outputs)` of length 1.
+    Labels are float32 `(B, outputs)` of unit length.
 
     Args:
-        outputs: Width of the vector.
-        distance: See `EmbeddingDistance`.
-        learn_loss_weight: Learn the loss's weight among those of others, see `UncertaintyWeighted`.
+        outputs: int, width of the embedding.
+        distance: str, see `EmbeddingDistance`. Defaults to `"cosine"`.
+        learn_loss_weight: bool, whether to learn the weight of this loss among others, see `UncertaintyWeighted`.
+            Defaults to False.
+
+    Call arguments:
+        representation: float `(B, d)`.
+
+    Returns:
+        float32 `(B, outputs)`.
 
     Example:
 
     ```python
     head = SentenceEmbeddingHead(300)
-    loss = head.loss()(sentence_vectors, head(fused))
+    embedding = head(keras.random.normal((2, 16)))  # (2, 300)
+    loss = head.loss()(keras.ops.normalize(keras.random.normal((2, 300)), axis=-1), embedding)
     ```
     """
 

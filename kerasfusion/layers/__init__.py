@@ -1,4 +1,4 @@
-"""Layers, and what layers do, that both encoders and fusions are made of."""
+"""Layers that encoders, decoders, fusions and models share."""
 
 from kerasfusion.layers.adapter import Adapter
 from kerasfusion.layers.bilinear_knowledge import BilinearKnowledge

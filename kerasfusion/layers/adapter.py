@@ -4,12 +4,12 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class Adapter(keras.layers.Layer):
-    """`x + U gelu(D x + d) + u`: a narrow layer to put into a trained network (an adapter, arXiv 1902.00751).
+    """Residual bottleneck to insert into a trained network: `x + U gelu(D x + d) + u` (adapter, arXiv 1902.00751).
 
-    `U` and `u` begin as 0, so the network goes on computing what it did until training changes them.
+    `U` and `u` are initialized with zeros, so the network's outputs are unchanged until the adapter is trained.
 
     Args:
-        units: Width between `D` and `U`.
+        units: int, width of the bottleneck.
 
     Call arguments:
         x: float `(…, d)`.
@@ -20,7 +20,7 @@ class Adapter(keras.layers.Layer):
     Example:
 
     ```python
-    x = Bottleneck(8)(keras.random.normal((2, 5, 64)))  # (2, 5, 64)
+    x = Adapter(8)(keras.random.normal((2, 5, 64)))  # (2, 5, 64)
     ```
     """
 

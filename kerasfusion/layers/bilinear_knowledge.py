@@ -4,19 +4,18 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class BilinearKnowledge(keras.layers.Layer):
-    """What each of some things says of each of others: `K_ij = f(x_i) · g(y_j) + h(x_i, y_j)`.
+    """Learned similarity matrix of two sets of vectors: `K_ij = f(x_i) · g(y_j) + h(x_i, y_j)`.
 
-    The knowledge matrix of article 003, section 3.2, with all three functions learned: `f` and `g` are linear, `h` is
-    `w · tanh(A x_i + B y_j + a)`, which no product of the two can be. Trained on a teacher's similarities of pairs,
-    it carries over what goes with what, also between networks of different widths and modalities.
+    The knowledge matrix of article 003, section 3.2, with learned functions: `f` and `g` are linear, and `h` is `w ·
+    tanh(A x_i + B y_j + a)`, which no inner product of the two vectors can represent. Trained on a teacher's pairwise
+    similarities, it transfers relations between networks of different widths and modalities.
 
     Args:
-        units: Width of `f(x)` and `g(y)`.
-        hidden_dim: Width inside of `h`; 0 leaves `h` out.
+        units: int, width of `f(x)` and `g(y)`.
+        hidden_dim: int, hidden width of `h`; 0 omits `h`. Defaults to 16.
 
     Call arguments:
-        x: float `(N, d)`.
-        y: float `(M, e)`.
+        inputs: `[x, y]` with `x` float `(N, d)` and `y` float `(M, e)`.
 
     Returns:
         float `(N, M)`.

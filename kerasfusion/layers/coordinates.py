@@ -1,4 +1,4 @@
-"""Where a cell is: two channels that convolutions, which see no absolute place, can read."""
+"""Coordinate channels, since convolutions cannot infer absolute positions."""
 
 import numpy as np
 from keras import ops
@@ -12,6 +12,12 @@ def append_coordinates(grid):
 
     Returns:
         float `(B, h, w, c + 2)`.
+
+    Example:
+
+    ```python
+    append_coordinates(keras.ops.zeros((2, 5, 5, 16)))  # (2, 5, 5, 18)
+    ```
     """
     _, height, width, _ = grid.shape
     rows, columns = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")

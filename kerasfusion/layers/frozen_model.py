@@ -3,24 +3,27 @@ import keras
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class FrozenModel(keras.layers.Layer):
-    """A trained network inside of another one, whose training leaves it as it is.
+    """Wrap a trained model so that it stays frozen inside another model.
 
-    `trainable = False` on a network is not enough: a model that is loaded sets its own flag, True, on everything
-    inside.
+    Setting `trainable = False` on the model is not enough: a model that is loaded sets its own flag, True, on all of
+    its layers.
 
     Args:
-        model: The network.
+        model: `keras.Model`, the trained model.
 
     Call arguments:
-        inputs: What the network takes.
+        inputs: The inputs of the model.
 
     Returns:
-        What the network gives, as when it is not trained.
+        The outputs of the model in inference mode.
 
     Example:
 
     ```python
-    logits = Frozen(tagger, name="tagger")({"image": image, "image_present": image_present})["tags"]
+    tagger = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])
+    layer = FrozenModel(tagger, name="tagger")
+    layer(keras.random.normal((2, 8)))  # (2, 3)
+    layer.trainable_weights  # []
     ```
     """
 

@@ -6,19 +6,21 @@ from kerasfusion.losses import gaussian_kl
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class GaussianLatent(keras.layers.Layer):
-    """The code of a variational autoencoder: drawn while training, its mean afterwards (arXiv 1312.6114).
+    """Latent vector of a variational autoencoder, by the reparameterization trick (arXiv 1312.6114).
 
-    `z = μ(x) + σ(x) ⊙ ε` with `ε` of the standard normal distribution. `kl_weight` times the mean over rows of
-    `gaussian_kl` is added to the model's loss: it keeps codes near that distribution, so that a code drawn from it
-    can be decoded too.
+        z = μ(x) + σ(x) ⊙ ε with ε ~ N(0, I) in training,   z = μ(x) in inference
+
+    Adds `kl_weight` times the mean of `gaussian_kl` over the rows to the model's loss, which keeps latent vectors
+    close to a standard normal distribution, so that random samples of it can be decoded.
 
     Args:
-        units: Width of the code.
-        kl_weight: What the divergence counts beside the other losses.
-        seed: Seed of `ε`; None draws it from Keras's own.
+        units: int, width of the latent vector.
+        kl_weight: float, weight of the KL divergence. Defaults to 1.
+        seed: Optional int, seed of ε. `None` uses Keras's global seed.
 
     Call arguments:
         x: float `(B, d)`.
+        training: Optional bool.
 
     Returns:
         float `(B, units)`.
@@ -26,7 +28,7 @@ class GaussianLatent(keras.layers.Layer):
     Example:
 
     ```python
-    code = GaussianLatent(32, kl_weight=1e-3)(fused)  # (B, 32)
+    latent = GaussianLatent(32, kl_weight=1e-3)(keras.random.normal((2, 64)))  # (2, 32)
     ```
     """
 

@@ -6,30 +6,31 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ImageDecoder(keras.layers.Layer):
-    """A vector drawn as an image: a convolutional encoder backwards (DCGAN, arXiv 1511.06434).
+    """Decode a vector into an image by transposed convolutions (DCGAN, arXiv 1511.06434).
 
-    A dense layer makes a small grid of the vector, and each transposed convolution one of twice its sides. Batch
-    normalization and ReLU stand before each of them.
+    A dense layer produces a small grid; each transposed convolution, preceded by batch normalization and ReLU,
+    doubles its sides.
 
     Args:
         size: `(height, width)` of the image.
-        filters: Channels of the grids, the smallest grid first.
-        initial_brightness: Mean of the images in 0..1, which it begins with: what it is held against at first is then
-            more than how light they are.
+        filters: sequence of int, channels of the grids, smallest grid first. Defaults to `(64, 32, 16)`.
+        initial_brightness: float in (0, 1), mean brightness of the untrained decoder's images. Set it to the mean of
+            the data so that training does not start with the overall brightness. Defaults to 0.5.
 
     Call arguments:
         vector: float `(B, d)`.
+        training: Optional bool.
 
     Returns:
-        float `(B, height, width, 3)`: logits. A sigmoid makes them pixels in 0..1.
+        float `(B, height, width, 3)`: logits, whose sigmoid is the pixels in 0..1.
 
     Raises:
-        ValueError: a side that cannot be halved once for each of `filters`.
+        ValueError: if a side is not divisible by `2 ** len(filters)`.
 
     Example:
 
     ```python
-    pixels = keras.ops.sigmoid(ImageDecoder((32, 32))(code))  # (B, 32, 32, 3)
+    pixels = keras.ops.sigmoid(ImageDecoder((32, 32))(keras.random.normal((2, 16))))  # (2, 32, 32, 3)
     ```
     """
 

@@ -4,21 +4,23 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ModalityImputer(keras.layers.Layer):
-    """The vector of one modality, predicted from that of another where it is missing: `W other + b`.
+    """Impute a missing modality's embedding from another with a linear map: `W other + b`.
 
     Call arguments:
-        vector: float `(B, d)`.
-        other: float `(B, e)`.
-        present: bool `(B,)`, whether the vector is of something that is there.
-        other_present: bool `(B,)`, the same for the other.
+        vector: float `(B, d)`, the embedding to impute.
+        other: float `(B, e)`, the embedding it is imputed from.
+        present: bool `(B,)`, whether the modality of `vector` is present.
+        other_present: bool `(B,)`, whether the other modality is present.
 
     Returns:
-        tuple: float `(B, d)`, and bool `(B,)`, False where both were missing.
+        tuple: float `(B, d)`, and bool `(B,)`, False where both modalities are missing.
 
     Example:
 
     ```python
-    image, there = ModalityImputer()(image, text, image_present, text_present)
+    image, text = keras.random.normal((2, 8)), keras.random.normal((2, 4))
+    present = keras.ops.array([True, False])
+    image, present = ModalityImputer()(image, text, present, keras.ops.array([True, True]))  # (2, 8), (2,)
     ```
     """
 

@@ -4,21 +4,21 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class TagTokenAppender(keras.layers.Layer):
-    """Writes what a tagger decides for behind a text, the likeliest tag first: what is seen can then be read.
+    """Append the names of predicted tags to a text, most likely tag first.
 
     Args:
-        words: Token ids of each tag's name, int `(C, W)`, 0 where a name is shorter.
-        max_tags: Write no more tags than this.
-        mutually_exclusive: The tags exclude one another: the likeliest alone is written, however likely. Otherwise
-            those with a positive logit are.
+        words: Token ids of each tag's name, int `(C, W)`, padded with 0.
+        max_tags: int, maximum number of tags to append. Defaults to 8.
+        mutually_exclusive: bool. If True, the tags are classes and only the most likely one is appended; otherwise
+            all tags with a positive logit are. Defaults to False.
 
     Call arguments:
-        ids: int32 `(B, L)`, 0 where a text is shorter.
-        logits: float `(B, C)`, the tagger's.
-        seen: bool `(B,)`, False where the tagger had no image: nothing is written.
+        ids: int32 `(B, L)`, padded with 0.
+        logits: float `(B, C)`, of the tagger.
+        seen: bool `(B,)`, False where the tagger had no image: no tag is appended.
 
     Returns:
-        int32 `(B, L + max_tags · W)`, the zeros last.
+        int32 `(B, L + max_tags · W)`, padded with 0.
 
     Example:
 

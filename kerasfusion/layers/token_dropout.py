@@ -7,22 +7,23 @@ PAD, UNKNOWN = 0, 1
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class TokenDropout(keras.layers.Layer):
-    """Make some words unknown while training: what noise is to pixels (arXiv 1511.06349).
+    """Replace random tokens by the unknown token in training (word dropout, arXiv 1511.06349).
 
     Args:
-        rate: Share of the words.
-        seed: Seed of which ones; None draws it from Keras's own.
+        rate: float in [0, 1], probability of replacing a token.
+        seed: Optional int. `None` uses Keras's global seed.
 
     Call arguments:
         ids: int32 `(B, L)`, 0 is padding.
+        training: Optional bool.
 
     Returns:
-        int32 `(B, L)`: 1, the unknown word, in the place of some of the words.
+        int32 `(B, L)`, with 1, the unknown token, in place of the dropped tokens.
 
     Example:
 
     ```python
-    noisy = TokenDropout(0.2)(ids, training=True)
+    noisy = TokenDropout(0.2)(keras.ops.array([[4, 5, 6, 0]]), training=True)
     ```
     """
 

@@ -8,28 +8,33 @@ from kerasfusion.layers.attention import multi_head_attention
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class TransformerBlock(keras.layers.Layer):
-    """`x' = x + MHA(LN(x), c, c)`, `x'' = x' + FFN(LN(x'))`: tokens attend to a context or to one another.
+    """Pre-norm transformer block: self-attention or attention to a context, then a feed-forward network.
 
-    `c` is `LN(context)`, or `LN(x)` where there is none. The normalisation stands before each part and not, as in
-    the first transformers, behind it: such blocks learn without a warm-up. `FFN` is two dense layers with a gelu
-    between, four times as wide inside. The attention has no biases (that of the keys could never learn).
+        x' = x + MHA(LN(x), c, c),   x'' = x' + FFN(LN(x')),   c = LN(context), or LN(x) without a context
+
+    Unlike in arXiv 1706.03762, the normalization precedes each sublayer, so no learning rate warmup is needed. `FFN`
+    is two dense layers with a GELU in between and a hidden width of `4 d`. The attention has no biases (a bias of the
+    keys has no effect).
 
     Args:
-        num_heads: Number of attention heads; the tokens' width must be divisible by it.
+        num_heads: int, number of attention heads; must divide the tokens' width.
 
     Call arguments:
         tokens: float `(B, T, d)`.
         context: Optional float `(B, S, e)`.
-        attended: Optional bool `(B, S)`, which places are attended to; True once a row at least.
+        attended: Optional bool `(B, S)`, the positions to attend to, at least one per row.
 
     Returns:
         float `(B, T, d)`.
 
+    Raises:
+        ValueError: at build time, if `num_heads` does not divide the tokens' width.
+
     Example:
 
     ```python
-    words, cells = keras.random.normal((2, 5, 8)), keras.random.normal((2, 9, 16))
-    words = TransformerBlock(num_heads=4)(words, cells)  # (2, 5, 8)
+    text, image = keras.random.normal((2, 5, 8)), keras.random.normal((2, 9, 16))
+    text = TransformerBlock(num_heads=4)(text, image)  # (2, 5, 8)
     ```
     """
 
@@ -71,7 +76,7 @@ class TransformerBlock(keras.layers.Layer):
         return tokens + found
 
     def add_bottlenecks(self, units):
-        """Put a `Adapter` behind each of a built block's two branches; until trained, they change nothing."""
+        """Add an `Adapter` after each of a built block's two sublayers; until trained, it has no effect."""
         width = self.contract.units
         with adding_sublayers(self):
             for name in ("attention_bottleneck", "feed_forward_bottleneck"):

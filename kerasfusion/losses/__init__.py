@@ -1,4 +1,4 @@
-"""Losses in neutral ops, each usable alone."""
+"""Losses in backend-neutral ops, each usable on its own."""
 
 from kerasfusion.losses.bag_of_words_crossentropy import BagOfWordsCrossentropy
 from kerasfusion.losses.caption_crossentropy import CaptionCrossentropy

@@ -7,19 +7,19 @@ SPECIAL = 4
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class BagOfWordsCrossentropy(keras.losses.Loss):
-    """Which words a text has, in any order: a sigmoid cross-entropy for each word of the vocabulary.
+    """Binary cross-entropy of the set of words in a text, averaged over the vocabulary.
 
     Call arguments:
-        y_true: int32 `(B, L)`, token ids; padding and unknown words count nothing.
-        y_pred: float `(B, V)`, a logit for each word of the vocabulary, that is for the ids from 4.
+        y_true: int32 `(B, L)`, token ids; padding and unknown words are ignored.
+        y_pred: float `(B, V)`, one logit per word of the vocabulary, for the ids from 4.
 
     Returns:
-        float32 scalar, the mean over the vocabulary; `(B,)` without a reduction.
+        float32 scalar; `(B,)` with `reduction=None`.
 
     Example:
 
     ```python
-    loss = kf.losses.BagOfWordsCrossentropy()(ids, logits)
+    loss = kf.losses.BagOfWordsCrossentropy()(keras.ops.array([[4, 6, 0]]), keras.ops.array([[2.0, -1.0, 3.0]]))
     ```
     """
 

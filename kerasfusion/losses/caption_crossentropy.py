@@ -4,23 +4,28 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class CaptionCrossentropy(keras.losses.Loss):
-    """Cross-entropy of each next word; the mean is over words, so padding and long captions weigh as they should.
+    """Cross-entropy of the next token, averaged over all tokens except padding.
 
     Args:
-        label_smoothing: Share of each target that is spread over all words alike (arXiv 1512.00567).
+        label_smoothing: float in [0, 1), fraction of each target that is spread over all tokens (arXiv 1512.00567).
+            Defaults to 0.
 
     Call arguments:
-        y_true: int `(…, T)`, the words to come and the end; 0 is padding.
+        y_true: int `(…, T)`, the next tokens and the end token; 0 is padding.
         y_pred: float `(…, T, V)`, logits.
-        sample_weight: Optional float `(…,)`, of whole captions.
+        sample_weight: Optional float `(…,)`, weights of whole captions.
 
     Returns:
         float32 scalar.
 
+    Raises:
+        ValueError: if `label_smoothing` is not in [0, 1).
+
     Example:
 
     ```python
-    loss = kf.losses.CaptionCrossentropy()(words, logits)  # (B, T), (B, T, V)
+    tokens, logits = keras.ops.array([[4, 5, 3, 0]]), keras.random.normal((1, 4, 10))
+    loss = kf.losses.CaptionCrossentropy()(tokens, logits)
     ```
     """
 
@@ -47,6 +52,6 @@ class CaptionCrossentropy(keras.losses.Loss):
 
 
 def word_weights(words, sample_weight=None):
-    """What each place counts, float32 `(…, T)`: 0 at padding, else its caption's weight."""
+    """Weight of each position, float32 `(…, T)`: 0 at padding, else the caption's weight."""
     weights = ops.cast(ops.not_equal(words, 0), "float32")
     return weights if sample_weight is None else weights * ops.cast(sample_weight, "float32")[..., None]

@@ -4,31 +4,34 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class DistillationLoss(keras.losses.Loss):
-    """How far a student's probabilities are from its teacher's (knowledge distillation, arXiv 1503.02531).
+    """Knowledge distillation: KL divergence from the teacher's tempered predictions (arXiv 1503.02531).
 
-    `T² KL(softmax(teacher / T) ‖ softmax(student / T))`: a high temperature T shows what the teacher takes for nearly
-    right; T² keeps the size of the gradient. 0 where both agree.
+        T² KL(softmax(teacher / T) ‖ softmax(student / T))
+
+    A high temperature T emphasizes the classes that the teacher considers nearly right; T² keeps the scale of the
+    gradient.
 
     Args:
-        temperature: T.
-        mutually_exclusive: One of the classes is right; False: each may be by itself (tags), with a divergence of its
-            own. The loss is their mean, as the cross-entropy of tags is, so that their number does not weigh the
-            teacher.
+        temperature: float, T. Defaults to 4.
+        mutually_exclusive: bool. If True, the classes exclude one another (softmax). If False, each tag has its own
+            sigmoid, and the loss is the mean of their divergences, so that it does not grow with the number of tags.
+            Defaults to True.
 
     Call arguments:
         y_true: float `(B, C)`, the teacher's logits.
-        y_pred: float `(B, C)`, the student's.
+        y_pred: float `(B, C)`, the student's logits.
 
     Returns:
-        float32 scalar: the mean over weights, so rows of weight 0 count nothing.
+        float32 scalar, the mean weighted by `sample_weight`: rows with weight 0 are ignored.
 
     Raises:
-        ValueError: the temperature is not above 0.
+        ValueError: if the temperature is not positive.
 
     Example:
 
     ```python
-    loss = kf.losses.DistillationLoss(temperature=2.0)(teacher(batch)["label"], student(batch)["label"])
+    teacher, student = keras.random.normal((2, 5)), keras.random.normal((2, 5))
+    loss = kf.losses.DistillationLoss(temperature=2.0)(teacher, student)
     ```
     """
 
@@ -59,5 +62,5 @@ class DistillationLoss(keras.losses.Loss):
 
 
 def _divergence(log_p, log_q):
-    """What each outcome adds to KL(p ‖ q)."""
+    """Contribution of each outcome to KL(p ‖ q)."""
     return ops.exp(log_p) * (log_p - log_q)

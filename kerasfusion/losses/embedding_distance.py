@@ -6,22 +6,26 @@ DISTANCES = ("cosine", "squared")
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class EmbeddingDistance(keras.losses.Loss):
-    """How far vectors are from labels of length 1: 1 − cos, or the squared distance.
+    """Distance of vectors from unit-length targets: `1 - cos(y_true, y_pred)`, or `|y_true - y_pred|²`.
 
     Args:
-        distance: `"cosine"` or `"squared"`.
+        distance: `"cosine"` or `"squared"`. Defaults to `"cosine"`.
 
     Call arguments:
-        y_true: float `(B, d)`, of length 1.
+        y_true: float `(B, d)`, of unit length.
         y_pred: float `(B, d)`.
 
+    Returns:
+        float32 scalar; `(B,)` with `reduction=None`.
+
     Raises:
-        ValueError: an unknown distance.
+        ValueError: for an unknown distance.
 
     Example:
 
     ```python
-    loss = kf.losses.EmbeddingDistance("cosine")(sentence_vectors, fused)
+    target = keras.ops.normalize(keras.random.normal((2, 16)), axis=-1)
+    loss = kf.losses.EmbeddingDistance("cosine")(target, keras.random.normal((2, 16)))
     ```
     """
 

@@ -10,27 +10,27 @@ ABSENT = -1e9
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class InfoNCELoss(SymmetricPairLoss):
-    """Symmetric InfoNCELoss: each image has to find its text among all texts of the batch, and the reverse.
+    """Symmetric InfoNCE loss: each image has to identify its text among all texts of the batch, and vice versa.
 
-    With scores s and, for an anchor i, its positives P and its negatives Q:
+    With scores s, and for an anchor i its positives P and its negatives Q:
 
         l_i = mean over p in P of  −log( exp(s_ip) / (exp(s_ip) + Σ_{q in Q} exp(s_iq)) )
 
-    With one positive each this is the loss of CLIP (arXiv 2103.00020, after 1807.03748). With several, another
-    positive is left out of the sum below: captions of one image do not push one another away.
+    With one positive each this is the loss of CLIP (arXiv 2103.00020, after 1807.03748). With several, the other
+    positives are omitted from the denominator, so captions of one image do not repel one another.
 
     Call arguments:
-        y_true: `(N, M)`: 1 positive, 0 negative, -1 neither.
-        y_pred: float `(N, M)`: cosine similarities divided by the temperature.
+        y_true: `(N, M)`: 1 positive, 0 negative, -1 ignored.
+        y_pred: float `(N, M)`, cosine similarities divided by the temperature.
 
     Returns:
-        float32 scalar: the mean over anchors in both directions. Anchors without a positive do not count.
+        float32 scalar: the mean over anchors in both directions, ignoring anchors without a positive.
 
     Example:
 
     ```python
-    images, texts = (keras.ops.normalize(x, axis=-1) for x in (images, texts))  # (N, d), (N, d)
-    loss = kf.losses.InfoNCELoss()(keras.ops.eye(len(images)), images @ texts.T / 0.07)
+    images, texts = (keras.ops.normalize(keras.random.normal((4, 8)), axis=-1) for _ in range(2))
+    loss = kf.losses.InfoNCELoss()(keras.ops.eye(4), keras.ops.matmul(images, keras.ops.transpose(texts)) / 0.07)
     ```
     """
 

@@ -7,31 +7,31 @@ from kerasfusion.masking import masked_mean
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class MarginContrastiveLoss(PairLoss):
-    """Positives are drawn together, negatives pushed apart until their cosine is below a margin.
+    """Contrastive loss with a margin on cosines (Hadsell, Chopra and LeCun, CVPR 2006).
 
         mean over positives of (1 − s)  +  mean over negatives of max(0, s − margin)
 
-    The contrastive loss of Hadsell, Chopra and LeCun (2006) on cosines. Each kind has a mean of its own, since a
-    batch of N pairs has N − 1 times as many negatives.
+    Positives and negatives are averaged separately, since a batch of N pairs has N − 1 times as many negatives.
 
     Args:
-        margin: Cosine below which a negative pair costs nothing, in [-1, 1).
+        margin: float in [-1, 1), cosine below which a negative pair has no loss. Defaults to 0.2.
 
     Call arguments:
-        y_true: `(N, M)`: 1 positive, 0 negative, -1 neither.
-        y_pred: float `(N, M)`: cosine similarities.
+        y_true: `(N, M)`: 1 positive, 0 negative, -1 ignored.
+        y_pred: float `(N, M)`, cosine similarities.
 
     Returns:
         float32 scalar.
 
     Raises:
-        ValueError: a margin outside [-1, 1).
+        ValueError: if the margin is not in [-1, 1).
 
     Example:
 
     ```python
-    images, texts = (keras.ops.normalize(x, axis=-1) for x in (images, texts))  # (N, d), (N, d)
-    loss = kf.losses.MarginContrastiveLoss(0.2)(keras.ops.eye(len(images)), images @ texts.T)
+    images, texts = (keras.ops.normalize(keras.random.normal((4, 8)), axis=-1) for _ in range(2))
+    cosines = keras.ops.matmul(images, keras.ops.transpose(texts))
+    loss = kf.losses.MarginContrastiveLoss(0.2)(keras.ops.eye(4), cosines)
     ```
     """
 

@@ -1,4 +1,4 @@
-"""What the losses of a shared space have in common: a matrix of scores, and what is known about each pair."""
+"""Base classes of losses on the similarity matrix of a batch of pairs."""
 
 import keras
 from keras import ops
@@ -8,9 +8,8 @@ class PairLoss(keras.losses.Loss):
     """Base class of losses on all pairs of a batch.
 
     Call arguments:
-        y_true: `(N, M)`, what is known about the pair (i, j): 1, they belong together; 0, they do not; -1, nothing
-            (padding): the pair counts neither way. Two captions of one image both have a 1 with it, so that neither
-            is ever a negative of the image.
+        y_true: `(N, M)`, the relation of i and j: 1 positive, 0 negative, -1 ignored (padding). Two captions of one
+            image are both positives of it, so neither is ever a negative.
         y_pred: `(N, M)`, the scores of the pairs.
 
     Returns:
@@ -23,12 +22,12 @@ class PairLoss(keras.losses.Loss):
         return self.of_pairs(scores, ops.equal(y_true, 1), ops.equal(y_true, 0))
 
     def of_pairs(self, scores, positive, negative):
-        """The loss of float32 scores `(N, M)` with bool masks of the same shape."""
+        """Compute the loss of float32 scores `(N, M)` with bool masks of the same shape."""
         raise NotImplementedError
 
 
 class SymmetricPairLoss(PairLoss):
-    """A pair loss that asks each row for its columns, then each column for its rows, and takes the mean."""
+    """Base class of pair losses that are averaged over both directions, rows and columns as anchors."""
 
     def of_pairs(self, scores, positive, negative):
         across = self.of_rows(scores, positive, negative)
@@ -36,5 +35,5 @@ class SymmetricPairLoss(PairLoss):
         return (across + down) / 2
 
     def of_rows(self, scores, positive, negative):
-        """The same for rows as anchors alone."""
+        """Compute the loss with rows as anchors."""
         raise NotImplementedError

@@ -4,24 +4,25 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class PixelMeanSquaredError(keras.losses.Loss):
-    """Mean squared error of an image's pixels, brightness running from 0 to 1.
+    """Mean squared error of an image's pixels in 0..1, divided by `stddev²`.
 
-    It is divided by `stddev²`: as far off as that, a pixel counts 1, about as much as a word that is guessed.
+    The division scales the loss so that a typical error of `stddev` per pixel gives a loss of 1, comparable to a
+    cross-entropy.
 
     Args:
-        stddev: Error that counts 1.
+        stddev: float, error that gives a loss of 1. Defaults to 0.1.
 
     Call arguments:
         y_true: uint8 `(B, H, W, 3)`.
         y_pred: float `(B, H, W, 3)`, logits.
 
     Returns:
-        float32 scalar; `(B,)` without a reduction.
+        float32 scalar; `(B,)` with `reduction=None`.
 
     Example:
 
     ```python
-    loss = kf.losses.PixelMeanSquaredError()(images, logits)
+    loss = kf.losses.PixelMeanSquaredError()(keras.ops.zeros((2, 8, 8, 3), "uint8"), keras.random.normal((2, 8, 8, 3)))
     ```
     """
 

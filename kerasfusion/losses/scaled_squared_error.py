@@ -4,10 +4,26 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ScaledSquaredError(keras.losses.Loss):
-    """`((y - prediction) / std)²`: squared error that does not depend on the label's unit.
+    """Squared error in units of a standard deviation: `((y_true - y_pred) / std)²`.
 
     Args:
-        std: The unit; must be positive.
+        std: float, the unit; must be positive.
+
+    Call arguments:
+        y_true: float `(B,)` or `(B, n)`.
+        y_pred: float `(B, n)`.
+
+    Returns:
+        float scalar; `(B,)` with `reduction=None`.
+
+    Raises:
+        ValueError: if `std` is not positive.
+
+    Example:
+
+    ```python
+    loss = kf.losses.ScaledSquaredError(std=2.0)(keras.ops.array([3.0]), keras.ops.array([[5.0]]))  # 1.0
+    ```
     """
 
     def __init__(self, std, **kwargs):

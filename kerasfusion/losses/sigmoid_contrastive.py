@@ -6,16 +6,16 @@ from kerasfusion.losses.pairs import PairLoss
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class SigmoidContrastiveLoss(PairLoss):
-    """The loss of SigmoidContrastiveLoss (arXiv 2303.15343): every pair by itself is a yes or a no.
+    """Sigmoid contrastive loss: a binary classification of every pair (SigLIP, arXiv 2303.15343).
 
         Σ_{i,j} log(1 + exp(−z_ij s_ij)) / |P|,  z = 1 for the positive pairs P and −1 for the negative ones
 
-    With one positive for each row it is the paper's mean over rows. No pair depends on the rest of the batch, so it
-    needs no large one.
+    With one positive per row this is the paper's mean over rows. Pairs are independent of the rest of the batch, so
+    no large batch is needed.
 
     Call arguments:
-        y_true: `(N, M)`: 1 positive, 0 negative, -1 neither.
-        y_pred: float `(N, M)`: logits, `t · cosine + b` with a learned `t` and `b`. The paper starts at t = 10 and
+        y_true: `(N, M)`: 1 positive, 0 negative, -1 ignored.
+        y_pred: float `(N, M)`, logits `t · cosine + b` with learned `t` and `b`. The paper initializes t = 10 and
             b = −10, since most pairs are negative.
 
     Returns:
@@ -24,8 +24,9 @@ class SigmoidContrastiveLoss(PairLoss):
     Example:
 
     ```python
-    images, texts = (keras.ops.normalize(x, axis=-1) for x in (images, texts))  # (N, d), (N, d)
-    loss = kf.losses.SigmoidContrastiveLoss()(keras.ops.eye(len(images)), images @ texts.T * 10.0 - 10.0)
+    images, texts = (keras.ops.normalize(keras.random.normal((4, 8)), axis=-1) for _ in range(2))
+    logits = keras.ops.matmul(images, keras.ops.transpose(texts)) * 10.0 - 10.0
+    loss = kf.losses.SigmoidContrastiveLoss()(keras.ops.eye(4), logits)
     ```
     """
 

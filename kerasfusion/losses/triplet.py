@@ -12,33 +12,35 @@ FAR = 1e9
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class TripletLoss(SymmetricPairLoss):
-    """Triplet loss on similarities: a positive has to be nearer than a negative by a margin.
+    """Triplet loss on similarities: a positive has to be more similar than a negative by a margin.
 
         max(0, margin − s_ip + s_iq)  for an anchor i, its positive p and its negative q
 
     Args:
-        margin: The margin, in units of the similarity.
-        mining: Which q count. `"all"`: the mean over all of them. `"hard"`: for each (i, p) the negative with
-            the highest similarity (VSE++, arXiv 1707.05612). `"semi_hard"`: the highest of those below the positive,
-            or where there is none the lowest of all (FaceNet, arXiv 1503.03832): it does not collapse at the start,
-            as the hardest can.
+        margin: float, the margin, in units of the similarity. Defaults to 0.2.
+        mining: str, selection of the negatives. `"all"` averages over all of them. `"hard"` takes, for each (i, p),
+            the negative with the highest similarity (VSE++, arXiv 1707.05612). `"semi_hard"` takes the most similar
+            of those less similar than the positive, or the least similar if there is none (FaceNet, arXiv
+            1503.03832), which avoids the collapse at the start of training that hard negatives can cause. Defaults to
+            `"hard"`.
 
     Call arguments:
-        y_true: `(N, M)`: 1 positive, 0 negative, -1 neither.
-        y_pred: float `(N, M)`: cosine similarities, no temperature.
+        y_true: `(N, M)`: 1 positive, 0 negative, -1 ignored.
+        y_pred: float `(N, M)`, cosine similarities without a temperature.
 
     Returns:
-        float32 scalar: the mean over both directions, rows and columns as anchors. `"all"` and `"semi_hard"` make an
+        float32 scalar: the mean over both directions, rows and columns as anchors. `"all"` and `"semi_hard"` form an
         array of `N · M · max(N, M)`.
 
     Raises:
-        ValueError: unknown `mining`, or a margin that is not positive.
+        ValueError: for an unknown `mining`, or a margin that is not positive.
 
     Example:
 
     ```python
-    images, texts = (keras.ops.normalize(x, axis=-1) for x in (images, texts))  # (N, d), (N, d)
-    loss = kf.losses.TripletLoss(0.2, mining="hard")(keras.ops.eye(len(images)), images @ texts.T)
+    images, texts = (keras.ops.normalize(keras.random.normal((4, 8)), axis=-1) for _ in range(2))
+    cosines = keras.ops.matmul(images, keras.ops.transpose(texts))
+    loss = kf.losses.TripletLoss(0.2, mining="hard")(keras.ops.eye(4), cosines)
     ```
     """
 

@@ -4,19 +4,27 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class UncertaintyWeighted(keras.losses.Loss):
-    """A loss whose weight among others is learned: `exp(-s) · loss + s / 2` (arXiv 1705.07115).
+    """Weight a loss by learned homoscedastic uncertainty: `exp(-s) · loss + s / 2` (arXiv 1705.07115).
 
-    Without the second term every weight would go to 0.
+    The second term keeps the weight `exp(-s)` from vanishing.
 
     Args:
-        loss: A `keras.losses.Loss`.
-        log_variance: `s`, a scalar variable of the model that is trained. It is not saved with the loss but with the
-            model; None counts as 0.
+        loss: `keras.losses.Loss`.
+        log_variance: Optional scalar variable `s` of the model. It is saved with the model, not with the loss; `None`
+            returns the loss unchanged.
+
+    Call arguments:
+        y_true, y_pred, sample_weight: As for `loss`.
+
+    Returns:
+        float32 scalar.
 
     Example:
 
     ```python
-    loss = UncertaintyWeighted(kf.losses.EmbeddingDistance(), head.log_variance)
+    s = keras.Variable(0.5)
+    loss = kf.losses.UncertaintyWeighted(kf.losses.EmbeddingDistance(), s)
+    loss(keras.ops.array([[1.0, 0.0]]), keras.ops.array([[0.0, 1.0]]))  # exp(-0.5) + 0.25
     ```
     """
 

@@ -1,4 +1,4 @@
-"""Metrics in neutral ops."""
+"""Metrics in backend-neutral ops."""
 
 from kerasfusion.metrics.in_batch_recall import InBatchRecall
 from kerasfusion.metrics.token_accuracy import TokenAccuracy

@@ -4,13 +4,21 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class InBatchRecall(keras.metrics.Mean):
-    """R@1 within a batch: the share of texts whose nearest image in the batch is their own.
+    """Recall at 1 within a batch: the fraction of texts whose most similar image in the batch is their own.
 
-    It shows that training goes on; it depends on the batch's size and is no substitute for R@K on a gallery.
+    It shows the progress of training. It depends on the batch size and does not replace recall on a gallery.
 
     Call arguments:
-        y_true: `(N, M)`, images by texts: 1, they belong together; 0, they do not; -1, not known.
+        y_true: `(N, M)`, images by texts: 1 positive, 0 negative, -1 ignored.
         y_pred: float `(N, M)`, scores.
+
+    Example:
+
+    ```python
+    metric = kf.metrics.InBatchRecall()
+    metric.update_state(keras.ops.eye(2), keras.ops.array([[0.9, 0.4], [0.1, 0.3]]))
+    metric.result()  # 0.5
+    ```
     """
 
     def __init__(self, name="recall", **kwargs):

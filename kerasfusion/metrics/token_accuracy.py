@@ -6,11 +6,20 @@ from kerasfusion.losses.caption_crossentropy import word_weights
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class TokenAccuracy(keras.metrics.Mean):
-    """The share of words that are the likeliest after those of the reference before them.
+    """Fraction of tokens that are the most likely ones, given the previous tokens of the reference.
 
     Call arguments:
         y_true: int `(…, T)`, 0 is padding.
         y_pred: float `(…, T, V)`, logits.
+        sample_weight: Optional float `(…,)`, weights of whole captions.
+
+    Example:
+
+    ```python
+    metric = kf.metrics.TokenAccuracy()
+    metric.update_state(keras.ops.array([[1, 2, 0]]), keras.ops.one_hot(keras.ops.array([[1, 0, 0]]), 3))
+    metric.result()  # 0.5
+    ```
     """
 
     def __init__(self, name="accuracy", **kwargs):

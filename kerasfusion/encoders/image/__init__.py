@@ -1,4 +1,4 @@
-"""Image encoders: pixels to a feature grid and a pooled vector."""
+"""Image encoders: map pixels to a feature grid, a sequence of its cells and a pooled vector."""
 
 from kerasfusion.encoders.image.applications import (
     ApplicationEncoder,

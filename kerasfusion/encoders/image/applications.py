@@ -1,4 +1,4 @@
-"""Networks of `keras.applications` as image branches, with ImageNet weights or any of the same shape."""
+"""Image encoders from `keras.applications`, with ImageNet weights or weights from a file."""
 
 import contextlib
 import warnings
@@ -16,31 +16,31 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class ApplicationEncoder(ImageEncoder):
-    """Base class: a network of `keras.applications` without its top, and a dense layer that brings it to `units`.
+    """Base class: a `keras.applications` network without its top, followed by a dense layer.
 
-    Layers that are not fine-tuned keep their weights, and their batch normalization its stored statistics, also in
-    training. `kf.training.fit` runs the frozen ones once per image and trains on the `features` that they give.
+    Layers that are not fine-tuned keep their weights, and their batch normalization uses its stored statistics in
+    training too. `kf.training.fit` runs the frozen layers once per image and trains on the cached `features`.
 
     Args:
-        units: Width of the output; None leaves out the dense layer, and the output is as wide as the network's.
-        weights: Where the weights start: None at random, `"imagenet"` downloaded, or the path of a file (`.h5`,
-            `.weights.h5`, `.keras`) of the same network without its top. They are read when an encoder is made, never
-            when one is loaded.
-        fine_tune: Which layers of the network learn: `"none"`, `"last_blocks"` (those on the smallest grid) or
-            `"all"`; None means all where weights start at random, else none.
-        dropout: Dropout rate on the pooled vector.
-        global_pool: Average the network's grid over its cells before the dense layer: what is left is a grid of one
-            cell.
-        flip_tta: Let the network see the mirrored image as well, mirror its grid back and take the mean of both:
-            twice the work, steadier features.
-        image_sizes: Pixels; the network gets to see the image enlarged or reduced to squares with these sides, in
-            place of the image as it is. What it makes of several stands side by side, which takes `global_pool` and
-            frozen layers alone.
+        units: Optional int, width of the output. `None` omits the dense layer: the output has the network's width.
+        weights: Optional str, initial weights: `None` for a random initialization, `"imagenet"` to download them, or
+            the path of a file (`.h5`, `.weights.h5`, `.keras`) of the same network without its top. Read when an
+            encoder is created, never when one is loaded.
+        fine_tune: Optional str, the layers to train: `"none"`, `"last_blocks"` (those on the smallest grid) or
+            `"all"`. Defaults to `"all"` for randomly initialized weights and to `"none"` otherwise.
+        dropout: float, dropout rate on the pooled vector. Defaults to 0.
+        global_pool: bool, whether to average the grid over its cells before the dense layer, which leaves a grid of
+            one cell. Defaults to False.
+        flip_tta: bool, whether to average the features of the image and of its mirror image (test-time augmentation,
+            at twice the cost). Defaults to False.
+        image_sizes: sequence of int, side lengths in pixels to which the image is resized before the network. The
+            features of several sizes are concatenated, which requires `global_pool=True` and `fine_tune="none"`.
+            Defaults to `()`: the image as it is.
 
     Raises:
-        ValueError: an unknown `fine_tune`, an image below 32 x 32, several sizes without `global_pool` or with layers
-            that learn, a file that does not fit the network, or a download that failed.
-        FileNotFoundError: there is no such file.
+        ValueError: an unknown `fine_tune`, an image below 32 x 32 pixels, several sizes without `global_pool` or with
+            trainable layers, a file that does not fit the network, or a failed download.
+        FileNotFoundError: if there is no such file.
     """
 
     application: str | None = None  # the function in `keras.applications`
@@ -75,15 +75,15 @@ class ApplicationEncoder(ImageEncoder):
         self._read_start = weights is not None
 
     def options(self):
-        """Arguments of the application besides the usual ones."""
+        """Additional arguments of the `keras.applications` function."""
         return {}
 
     def scale(self, pixels):
-        """Pixels in 0..1 to what the network was trained on."""
+        """Convert pixels in 0..1 to the value range of the pretrained network."""
         raise NotImplementedError
 
     def body(self, network):
-        """The part of the network that stands behind `scale`."""
+        """Return the part of the network that follows `scale`."""
         return network
 
     def build_encoder(self, pixels_shape):
@@ -122,7 +122,7 @@ class ApplicationEncoder(ImageEncoder):
             self.tuned_backbone = keras.Model(between, self.backbone.output)
 
     def make(self, weights, shape):
-        """The application without its top, for images of this shape."""
+        """Create the network without its top for images of this shape."""
         make = getattr(keras.applications, self.application)
         return make(include_top=False, weights=weights, input_shape=shape, **self.options())
 
@@ -152,9 +152,9 @@ class ApplicationEncoder(ImageEncoder):
             ) from error
 
     def features(self, pixels):
-        """What the frozen layers make of uint8 pixels, float `(B, h, w, channels)`.
+        """Compute the output of the frozen layers for uint8 pixels: float `(B, h, w, channels)`.
 
-        The encoder takes `{"features": ...}` in place of the pixels, so that training computes them once.
+        The encoder accepts `{"features": ...}` instead of pixels, so that training computes the features only once.
         """
         grids = [self.frozen_backbone(view, training=False) for view in self._views(self.unit_interval(pixels))]
         return self._joined(grids) if self.tuned_backbone is None else ops.concatenate(grids, axis=-1)
@@ -170,7 +170,7 @@ class ApplicationEncoder(ImageEncoder):
         return self._project(self._joined(grids))
 
     def _views(self, pixels):
-        """What the network gets to see."""
+        """The rescaled and mirrored versions of the image that the network is applied to."""
         views = [pixels]
         if self.image_sizes:
             views = [ops.image.resize(pixels, (side, side), antialias=True) for side in self.image_sizes]
@@ -178,7 +178,7 @@ class ApplicationEncoder(ImageEncoder):
         return [turned for view in views for turned in (view, ops.flip(view, axis=2))] if self.flip_tta else views
 
     def _joined(self, grids):
-        """One grid of those that the network made of the views."""
+        """Combine the grids of all views into one."""
         if self.flip_tta:
             grids = [(grid + ops.flip(back, axis=2)) / 2 for grid, back in zip(grids[::2], grids[1::2], strict=True)]
         if self.global_pool:
@@ -209,15 +209,17 @@ class ApplicationEncoder(ImageEncoder):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class VGG16Encoder(ApplicationEncoder):
-    """VGG16 (arXiv 1409.1556), 14.7 million weights; the grid has 1/32 of the image's height and width.
+    """VGG16 (arXiv 1409.1556), 14.7 million weights. The grid has 1/32 of the image's height and width.
 
     Args:
-        units, weights, fine_tune, dropout, global_pool, flip_tta, image_sizes: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, global_pool, flip_tta, image_sizes: See `ApplicationEncoder`.
 
     Example:
 
     ```python
-    image = VGG16Encoder(units=128, weights="imagenet", fine_tune="last_blocks")(pixels)
+    pixels = keras.ops.zeros((2, 32, 32, 3), "uint8")
+    image = VGG16Encoder(units=128)(pixels)  # weights="imagenet" downloads pretrained weights
+    image["grid"]  # (2, 1, 1, 128)
     ```
     """
 
@@ -231,15 +233,17 @@ class VGG16Encoder(ApplicationEncoder):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ResNet50Encoder(ApplicationEncoder):
-    """ResNet50 (arXiv 1512.03385), 23.6 million weights; the grid has 1/32 of the image's height and width.
+    """ResNet50 (arXiv 1512.03385), 23.6 million weights. The grid has 1/32 of the image's height and width.
 
     Args:
-        units, weights, fine_tune, dropout, global_pool, flip_tta, image_sizes: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, global_pool, flip_tta, image_sizes: See `ApplicationEncoder`.
 
     Example:
 
     ```python
-    image = ResNet50Encoder(units=128, weights="imagenet")(pixels)
+    pixels = keras.ops.zeros((2, 32, 32, 3), "uint8")
+    image = ResNet50Encoder(units=128)(pixels)  # weights="imagenet" downloads pretrained weights
+    image["grid"]  # (2, 1, 1, 128)
     ```
     """
 
@@ -253,16 +257,19 @@ class ResNet50Encoder(ApplicationEncoder):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class MobileNetV2Encoder(ApplicationEncoder):
-    """MobileNetV2 (arXiv 1801.04381), small and quick; the grid has 1/32 of the image's height and width.
+    """MobileNetV2 (arXiv 1801.04381), 2.3 million weights. The grid has 1/32 of the image's height and width.
 
     Args:
-        units, weights, fine_tune, dropout, global_pool, flip_tta, image_sizes: As in `ApplicationEncoder`.
-        alpha: Multiplies the channels of every layer; ImageNet weights exist for 0.35, 0.5, 0.75, 1, 1.3 and 1.4.
+        units, weights, fine_tune, dropout, global_pool, flip_tta, image_sizes: See `ApplicationEncoder`.
+        alpha: float, width multiplier of every layer. ImageNet weights exist for 0.35, 0.5, 0.75, 1, 1.3 and 1.4.
+            Defaults to 1.
 
     Example:
 
     ```python
-    image = MobileNetV2Encoder(units=128, weights="imagenet", alpha=0.35)(pixels)
+    pixels = keras.ops.zeros((2, 32, 32, 3), "uint8")
+    image = MobileNetV2Encoder(units=128, alpha=0.35)(pixels)  # weights="imagenet" downloads pretrained weights
+    image["grid"]  # (2, 1, 1, 128)
     ```
     """
 
@@ -286,15 +293,17 @@ class MobileNetV2Encoder(ApplicationEncoder):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class EfficientNetB0Encoder(ApplicationEncoder):
-    """EfficientNetB0 (arXiv 1905.11946), 4 million weights; the grid has 1/32 of the image's height and width.
+    """EfficientNetB0 (arXiv 1905.11946), 4 million weights. The grid has 1/32 of the image's height and width.
 
     Args:
-        units, weights, fine_tune, dropout, global_pool, flip_tta, image_sizes: As in `ApplicationEncoder`.
+        units, weights, fine_tune, dropout, global_pool, flip_tta, image_sizes: See `ApplicationEncoder`.
 
     Example:
 
     ```python
-    image = EfficientNetB0Encoder(units=128, weights="imagenet")(pixels)
+    pixels = keras.ops.zeros((2, 32, 32, 3), "uint8")
+    image = EfficientNetB0Encoder(units=128)(pixels)  # weights="imagenet" downloads pretrained weights
+    image["grid"]  # (2, 1, 1, 128)
     ```
     """
 
@@ -313,14 +322,14 @@ class EfficientNetB0Encoder(ApplicationEncoder):
 
 
 def _caffe(pixels):
-    """BGR in 0..255 minus ImageNet's mean, as the first of these networks were trained in Caffe."""
+    """Convert RGB in 0..1 to BGR in 0..255 minus the ImageNet mean, the convention of networks trained in Caffe."""
     mean = ops.convert_to_tensor((103.939, 116.779, 123.68), dtype=pixels.dtype)
     return pixels[..., ::-1] * 255.0 - mean
 
 
 @contextlib.contextmanager
 def _dtype_policy(policy):
-    """Layers made here get this policy: the applications take no `dtype`."""
+    """Use this dtype policy for layers created in the block: `keras.applications` takes no `dtype`."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:

@@ -1,30 +1,47 @@
-"""What every image encoder shares: pixel scaling, the shape of the output."""
+"""Base class of all image encoders: pixel scaling and the output dict."""
 
 import keras
 from keras import ops
 
 
 class ImageEncoder(keras.layers.Layer):
-    """Base class: pixels to a feature grid, the same grid as a sequence, and one pooled vector.
+    """Base class: encode pixels as a feature grid, a sequence of its cells and a pooled vector.
 
-    A subclass builds its layers in `build_encoder` and computes `(grid, pooled)` in `encode`. One with a backbone
-    that may be frozen also has `features` and `project`, the two halves of `encode`, and sets `frozen_backbone`:
-    training then computes the features of an image once.
+    A subclass creates its layers in `build_encoder` and computes `(grid, pooled)` in `encode`. An encoder whose
+    backbone may be frozen also implements `features` and `project`, the two halves of `encode`, and sets
+    `frozen_backbone`: training then computes the features of each image only once.
 
     Args:
-        units: Width `d` of the output.
-        dropout: Dropout rate on the pooled vector.
+        units: int, width `d` of the output.
+        dropout: float in [0, 1), dropout rate on the pooled vector. Defaults to 0.
 
     Call arguments:
-        pixels: uint8 `(B, H, W, 3)` in 0..255. Scaling to 0..1 is this layer's first step. In its place,
-            `{"features": ...}` with what `features` gave of the pixels.
+        pixels: uint8 `(B, H, W, 3)` in 0..255, which the layer rescales to 0..1; or `{"features": ...}` with the
+            output of `features`.
+        training: Optional bool.
 
     Attributes:
-        frozen_backbone: The part of the network that training leaves as it is, or None.
+        frozen_backbone: The part of the network that is not trained, or `None`.
 
     Returns:
-        dict: `grid` float `(B, h, w, d)`, `sequence` float `(B, h·w, d)`, `pooled` float `(B, d)`. There is no
-        `mask` entry: every cell of an image counts.
+        dict: `grid` float `(B, h, w, d)`, `sequence` float `(B, h·w, d)`, `pooled` float `(B, d)`. There is no `mask`
+        entry, since every cell of an image is used.
+
+    Example:
+
+    ```python
+    class MeanColor(kf.encoders.ImageEncoder):
+        def build_encoder(self, pixels_shape):
+            self.dense = keras.layers.Dense(self.units)
+            self.dense.build(pixels_shape)
+
+        def encode(self, pixels, training):
+            grid = self.dense(keras.ops.mean(pixels, axis=(1, 2), keepdims=True))
+            return grid, grid[:, 0, 0]
+
+
+    MeanColor(8)(keras.ops.zeros((2, 32, 32, 3), "uint8"))["pooled"]  # (2, 8)
+    ```
     """
 
     frozen_backbone = None
@@ -39,19 +56,19 @@ class ImageEncoder(keras.layers.Layer):
         self.build_encoder(pixels_shape)
 
     def build_encoder(self, pixels_shape):
-        """Create the layers; `pixels_shape` is `(B, H, W, 3)`."""
+        """Create the layers for `pixels_shape` `(B, H, W, 3)`."""
         raise NotImplementedError
 
     def encode(self, pixels, training):
-        """Return `(grid, pooled)` for float pixels `(B, H, W, 3)` in 0..1."""
+        """Compute `(grid, pooled)` from float pixels `(B, H, W, 3)` in 0..1."""
         raise NotImplementedError
 
     def features(self, pixels):
-        """Return what the frozen backbone makes of uint8 pixels, float `(B, h, w, channels)`."""
+        """Compute the output of the frozen backbone for uint8 pixels: float `(B, h, w, channels)`."""
         raise NotImplementedError
 
     def project(self, features, training):
-        """Return `(grid, pooled)` for what `features` gave."""
+        """Compute `(grid, pooled)` from the output of `features`."""
         raise NotImplementedError
 
     def call(self, pixels, training=None):
@@ -60,12 +77,12 @@ class ImageEncoder(keras.layers.Layer):
         return self.answer(*self.encode(self.unit_interval(pixels), training), training)
 
     def unit_interval(self, pixels):
-        """Pixels in 0..255 to floats in 0..1."""
+        """Rescale pixels from 0..255 to floats in 0..1."""
         # Not keras.layers.Rescaling, which also adds an offset of 0 to every pixel.
         return ops.cast(pixels, self.compute_dtype) * (1.0 / 255.0)
 
     def answer(self, grid, pooled, training):
-        """What the layer returns, made of what `encode` returned."""
+        """Assemble the output dict from what `encode` returned."""
         _, height, width, channels = grid.shape
         return {
             "grid": grid,
@@ -78,7 +95,7 @@ class ImageEncoder(keras.layers.Layer):
 
 
 def build_chain(layers, shape):
-    """Build each layer on the output shape of the one before; returns the last output shape."""
+    """Build each layer on the output shape of the previous one and return the last output shape."""
     for layer in layers:
         layer.build(shape)
         shape = layer.compute_output_shape(shape)

@@ -11,30 +11,32 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class CLIPImageEncoder(ImageEncoder):
-    """The image branch of CLIP (arXiv 2103.00020) from KerasHub: a vision transformer.
+    """The image branch of CLIP (arXiv 2103.00020) from KerasHub, a vision transformer.
 
-    `kf.training.fit` runs the network once per image where it is frozen, and trains on the `features` it gives.
+    `kf.training.fit` runs a frozen network once per image and trains on the cached `features`.
 
     Args:
-        units: Width `d` of a new dense layer on the network; None takes CLIP's own, into the space of its texts.
-        preset: Name of a KerasHub preset, or a folder that `save_to_preset` of a CLIP wrote. It is read when an
-            encoder is made, never when one is loaded.
-        fine_tune: `"none"` leaves CLIP as it is; `"projection"` trains its last layer, the projection; `"all"` trains
-            all of it. A new dense layer is always trained.
-        dropout: Dropout rate on the pooled vector.
-        global_pool: Keep the vector of the whole image alone: what is left is a grid of one cell.
-        backbone_config: What `get_config` gives for a loaded encoder.
+        units: Optional int, width `d` of a new dense layer on the network. `None` uses CLIP's own projection into the
+            joint embedding space.
+        preset: str, name of a KerasHub preset, or a folder written by `save_to_preset`. Read when an encoder is
+            created, never when one is loaded.
+        fine_tune: str, `"none"` freezes CLIP, `"projection"` trains its projection, `"all"` trains all of it. A new
+            dense layer is always trained. Defaults to `"none"`.
+        dropout: float, dropout rate on the pooled vector. Defaults to 0.
+        global_pool: bool, whether to keep only the class token, as a grid of one cell. Defaults to False.
+        backbone_config: Optional dict, from `get_config`; replaces the preset when an encoder is loaded.
 
     Call arguments:
-        pixels: uint8 `(B, H, W, 3)` in 0..255, of the height and width that the preset was trained on.
+        pixels: uint8 `(B, H, W, 3)` in 0..255, with the preset's height and width.
 
     Returns:
         dict: `grid` float `(B, h, w, d)` and `sequence` float `(B, h·w, d)` of the patches; `pooled` float `(B, d)`,
-        the class token, which for CLIP stands for the whole image.
+            the
+        class token.
 
     Raises:
-        ImportError: keras-hub is not installed.
-        ValueError: an unknown `fine_tune`, a preset that is no CLIP, or images of another size.
+        ImportError: if keras-hub is not installed.
+        ValueError: an unknown `fine_tune`, a preset that is not a CLIP, or images of another size.
 
     Example:
 
@@ -77,9 +79,9 @@ class CLIPImageEncoder(ImageEncoder):
         self.projection.build((None, self.backbone.hidden_dim))
 
     def features(self, pixels, training=False):
-        """What the network makes of uint8 pixels, float `(B, 1, n, hidden)`: the class token, then the patches.
+        """Compute CLIP's tokens for uint8 pixels, float `(B, 1, n, hidden)`: the class token, then the patches.
 
-        The encoder takes `{"features": ...}` in place of the pixels, so that training computes them once.
+        The encoder accepts `{"features": ...}` instead of pixels, so that training computes the features only once.
         """
         mean, std = (ops.convert_to_tensor(v, dtype=self.compute_dtype) for v in (CLIP_MEAN, CLIP_STD))
         hidden = self.backbone({"images": (self.unit_interval(pixels) - mean) / std}, training=training)

@@ -7,7 +7,15 @@ from kerasfusion.layers import TransformerBlock, append_coordinates
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ConvNormRelu(keras.layers.Layer):
-    """`relu(BatchNorm(Conv2D(x)))`, the step that residual networks repeat; `batch_norm=False`: without the norm."""
+    """Convolution, batch normalization and ReLU, the unit of residual networks.
+
+    Args:
+        filters: int, number of output channels.
+        kernel_size: int, size of the convolution. Defaults to 3.
+        strides: int, strides of the convolution. Defaults to 1.
+        activation: bool, whether to apply ReLU. Defaults to True.
+        batch_norm: bool, whether to apply batch normalization. Defaults to True.
+    """
 
     def __init__(self, filters, kernel_size=3, strides=1, activation=True, batch_norm=True, **kwargs):
         super().__init__(**kwargs)
@@ -55,29 +63,37 @@ class ConvNormRelu(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class ResidualCNN(ImageEncoder):
-    """A small residual network (arXiv 1512.03385): a stem, then stages that each halve the image.
+    """Small residual network (arXiv 1512.03385): a stem, then stages that halve the image.
 
     Args:
-        units: Width of the output.
-        filters: Channels of the stem and of each following stage; every stage halves height and width.
-        num_blocks: Residual blocks in each stage after the stem; 0 leaves one strided convolution a stage.
-        stem_strides: 2 halves the image at the stem already, which makes all that follows cheap; 1 keeps its size
-            there, for images as small as 32 pixels.
-        coordinates: Append each cell's row and column before the last layer: then also the pooled vector can tell
-            where things are.
-        num_attention_blocks: Transformer blocks behind that layer, in which the cells attend to one another
-            (convolutions before a transformer: arXiv 2106.14881). What lies closest to what is then known of every
-            cell, before anyone asks.
-        num_heads: Attention heads of these blocks; must divide `units`.
-        batch_norm: Batch normalisation behind every convolution. Without it a shallow network learns steadily from
-            batches of few images too, whose means and variances say little.
-        dropout: Dropout rate on the pooled vector.
+        units: int, width `d` of the output.
+        filters: sequence of int, channels of the stem and of each following stage; every stage halves height and
+            width. Defaults to `(32, 64, 128)`.
+        num_blocks: int, residual blocks per stage after the stem; 0 leaves one strided convolution per stage.
+            Defaults to 1.
+        stem_strides: int, strides of the stem. 2 makes all later stages cheaper; 1 keeps the resolution of images as
+            small as 32 pixels. Defaults to 2.
+        coordinates: bool, whether to append each cell's row and column before the last layer (arXiv 1807.03247), so
+            that the pooled vector can encode positions. Defaults to False.
+        num_attention_blocks: int, transformer blocks after the last layer, in which the cells attend to one another
+            (convolutions before a transformer: arXiv 2106.14881). Defaults to 0.
+        num_heads: int, attention heads of these blocks; must divide `units`. Defaults to 4.
+        batch_norm: bool, whether to apply batch normalization after every convolution. Without it, a shallow network
+            also trains reliably on batches with few images. Defaults to True.
+        dropout: float, dropout rate on the pooled vector. Defaults to 0.
+
+    Call arguments:
+        pixels: uint8 `(B, H, W, 3)` in 0..255.
+
+    Returns:
+        dict: `grid`, `sequence` and `pooled`, see `ImageEncoder`.
 
     Example:
 
     ```python
+    pixels = keras.ops.zeros((2, 32, 32, 3), "uint8")
     image = ResidualCNN(units=64, filters=(16, 32, 64))(pixels)
-    image["grid"]  # (B, ceil(H / 8), ceil(W / 8), 64); with stem_strides=1, twice that
+    image["grid"]  # (2, 4, 4, 64): ceil(H / 8), ceil(W / 8); twice that with stem_strides=1
     ```
     """
 

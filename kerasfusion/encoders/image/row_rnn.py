@@ -6,21 +6,27 @@ from kerasfusion.encoders.image.base import ImageEncoder
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class RowRNN(ImageEncoder):
-    """A long short-term memory reads the image row by row, from the top: `h_y = LSTM(h_{y-1}, relu(W x_y + b))`.
+    """LSTM over the rows of the image, from top to bottom: `h_y = LSTM(h_{y-1}, relu(W x_y + b))`.
 
-    A row is one vector of all its pixels, so that a column of the `grid` is as wide as the image. `pooled` is the
-    state after the last row.
+    A row is one vector with all its pixels, so the grid has a single column. `pooled` is the state after the last
+    row.
 
     Args:
-        units: Width of the output.
-        row_units: Width that every row is brought to first.
-        dropout: Dropout rate on the pooled vector.
+        units: int, width `d` of the output.
+        row_units: int, width to which every row is projected first. Defaults to 64.
+        dropout: float, dropout rate on the pooled vector. Defaults to 0.
+
+    Call arguments:
+        pixels: uint8 `(B, H, W, 3)` in 0..255.
+
+    Returns:
+        dict: `grid`, `sequence` and `pooled`, see `ImageEncoder`.
 
     Example:
 
     ```python
-    image = RowRNN(units=128)(pixels)
-    image["grid"]  # (B, H, 1, 128)
+    image = RowRNN(units=128)(keras.ops.zeros((2, 32, 32, 3), "uint8"))
+    image["grid"]  # (2, 32, 1, 128)
     ```
     """
 

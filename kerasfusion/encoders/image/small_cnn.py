@@ -6,27 +6,34 @@ from kerasfusion.encoders.image.base import ImageEncoder, build_chain
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class SmallCNN(ImageEncoder):
-    """The tutorial articles' image branch: convolution, pooling, and so on, then a dense layer.
+    """The tutorial articles' convolutional network: convolutions with max pooling, then a dense layer.
 
     Args:
-        units: Width of the output.
-        filters: Output channels of each `Conv2D(3x3, relu)` + `MaxPooling2D(2)` pair.
-        flatten: If True, `pooled` is a dense layer on the flattened grid, as in the articles: it knows places, and
-            its weights grow with the image's area; the grid then has `filters[-1]` channels. If False, a dense
-            layer acts on every cell and `pooled` is the mean over cells.
-        padding: `"same"` keeps the image's size in each convolution; `"valid"` loses its border.
-        last_pool: Pool after the last convolution too.
-        dropout: Dropout rate on the pooled vector.
+        units: int, width `d` of the output.
+        filters: sequence of int, channels of each `Conv2D(3x3, relu)` + `MaxPooling2D(2)` pair. Defaults to
+            `(32, 64, 128)`.
+        flatten: bool. If True, `pooled` is a dense layer on the flattened grid, as in the articles; its weights grow
+            with the image's area, and the grid has `filters[-1]` channels. If False, the dense layer acts on every
+            cell and `pooled` is the mean over cells. Defaults to False.
+        padding: str, `"same"` or `"valid"`, of the convolutions. Defaults to `"same"`.
+        last_pool: bool, whether to pool after the last convolution too. Defaults to True.
+        dropout: float, dropout rate on the pooled vector. Defaults to 0.
+
+    Call arguments:
+        pixels: uint8 `(B, H, W, 3)` in 0..255.
+
+    Returns:
+        dict: `grid`, `sequence` and `pooled`, see `ImageEncoder`.
 
     Raises:
-        ValueError: at build time, when an image is too small for the convolutions.
+        ValueError: at build time, if an image is too small for the convolutions.
 
     Example:
 
     ```python
-    image = SmallCNN(units=128, filters=(32, 64))(pixels)
-    image["pooled"]  # (B, 128)
-    image["grid"]  # (B, H // 4, W // 4, 128)
+    image = SmallCNN(units=128, filters=(32, 64))(keras.ops.zeros((2, 32, 32, 3), "uint8"))
+    image["pooled"]  # (2, 128)
+    image["grid"]  # (2, 8, 8, 128): H // 4, W // 4
     ```
     """
 

@@ -7,28 +7,34 @@ from kerasfusion.layers import TransformerBlock
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class VisionTransformer(ImageEncoder):
-    """Patches of the image attend to one another (ViT, arXiv 2010.11929).
+    """Vision transformer: self-attention over image patches (ViT, arXiv 2010.11929).
 
-    Every patch is one vector plus a learned one for its place; then transformer blocks, `LN`, a dense layer. `pooled`
-    is the mean over the patches, which the paper found to do as well as a class token.
+    Patch and position embeddings are added; transformer blocks, layer normalization and a dense layer follow.
+    `pooled` is the mean over the patches, which the paper found to be as good as a class token.
 
     Args:
-        units: Width of the output.
-        patch_size: Side of the square patches in pixels.
-        hidden_dim: Width of the blocks; `None` means `units`.
-        num_heads: Number of attention heads; must divide `hidden_dim`.
-        num_layers: Number of blocks.
-        dropout: Dropout rate on the pooled vector.
+        units: int, width `d` of the output.
+        patch_size: int, side of the square patches in pixels. Defaults to 8.
+        hidden_dim: Optional int, width of the blocks. Defaults to `units`.
+        num_heads: int, number of attention heads; must divide `hidden_dim`. Defaults to 4.
+        num_layers: int, number of blocks. Defaults to 4.
+        dropout: float, dropout rate on the pooled vector. Defaults to 0.
+
+    Call arguments:
+        pixels: uint8 `(B, H, W, 3)` in 0..255.
+
+    Returns:
+        dict: `grid`, `sequence` and `pooled`, see `ImageEncoder`.
 
     Raises:
-        ValueError: at build time, when patches do not fill the image, or `hidden_dim` is not divisible by
-            `num_heads`.
+        ValueError: at build time, if `patch_size` does not divide the image's sides or `num_heads` does not divide
+            `hidden_dim`.
 
     Example:
 
     ```python
-    image = VisionTransformer(units=128, patch_size=8, num_heads=4)(pixels)
-    image["grid"]  # (B, H // 8, W // 8, 128)
+    image = VisionTransformer(units=128, patch_size=8, num_heads=4)(keras.ops.zeros((2, 32, 32, 3), "uint8"))
+    image["grid"]  # (2, 4, 4, 128): H // 8, W // 8
     ```
     """
 

@@ -1,4 +1,4 @@
-"""Text encoders: token ids to a sequence, a pooled vector and a mask."""
+"""Text encoders: map token ids to a token sequence, a pooled vector and a mask."""
 
 from kerasfusion.encoders.text.average import AverageEmbeddingEncoder
 from kerasfusion.encoders.text.bag_of_words import BagOfWordsEncoder

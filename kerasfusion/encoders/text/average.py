@@ -6,18 +6,19 @@ from kerasfusion.encoders.text.base import TextEncoder, masked_sum
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class AverageEmbeddingEncoder(TextEncoder):
-    """A dense layer on the mean of the word vectors ("deep averaging network" with one layer).
+    """Deep averaging network with one layer: a dense layer on the mean token embedding (Iyyer et al., ACL 2015).
 
     Args:
-        vocabulary_size: Number of token ids, the four special ones included.
-        units: Width of the output.
-        activation: Of the dense layer. None keeps every word's share of the mean as it is, for a fusion that makes
-            its own use of them.
+        vocabulary_size, units, embedding_dim, dropout, pretrained_embeddings, trainable_embeddings, vocabulary: See
+            `TextEncoder`.
+        activation: Optional str, activation of the dense layer. `None` keeps the output linear in the token
+            embeddings. Defaults to `"relu"`.
 
     Example:
 
     ```python
-    text = AverageEmbeddingEncoder(vocabulary_size=1000, units=64)(token_ids)["pooled"]  # (B, 64)
+    token_ids = keras.ops.array([[4, 5, 6], [7, 0, 0]])
+    text = AverageEmbeddingEncoder(vocabulary_size=1000, units=64)(token_ids)["pooled"]  # (2, 64)
     ```
     """
 

@@ -5,15 +5,19 @@ from kerasfusion.encoders.text.base import TextEncoder, masked_sum
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class BagOfWordsEncoder(TextEncoder):
-    """`relu(W · counts + b)`: which words occur and how often, not in which order.
+    """Two dense layers on the vector of token counts: `relu(W_2 relu(W_1 · counts + b_1) + b_2)`.
 
-    The product with the count vector is computed as a sum of rows of `W`, so no vector of the vocabulary's
-    width is ever made.
+    The first product is computed as a sum of embeddings, so no vector of the vocabulary's width is formed.
+
+    Args:
+        vocabulary_size, units, embedding_dim, dropout, pretrained_embeddings, trainable_embeddings, vocabulary: See
+            `TextEncoder`.
 
     Example:
 
     ```python
-    text = BagOfWordsEncoder(vocabulary_size=1000, units=32)(token_ids)["pooled"]  # (B, 32)
+    token_ids = keras.ops.array([[4, 5, 6], [7, 0, 0]])
+    text = BagOfWordsEncoder(vocabulary_size=1000, units=32)(token_ids)["pooled"]  # (2, 32)
     ```
     """
 

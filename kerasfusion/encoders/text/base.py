@@ -1,4 +1,4 @@
-"""What every text encoder shares: word embeddings, the mask, the shape of the output."""
+"""Base class of all text encoders: token embeddings, the mask and the output dict."""
 
 import keras
 from keras import ops
@@ -7,32 +7,49 @@ from kerasfusion.encoders.text.word_vectors import load_word_vectors
 
 
 class TextEncoder(keras.layers.Layer):
-    """Base class: token ids to a sequence, one pooled vector and a mask.
+    """Base class: encode token ids as a sequence, a pooled vector and a mask.
 
-    A subclass builds its layers in `build_encoder` and computes `(sequence, pooled)` in `encode`.
+    A subclass creates its layers in `build_encoder` and computes `(sequence, pooled)` in `encode`.
 
     Args:
-        vocabulary_size: Number of token ids, the four special ones included.
-        units: Width `d` of the output; None, for the encoders whose last layer is a dense one, leaves that out.
-        embedding_dim: Width of the word vectors; `None` means that of `pretrained_embeddings`, or `units` without
-            such a file.
-        dropout: Dropout rate on the word vectors.
-        pretrained_embeddings: File of pretrained word vectors (see `load_word_vectors`). Words that it lacks begin
-            with random vectors of the same spread. It is read when an encoder is made, never when one is loaded.
-        trainable_embeddings: Whether training may change the word vectors.
-        vocabulary: The words of ids 4, 5, …, wanted with `pretrained_embeddings` alone; the encoder does not keep
-            them.
+        vocabulary_size: int, number of token ids, including the four special ones.
+        units: Optional int, width `d` of the output. `None` omits the last dense layer, in encoders that end with
+            one.
+        embedding_dim: Optional int, width of the token embeddings. Defaults to that of `pretrained_embeddings`, or to
+            `units` without such a file.
+        dropout: float in [0, 1), dropout rate on the token embeddings. Defaults to 0.
+        pretrained_embeddings: Optional str, path of a file with pretrained word vectors (see `load_word_vectors`).
+            Words that it lacks get random vectors with the same standard deviation. Read when an encoder is created,
+            never when one is loaded.
+        trainable_embeddings: bool, whether the token embeddings are trained. Defaults to True.
+        vocabulary: Optional sequence of str, the words of ids 4, 5, …; needed only with `pretrained_embeddings`, and
+            not stored.
 
     Call arguments:
         ids: int32 `(B, L)`, 0 is padding.
+        training: Optional bool.
 
     Returns:
-        dict: `sequence` float `(B, L, d)`, zero at padding; `pooled` float `(B, d)`;
-        `mask` bool `(B, L)`, True at words. A text without words gives a defined, constant output.
+        dict: `sequence` float `(B, L, d)`, zero at padding; `pooled` float `(B, d)`; `mask` bool `(B, L)`, True at
+        tokens. An empty text gives a defined, constant output.
 
     Raises:
-        ValueError: what `load_word_vectors` raises, vectors of another width than `embedding_dim`, or a vocabulary
-            that is absent or not of the size given.
+        ValueError: invalid word vectors (see `load_word_vectors`), an `embedding_dim` that differs from theirs, or a
+            vocabulary that is missing or of another size.
+
+    Example:
+
+    ```python
+    class MaxEncoder(kf.encoders.TextEncoder):
+        def build_encoder(self, embedded_shape):
+            pass
+
+        def encode(self, embedded, mask, training):
+            return embedded, keras.ops.max(keras.ops.where(mask[..., None], embedded, -1.0), axis=1)
+
+
+    MaxEncoder(vocabulary_size=1000, units=8)(keras.ops.array([[4, 5, 0]]))["pooled"]  # (1, 8)
+    ```
     """
 
     def __init__(
@@ -83,7 +100,7 @@ class TextEncoder(keras.layers.Layer):
         self.build_encoder((*ids_shape, self.embedding_dim or self.units))
 
     def _read(self, vocabulary):
-        """The file's vectors for the vocabulary, and their width as that of the embedding."""
+        """Read the file's vectors for the vocabulary and set `embedding_dim` to their width."""
         if vocabulary is None or self.vocabulary_size < len(vocabulary):
             held = "none" if vocabulary is None else f"one of {len(vocabulary)} words"
             raise ValueError(
@@ -101,11 +118,11 @@ class TextEncoder(keras.layers.Layer):
         return vectors, found
 
     def build_encoder(self, embedded_shape):
-        """Create the layers behind the embedding; `embedded_shape` is `(B, L, embedding_dim)`."""
+        """Create the layers after the embedding; `embedded_shape` is `(B, L, embedding_dim)`."""
         raise NotImplementedError
 
     def dense_to_units(self, shape, activation="relu"):
-        """The dense layer that ends an encoder, built for inputs of this shape; nothing where `units` is None."""
+        """Build the dense layer that ends an encoder; an identity if `units` is None."""
         if self.units is None:
             return keras.layers.Identity(dtype=self.dtype_policy)
         dense = keras.layers.Dense(self.units, activation=activation, name="projection", dtype=self.dtype_policy)
@@ -113,7 +130,7 @@ class TextEncoder(keras.layers.Layer):
         return dense
 
     def encode(self, embedded, mask, training):
-        """Return `(sequence, pooled)` for word vectors `(B, L, e)` and their mask `(B, L)`."""
+        """Compute `(sequence, pooled)` from token embeddings `(B, L, e)` and their mask `(B, L)`."""
         raise NotImplementedError
 
     def call(self, ids, training=None):
@@ -143,5 +160,5 @@ class TextEncoder(keras.layers.Layer):
 
 
 def masked_sum(embedded, mask):
-    """Sum over the words: `(B, L, e)`, `(B, L)` -> `(B, e)`."""
+    """Sum over the tokens: `(B, L, e)`, `(B, L)` -> `(B, e)`."""
     return ops.sum(embedded * ops.cast(mask, embedded.dtype)[..., None], axis=1)

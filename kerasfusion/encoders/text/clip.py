@@ -7,32 +7,33 @@ from kerasfusion.encoders.text.hub import KerasHubTextEncoder
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class CLIPTextEncoder(KerasHubTextEncoder):
-    """The text branch of CLIP (arXiv 2103.00020) from KerasHub, behind our own vocabulary's ids.
+    """The text branch of CLIP (arXiv 2103.00020) from KerasHub, applied to the ids of the schema's vocabulary.
 
-    `KerasHubTextEncoder` says how words become pieces and what that leaves out: CLIP knows every word that the
-    training texts have, and no other. It has no token for unknown words; they are left out of the text, as is
-    punctuation. So a pretrained CLIP finds by the words of its table alone, not by all that it was trained on.
+    See `KerasHubTextEncoder` for how words become subword tokens. CLIP's tokenizer knows every word of the training
+    texts but has no token for unknown words: these, like punctuation, are omitted. A query can therefore only use
+    words of the schema's vocabulary, not all of CLIP's.
 
     Args:
-        vocabulary_size: Number of token ids, the four special ones included.
-        units: Width `d` of a new dense layer on the network; None takes CLIP's own, into the space of its images.
-        preset: Name of a KerasHub preset, or a folder that `save_to_preset` of a CLIP and its tokenizer wrote. It is
-            read when an encoder is made, never when one is loaded.
-        fine_tune: `"none"` leaves CLIP as it is; `"projection"` trains its last layer, the projection; `"all"` trains
-            all of it. A new dense layer is always trained.
-        vocabulary: The words of ids 4, 5, …; the encoder keeps their pieces alone.
-        backbone_config: What `get_config` gives for a loaded encoder, in place of the vocabulary.
+        vocabulary_size: int, number of token ids, including the four special ones.
+        units: Optional int, width `d` of a new dense layer on the network. `None` uses CLIP's own projection into the
+            joint embedding space.
+        preset: str, name of a KerasHub preset, or a folder written by `save_to_preset` of a CLIP and its tokenizer.
+            Read when an encoder is created, never when one is loaded.
+        fine_tune: str, `"none"` freezes CLIP, `"projection"` trains its projection, `"all"` trains all of it. A new
+            dense layer is always trained. Defaults to `"none"`.
+        vocabulary: sequence of str, the words of ids 4, 5, …; only their subword tokens are stored.
+        backbone_config: Optional dict, from `get_config`; replaces the vocabulary when an encoder is loaded.
 
     Call arguments:
         ids: int32 `(B, L)`, 0 is padding.
 
     Returns:
-        dict: `sequence` float `(B, L, d)`, each word's first piece, zero at padding and unknown words; `pooled` float
-        `(B, d)`, the end of the text, which for CLIP stands for all of it; `mask` bool `(B, L)`, True at known words.
+        dict: `sequence` float `(B, L, d)`, the first subword token of each word, zero at padding and unknown words;
+        `pooled` float `(B, d)`, the end token; `mask` bool `(B, L)`, True at known words.
 
     Raises:
-        ImportError: keras-hub is not installed.
-        ValueError: an unknown `fine_tune`, no vocabulary, or a preset that is no CLIP.
+        ImportError: if keras-hub is not installed.
+        ValueError: an unknown `fine_tune`, no vocabulary, or a preset that is not a CLIP.
 
     Example:
 

@@ -10,34 +10,36 @@ MOST_PIECES = 6
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class KerasHubTextEncoder(keras.layers.Layer):
-    """A pretrained WordPiece backbone of KerasHub, such as BERT (arXiv 1810.04805), behind our own vocabulary's ids.
+    """A pretrained WordPiece backbone of KerasHub such as BERT (arXiv 1810.04805), on the schema's vocabulary.
 
-    The backbone has a vocabulary of word pieces. When the encoder is made, the backbone's tokenizer cuts every word
-    of our vocabulary into its pieces, which are kept as a table, a weight of the layer. Ids become pieces by a look-
-    up in the model, so that training, export and serving need neither the tokenizer nor its TensorFlow operations.
-    Words outside of the vocabulary become the backbone's unknown token (its own tokenizer would cut them too), and
-    there is no punctuation. A text keeps twice as many pieces as it has places for words, at most.
+    When the encoder is created, the backbone's tokenizer splits every word of the vocabulary into subword tokens,
+    which are stored as a table, a weight of the layer. Ids become subword tokens by a lookup in the model, so
+    training, export and serving need neither the tokenizer nor its TensorFlow operations. Words outside the
+    vocabulary become the backbone's unknown token (its own tokenizer would split them too), and there is no
+    punctuation. A text keeps at most twice as many subword tokens as it has word positions.
 
     Args:
-        vocabulary_size: Number of token ids, the four special ones included.
-        units: Width `d` of the output.
-        preset: Name of a KerasHub preset, or a folder that `save_to_preset` of a backbone and its tokenizer wrote. It
-            is read when an encoder is made, never when one is loaded.
-        fine_tune: `"none"` leaves the backbone as it is, without dropout; `"all"` trains it.
-        vocabulary: The words of ids 4, 5, …; the encoder keeps their pieces alone.
-        backbone_config: What `get_config` gives for a loaded encoder, in place of the vocabulary.
+        vocabulary_size: int, number of token ids, including the four special ones.
+        units: int, width `d` of the output.
+        preset: str, name of a KerasHub preset, or a folder written by `save_to_preset` of a backbone and its
+            tokenizer. Read when an encoder is created, never when one is loaded.
+        fine_tune: str, `"none"` freezes the backbone and disables its dropout, `"all"` trains it. Defaults to
+            `"none"`.
+        vocabulary: sequence of str, the words of ids 4, 5, …; only their subword tokens are stored.
+        backbone_config: Optional dict, from `get_config`; replaces the vocabulary when an encoder is loaded.
 
     Call arguments:
         ids: int32 `(B, L)`, 0 is padding.
 
     Returns:
-        dict: `sequence` float `(B, L, d)`, a dense layer on each word's first piece, zero at padding; `pooled` float
-        `(B, d)`, the same layer on the mean over all pieces; `mask` bool `(B, L)`, True at words.
+        dict: `sequence` float `(B, L, d)`, a dense layer on the first subword token of each word, zero at padding;
+        `pooled` float `(B, d)`, the same layer on the mean over all subword tokens; `mask` bool `(B, L)`, True at
+        words.
 
     Raises:
-        ImportError: keras-hub is not installed.
-        ValueError: an unknown `fine_tune`, no vocabulary, a backbone that does not take token ids and a mask, or one
-            whose tokenizer is of another kind.
+        ImportError: if keras-hub is not installed.
+        ValueError: an unknown `fine_tune`, no vocabulary, a backbone that does not take token ids and a mask, or an
+            unsupported tokenizer.
 
     Example:
 
@@ -80,14 +82,14 @@ class KerasHubTextEncoder(keras.layers.Layer):
         self.projection = self.make_projection(backbone_config)
 
     def read_backbone(self):
-        """The network that the preset holds."""
+        """Load the preset's network."""
         backbone = keras_hub().models.Backbone.from_preset(self.preset, dtype=self.dtype_policy)
         if not {"token_ids", "padding_mask"} <= set(backbone.input):
             raise ValueError(f"{self.name}: {self.preset} takes {sorted(backbone.input)}, which is no text encoder.")
         return backbone
 
     def make_projection(self, backbone_config):
-        """The dense layer behind the backbone."""
+        """Create the dense layer on top of the backbone."""
         return keras.layers.Dense(self.units, name="projection", dtype=self.dtype_policy)
 
     def build(self, ids_shape):
@@ -132,7 +134,7 @@ class KerasHubTextEncoder(keras.layers.Layer):
         return {"sequence": sequence, "pooled": self.projection(self.pool(hidden, there, total)), "mask": mask}
 
     def run_backbone(self, tokens, there, training):
-        """What the backbone makes of int32 `(B, n)`, float `(B, n, hidden)`; `there` is False at padding."""
+        """Run the backbone on int32 `(B, n)`: float `(B, n, hidden)`; `there` is False at padding."""
         tokens = {"token_ids": tokens, "padding_mask": ops.cast(there, "int32")}
         if "segment_ids" in self.backbone.input:
             tokens["segment_ids"] = ops.zeros_like(tokens["token_ids"])
@@ -140,7 +142,7 @@ class KerasHubTextEncoder(keras.layers.Layer):
         return hidden["sequence_output"] if isinstance(hidden, dict) else hidden
 
     def pool(self, hidden, there, total):
-        """One vector of a text's; `total` int32 `(B, 1)` counts its pieces without start and end."""
+        """Pool a text into one vector; `total` int32 `(B, 1)` counts its subword tokens without start and end."""
         weights = ops.cast(there, hidden.dtype)[..., None]
         return ops.sum(hidden * weights, axis=1) / ops.sum(weights, axis=1)
 
@@ -160,17 +162,20 @@ class KerasHubTextEncoder(keras.layers.Layer):
 
 
 def piece_table(tokenizer, vocabulary):
-    """The pieces of every token id, and the tokens that begin, end and fill a text.
+    """Tokenize every word of the vocabulary.
 
     Args:
         tokenizer: A KerasHub tokenizer.
-        vocabulary: The words of ids 4, 5, …
+        vocabulary: sequence of str, the words of ids 4, 5, …
 
     Returns:
-        tuple: int32 `(len(vocabulary) + 4, pieces)`, -1 where a word has fewer; and the three ids.
+        tuple: int32 array `(len(vocabulary) + 4, pieces)` of subword tokens, -1 after the last one; and the ids of
+            the
+        start, end and padding tokens.
 
     Raises:
-        ValueError: a tokenizer that cuts a word in another way behind a space: neither WordPiece nor CLIP's.
+        ValueError: for a tokenizer that is neither WordPiece nor CLIP's, since others split a word differently after
+            a space.
     """
     if hasattr(tokenizer, "oov_token"):
         unknown = [tokenizer.token_to_id(tokenizer.oov_token)]

@@ -9,7 +9,7 @@ UNROLL_UP_TO = 32
 
 
 class RecurrentEncoder(TextEncoder):
-    """A recurrent network over the words; `pooled` is its state after the last word."""
+    """Base class: a recurrent network over the tokens; `pooled` is its state after the last token."""
 
     cell = None  # the Keras layer class
 
@@ -20,7 +20,7 @@ class RecurrentEncoder(TextEncoder):
         return self.read(self.recurrent, embedded, mask, training)
 
     def make(self, name, embedded_shape, go_backwards=False):
-        """The Keras layer that goes over the words, built."""
+        """Create and build the recurrent Keras layer."""
         length = embedded_shape[1]
         recurrent = self.cell(
             self.units,
@@ -35,15 +35,15 @@ class RecurrentEncoder(TextEncoder):
         return recurrent
 
     def read(self, recurrent, embedded, mask, training):
-        """`(sequence, state)` of a layer from `make`; going backwards, the last place comes first in `sequence`."""
+        """Run a layer created by `make`; with `go_backwards`, `sequence` starts with the last position."""
         sequence, state, *_ = recurrent(embedded, mask=mask, training=training)
         return sequence, state
 
 
 class BidirectionalEncoder(RecurrentEncoder):
-    """Two recurrent networks, one from each end, and a dense layer on both: `tanh(W [h_forward; h_backward] + b)`.
+    """Base class: two recurrent networks in opposite directions: `tanh(W [h_forward; h_backward] + b)`.
 
-    Padding stands behind the words, so that the way back begins with it. The state stays zero until the last word.
+    Padding follows the tokens, so the backward network starts with it; its state stays zero until the last token.
     """
 
     def build_encoder(self, embedded_shape):
@@ -63,14 +63,18 @@ class BidirectionalEncoder(RecurrentEncoder):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class LSTMEncoder(RecurrentEncoder):
-    """Word vectors through a long short-term memory; `pooled` is its state after the last word.
+    """Long short-term memory (LSTM) over token embeddings; `pooled` is its state after the last token.
+
+    Args:
+        vocabulary_size, units, embedding_dim, dropout, pretrained_embeddings, trainable_embeddings, vocabulary: See
+            `TextEncoder`.
 
     Example:
 
     ```python
-    text = LSTMEncoder(vocabulary_size=1000, units=128)(token_ids)
-    text["pooled"]  # (B, 128)
-    text["sequence"]  # (B, L, 128)
+    text = LSTMEncoder(vocabulary_size=1000, units=128)(keras.ops.array([[4, 5, 6], [7, 0, 0]]))
+    text["pooled"]  # (2, 128)
+    text["sequence"]  # (2, 3, 128)
     ```
     """
 
@@ -79,12 +83,17 @@ class LSTMEncoder(RecurrentEncoder):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class GRUEncoder(RecurrentEncoder):
-    """Word vectors through a gated recurrent unit; `pooled` is its state after the last word.
+    """Gated recurrent unit (GRU) over token embeddings; `pooled` is its state after the last token.
+
+    Args:
+        vocabulary_size, units, embedding_dim, dropout, pretrained_embeddings, trainable_embeddings, vocabulary: See
+            `TextEncoder`.
 
     Example:
 
     ```python
-    text = GRUEncoder(vocabulary_size=1000, units=128)(token_ids)["pooled"]  # (B, 128)
+    text = GRUEncoder(vocabulary_size=1000, units=128)(keras.ops.array([[4, 5, 6], [7, 0, 0]]))
+    text["pooled"]  # (2, 128)
     ```
     """
 
@@ -117,26 +126,33 @@ class GRUEncoder(RecurrentEncoder):
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class BiLSTMEncoder(BidirectionalEncoder, LSTMEncoder):
-    """Two long short-term memories, one from each end of the text; `pooled` is made of both last states.
+    """Bidirectional LSTM over token embeddings; `pooled` is a dense layer on both last states.
 
-    Every word's vector in `sequence` knows what stands before it and behind it.
+    Args:
+        vocabulary_size, units, embedding_dim, dropout, pretrained_embeddings, trainable_embeddings, vocabulary: See
+            `TextEncoder`.
 
     Example:
 
     ```python
-    text = BiLSTMEncoder(vocabulary_size=1000, units=128)(token_ids)
-    text["sequence"]  # (B, L, 128)
+    text = BiLSTMEncoder(vocabulary_size=1000, units=128)(keras.ops.array([[4, 5, 6], [7, 0, 0]]))
+    text["sequence"]  # (2, 3, 128)
     ```
     """
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class BiGRUEncoder(BidirectionalEncoder, GRUEncoder):
-    """Two gated recurrent units, one from each end of the text; `pooled` is made of both last states.
+    """Bidirectional GRU over token embeddings; `pooled` is a dense layer on both last states.
+
+    Args:
+        vocabulary_size, units, embedding_dim, dropout, pretrained_embeddings, trainable_embeddings, vocabulary: See
+            `TextEncoder`.
 
     Example:
 
     ```python
-    text = BiGRUEncoder(vocabulary_size=1000, units=128)(token_ids)["pooled"]  # (B, 128)
+    text = BiGRUEncoder(vocabulary_size=1000, units=128)(keras.ops.array([[4, 5, 6], [7, 0, 0]]))
+    text["pooled"]  # (2, 128)
     ```
     """

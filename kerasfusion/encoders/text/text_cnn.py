@@ -6,21 +6,23 @@ from kerasfusion.encoders.text.base import TextEncoder
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class TextCNN(TextEncoder):
-    """Convolutions over windows of words, and the largest answer of each filter (arXiv 1408.5882).
+    """Convolutional text encoder with max pooling over time (arXiv 1408.5882).
 
-    `c_k = relu(W_k * x + b_k)` for every window width `k`; `pooled` is a dense layer on `max_l c_k[l]`, all widths
-    side by side, and `sequence` the same layer on every place's answers.
+        c_k = relu(W_k * x + b_k) for every kernel size k,   pooled = relu(W [max_l c_k[l]]_k + b)
+
+    `sequence` is the same dense layer at every position.
 
     Args:
-        vocabulary_size, units, embedding_dim, dropout, pretrained_embeddings, trainable_embeddings, vocabulary: As in
-        `TextEncoder`. kernel_sizes: Words that a filter sees, one convolution each. filters: Filters of each
-        convolution.
+        vocabulary_size, units, embedding_dim, dropout, pretrained_embeddings, trainable_embeddings, vocabulary: See
+            `TextEncoder`.
+        kernel_sizes: sequence of int, widths of the convolutions in tokens. Defaults to `(3, 4, 5)`.
+        filters: int, filters of each convolution. Defaults to 100.
 
     Example:
 
     ```python
-    text = TextCNN(vocabulary_size=1000, units=128)(token_ids)
-    text["pooled"]  # (B, 128)
+    text = TextCNN(vocabulary_size=1000, units=128)(keras.ops.array([[4, 5, 6], [7, 0, 0]]))
+    text["pooled"]  # (2, 128)
     ```
     """
 

@@ -7,25 +7,29 @@ from kerasfusion.layers import TransformerBlock
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class TransformerTextEncoder(TextEncoder):
-    """Words attend to one another (arXiv 1706.03762): `x_l = √d W e_l + p_l`, transformer blocks, `LN`, dense.
+    """Transformer encoder over the tokens (arXiv 1706.03762).
 
-    `p_l` are the paper's sines and cosines, of length `√(d / 2)`, beside which words of about unit length would go
-    unheard without the `√d`; the normalisation stands before each part of a block (see
-    `kf.layers.TransformerBlock`). `pooled` is the mean over the words.
+        x_l = √d W e_l + p_l,   then transformer blocks, layer normalization and a dense layer
+
+    `p_l` are the paper's sinusoidal position embeddings. Their norm is `√(d / 2)`, so the token embeddings, of about
+    unit norm, are scaled by `√d`. The normalization precedes each sublayer (see `kf.layers.TransformerBlock`).
+    `pooled` is the mean over the tokens.
 
     Args:
-        vocabulary_size, units, embedding_dim, dropout, pretrained_embeddings, trainable_embeddings, vocabulary: As in
-        `TextEncoder`. hidden_dim: Width of the blocks; `None` means `units`. num_heads: Number of attention heads;
-        must divide `hidden_dim`. num_layers: Number of blocks.
+        vocabulary_size, units, embedding_dim, dropout, pretrained_embeddings, trainable_embeddings, vocabulary: See
+            `TextEncoder`.
+        hidden_dim: Optional int, width of the blocks. Defaults to `units`.
+        num_heads: int, number of attention heads; must divide `hidden_dim`. Defaults to 4.
+        num_layers: int, number of blocks. Defaults to 2.
 
     Raises:
-        ValueError: at build time, when `hidden_dim` is not divisible by `num_heads`.
+        ValueError: at build time, if `hidden_dim` is not divisible by `num_heads`.
 
     Example:
 
     ```python
-    text = TransformerTextEncoder(vocabulary_size=1000, units=128, num_heads=4)(token_ids)
-    text["sequence"]  # (B, L, 128)
+    encoder = TransformerTextEncoder(vocabulary_size=1000, units=128, num_heads=4)
+    encoder(keras.ops.array([[4, 5, 6], [7, 0, 0]]))["sequence"]  # (2, 3, 128)
     ```
     """
 
@@ -69,7 +73,10 @@ class TransformerTextEncoder(TextEncoder):
 
 
 def positions(length, width):
-    """`p_l = [sin(l ω_0), …, cos(l ω_0), …]` with `ω_i = 10000^(-2i / width)`: float32 `(length, width)`."""
+    """Sinusoidal position embeddings, float32 `(length, width)`.
+
+    p_l = [sin(l ω_0), …, cos(l ω_0), …],  ω_i = 10000^(-2i / width)
+    """
     half = (width + 1) // 2
     rates = ops.power(10000.0, -2.0 * ops.arange(half, dtype="float32") / width)
     angles = ops.arange(length, dtype="float32")[:, None] * rates

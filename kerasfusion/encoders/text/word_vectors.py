@@ -7,23 +7,25 @@ MAX_LINE, MAX_WIDTH = 2**20, 8192
 
 
 def load_word_vectors(path, vocabulary):
-    """Read pretrained word vectors from a text file, one word and its numbers a line, as GloVe and fastText have it.
+    """Load pretrained word vectors from a text file in GloVe or fastText format.
 
-    A first line of two whole numbers (how many words, how wide), as in fastText's files, is passed over. Words are
-    looked up exactly as the vocabulary has them: in lower case, without punctuation. The first of equal words counts.
+    Each line holds a word and its numbers. A first line with two integers (number of words, width), as in fastText's
+    files, is skipped. Words are matched exactly as the vocabulary spells them: in lower case, without punctuation. If
+    a word occurs twice, the first line is used.
 
     Args:
-        path: The file, UTF-8.
-        vocabulary: Words to look for, such as `schema["text"].vocabulary`.
+        path: Path of the file, UTF-8.
+        vocabulary: sequence of str, words to look up, such as `schema["text"].vocabulary`.
 
     Returns:
-        tuple: float32 `(n, e)`, the vectors of the `n` words, zero where the file lacks a word; and bool `(n,)`,
-        where it has one.
+        tuple: float32 array `(n, e)`, the vectors of the `n` words, zero for words that the file lacks; and bool
+            `(n,)`,
+        True for words that were found.
 
     Raises:
-        ValueError: a line that is not a word and its numbers (with its number), that is longer than a million
-            characters or has more than 8,192 numbers; or no word found at all.
-        FileNotFoundError: there is no such file.
+        ValueError: a line that is not a word and its numbers (the message names the line), a line longer than a
+            million characters or with more than 8,192 numbers, or no word found at all.
+        FileNotFoundError: if there is no such file.
 
     Example:
 
