@@ -22,7 +22,8 @@ class PixelMeanSquaredError(keras.losses.Loss):
     Example:
 
     ```python
-    loss = kf.losses.PixelMeanSquaredError()(keras.ops.zeros((2, 8, 8, 3), "uint8"), keras.random.normal((2, 8, 8, 3)))
+    images, logits = keras.ops.zeros((2, 8, 8, 3), "uint8"), keras.random.normal((2, 8, 8, 3))
+    loss = kf.losses.PixelMeanSquaredError()(images, logits)
     ```
     """
 
