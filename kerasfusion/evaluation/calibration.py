@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_softmax
 
 from kerasfusion.evaluation.predict import predict_logits
+from kerasfusion.evaluation.tasks import TASKS
 from kerasfusion.models import get_heads
 
 BINS = 15
@@ -35,7 +35,7 @@ def calibrate(model, examples):
     model.save("model.keras")
     ```
     """
-    tasks = [task for task in examples.schema.tasks if task.type in ("binary", "multiclass", "multilabel")]
+    tasks = [task for task in examples.schema.tasks if task.has_probabilities]
     if not tasks:
         return {}
     logits, heads, found = predict_logits(model, examples), get_heads(model), {}
@@ -93,15 +93,7 @@ def calibration_scores(task, labels, logits):
         where that is not 0, mean `confidence` and `accuracy`.
     """
     logits = np.asarray(logits, "float64")
-    if task.type == "multiclass":
-        probabilities = np.exp(log_softmax(logits, axis=1))
-        own = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
-        brier = (probabilities**2).sum(axis=1) - 2 * own + 1
-        confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    else:
-        yes, answers = expit(logits).ravel(), labels.ravel()
-        brier = (yes - answers) ** 2
-        confidence, right = np.maximum(yes, 1 - yes), (yes > 0.5) == answers
+    brier, confidence, right = TASKS[task.type].reliability(labels, logits)
     bins = _bins(confidence, right)
     gaps = [part["count"] * abs(part["accuracy"] - part["confidence"]) for part in bins if part["count"]]
     return {
@@ -134,11 +126,7 @@ def before_and_after(task, labels, logits, temperature):
 
 def _row_losses(task, labels, logits):
     """The negative log-likelihood of each row, in nats; of tags, the mean over them."""
-    logits = np.asarray(logits, "float64")
-    if task.type == "multiclass":
-        return -np.take_along_axis(log_softmax(logits, axis=1), labels[:, None], axis=1)[:, 0]
-    labels = labels.reshape(logits.shape)
-    return np.logaddexp(0.0, (1 - 2 * labels) * logits).mean(axis=1)
+    return TASKS[task.type].row_losses(labels, np.asarray(logits, "float64"))
 
 
 def _bins(confidence, right):

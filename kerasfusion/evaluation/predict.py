@@ -1,13 +1,14 @@
 """From a model and rows to logits, and from logits to answers."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pandas as pd
 
 from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.data.row_loading import load_rows
-from kerasfusion.evaluation.captions import generate_captions
+from kerasfusion.evaluation.tasks import TASKS
 from kerasfusion.models import get_heads
 
 BATCH_SIZE = 256
@@ -50,22 +51,12 @@ def predict_classes(task, prediction):
     Returns:
         Array like the task's labels: int32 class numbers, float32 0/1, float32 multi-hot, or float32 values.
     """
-    if task.type == "regression":
-        return prediction["value"]
-    probabilities = prediction["probabilities"]
-    if task.type == "multilabel":
-        return (probabilities > 0.5).astype("float32")
-    return probabilities.argmax(axis=1).astype("float32" if task.type == "binary" else "int32")
+    return TASKS[task.type].decide(prediction)
 
 
 def decode_predictions(task, decided):
     """Decisions as people read them: class names, tags divided by `|`, or the numbers themselves."""
-    if task.type == "regression":
-        return decided
-    classes = np.array(task.classes, object)
-    if task.type == "multilabel":
-        return np.array(["|".join(classes[row > 0]) for row in decided], object)
-    return classes[decided.astype(int)]
+    return TASKS[task.type].decode(task, decided)
 
 
 def predict_rows(model, schema, rows, image_dir=None, allow_external_paths=False, decide_together=None):
@@ -93,26 +84,16 @@ def predict_rows(model, schema, rows, image_dir=None, allow_external_paths=False
     examples, _ = load_rows(
         rows, schema, image_dir=image_dir, allow_external_paths=allow_external_paths, with_labels=False
     )
-    captions = schema.of_type("captioning")
-    found = {} if captions else postprocess(model, predict_logits(model, examples))
+    titles, answer = {task.title for task in schema.tasks}, {}
+    writers = [task for task in schema.tasks if TASKS[task.type].answers_alone]
+    for task in writers:
+        answer |= TASKS[task.type].write(model, examples, task)
+    found = {} if writers else postprocess(model, predict_logits(model, examples))
     together = {} if decide_together is None else decide_together(found)
-    answer = {task.title: generate_captions(model, examples) for task in captions}
-    titles = {task.title for task in schema.tasks}
-    for task in () if captions else schema.tasks:
-        if task.type == "retrieval":
-            (image,), (text,) = schema.of_kind("image"), schema.of_kind("text")
-            whole = (examples.images[image.name] >= 0) & (examples.text[text.name] != 0).any(axis=1)
-            answer["similarity"] = np.where(whole, found[task.name]["similarity"], np.nan)
-            continue
-        if task.type == "embedding_regression":
-            answer.update(zip(task.classes, found[task.name]["value"].T, strict=True))
-            continue
-        decided = together[task.name] if task.name in together else predict_classes(task, found[task.name])
-        answer[task.title] = decode_predictions(task, decided)
-        if task.type in ("binary", "multiclass"):
-            places = decided.astype(int)[:, None]
-            probability = np.take_along_axis(found[task.name]["probabilities"], places, axis=1)
-            answer[_beside(titles, f"{task.title}_probability")] = probability[:, 0]
+    for task in () if writers else schema.tasks:
+        answer |= TASKS[task.type].columns(
+            task, found[task.name], together.get(task.name), examples, functools.partial(_beside, titles)
+        )
     for feature in schema.of_kind("image"):
         answer[_beside(titles, f"{feature.title}_ok")] = examples.images[feature.name] >= 0
     return pd.DataFrame(answer)

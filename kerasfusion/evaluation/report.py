@@ -6,9 +6,7 @@ import numpy as np
 
 from kerasfusion.evaluation import trivial_baselines
 from kerasfusion.evaluation.calibration import before_and_after
-from kerasfusion.evaluation.caption_report import write_and_score
 from kerasfusion.evaluation.predict import postprocess, predict_classes, predict_logits
-from kerasfusion.evaluation.retrieval_report import match_report
 from kerasfusion.evaluation.scores import (
     difference_to_best,
     further_scores,
@@ -19,6 +17,7 @@ from kerasfusion.evaluation.scores import (
     verdict,
 )
 from kerasfusion.evaluation.statistics import Difference
+from kerasfusion.evaluation.tasks import TASKS
 from kerasfusion.models import get_heads
 
 
@@ -70,6 +69,7 @@ class TaskReport:
             for name, kinds in self.by_kind.items()
         }
         return {
+            "type": self.task.type,
             "verdict": self.verdict,
             "standing": self.standing,
             "difference": None if self.difference is None else dataclasses.asdict(self.difference),
@@ -92,12 +92,9 @@ def evaluate_models(models, examples, train=None, slice_by=None):
     Returns:
         dict task name -> TaskReport, of a match `MatchReport`, of a caption `CaptionReport`
     """
-    matches = examples.schema.of_type("retrieval")
-    if matches:
-        return {task.name: match_report(*next(iter(models.items())), examples, task) for task in matches}
-    captions = examples.schema.of_type("captioning")
-    if captions:
-        return {task.name: write_and_score(models, examples, task, train) for task in captions}
+    alone = [task for task in examples.schema.tasks if TASKS[task.type].reports_alone]
+    if alone:
+        return {task.name: TASKS[task.type].report(models, examples, task, train) for task in alone}
     logits = {name: predict_logits(model, examples) for name, model in models.items()}
     found = {name: postprocess(model, logits[name]) for name, model in models.items()}
     groups = image_groups(examples)
@@ -105,7 +102,7 @@ def evaluate_models(models, examples, train=None, slice_by=None):
     reports = {}
     for task in examples.schema.tasks:
         own = _task_report(task, found, examples, train, slice_by, groups)
-        if task.classes:
+        if task.has_probabilities:
             temperature = get_heads(model)[task.name].temperature
             calibration = before_and_after(task, own.labels, logits[first][task.name][own.rows], temperature)
             own = dataclasses.replace(own, calibration=calibration)
@@ -130,11 +127,10 @@ def _task_report(task, found, examples, train, slice_by, groups):
     scores = {name: score_predictions(task, labels, answers, groups) for name, answers in decided.items()}
     terms = {name: row_terms(task, labels, answers)[1:] for name, answers in decided.items()}
     difference = difference_to_best(scores, terms, groups)
-    kinds = None
     if slice_by is not None:
         kinds = examples.frame[slice_by].to_numpy(object)[rows]
-    elif task.type in ("binary", "multiclass"):
-        kinds = np.array(task.classes, object)[labels.astype(int)]
+    else:
+        kinds = TASKS[task.type].slices(task, labels)
     by_kind = {}
     if kinds is not None:
         by_kind = {name: score_by(task, labels, answers, kinds, groups) for name, answers in decided.items()}

@@ -6,6 +6,7 @@ import platform
 import subprocess
 from pathlib import Path
 
+from kerasfusion.evaluation.tasks import TASKS
 from kerasfusion.files import atomic_write, folder_lock
 
 FIELDS = ("experiment", "model", "metric", "value", "low", "high", "n", "seed", "command", "commit", "machine")
@@ -59,24 +60,14 @@ def score_rows(metrics):
     """Rows for every score in a run's `metrics.json`, the kinds of question as `accuracy (count)`."""
     rows = []
     for task in metrics["tasks"].values():
-        if task.get("type") == "retrieval":
-            rows += _match_rows(metrics["model"], task)
-            continue
-        if task.get("type") == "captioning":
-            rows += caption_score_rows(task["scores"])
-            continue
-        for model, found in task["scores"].items():
-            keep = {key: found[key] for key in ("value", "low", "high", "n")}
-            rows.append({"model": model, "metric": found["name"], **keep})
-            for kind, part in task["by_kind"].get(model, {}).items():
-                keep = {key: part[key] for key in ("value", "low", "high", "n")}
-                rows.append({"model": model, "metric": f"{part['name']} ({kind})", **keep})
+        rows += TASKS[task["type"]].result_rows(metrics["model"], task)
     rows += [{"model": m, "metric": "training seconds", "value": s} for m, s in metrics["train_seconds"].items()]
     rows.append({"model": metrics["model"], "metric": "parameters", "value": metrics["parameters"]})
     return rows
 
 
-def _match_rows(model, task):
+def match_score_rows(model, task):
+    """Rows of a dual encoder's figures and of chance."""
     rows = []
     for name, directions, total in (
         (model, task["directions"], task["rsum"]),

@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-from sklearn import metrics
 
 from kerasfusion.evaluation.statistics import (
     BEATS,
@@ -15,6 +14,7 @@ from kerasfusion.evaluation.statistics import (
     paired_difference,
     share_interval,
 )
+from kerasfusion.evaluation.tasks import TASKS
 
 # Scores without an upper bound of 1.
 UNBOUNDED = ("mae", "cider")
@@ -139,12 +139,7 @@ def format_difference(difference, share):
 
 def row_terms(task, labels, decided):
     """Per-row numerator and denominator of the task's main score: name, `(n,)`, `(n,)`."""
-    if task.type == "regression":
-        return "mae", np.abs(labels - decided), np.ones(len(labels))
-    if task.type == "multilabel":
-        hits = (labels * decided).sum(axis=1)
-        return "f1_micro", 2 * hits, labels.sum(axis=1) + decided.sum(axis=1)
-    return "accuracy", (labels == decided).astype(float), np.ones(len(labels))
+    return TASKS[task.type].row_terms(labels, decided)
 
 
 def score_predictions(task, labels, decided, groups=None, rows=None, seed=0):
@@ -194,28 +189,7 @@ def ratio(name, top, bottom, groups, seed=0):
 
 def further_scores(task, labels, decided, prediction):
     """Other figures people ask for: dict name -> float."""
-    if task.type == "regression":
-        return {
-            "rmse": float(np.sqrt(metrics.mean_squared_error(labels, decided))),
-            "r2": float(metrics.r2_score(labels, decided)) if len(labels) > 1 else float("nan"),
-        }
-    if task.type == "multilabel":
-        return {
-            f"f1_{average}": float(metrics.f1_score(labels, decided, average=average, zero_division=0))
-            for average in ("macro", "samples", "weighted")
-        }
-    found = {
-        "f1_macro": float(metrics.f1_score(labels, decided, average="macro", zero_division=0)),
-        "balanced_accuracy": float(_balanced_accuracy(labels, decided)),
-    }
-    if task.type == "binary" and len(np.unique(labels)) == 2:
-        found["auroc"] = float(metrics.roc_auc_score(labels, prediction["probabilities"][:, 1]))
-    return found
-
-
-def _balanced_accuracy(labels, decided):
-    # scikit-learn's own warns where a class is decided for that no label has.
-    return np.mean([(decided[labels == c] == c).mean() for c in np.unique(labels)])
+    return TASKS[task.type].further_scores(labels, decided, prediction)
 
 
 def score_by(task, labels, decided, kinds, groups=None):

@@ -98,7 +98,7 @@ def test_taggers_that_do_not_fit(tiny_schema, tagger):
     def build(schema):
         raise AssertionError
 
-    with pytest.raises(ValueError, match="gives tags, and 'price' is a number"):
+    with pytest.raises(ValueError, match="gives tags, and 'price' is of type regression"):
         append_tags(tagger, Task("price", "regression", "price"), tiny_schema, build)
     with pytest.raises(ValueError, match="the rows have 0 texts"):
         append_tags(tagger, TAGS, tiny_schema.only("image"), build)

@@ -148,7 +148,7 @@ def test_what_cannot_be_labelled():
     with pytest.raises(ValueError, match="strategy must be one of margin, entropy, not 'doubt'"):
         select_for_labeling(model, examples, 1, strategy="doubt")
     price = examples.with_features(Schema(schema.features, (ABC, Task("price", "regression", "price"))))
-    with pytest.raises(ValueError, match="'price' is a number"):
+    with pytest.raises(ValueError, match="'price' is of type regression"):
         pseudo_labels(model, price)
     other = examples.with_features(Schema(schema.features, (dataclasses.replace(ABC, name="kind"),)))
     with pytest.raises(ValueError, match="saying knows label and not 'kind'"):
