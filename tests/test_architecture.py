@@ -86,6 +86,8 @@ TENSORFLOW = {
     "serving/raw_inputs.py",
     "serving/recommender.py",
     "serving/signatures.py",
+    "serving/tasks/base.py",
+    "serving/tasks/multilabel.py",
     "serving/traced_decoder.py",
     "serving/warmup.py",
     "training/adversarial.py",

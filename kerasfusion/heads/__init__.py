@@ -10,19 +10,7 @@ from kerasfusion.heads.multiclass import MulticlassHead
 from kerasfusion.heads.multilabel import MultiLabelHead
 from kerasfusion.heads.regression import RegressionHead
 from kerasfusion.heads.sentence_embedding import SentenceEmbeddingHead
-
-
-def build_head(task):
-    """The head that fits a `Task` of a schema, named `head_<task>`."""
-    name = f"head_{task.name}"
-    if task.type in ("regression", "embedding_regression"):
-        return RegressionHead(mean=task.mean, std=task.std, outputs=task.outputs, name=name)
-    if task.type == "captioning":
-        raise ValueError("A caption is written word by word: choose a captioner (kf.models.captioner).")
-    return {"binary": BinaryHead, "multiclass": MulticlassHead, "multilabel": MultiLabelHead}[task.type](
-        task.outputs, name=name
-    )
-
+from kerasfusion.heads.tasks import build_head
 
 __all__ = [
     "BagOfWordsHead",

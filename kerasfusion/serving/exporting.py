@@ -10,16 +10,15 @@ import numpy as np
 
 from kerasfusion.bounds import SERVING_PIXELS, check_bounds
 from kerasfusion.files import folder_lock, temporary_folder
-from kerasfusion.problem_types import LABEL_TYPES
+from kerasfusion.problem_types import TYPES
 from kerasfusion.serving import reference, warmup
-from kerasfusion.serving.caption_signatures import CaptionSignatures
-from kerasfusion.serving.dual_signatures import DualSignatures
 from kerasfusion.serving.freezing import freeze
 from kerasfusion.serving.image_signatures import AutoencoderSignatures, DrawingSignatures
 from kerasfusion.serving.lite import write_lite
 from kerasfusion.serving.lite_model import require_runtime
 from kerasfusion.serving.metadata import write_metadata
 from kerasfusion.serving.signatures import Signatures
+from kerasfusion.serving.tasks import TASKS
 
 # Largest difference from Keras's float32 answers that `verify` allows, by how the weights are kept. A bfloat16 has
 # 8 bits of precision where a float32 has 24: each value is rounded by up to 0.4 %, and what the roundings of a
@@ -55,7 +54,7 @@ def export_model(
     check_bounds(max_pixels=max_pixels)
     if variant not in TOLERANCES:
         raise ValueError(f"There is no variant {variant!r}; choose one of {', '.join(TOLERANCES)}.")
-    if writes_captions(schema) and (lite or variant != "variables"):
+    if not all(TASKS[task.type].convertible for task in schema.tasks) and (lite or variant != "variables"):
         raise ValueError("A captioner writes word by word in a loop and is exported with plain weights alone.")
     if lite and not schema.tasks:
         raise ValueError("LiteRT models answer tasks: a model that gives back or draws images has none (lite).")
@@ -107,11 +106,6 @@ def _is_number(name):
     return name.isascii() and name.isdigit()
 
 
-def writes_captions(schema):
-    """Whether the schema's task is a caption."""
-    return bool(schema.of_type("captioning"))
-
-
 def _signatures(model, schema, max_pixels, convert=None, gallery=None):
     signatures = _signatures_for(model, schema, convert, gallery)
     signatures.raw.max_pixels = max_pixels
@@ -119,10 +113,10 @@ def _signatures(model, schema, max_pixels, convert=None, gallery=None):
 
 
 def _signatures_for(model, schema, convert, gallery):
-    if schema.of_type("retrieval"):
-        return DualSignatures(model, schema, convert, gallery)
-    if writes_captions(schema):
-        return CaptionSignatures(model, schema)
+    for task in schema.tasks:
+        found = TASKS[task.type].signatures(model, schema, convert, gallery)
+        if found is not None:
+            return found
     if not schema.tasks:
         kind = DrawingSignatures if "noise" in model.input else AutoencoderSignatures
         return kind(model, schema, convert)
@@ -147,7 +141,7 @@ def _write(model, schema, folder, examples, name, variant, gallery, max_pixels):
         "max_pixels": max_pixels,
         "features": {f.name: f.kind for f in features},
         "inputs": {column: signatures.raw.spec(f).name for f in features for column in f.columns},
-        "outputs": {task.column: task.name for task in schema.tasks if task.type in LABEL_TYPES},
+        "outputs": {task.column: task.name for task in schema.tasks if TYPES[task.type].from_column},
         "classes": {task.name: list(task.classes) for task in schema.tasks},
         "types": {task.name: task.type for task in schema.tasks},
         "temperatures": {t.name: signatures.heads[t.name].temperature for t in schema.tasks if t.classes},

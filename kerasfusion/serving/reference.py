@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from kerasfusion.files import atomic_write
+from kerasfusion.serving.tasks import TASKS
 
 FILE = "assets.extra/reference.npz"
 
@@ -124,7 +125,7 @@ def too_close(outputs, types, tolerance):
 
     Args:
         outputs: Stored outputs of a signature.
-        types: Task -> `"binary"`, `"multiclass"` or `"multilabel"`; others are left out.
+        types: Task -> its type; those without probabilities are left out.
         tolerance: The largest difference of a probability that passes.
 
     Returns:
@@ -143,11 +144,9 @@ def too_close(outputs, types, tolerance):
         probabilities = outputs.get("probabilities" if len(types) == 1 else f"{task}_probabilities")
         if task not in outputs or probabilities is None:
             continue
-        if type_ == "multilabel":
-            close[task] = (np.abs(probabilities - 0.5) <= tolerance).any(axis=-1)
-        elif probabilities.shape[-1] > 1:
-            best = np.sort(probabilities, axis=-1)
-            close[task] = best[:, -1] - best[:, -2] <= 2 * tolerance
+        found = TASKS[type_].too_close(probabilities, tolerance)
+        if found is not None:
+            close[task] = found
     return close
 
 

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kerasfusion.models import get_heads
 from kerasfusion.serving.raw_inputs import RawInputs
+from kerasfusion.serving.tasks import TASKS
 
 
 class Signatures:
@@ -121,15 +122,5 @@ def with_names(schema, found):
     for task in schema.tasks:
         key = output_name(schema, task, "probabilities")
         if task.classes and key in found:
-            names[task.name] = _names(task, found[key])
+            names[task.name] = TASKS[task.type].names(task, found[key])
     return {**found, **names}
-
-
-def _names(task, probabilities):
-    classes = tf.constant(task.classes)
-    if task.type != "multilabel":
-        return tf.gather(classes, tf.argmax(probabilities, axis=-1))
-    chosen = tf.where(probabilities > 0.5, classes[None, :], "")
-    joined = tf.strings.reduce_join(chosen, axis=-1, separator="|")
-    # Tags that were not chosen left empty places between the separators.
-    return tf.strings.regex_replace(tf.strings.regex_replace(joined, r"\|+", "|"), r"^\||\|$", "")

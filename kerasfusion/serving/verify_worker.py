@@ -17,14 +17,13 @@ import numpy as np
 from kerasfusion.serving import lite_model, reference, warmup
 from kerasfusion.serving.capi import CApiSession, ServingError
 from kerasfusion.serving.metadata import read_metadata
+from kerasfusion.serving.tasks import TASKS
 
 BATCHES = (1, 3, 32)
 # Room for the graph, the reference and the warm-up records.
 SPARE_BYTES = 600_000
 # Of a deep network, the graph that uses, saves and restores each variable, and names it in every signature, is more.
 FEW_VARIABLES, BYTES_PER_VARIABLE = 32, 6_000
-# A captioner has a loop for each way to make words.
-LOOPS_BYTES = 300_000
 # Of an export whose card does not say.
 TOLERANCE = 1e-5
 FORBIDDEN_TYPES = ("float16", "bfloat16")
@@ -245,7 +244,7 @@ def check_size(folder, card):
     weights += card["constant_bytes"]
     vocabulary = card["vocabulary_bytes"]
     spare = SPARE_BYTES + BYTES_PER_VARIABLE * max(0, card.get("variables", 0) - FEW_VARIABLES)
-    spare += LOOPS_BYTES * ("captioning" in card["types"].values())
+    spare += sum(TASKS[type_].spare_bytes for type_ in card["types"].values())
     allowed = weights + vocabulary + spare
     text = (
         f"{total / 1e6:.3f} MB, at most {allowed / 1e6:.3f} "

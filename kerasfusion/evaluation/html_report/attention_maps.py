@@ -1,8 +1,8 @@
 """What the model looked at: images with class activation maps over them."""
 
 from kerasfusion.evaluation.details import example
-from kerasfusion.evaluation.html_report.examples import place_line, shown_input
 from kerasfusion.evaluation.html_report.html import element, join
+from kerasfusion.evaluation.html_report.rows import place_line, shown_input
 from kerasfusion.evaluation.thumbnails import jpeg
 
 _SAID = (

@@ -2,6 +2,7 @@
 
 from kerasfusion.evaluation.html_report.figures import reliability
 from kerasfusion.evaluation.html_report.html import element, join, table
+from kerasfusion.evaluation.html_report.tasks import TASKS
 
 _BEFORE, _AFTER = "as trained", "with the temperature"
 _FIGURES = (("ece", "ECE"), ("brier", "Brier score"), ("nll", "negative log-likelihood"))
@@ -38,7 +39,7 @@ def calibration(task, found):
         reliability(name.capitalize(), found[part]["bins"], "confidence")
         for name, part in ((_BEFORE, "before"), (_AFTER, "after"))
     ]
-    answers = "tags answered yes or no" if task.type == "multilabel" else "answers"
+    answers = TASKS[task.type].calibrated
     note = (
         f"Up: the share of {answers} that were right, of those given with such a confidence. On the dashed line, "
         "confidence keeps what it promises; columns below it promise too much. A column is as opaque as it has "

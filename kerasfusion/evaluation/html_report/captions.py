@@ -3,8 +3,8 @@
 from kerasfusion.evaluation.caption_report import shown_images
 from kerasfusion.evaluation.caption_scores import TOKENS
 from kerasfusion.evaluation.details import row_inputs
-from kerasfusion.evaluation.html_report.examples import place_line, shown_input
 from kerasfusion.evaluation.html_report.html import element, join, table
+from kerasfusion.evaluation.html_report.rows import place_line, shown_input
 from kerasfusion.evaluation.scores import Score
 from kerasfusion.evaluation.statistics import RESAMPLES
 from kerasfusion.evaluation.thumbnails import jpeg

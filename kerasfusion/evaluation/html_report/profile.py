@@ -1,9 +1,9 @@
 """The profile of the rows."""
 
-from kerasfusion.evaluation.html_report.figures import bar, histogram, short_number
+from kerasfusion.evaluation.html_report.figures import bar, short_number
 from kerasfusion.evaluation.html_report.html import element, join, section, table
-
-MOST_CLASSES = 60
+from kerasfusion.evaluation.html_report.profile_tables import ranges_table, texts
+from kerasfusion.evaluation.html_report.tasks import TASKS
 
 
 def profile_section(parts):
@@ -11,9 +11,10 @@ def profile_section(parts):
     profile = parts.details["profile"]
     contents = [element("p", _rows(profile["rows"]))]
     contents += [
-        _labels(parts.schema[task].column, found, profile["rows"]) for task, found in profile["labels"].items()
+        TASKS[found["type"]].labels(parts.schema[task].column, found, profile["rows"])
+        for task, found in profile["labels"].items()
     ]
-    contents += [_text(parts.schema[name].columns[0], found) for name, found in profile["text"].items()]
+    contents += [texts(parts.schema[name].columns[0], found) for name, found in profile["text"].items()]
     contents += [_image(parts.schema[name].columns[0], found) for name, found in profile["image"].items()]
     contents += [_numbers(profile["numeric"]), _missing(parts.schema, profile)]
     contents += [_repeats(profile), _skipped(parts.details)]
@@ -23,53 +24,6 @@ def profile_section(parts):
 def _rows(rows):
     parts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
     return f"{sum(rows.values()):,} rows{f': {parts}' if len(rows) > 1 else ''}."
-
-
-def _labels(task, found, rows):
-    heading = element("h3", f"Labels: {task}")
-    if found["type"] == "captioning":
-        return _text(task, found, "Captions", "learns to write")
-    if found["type"] == "regression":
-        charts = [
-            histogram(f"{task}, {name}", found["edges"], counts, task)
-            for name, counts in found["counts"].items()
-            if sum(counts)
-        ]
-        return join(heading, _ranges(f"Values of {task}", found["range"]), element("div", charts, class_="figures"))
-    splits = list(found["counts"])
-    # The share of rows: tags of a row do not exclude one another.
-    totals = {
-        split: max(rows[split] if found["type"] == "multilabel" else sum(counts), 1)
-        for split, counts in found["counts"].items()
-    }
-    order = sorted(range(len(found["classes"])), key=lambda c: -sum(found["counts"][s][c] for s in splits))
-    lines = []
-    for place in order[:MOST_CLASSES]:
-        counts = [found["counts"][split][place] for split in splits]
-        shares = [count / totals[split] for count, split in zip(counts, splits, strict=True)]
-        cells = [join(f"{count:,} ({share:.1%})", bar(share)) for count, share in zip(counts, shares, strict=True)]
-        lines.append([found["classes"][place], *cells])
-    if "untagged" in found:
-        lines.append([element("em", "no tag"), *(f"{found['untagged'][split]:,}" for split in splits)])
-    noun = "tag" if found["type"] == "multilabel" else "class"
-    caption = f"Rows of each {noun} of {task}"
-    if len(order) > MOST_CLASSES:
-        caption += f" (the {MOST_CLASSES} commonest of {len(order):,})"
-    return join(heading, table(caption, (noun, *splits), lines, range(1, 1 + len(splits))))
-
-
-def _text(name, found, title="Texts", does="reads"):
-    counts = [sum(counts) for counts in zip(*found["counts"].values(), strict=True)]
-    said = f"Vocabulary: {found['vocabulary']:,} words. The model {does} the first {found['length']} of a text."
-    ranges = _ranges(
-        f"Words per text, {name}",
-        found["range"],
-        ("texts that are cut", [f"{count:,}" for count in found["cut"].values()]),
-        ("words unknown to the model", [f"{share:.1%}" for share in found["unknown"].values()]),
-    )
-    chart = histogram("Words per text, all rows", found["edges"], counts, "words") if counts else None
-    heading = element("h3", f"{title}: {name}")
-    return join(heading, element("p", said), ranges, element("div", chart, class_="figures"))
 
 
 def _image(name, found):
@@ -93,7 +47,7 @@ def _image(name, found):
 
 
 def _numbers(found):
-    tables = [_ranges(f"Values of {column}", ranges) for column, ranges in found.items()]
+    tables = [ranges_table(f"Values of {column}", ranges) for column, ranges in found.items()]
     return join(element("h3", "Numbers"), tables) if tables else None
 
 
@@ -128,15 +82,6 @@ def _skipped(details):
         for part in details["skipped"]
     ]
     return table("Not used, or taken as missing", ("why", "rows", "for example"), rows, (1,))
-
-
-def _ranges(caption, ranges, *further):
-    names = ("smallest", "median", "mean", "largest")
-    rows = [[name, *(short_number(part[name]) for part in ranges.values())] for name in names]
-    if any(part["missing"] for part in ranges.values()):
-        rows.append(["missing", *(f"{part['missing']:,}" for part in ranges.values())])
-    rows += [[name, *cells] for name, cells in further]
-    return table(caption, ("", *ranges), rows, range(1, 1 + len(ranges)))
 
 
 def _span(ranges):

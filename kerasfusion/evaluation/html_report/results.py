@@ -4,11 +4,10 @@ import math
 
 from kerasfusion.evaluation.html_report.attention_maps import looked_at
 from kerasfusion.evaluation.html_report.calibration import calibration
-from kerasfusion.evaluation.html_report.captions import captions
 from kerasfusion.evaluation.html_report.examples import examples
-from kerasfusion.evaluation.html_report.figures import bar, interval, lines, scatter
-from kerasfusion.evaluation.html_report.html import element, join, scrolling_table, section, table
-from kerasfusion.evaluation.html_report.retrieval import matches
+from kerasfusion.evaluation.html_report.figures import interval, lines
+from kerasfusion.evaluation.html_report.html import element, join, section, table
+from kerasfusion.evaluation.html_report.tasks import TASKS
 from kerasfusion.evaluation.statistics import RESAMPLES
 
 MOST_KINDS = 50
@@ -18,16 +17,6 @@ _N = (
     "Intervals of 95 %: of shares Wilson's, with a design effect for rows of one image; of errors the bootstrap over "
     f"images ({RESAMPLES:,} samples)."
 )
-# A match's is the recall within a batch; those of the whole gallery are in the results.
-_CURVES = {
-    "binary": "accuracy",
-    "multiclass": "accuracy",
-    "multilabel": "tag_accuracy",
-    "regression": "mae",
-    "retrieval": "recall",
-}
-# The share of words that are the likeliest after those before them.
-_CURVES["captioning"] = "accuracy"
 
 
 def training(parts):
@@ -40,7 +29,9 @@ def training(parts):
     # A teacher's answers are a task of their own.
     several = len(parts.schema.tasks) > 1 or parts.config.get("distillation")
     shown = ["loss"]
-    shown += [f"{task.name}_{_CURVES[task.type]}" if several else _CURVES[task.type] for task in parts.schema.tasks]
+    for task in parts.schema.tasks:
+        curve = TASKS[task.type].curve
+        shown.append(f"{task.name}_{curve}" if several else curve)
     epochs = [int(row["epoch"]) for row in history]
     charts = []
     for name in shown:
@@ -58,14 +49,12 @@ def results(parts):
     sections = []
     for place, (name, found) in enumerate(parts.metrics["tasks"].items()):
         detail, task = parts.details["tasks"][name], parts.schema[name]
-        if task.type == "retrieval":
-            sections.append(section(f"Results: {task.column}", matches(found, detail), id_=f"results-{place}"))
+        page = TASKS[task.type]
+        own = page.section(found, detail, parts.details["rows_of"])
+        if own is not None:
+            sections.append(section(f"Results: {task.column}", own, id_=f"results-{place}"))
             continue
-        if task.type == "captioning":
-            shown = captions(found, detail, parts.details["rows_of"])
-            sections.append(section(f"Results: {task.column}", shown, id_=f"results-{place}"))
-            continue
-        contents = [_scores(found), _further(found), _by_kind(parts, found), _mistakes(task, detail)]
+        contents = [_scores(found), _further(found), _by_kind(parts, found), page.mistakes(task, detail)]
         # Runs of before there were temperatures have no such figures.
         contents.append(calibration(task, found.get("calibration")))
         contents.append(examples(task, detail, parts.details["rows_of"]))
@@ -129,56 +118,3 @@ def _by_kind(parts, found):
         cells = [figure(by_kind[name][kind], ends=name == models[0]) for name in models]
         rows.append([kind, *cells, f"{own[kind]['n']:,}"])
     return table(caption, (column or "class", *models, "n"), rows, range(1, 2 + len(models)))
-
-
-def _mistakes(task, detail):
-    if task.type == "regression":
-        chart = scatter(f"Answers beside labels, {task.column}", detail["points"], "label", "answer")
-        return element("div", chart, class_="figures")
-    contents = []
-    if "matrix" in detail:
-        contents.append(_matrix(task, detail["matrix"]))
-    elif detail.get("pairs"):
-        rows = [[label, answer, f"{count:,}"] for label, answer, count in detail["pairs"]]
-        contents.append(table("The commonest mistakes", ("label", "taken for", "rows"), rows, (2,)))
-    contents.append(_classes(task, detail["classes"]))
-    return join(contents)
-
-
-def _matrix(task, matrix):
-    names = task.classes
-    head = [element("th", "label \\ answer", scope="col")]
-    head += [element("th", element("span", name), scope="col") for name in names]
-    body = []
-    for name, row in zip(names, matrix, strict=True):
-        total = max(sum(row), 1)
-        cells = [_cell(count, count / total) for count in row]
-        body.append(element("tr", element("th", name, scope="row"), cells))
-    caption = f"Confusion matrix of {task.column}: rows are labels, columns answers, shades the share of the row"
-    return scrolling_table(caption, head, body, "matrix" if len(names) > 4 else "matrix wide")
-
-
-def _cell(count, share):
-    if not count:
-        return element("td", element("span", "0", class_="zero"))
-    # Pale enough for the page's ink, in light and in dark.
-    return element("td", f"{count:,}", style=f"background:rgba(31,111,235,{0.8 * share:.2f})")
-
-
-def _classes(task, classes):
-    noun = "tag" if task.type == "multilabel" else "class"
-    kept = sorted(classes, key=lambda part: -part["support"])[:MOST_CLASSES]
-    rows = [
-        [
-            part["name"],
-            *(join(f"{part[key]:.1%}", bar(part[key])) for key in ("precision", "recall", "f1")),
-            f"{part['support']:,}",
-            f"{part['decided']:,}",
-        ]
-        for part in kept
-    ]
-    caption = f"Precision, recall and F1 of each {noun}"
-    if len(kept) < len(classes):
-        caption += f" (the {len(kept)} commonest of {len(classes):,})"
-    header = (noun, "precision", "recall", "F1", "rows with it", "answered")
-    return table(caption, header, rows, range(1, 6))

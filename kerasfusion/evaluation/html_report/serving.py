@@ -6,10 +6,11 @@ import re
 import shlex
 from pathlib import Path
 
-from kerasfusion.evaluation.html_report.html import code, element, join, section, table
+from kerasfusion.evaluation.html_report.html import code, element, section, table
+from kerasfusion.evaluation.html_report.requests import IMAGE
+from kerasfusion.evaluation.html_report.tasks import TASKS
 
 PORT = 8501
-MOST_CLASSES = 10
 
 
 def serving(parts):
@@ -43,60 +44,10 @@ def serving(parts):
         element("p", "From Python:"),
         code(_python(row, address)),
         table("What comes back for each row", ("name", "what it is"), answers(parts.schema), class_="facts"),
-        _searching(parts, f"kerasfusion index {run} IMAGES {quoted}"),
-        _writing(parts, row),
+        *(TASKS[task.type].requests(parts, row, run, quoted) for task in parts.schema.tasks),
         element("p", "Without a server:"),
         code(_without_server(parts)),
         id_="serve",
-    )
-
-
-def _searching(parts, command):
-    """What a match answers besides: a gallery's search, and labels that the caller names."""
-    if not parts.schema.of_type("retrieval"):
-        return None
-    (text,), (image,) = parts.schema.of_kind("text"), parts.schema.of_kind("image")
-    image_input = {f"{image.name}_bytes": {"b64": _IMAGE}}
-    requests = {
-        "search": {text.name: parts.details["sample"][text.name]},
-        "search_by_image": image_input,
-        "zero_shot": {**image_input, "labels": ["a first label", "another one"]},
-    }
-    lines = (
-        json.dumps({"signature_name": name, "instances": [row]}, ensure_ascii=False) for name, row in requests.items()
-    )
-    said = (
-        "Searches answer with ids, the images' paths, and scores, their cosines, the nearest first. zero_shot "
-        "answers with a label, and scores and probabilities of all."
-    )
-    return join(
-        element("p", "With a folder of images inside, to be searched by text and by image:"),
-        code(command),
-        element("p", "Requests name the signature; labels may be any texts:"),
-        code("\n".join(lines)),
-        element("p", said),
-    )
-
-
-def _writing(parts, row):
-    """What a captioner answers besides: captions searched for or drawn, and those that begin with given words."""
-    if not parts.schema.of_type("captioning"):
-        return None
-    requests = {
-        "caption": {**row, "prompt": "", "strategy": "beam"},
-        "caption_sample": {**row, "prompt": "", "temperature": 0.8, "top_k": 50, "top_p": 0.95, "seed": 1},
-    }
-    lines = (
-        json.dumps({"signature_name": name, "instances": [one]}, ensure_ascii=False) for name, one in requests.items()
-    )
-    said = (
-        'They answer with the same names. A caption begins with the words of its prompt, "" for none; strategy is '
-        "greedy or beam, and equal seeds draw equally."
-    )
-    return join(
-        element("p", "Other ways to write; the request names the signature:"),
-        code("\n".join(lines)),
-        element("p", said),
     )
 
 
@@ -104,9 +55,6 @@ def _renamed(schema):
     """Which columns have other names in requests and answers; nothing where all have their own."""
     names = [(item.title, item.name) for item in schema.features + schema.tasks if item.title != item.name]
     return table("Names made safe for servers", ("column", "name"), names, class_="facts") if names else None
-
-
-_IMAGE = "<base64 of a PNG or JPEG file>"
 
 
 def request_row(schema, sample):
@@ -122,7 +70,7 @@ def request_row(schema, sample):
     row = {}
     for feature in schema.features:
         if feature.kind == "image":
-            row[f"{feature.name}_bytes"] = {"b64": _IMAGE}
+            row[f"{feature.name}_bytes"] = {"b64": IMAGE}
         else:
             row[feature.name] = sample[feature.name]
     return row
@@ -131,24 +79,8 @@ def request_row(schema, sample):
 def answers(schema):
     """Names of a served model's outputs and what they are: list of `(name, meaning)`."""
     found = []
-    several = len(schema.tasks) > 1
     for task in schema.tasks:
-        if task.type == "retrieval":
-            found.append(("similarity", "the cosine of image and text, -1 to 1"))
-            continue
-        if task.type == "captioning":
-            found.append((task.name, "what is written, the likeliest word each time"))
-            found.append(("log_probability", "of all of its words together, and the end"))
-            continue
-        probabilities = f"{task.name}_probabilities" if several else "probabilities"
-        if task.type == "regression":
-            found.append((task.name, "the number"))
-            continue
-        found.append((task.name, "tags divided by |" if task.type == "multilabel" else "the name of the class"))
-        classes = ", ".join(task.classes[:MOST_CLASSES])
-        if len(task.classes) > MOST_CLASSES:
-            classes += f", … ({len(task.classes):,}, in the order of schema.json)"
-        found.append((probabilities, f"one for each of: {classes}"))
+        found += TASKS[task.type].outputs(task, several=len(schema.tasks) > 1)
     for feature in schema.of_kind("image"):
         found.append((f"{feature.name}_ok", "whether the image could be read; if not, it counts as missing"))
     return found
@@ -156,7 +88,7 @@ def answers(schema):
 
 def _curl(row, address):
     body = json.dumps({"instances": [row]}, ensure_ascii=False).replace("'", "'\\''")
-    body = body.replace(_IMAGE, "'$(base64 -w0 image.png)'")
+    body = body.replace(IMAGE, "'$(base64 -w0 image.png)'")
     return f"curl -d '{body}' \\\n    {shlex.quote(address)}"
 
 

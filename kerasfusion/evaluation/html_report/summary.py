@@ -1,27 +1,23 @@
 """The verdict, and what was asked."""
 
 from kerasfusion.evaluation.html_report.html import element, join, section, table
+from kerasfusion.evaluation.html_report.tasks import TASKS
 from kerasfusion.evaluation.scores import ALONE
 from kerasfusion.evaluation.statistics import BEATS, UNDECIDED, WORSE
 
 _SIGNS = {
-    BEATS: "Better than the best baseline",
-    UNDECIDED: "Not significantly different from the best baseline",
-    WORSE: "Worse than the best baseline",
+    BEATS: "Better than {}",
+    UNDECIDED: "Not significantly different from {}",
+    WORSE: "Worse than {}",
     ALONE: "Scored without baselines",
-}
-_MATCH_SIGNS = {
-    BEATS: "Better than chance",
-    UNDECIDED: "Not significantly different from chance",
-    WORSE: "Worse than chance",
 }
 
 
 def verdicts(parts):
     """One box per task: whether the model beats the best that does without joining."""
     boxes = []
-    for task in parts.metrics["tasks"].values():
-        signs = _MATCH_SIGNS if task.get("type") == "retrieval" else _SIGNS
+    for name, task in parts.metrics["tasks"].items():
+        signs = {state: sign.format(TASKS[parts.schema[name].type].rival) for state, sign in _SIGNS.items()}
         # Runs of before version 0.2 have another word or none.
         found = task.get("standing")
         sign = element("strong", signs[found]) if found in signs else None

@@ -7,17 +7,14 @@ import sys
 from pathlib import Path
 
 from kerasfusion.data.profile import profile_splits
-from kerasfusion.evaluation.details import LONGEST_TEXT, task_details
-from kerasfusion.evaluation.html_report.attention_maps import looked_at_details
-from kerasfusion.evaluation.html_report.captions import caption_details, word_details
+from kerasfusion.evaluation.details import LONGEST_TEXT
 from kerasfusion.evaluation.html_report.parts import DETAILS_FILE, Parts, read_parts, run_parts
 from kerasfusion.evaluation.html_report.render import render
-from kerasfusion.evaluation.html_report.retrieval import match_details
+from kerasfusion.evaluation.html_report.tasks import TASKS
 from kerasfusion.files import write_json, write_text
 
 FILE = "report.html"
 _PACKAGES = ("kerasfusion", "keras", "tensorflow", "numpy")
-_DETAILS = {"retrieval": match_details, "captioning": caption_details}
 
 
 def write_run_report(folder, path=None):
@@ -83,7 +80,7 @@ def save_details(folder, reports, data, looked_at=None, made=None):
         "sample": _sample(test),
     }
     for name, rows in (looked_at or {}).items():
-        plain = word_details if reports[name].task.type == "captioning" else looked_at_details
+        plain = TASKS[reports[name].task.type].looked_at
         details["tasks"][name]["looked_at"] = plain(rows, reports[name], test)
     write_json(folder / DETAILS_FILE, details)
     return details
@@ -126,9 +123,7 @@ def _details(reports, examples, splits, skipped, notes, image_sizes):
             for reason, count in skipped.counts.items()
         ],
         "notes": list(notes),
-        "tasks": {
-            name: _DETAILS.get(found.task.type, task_details)(found, examples) for name, found in reports.items()
-        },
+        "tasks": {name: TASKS[found.task.type].details(found, examples) for name, found in reports.items()},
         "rows_of": _rows_of(examples.frame),
     }
 

@@ -1,0 +1,16 @@
+"""The HTML report's registry of task types."""
+
+from kerasfusion.evaluation.html_report.tasks.captioning import CaptioningPage
+from kerasfusion.evaluation.html_report.tasks.classes import MultilabelPage, OneClassPage
+from kerasfusion.evaluation.html_report.tasks.regression import EmbeddingPage, RegressionPage
+from kerasfusion.evaluation.html_report.tasks.retrieval import RetrievalPage
+
+TASKS = {
+    "binary": OneClassPage(),
+    "multiclass": OneClassPage(),
+    "multilabel": MultilabelPage(),
+    "regression": RegressionPage(),
+    "captioning": CaptioningPage(),
+    "retrieval": RetrievalPage(),
+    "embedding_regression": EmbeddingPage(),
+}

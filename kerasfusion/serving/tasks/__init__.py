@@ -1,0 +1,15 @@
+"""The serving layer's registry of task types."""
+
+from kerasfusion.serving.tasks.base import ServedTask
+from kerasfusion.serving.tasks.multilabel import ServedMultilabel
+from kerasfusion.serving.tasks.own_signatures import ServedCaptioning, ServedRetrieval
+
+TASKS = {
+    "binary": ServedTask(),
+    "multiclass": ServedTask(),
+    "multilabel": ServedMultilabel(),
+    "regression": ServedTask(),
+    "captioning": ServedCaptioning(),
+    "retrieval": ServedRetrieval(),
+    "embedding_regression": ServedTask(),
+}

@@ -1,0 +1,39 @@
+"""Task types are registry entries: every layer has one for each, and nothing else in the package asks for a type."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+import kerasfusion
+from kerasfusion.problem_types import TASK_TYPES
+
+PACKAGE = Path(kerasfusion.__file__).parent
+REGISTRIES = ("heads", "data", "evaluation", "evaluation.html_report", "serving")
+# A task's type compared with, or looked for among, names of types.
+COMPARED = re.compile(r"""\b(\w*task\w*|tags|item|ours|theirs|new|was|t)\.type\s*(==|!=|\bin\b|\bnot in\b)\s*[("'\[{]""")
+NAMED = re.compile(rf"""(==|!=|\bin\b|\bnot in\b)\s*[(\[{{]?["']({"|".join(TASK_TYPES)})["']""")
+
+
+@pytest.mark.parametrize("layer", REGISTRIES)
+def test_every_layer_knows_every_type(layer):
+    assert tuple(importlib.import_module(f"kerasfusion.{layer}.tasks").TASKS) == TASK_TYPES
+
+
+def test_no_layer_asks_for_a_type():
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        if "tasks" in path.parts or path.name in ("tasks.py", "problem_types.py"):
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if COMPARED.search(line) or NAMED.search(line):
+                found.append(f"{path.relative_to(PACKAGE)}:{number}: {line.strip()}")
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "line", ['if task.type == "binary":', "x if self.task.type in (BINARY,)", 'kinds["a"] != "multilabel"']
+)
+def test_a_comparison_is_found(line):
+    assert COMPARED.search(line) or NAMED.search(line)
