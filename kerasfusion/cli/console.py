@@ -97,12 +97,10 @@ def show_data(data, further=()):
 def show_scores(report):
     """Print the verdict and the scores of one task."""
     say(f"\n{report['verdict']}", "bold")
-    if report.get("type") == "retrieval":
-        _show_retrieval(report)
-        return
-    if report.get("type") == "captioning":
-        _show_captions(report)
-        return
+    _TABLES.get(report["type"], _show_labels)(report)
+
+
+def _show_labels(report):
     first = next(iter(report["scores"].values()))
     kinds = list(next(iter(report["by_kind"].values()), {}))
     # Many classes do not fit a terminal's width; they are all in metrics.json.
@@ -134,6 +132,10 @@ def _show_captions(report):
         rest = (f"{found['rouge_l']:.3f}", novel, f"{found['words']:,}", f"{found['length']:.1f}")
         rows.append((name, ends, *bleu, *rest))
     show(columns, rows)
+
+
+# Tables of the tasks that are not scored by one metric.
+_TABLES = {"retrieval": _show_retrieval, "captioning": _show_captions}
 
 
 def _figure(score, interval=False):
