@@ -15,8 +15,9 @@ REGISTRIES = ("heads", "data", "evaluation", "evaluation.html_report", "serving"
 COMPARED = re.compile(
     r"""\b(\w*task\w*|tags|item|ours|theirs|new|was|t)\.type\s*(==|!=|\bin\b|\bnot in\b)\s*[("'\[{]"""
 )
+_TYPES = "|".join(TASK_TYPES)
 NAMED = re.compile(
-    rf"""\b(type_?|kinds?|label_type)\b["'\])]*\s*(==|!=|\bin\b|\bnot in\b)\s*[(\[{{]?["']({"|".join(TASK_TYPES)})["']"""
+    rf"""\b(type_?|kinds?|label_type)\b["'\])]*\s*(==|!=|\bin\b|\bnot in\b)\s*[(\[{{]?["']({_TYPES})["']"""
 )
 
 

@@ -30,7 +30,8 @@ def load_rows(source, schema, *, image_dir=None, allow_external_paths=False, wit
     """
     frame = read_table(source)
     kinds = {kind: [c for f in schema.of_kind(kind) for c in f.columns] for kind in ("image", "text", "numeric")}
-    read = set(schema.tasks) - set(schema.of_type("retrieval")) if with_labels else ()
+    pairs = schema.of_type("retrieval")
+    read = [task for task in schema.tasks if task not in pairs] if with_labels else []
     # A caption and its embedding are of one column.
     labels = {task.column: task.type for task in sorted(read, key=lambda task: TYPES[task.type].from_column)}
     slice_by = columns.slice_by if columns is not None and columns.slice_by in frame.columns else None
