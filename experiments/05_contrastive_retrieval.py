@@ -265,14 +265,19 @@ if arguments.results:
         for direction, after in reranked.after.items():
             gain = reranked.gain[direction]
             rows += [
-                {"model": "first 10 reordered", "metric": f"R@1 {direction}", "value": after.recall[1], "n": gain.n},
+                {
+                    "model": "first 10 reordered",
+                    "metric": f"R@1 {direction}",
+                    "value": after.recall[1],
+                    "n": after.queries,
+                },
                 {
                     "model": "first 10 reordered",
                     "metric": f"gain of R@1 {direction}",
                     "value": gain.value,
                     "low": gain.low,
                     "high": gain.high,
-                    "n": gain.n,
+                    "n": after.queries,
                 },
             ]
     source = (arguments.source or "").replace(str(arguments.data_dir), "DATA")

@@ -128,6 +128,18 @@ BENCHMARKS = (
     ("easy_vqa", "easy-VQA test set", [("", "easy_vqa", "vqa_film, seed 0", "accuracy")]),
     ("compare_emoji", "zoo classifiers, emoji", [("", "compare_emoji", "article_joint", "accuracy")]),
     (
+        "comparison_errors",
+        "false differences among 20 equal models, 3 seeds",
+        [
+            (
+                "",
+                "comparison_errors",
+                "3 seeds, seed deviation equal, 0.4",
+                "false differences, 20 models",
+            )
+        ],
+    ),
+    (
         "fit_speed",
         "`fit` / PyTorch time",
         [("", "fit_speed", "classifier_lstm: fit", "time / PyTorch's faster layout")],

@@ -22,7 +22,7 @@ RESULTS = ROOT / "experiments" / "results"
 MAX_SLICES = 8
 
 # Metrics shown as percentages.
-PERCENTAGES = ("accuracy", "f1", "scenes", "all tags right")
+PERCENTAGES = ("accuracy", "f1", "scenes", "all tags right", "false differences")
 # Recorded names of baselines, and what they are called now.
 BASELINES = {"text lookup": "per-question majority", "ceiling of image alone": "image-only oracle"}
 

@@ -67,5 +67,7 @@ for seeds in arguments.seeds:
             found.append({"model": title_of_row, "metric": metric, "value": share, "low": low, "high": high})
             found[-1]["n"] = arguments.families
             print(f"{title_of_row:60} {models:3} models {share:6.1%} [{low:.1%}, {high:.1%}]", flush=True)
-command = "python experiments/benchmarks/comparison_errors.py"
+command = (
+    f"python experiments/benchmarks/comparison_errors.py --families {arguments.families} --draws {arguments.draws}"
+)
 append_results(arguments.results, found, "comparison_errors", command)

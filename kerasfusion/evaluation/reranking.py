@@ -7,7 +7,7 @@ import numpy as np
 from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.evaluation.retrieval import QUERIES, Retrieval, summarize
 from kerasfusion.evaluation.retrieval_report import match_report
-from kerasfusion.evaluation.scores import Score, ratio
+from kerasfusion.evaluation.statistics import Difference, by_group, linear_values, paired_difference
 from kerasfusion.models import image_major
 
 BATCH_SIZE = 256
@@ -21,14 +21,14 @@ class RerankingResult:
         k: How many were.
         before: `"image to text"` and `"text to image"` -> `Retrieval` by the dual encoder, as in its run's report.
         after: The same with the new order.
-        gain: Direction -> R@1 after minus before as a `Score`, whose interval draws images anew with all of their
-            texts: both orders are of the same queries.
+        gain: Direction -> R@1 after minus before as a paired `Difference`: both orders are of the same queries, and
+            those of one image count as one.
     """
 
     k: int
     before: dict[str, Retrieval]
     after: dict[str, Retrieval]
-    gain: dict[str, Score]
+    gain: dict[str, Difference]
 
     def __str__(self):
         lines = []
@@ -88,9 +88,14 @@ def rerank(dual, fused, examples, k=10):
         right = found.image_of_text[text] == image
         ranks = _reordered(before, scores[np.searchsorted(distinct, keys[name])], right)
         after[name] = summarize(ranks, found.directions[name].gallery)
-        change = (ranks <= 1).astype(float) - (before <= 1)
-        gain[name] = ratio("recall_at_1_gain", change, np.ones(len(change)), of_query)
+        # Of both orders, so that images whose queries stay as they are make the interval narrower.
+        gain[name] = paired_difference(*(_first_share(part, of_query) for part in (ranks, before)), share=True)
     return RerankingResult(k, found.directions, after, gain)
+
+
+def _first_share(ranks, groups):
+    """Values of images whose mean is R@1."""
+    return linear_values(by_group(ranks <= 1, groups), by_group(np.ones(len(ranks)), groups))
 
 
 def _nearest(queries, gallery, k):

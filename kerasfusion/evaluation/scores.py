@@ -167,7 +167,7 @@ def ratio(name, top, bottom, groups, seed=0):
     """A ratio of sums over rows, with its 95 % interval.
 
     A share gets the Wilson interval with a design effect for groups (`statistics.share_interval`), which is never of
-    width 0; an error, CIDEr or a gain the bootstrap over groups (`statistics.bootstrap_interval`).
+    width 0; an error or CIDEr the bootstrap over groups (`statistics.bootstrap_interval`).
 
     Args:
         name: The score's name.
@@ -182,7 +182,7 @@ def ratio(name, top, bottom, groups, seed=0):
     count = len(top)
     top, bottom = by_group(top, groups), by_group(bottom, groups)
     value = top.sum() / max(bottom.sum(), 1e-12)
-    share = name not in UNBOUNDED and not name.endswith("gain")
+    share = name not in UNBOUNDED
     low, high = share_interval(top, bottom) if share else bootstrap_interval(top, bottom, seed)
     return Score(name, float(value), low, high, count)
 

@@ -359,18 +359,19 @@ def _largest_statistics(cov, drawn, error, rows, random):
     return np.sort(np.concatenate(found))
 
 
-# Degrees of freedom of the prior that are thought possible, alike. Few, so that one unstable model among steady ones
-# stays possible: with more than 1, families in which a fifth of the models has ten times the spread of the others
-# named a false difference in up to 14 % (`experiments/benchmarks/comparison_errors.py`).
-PRIOR_FREEDOM = 2.0 ** np.array([-1.0, -0.5, 0.0])
+# Degrees of freedom of the prior that are thought possible, alike, times those of a model's own seeds. Few, so that
+# one unstable model among steady ones stays possible, and the fewer the more seeds it has itself: with up to 64,
+# families in which a fifth of the models has ten times the spread of the others named a false difference in up to
+# 14 % (now: experiments/benchmarks/comparison_errors.py).
+PRIOR_FREEDOM = 2.0 ** np.array([0.0, 0.5, 1.0])
 
 
 def seed_variances(found, freedom, random=None, draws=DRAWS):
     """What is known of the variances of several models between seeds, from a few seeds of each.
 
     `s_i² ~ σ_i² χ²(d) / d` and `σ_i² ~ d0 s0² / χ²(d0)` make `s_i² / s0²` an F(d, d0) variable. The posterior of d0
-    (0.5 to 1, alike in logarithms) and s0 (alike in logarithms) is evaluated on a grid around the median of the s_i²
-    divided by its bias `chi2.median(d) / d`, so that neither has to be estimated first.
+    (1 / d to 2 / d, alike in logarithms) and s0 (alike in logarithms) is evaluated on a grid around the median of the
+    s_i² divided by its bias `chi2.median(d) / d`, so that neither has to be estimated first.
 
     Args:
         found: float `(k,)`, the unbiased variances.
@@ -388,7 +389,8 @@ def seed_variances(found, freedom, random=None, draws=DRAWS):
         return np.zeros(len(found)), np.zeros((draws, len(found))), float(freedom)
     center = np.log(np.median(positive) / (stats.chi2.median(freedom) / freedom))
     log_scale = center + np.linspace(-6, 6, 121)
-    d0, s0 = PRIOR_FREEDOM[:, None], np.exp(log_scale)
+    prior = PRIOR_FREEDOM / freedom
+    d0, s0 = prior[:, None], np.exp(log_scale)
     constant = special.gammaln((freedom + d0) / 2) - special.gammaln(d0 / 2) + freedom / 2 * np.log(freedom / d0)
     # Without what depends on the variances alone, which may be 0.
     terms = np.log1p(freedom * found[:, None, None] / (d0 * s0)).sum(axis=0)
@@ -399,7 +401,7 @@ def seed_variances(found, freedom, random=None, draws=DRAWS):
     moderated /= (d0 + freedom)[..., None]
     typical = (weights[..., None] * moderated).sum(axis=(0, 1))
     place = random.choice(weights.size, size=draws, p=weights.ravel())
-    total = PRIOR_FREEDOM[place // len(log_scale)] + freedom
+    total = prior[place // len(log_scale)] + freedom
     sums = moderated.reshape(-1, len(found))[place] * total[:, None]
     drawn = sums / random.chisquare(total[:, None], sums.shape)
-    return typical, drawn, float((weights.sum(axis=1) * (PRIOR_FREEDOM + freedom)).sum())
+    return typical, drawn, float((weights.sum(axis=1) * (prior + freedom)).sum())

@@ -191,7 +191,7 @@ def test_the_typical_seed_variance_is_not_biased_by_the_median():
             _, drawn, freedom = seed_variances(random.chisquare(seeds - 1, 10) / (seeds - 1), seeds - 1, random, 400)
             found.append(np.median(drawn))
         assert 0.6 < np.median(found) < 1.7
-        assert seeds - 0.5 <= freedom <= seeds
+        assert 1 <= (freedom - (seeds - 1)) * (seeds - 1) <= 2
 
 
 @pytest.mark.parametrize(
