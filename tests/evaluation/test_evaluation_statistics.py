@@ -172,6 +172,12 @@ def test_the_seed_variance_of_both_models_counts():
     assert found.means.argmax() == 0 and found.means[0] - found.means[1] > 0.09
     assert found.p[0, 1] > 0.2 and found.p[1, 0] > 0.2
     assert found.seed_variance[0] > 0.01 and found.error[0] > 0.1
+    # Beside a model without seeds, such as the majority, it is a t test of its own seeds, moderated or not.
+    for place in (0, 1):
+        alone = np.roll(np.stack([values[0], np.broadcast_to(values[1, :1], (3, 200))]), place, axis=0)
+        expected = stats.ttest_1samp(alone[place].mean(axis=1) - alone[1 - place, 0].mean(), 0).pvalue
+        for sign in (1, -1):
+            assert compare_all(sign * alone).p[0, 1] == pytest.approx(expected, rel=0.35)
     # All intervals are as wide in units of their standard errors.
     by_row = values.mean(axis=1)
     variance = (
