@@ -48,7 +48,15 @@ PRETRAINED = {"clip", "keras_hub"}
 
 def symbols(values):
     """`keras.Input`s for a structure of arrays."""
-    return keras.tree.map_structure(lambda array: keras.Input(array.shape[1:], dtype=str(array.dtype)), values)
+    if isinstance(values, dict):
+        # Keras wants the inputs of a dict to have its keys as names.
+        return {
+            key: keras.Input(value.shape[1:], dtype=str(value.dtype), name=key)
+            if isinstance(value, np.ndarray)
+            else keras.tree.map_structure(lambda one: keras.Input(one.shape[1:], dtype=str(one.dtype)), value)
+            for key, value in values.items()
+        }
+    return keras.tree.map_structure(lambda one: keras.Input(one.shape[1:], dtype=str(one.dtype)), values)
 
 
 def case(call, inputs, loss="mse", labels=None, measured=()):
@@ -61,7 +69,7 @@ def case(call, inputs, loss="mse", labels=None, measured=()):
         if weight.name != "moving_variance" and "float" in weight.dtype and "seed" not in weight.path:
             weight.assign(random.normal(size=weight.shape).astype("float32") * 0.2)
     if labels is None:
-        labels = np.zeros((ROWS, *model.output.shape[1:]), "float32")
+        labels = np.full((ROWS, *model.output.shape[1:]), 0.5, "float32")
     model.compile("sgd", loss=loss, metrics=list(measured))
     return model, inputs, labels
 
