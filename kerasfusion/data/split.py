@@ -207,7 +207,7 @@ def _straddling(frame, columns, assigned, component):
 
 
 def _bond(columns):
-    return " or ".join(([repr(columns.group)] if columns.group else []) + ["pixels"])
+    return " or ".join(([repr(columns.group)] if columns.group else []) + ["image"])
 
 
 def _unseen_classes(frame, columns, labels, assigned):
