@@ -17,7 +17,7 @@ FLOOR = {"bounds", "files", "lazy", "names", "problem_types", "progress", "schem
 # The neutral floor: Keras alone, on any backend.
 LAYERS = {"layers", "losses", "metrics"}
 PARTS = {"encoders", "decoders", "fusion", "heads"}
-MODELS = LAYERS | PARTS | {"models"}
+MODELS = LAYERS | PARTS | {"keras_compat", "models"}
 DATA = {"data", "preprocessing"}
 # Part -> what it may import, besides itself and the floor.
 ARROWS = {
@@ -29,23 +29,24 @@ ARROWS = {
     "schema": {"files", "names", "problem_types"},
     "lazy": set(),
     "masking": set(),
+    "keras_compat": set(),
     "preprocessing": set(),
     "data": {"preprocessing"},
     "losses": {"masking"},
     "metrics": {"losses"},
-    "layers": {"losses", "masking"},
+    "layers": {"keras_compat", "losses", "masking"},
     "encoders": {"layers"},
     "decoders": {"layers", "masking"},
     "fusion": {"layers", "masking"},
     "heads": LAYERS,
-    "models": LAYERS | PARTS,
+    "models": LAYERS | PARTS | {"keras_compat"},
     "zoo": {"models"},
     "evaluation": DATA | MODELS,
     "explain": DATA | MODELS | {"evaluation"},
     "training": DATA | MODELS | {"evaluation"},
     "serving": DATA | MODELS,
     "transfer": DATA | MODELS | {"evaluation", "training"},
-    "reasoning": DATA | {"evaluation"},
+    "reasoning": DATA | MODELS | {"evaluation"},
     "factorization": set(),
     "workflows": DATA | MODELS | {"zoo", "training", "evaluation", "explain", "serving", "transfer", "reasoning"},
 }

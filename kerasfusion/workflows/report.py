@@ -2,19 +2,15 @@
 
 import contextlib
 import dataclasses
-import functools
 import json
 import warnings
 
-import numpy as np
-
 from kerasfusion.data import DataError
-from kerasfusion.evaluation import decode_predictions, evaluate_models, figures, write_run_report
-from kerasfusion.evaluation.caption_report import shown_images
+from kerasfusion.evaluation import evaluate_models, write_run_report
 from kerasfusion.evaluation.html_report.parts import DETAILS_FILE, read_history
 from kerasfusion.evaluation.html_report.write import FILE as PAGE
 from kerasfusion.evaluation.html_report.write import provenance, save_details
-from kerasfusion.evaluation.retrieval_report import shown_queries
+from kerasfusion.evaluation.run_figures import run_figures
 from kerasfusion.explain import NoFeatureMapError, explain_captions, explain_examples
 from kerasfusion.files import folder_lock
 from kerasfusion.training import Run, load
@@ -94,7 +90,7 @@ def write_report(folder, model, reports, data, made=None):
         save_details(folder, reports, data, looked_at, made)
     with _step("figures", failed):
         (folder / "figures").mkdir(exist_ok=True)
-        for name, draw in _figures(folder, reports, data, looked_at):
+        for name, draw in run_figures(read_history(folder / "history.csv"), reports, data.splits["test"], looked_at):
             with _step(f"figures/{name}", failed):
                 draw(path=folder / "figures" / name)
     # Last: a page stands for a report that is complete.
@@ -144,87 +140,5 @@ def _looked_at(model, found, test):
     return shown
 
 
-def _figures(folder, reports, data, looked_at):
-    """File name and a function of the path that draws it, for every figure of a run."""
-    yield "learning_curves.png", functools.partial(figures.learning_curves, read_history(folder / "history.csv"))
-    test = data.splits["test"]
-    for name, found in reports.items():
-        end = "" if len(reports) == 1 else f"_{name}"
-        for file, draw in _FIGURES.get(found.task.type, _label_figures)(found, test, looked_at.get(name)):
-            yield f"{file}{end}.png", draw
-
-
-def _match_figures(found, test, _):
-    yield "retrieval", functools.partial(_draw_queries, found, test)
-
-
-def _caption_figures(found, test, looked_at):
-    yield "comparison", functools.partial(figures.comparison, found.ciders)
-    yield "examples", functools.partial(_draw_captions, found, test)
-    if isinstance(looked_at, list):
-        yield "looked_at", functools.partial(figures.words_looked_at, looked_at)
-
-
-def _label_figures(found, test, looked_at):
-    yield "comparison", functools.partial(figures.comparison, found.scores)
-    if found.task.one_class:
-        yield "confusion", functools.partial(figures.confusion, found.task, found.labels, found.decided)
-    if found.calibration is not None:
-        yield "reliability", functools.partial(figures.reliability, found.calibration)
-    if test.schema.of_kind("image"):
-        yield "examples", functools.partial(_draw_examples, found, test)
-    if isinstance(looked_at, list):
-        asked = _asked(test, found.rows[[row["place"] for row in looked_at]])
-        yield "looked_at", functools.partial(figures.looked_at, looked_at, asked=asked)
-
-
-def _draw_queries(found, test, path):
-    (image,), (text,) = test.schema.of_kind("image"), test.schema.of_kind("text")
-    bank, texts = test.banks[image.name], test.raw(text)[found.rows]
-
-    def images(places):
-        return bank.fetch(found.image_places[places])[0].numpy()
-
-    figures.retrieval_grid(shown_queries(found), images, texts, path)
-
-
-def _draw_captions(found, test, path, count=12):
-    """What was written about a few images, and below what a person wrote."""
-    places = shown_images(found, count)
-    (image,) = test.schema.of_kind("image")
-    images = test.banks[image.name].fetch(test.images[image.name][found.rows[places]])[0].numpy()
-    written = next(iter(found.captions.values()))
-    texts = [f"{written[place]}\n({found.references[place][0]})" for place in places]
-    figures.example_grid(images, texts, ["black"] * len(texts), path)
-
-
-def _draw_examples(found, test, path, count=12):
-    """Test rows spread over the split: what was asked, what was answered, in green where right."""
-    task = found.task
-    random = np.random.default_rng(0)
-    chosen = np.sort(random.choice(len(found.rows), min(count, len(found.rows)), replace=False))
-    image = next(iter(test.images))
-    rows = found.rows[chosen]
-    images = test.banks[image].fetch(test.images[image][rows])[0].numpy()
-    answers, labels = decode_predictions(task, found.decided[chosen]), decode_predictions(task, found.labels[chosen])
-    captions, colors = [], []
-    for i, asked in enumerate(_asked(test, rows)):
-        if not task.classes:
-            captions.append(f"{asked}\n{answers[i]:.3g} (label {labels[i]:.3g})")
-            colors.append("black")
-            continue
-        right = answers[i] == labels[i]
-        captions.append(f"{asked}\n{answers[i]}" + ("" if right else f" (label {labels[i]})"))
-        colors.append("#1a7f37" if right else "#cf222e")
-    figures.example_grid(images, captions, colors, path)
-
-
-def _asked(test, rows):
-    """The texts of each row, short enough to stand beside its image."""
-    texts = [test.raw(feature)[rows] for feature in test.schema.of_kind("text")]
-    return [" / ".join(str(text[i]) for text in texts)[:90] for i in range(len(rows))]
-
-
-# What differs from a task with labels; None: a dual encoder attends to nothing.
-_FIGURES = {"retrieval": _match_figures, "captioning": _caption_figures}
+# A dual encoder attends to nothing.
 _EXPLAIN = {"retrieval": None, "captioning": explain_captions}

@@ -96,7 +96,7 @@ def test_what_is_for_labels_is_refused(data, tmp_path):
     }.items():
         with pytest.raises(ValueError, match=f"{job} is for labels, and these are captions"):
             ask()
-    with pytest.raises(ValueError, match="image_only learns a label, and the data has a caption"):
+    with pytest.raises(ValueError, match="image_only is a model for label, and the data is for captioning"):
         kf.create_model("image_only", data.schema)
     with pytest.raises(ValueError, match="caption_lstm reads no text, so pretrained_embeddings would have no effect"):
         kf.train(data, "caption_lstm", tmp_path / "run", pretrained_embeddings="glove.txt")

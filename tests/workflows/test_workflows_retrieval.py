@@ -125,7 +125,7 @@ def test_what_is_for_labels_is_refused(trained):
             ask()
     with pytest.raises(ValueError, match="--no-evaluate"):
         kf.export(run, "nowhere", freeze=True)
-    with pytest.raises(ValueError, match="classifier_gated learns a label, and the data has a match"):
+    with pytest.raises(ValueError, match="classifier_gated is a model for label, and the data is for retrieval"):
         kf.train(data, "classifier_gated", run.path / "nothing")
 
 
