@@ -1,4 +1,4 @@
-"""How well a joint space finds an item's other view, and the choice of its size by that."""
+"""Cross-view retrieval as a metric of a joint space, and model selection by it."""
 
 import numpy as np
 from sklearn.base import clone

@@ -1,4 +1,4 @@
-"""Inference over predictions: joint (several modalities), conditional (one updates another) and logical (rules)."""
+"""Joint, conditional and logical inference over predictions."""
 
 from kerasfusion.reasoning.conditional import (
     ask_greedily,

@@ -1,4 +1,4 @@
-"""The likeliest decisions that obey the rules."""
+"""Constrained decoding: the most likely decisions that satisfy all rules."""
 
 import numpy as np
 

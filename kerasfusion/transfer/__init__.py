@@ -1,4 +1,4 @@
-"""What one model has learned, carried over to another."""
+"""Transfer learning: features, distillation, weight transfer, adapters, few labels, missing modalities."""
 
 from kerasfusion.transfer.adapters import add_adapters, enable_lora, merge_lora
 from kerasfusion.transfer.augmentation import append_tags, impute_modality

@@ -1,4 +1,4 @@
-"""A student learns from labels and from what its teacher says, which may see more than it does."""
+"""Knowledge distillation, also from a teacher with more modalities than its student."""
 
 import dataclasses
 

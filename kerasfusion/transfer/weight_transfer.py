@@ -1,4 +1,4 @@
-"""A model's structure for another task: every weight whose place is still there is taken over."""
+"""Partial weight transfer between models of different shapes."""
 
 import re
 from collections import Counter
