@@ -100,13 +100,7 @@ def wilson(share, n, z=None):
         z: Quantile; None takes the normal one of 95 %.
 
     Returns:
-        tuple: `(low, high)`.
-
-    Example:
-
-    ```python
-    wilson(1.0, 100)  # (0.963, 1.0)
-    ```
+        tuple: `(low, high)`; `wilson(1.0, 100)` is `(0.963, 1.0)`.
     """
     if not n > 0:
         return 0.0, 1.0
@@ -181,10 +175,7 @@ def student_interval(mean, error, freedom):
     Args:
         mean: float.
         error: float, its standard error.
-        freedom: float, its degrees of freedom.
-
-    Returns:
-        tuple: `(low, high)`.
+        freedom: float, the degrees of freedom of that.
     """
     reach = stats.t.ppf(1 - LEVEL / 2, freedom) * error
     return float(mean - reach), float(mean + reach)

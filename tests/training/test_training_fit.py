@@ -7,7 +7,7 @@ import pytest
 from tables import color_table
 
 import kerasfusion as kf
-from kerasfusion.cli import _training_config
+from kerasfusion.cli.jobs import training_config
 from kerasfusion.models import get_heads
 from kerasfusion.training.callbacks import SaveBest, save_whole
 from kerasfusion.training.compile import compile_model, is_decayed
@@ -102,7 +102,7 @@ def test_a_time_budget_alone_decides_on_the_epochs():
     # As --max-seconds on the command line, which takes no default of its own.
     assert config(max_seconds=60).epochs == config(epochs=None, max_seconds=60).epochs == 10_000
     own = {"epochs": None, "max_seconds": 60.0, "seed": 1}
-    assert _training_config(dict(own)) == config(**own)
+    assert training_config(dict(own)) == config(**own)
 
 
 @pytest.mark.parametrize(
