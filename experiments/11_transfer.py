@@ -229,7 +229,7 @@ show("features across modalities", found, emoji)
 # ## 3. Knowledge transfer
 #
 # The teacher sees the image and reads the name; the student will have the image alone. `distill` asks the teacher
-# once what it says of each row, and makes the student's twin, with a second output for the teacher's answer. Half of
+# once what it says of each row, and wraps the student, with a second output for the teacher's answer. Half of
 # the loss comes from the labels. What the teacher takes for nearly right is what a label does not say. The third
 # student is also asked to find the teacher's fused representation, by a dense layer that is thrown away after.
 
@@ -244,8 +244,8 @@ for seed in seeds:
     found["student alone"].append(decided(alone, emoji))
     for name, features in (("student taught by answers", None), ("and by features", ("encode_image", "fusion"))):
         student = images(emoji, seed)
-        twin, taught = kf.transfer.distill(student, teacher, splits(emoji), temperature=3.0, features=features)
-        learn(twin, taught, config(seed, epochs=12))
+        wrapper, taught = kf.transfer.distill(student, teacher, splits(emoji), temperature=3.0, features=features)
+        learn(wrapper, taught, config(seed, epochs=12))
         found.setdefault(name, []).append(decided(student, emoji))
 show("knowledge transfer", found, emoji)
 
@@ -274,8 +274,8 @@ for seed in seeds:
     ):
         student = images(things, seed)
         asked = [rows_seen, held_out]
-        twin, taught = kf.transfer.distill(student, teacher_of_things, asked, temperature=3.0, alpha=1.0)
-        learn(twin, taught, config(seed, epochs, batch_size))
+        wrapper, taught = kf.transfer.distill(student, teacher_of_things, asked, temperature=3.0, alpha=1.0)
+        learn(wrapper, taught, config(seed, epochs, batch_size))
         found[name].append(decided(student, things))
 show("knowledge transfer, 64 labels", found, things)
 

@@ -130,7 +130,7 @@ def network(*kinds, seed):
 
 
 def fit(model, examples, seed, rules=None):
-    """Train a model, or with rules its twin: the same batches, the same number of steps."""
+    """Train a model, with rules if they are given: the same batches, the same number of steps."""
     features = tuple(f for f in data.schema.features if f.name in model.input)
     examples = examples.with_features(kf.Schema(features, data.schema.tasks))
     batches = kf.data.BatchedDataset(examples, batch_size=64, shuffle=True, seed=seed)

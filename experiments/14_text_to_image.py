@@ -154,12 +154,12 @@ def learned(seed):
     keras.utils.set_random_seed(seed)
     light = float(real["train"].mean()) / 255
     draw = kf.models.generator(schema, "average", noise_dim=NOISE, initial_brightness=light, name="draw")
-    twin = Adversarial(draw, kf.models.discriminator(schema, "average"), seed=seed)
+    wrapper = Adversarial(draw, kf.models.discriminator(schema, "average"), seed=seed)
     batches = BatchedDataset(train, 64, shuffle=True, seed=seed)
     epochs = 2 if arguments.quick else arguments.epochs
     steps = epochs * batches.steps
     rates = [keras.optimizers.schedules.PolynomialDecay(arguments.rate, steps, 0.0) for _ in range(2)]
-    twin.compile(
+    wrapper.compile(
         keras.optimizers.Adam(rates[0], beta_1=0.0, beta_2=0.99, use_ema=True, ema_momentum=0.999),
         keras.optimizers.Adam(rates[1], beta_1=0.0, beta_2=0.99),
         steps_per_execution=5,
@@ -175,8 +175,8 @@ def learned(seed):
             print(f"seed {seed}, epoch {epoch + 1}: {figures}, {time.process_time() - started:.0f} s", flush=True)
 
     reports = keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
-    twin.fit(batches.dataset(), epochs=epochs, shuffle=False, callbacks=[reports], verbose=0)
-    twin.finish()
+    wrapper.fit(batches.dataset(), epochs=epochs, shuffle=False, callbacks=[reports], verbose=0)
+    wrapper.finish()
     draw.save(arguments.output_dir / f"draw_{seed}.keras")
     return draw
 

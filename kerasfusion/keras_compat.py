@@ -7,7 +7,7 @@ admits.
 import contextlib
 
 
-def update_loss_tracker(model, loss, count):
+def log_loss(model, loss, count):
     """Add a step's loss to the mean that Keras logs as `loss`.
 
     `_loss_tracker`: a custom `train_step` that does not call Keras's own has no public way to report the loss under

@@ -131,10 +131,10 @@ def _pair_scores(model, examples, places, rows):
     (image,) = examples.schema.of_kind("image")
     shown = {image.name: places.astype("int32")}
     asked = dataclasses.replace(examples.take(rows), images=shown, labels={}, weights={})
-    batches, twin = BatchedDataset(asked, BATCH_SIZE, image_major=True), image_major(model, image.name)
+    batches, wrapper = BatchedDataset(asked, BATCH_SIZE, image_major=True), image_major(model, image.name)
     scores = np.zeros(len(rows))
     for order, x in zip(batches.order(0), batches.dataset().as_numpy_iterator(), strict=True):
-        (logits,) = twin.predict_on_batch(x).values()
+        (logits,) = wrapper.predict_on_batch(x).values()
         places = batches.entries[order[order >= 0], : logits.shape[1]]
         scores[places[places >= 0]] = logits[places >= 0, 0]
     return scores

@@ -103,7 +103,7 @@ def dual_encoder(
     """A text branch and an image branch into one space, where what belongs together is near (arXiv 2103.00020).
 
     Nothing joins the branches but a cosine, so images and texts are embedded once and compared by the million.
-    The lengths are 1 in training and in serving alike. Train the twin that `contrastive(model)` makes.
+    The lengths are 1 in training and in serving alike. Train the wrapper that `contrastive(model)` makes.
 
     Args:
         schema: A `kf.Schema` with one text, one image and one task of type `"retrieval"`.
@@ -128,7 +128,7 @@ def dual_encoder(
 
     ```python
     model = kf.models.dual_encoder(schema, text_encoder="gru", image_encoder="residual_cnn", units=256)
-    twin = kf.models.contrastive(model)
+    wrapper = kf.models.contrastive(model)
     ```
     """
     kinds = [feature.kind for feature in schema.features]

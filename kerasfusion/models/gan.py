@@ -19,6 +19,7 @@ class Generator(PartsModel):
     Args:
         inputs: dict name -> `keras.Input` (or `{"shape", "dtype"}`): the text's ids and `noise`.
         text_encoder: A text encoder layer.
+        text_norm: Layer that normalizes the text's vector.
         decoder: Layer from a vector to logits of pixels.
         text: Name of the text.
         image: Name of the image.
@@ -33,7 +34,7 @@ class Generator(PartsModel):
         `{image: float32 (B, H, W, 3)}`, pixels in 0..1.
 
     Attributes:
-        text_encoder, decoder, text, image: The parts.
+        text_encoder, text_norm, decoder, text, image: The parts.
 
     Example:
 
@@ -42,19 +43,21 @@ class Generator(PartsModel):
     ```
     """
 
-    def __init__(self, inputs, text_encoder, decoder, text, image, name=None):
+    def __init__(self, inputs, text_encoder, text_norm, decoder, text, image, name=None):
         # Layers
         self.start(text_encoder=make_part(text_encoder), text=text, image=image)
 
         # Functional model
         inputs = symbolic_inputs(inputs)
-        vector = ops.concatenate([_said(self.text_encoder, inputs[text]), inputs["noise"]], axis=-1)
+        said = self.text_encoder(inputs[text])["pooled"]
+        self.start(text_norm=make_part(text_norm))
+        vector = ops.concatenate([self.text_norm(said), inputs["noise"]], axis=-1)
         self.start(decoder=make_part(decoder))
         pixels = keras.layers.Activation("sigmoid", dtype="float32", name="pixels")(self.decoder(vector))
-        self.finish(inputs, {image: pixels}, name, ("text_encoder", "decoder"))
+        self.finish(inputs, {image: pixels}, name, ("text_encoder", "text_norm", "decoder"))
 
     def get_config(self):
-        parts = {name: getattr(self, name) for name in ("text_encoder", "decoder", "text", "image")}
+        parts = {name: getattr(self, name) for name in ("text_encoder", "text_norm", "decoder", "text", "image")}
         return self.parts_config(**parts)
 
 
@@ -67,6 +70,7 @@ class Discriminator(PartsModel):
         convolutions: List of layers, each of which halves the image.
         features: Layer from the flattened grid to the image's features.
         text_encoder: A text encoder layer.
+        text_norm: Layer that normalizes the text's vector.
         projection: Layer from the text's vector to the width of the features.
         looks: Layer from the features to a score that the text has no part in.
         text: Name of the text.
@@ -83,7 +87,7 @@ class Discriminator(PartsModel):
         float32 `(B, 1)`.
 
     Attributes:
-        convolutions, features, text_encoder, projection, looks, text, image, scale: The parts.
+        convolutions, features, text_encoder, text_norm, projection, looks, text, image, scale: The parts.
 
     Example:
 
@@ -93,7 +97,18 @@ class Discriminator(PartsModel):
     """
 
     def __init__(
-        self, inputs, convolutions, features, text_encoder, projection, looks, text, image, scale, name=None
+        self,
+        inputs,
+        convolutions,
+        features,
+        text_encoder,
+        text_norm,
+        projection,
+        looks,
+        text,
+        image,
+        scale,
+        name=None,
     ):
         # Layers
         self.start(convolutions=[], text=text, image=image, scale=scale)
@@ -107,16 +122,28 @@ class Discriminator(PartsModel):
         self.start(features=make_part(features))
         seen = ops.leaky_relu(self.features(keras.layers.Flatten()(x)), 0.2)
         self.start(text_encoder=make_part(text_encoder))
-        said = _said(self.text_encoder, inputs[text])
+        said = self.text_encoder(inputs[text])["pooled"]
+        self.start(text_norm=make_part(text_norm))
+        said = self.text_norm(said)
         self.start(projection=make_part(projection))
         said = self.projection(said)
         self.start(looks=make_part(looks))
         score = scale * (self.looks(seen) + ops.sum(seen * said, axis=-1, keepdims=True))
-        parts = ("convolutions", "features", "text_encoder", "projection", "looks")
+        parts = ("convolutions", "features", "text_encoder", "text_norm", "projection", "looks")
         self.finish(inputs, score, name, parts)
 
     def get_config(self):
-        names = ("convolutions", "features", "text_encoder", "projection", "looks", "text", "image", "scale")
+        names = (
+            "convolutions",
+            "features",
+            "text_encoder",
+            "text_norm",
+            "projection",
+            "looks",
+            "text",
+            "image",
+            "scale",
+        )
         return self.parts_config(**{name: getattr(self, name) for name in names})
 
 
@@ -152,6 +179,7 @@ def generator(
     return Generator(
         {text.name: inputs[text.name], "noise": keras.Input((noise_dim,), name="noise")},
         _text_encoder(text_encoder, text, units),
+        _text_norm,
         lambda: ImageDecoder(image.size, filters, initial_brightness, name="decoder"),
         text.name,
         image.name,
@@ -199,6 +227,7 @@ def discriminator(schema, text_encoder="gru", units=128, filters=(16, 32, 64), s
         [functools.partial(make_convolution, i) for i in range(len(filters))],
         lambda: SpectralNormalization(Dense(units), name="features"),
         _text_encoder(text_encoder, text, units),
+        _text_norm,
         lambda: SpectralNormalization(Dense(units), name="projection"),
         lambda: SpectralNormalization(Dense(1), name="looks"),
         text.name,
@@ -223,6 +252,6 @@ def _text_encoder(wanted, text, units):
     return lambda: build_layer(TEXT_ENCODERS, wanted, units=units, **vocabulary, name=f"encode_{text.name}")
 
 
-def _said(text_encoder, ids):
-    """The text as a vector, float `(B, units)`, as large as noise: beside much larger noise it would go unheard."""
-    return keras.layers.LayerNormalization(name="said")(text_encoder(ids)["pooled"])
+def _text_norm():
+    """A layer that makes the text's vector as large as noise: beside much larger noise it would go unheard."""
+    return keras.layers.LayerNormalization(name="said")

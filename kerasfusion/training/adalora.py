@@ -135,7 +135,7 @@ def _towards_orthonormal(columns):
 
 
 def rank_budget(model):
-    """The pairs `(A, B)` that `kf.transfer.enable_lora` gave a budget, in a model or its training twin, and what is
+    """The pairs `(A, B)` that `kf.transfer.enable_lora` gave a budget, in a model or its training wrapper, and what is
     kept.
     """
     layers = [layer for layer in flatten_layers(model) if getattr(layer, "lora_budget", None)]

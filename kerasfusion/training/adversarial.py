@@ -7,7 +7,7 @@ from kerasfusion.losses import discriminator_hinge, generator_hinge
 
 
 class Adversarial(keras.Model):
-    """The training twin of a generator: each step, the discriminator learns once and then the generator.
+    """Train a generator: each step, the discriminator learns once and then the generator.
 
     The discriminator is shown real images with the text of another row as well, and is to refuse them like drawn
     ones (arXiv 1605.05396): else it could do without reading for long, and the generator then draws anything.
@@ -23,13 +23,13 @@ class Adversarial(keras.Model):
     Example:
 
     ```python
-    twin = Adversarial(draw, kf.models.discriminator(schema))
-    twin.compile(
+    wrapper = Adversarial(draw, kf.models.discriminator(schema))
+    wrapper.compile(
         keras.optimizers.Adam(2e-4, beta_1=0.0, use_ema=True, ema_momentum=0.999),
         keras.optimizers.Adam(2e-4, beta_1=0.0),
     )
-    twin.fit(batches, epochs=20)
-    twin.finish()
+    wrapper.fit(batches, epochs=20)
+    wrapper.finish()
     draw.save("draw.keras")
     ```
     """
@@ -39,9 +39,8 @@ class Adversarial(keras.Model):
         self.generator = generator
         self.discriminator = discriminator
         self.random = keras.random.SeedGenerator(seed)
-        (self.image,) = generator.output
-        (self.text,) = set(generator.input) - {"noise"}
-        self.format_export_metrics = {
+        self.image, self.text = generator.image, generator.text
+        self.loss_means = {
             name: keras.metrics.Mean(name=name) for name in ("discriminator_loss", "generator_loss")
         }
 
@@ -54,7 +53,7 @@ class Adversarial(keras.Model):
 
     @property
     def metrics(self):
-        return list(self.format_export_metrics.values())
+        return list(self.loss_means.values())
 
     def train_step(self, data):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -87,4 +86,4 @@ class Adversarial(keras.Model):
     def _learn(self, model, optimizer, tape, loss, name):
         weights = model.trainable_variables
         optimizer.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
-        self.format_export_metrics[name].update_state(loss)
+        self.loss_means[name].update_state(loss)

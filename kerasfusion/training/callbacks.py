@@ -19,7 +19,7 @@ class SaveBest(keras.callbacks.Callback):
     That is told by the loss; for a match by the recall, which goes on rising after the loss, with what it says of the
     temperature, has begun to.
 
-    The model trained may be an image-major twin, which shares the plain model's weights and cannot be saved.
+    The model trained may be a training wrapper, which shares the plain model's weights and cannot be saved.
 
     Args:
         model: The plain `keras.Model`.

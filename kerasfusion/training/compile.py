@@ -31,11 +31,11 @@ def is_decayed(variable):
 
 
 def compile_model(model, heads, schema, config, total_steps, steps_per_execution=1):
-    """Compile a model, or its image-major twin, for a schema's tasks.
+    """Compile a model, or a training wrapper of it, for a schema's tasks.
 
     Args:
         model: The `keras.Model` to compile.
-        heads: `get_heads(plain_model)`: task -> head.
+        heads: `get_heads(model)`: task -> head.
         schema: The `Schema`, for the weights of the tasks.
         config: A `TrainingConfig`.
         total_steps: Optimizer steps of the whole training, for the schedule.

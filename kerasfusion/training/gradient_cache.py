@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from kerasfusion.keras_compat import update_loss_tracker
+from kerasfusion.keras_compat import log_loss
 from kerasfusion.models import TrainingWrapper
 from kerasfusion.training.distributed_contrastive import AcrossReplicas
 
@@ -56,7 +56,7 @@ class GradientCache(TrainingWrapper):
         total, cached = tape.gradient(scaled, (weights, embeddings), unconnected_gradients="zero")
         total = self._add_parts(trainer, x, parts, weights, cached, total)
         trainer.optimizer.apply_gradients(zip(total, trainer.trainable_variables, strict=True))
-        update_loss_tracker(trainer, loss * trainer.distribute_strategy.num_replicas_in_sync, count)
+        log_loss(trainer, loss * trainer.distribute_strategy.num_replicas_in_sync, count)
         return trainer.compute_metrics(x, y, y_pred, sample_weight)
 
     def _embed_part(self, trainer, x, i):

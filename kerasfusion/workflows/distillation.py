@@ -38,7 +38,7 @@ class Teacher:
         return f"Teacher {self.run.path}: {self.run.config['model']} of {', '.join(inputs)}"
 
     def teach(self, student, splits):
-        """The student's training twin and its rows, as from `kf.transfer.distill`."""
+        """The student's training wrapper and its rows, as from `kf.transfer.distill`."""
         weight, temperature = self.config["weight"], self.config["temperature"]
         return distill(student, self.run.model, splits, self.run.schema, temperature, weight)
 
