@@ -28,9 +28,11 @@ def test_one_file_names_private_attributes_of_keras():
 
 
 @pytest.mark.oldest_keras
-def test_this_is_the_oldest_keras_that_is_admitted():
+def test_this_is_the_oldest_keras_that_is_admitted(request):
     text = (ROOT.parent / "pyproject.toml").read_text(encoding="utf-8")
     oldest = re.search(r'"keras>=([\d.]+)', text)[1]
+    if request.config.option.markexpr != "oldest_keras" and keras.__version__ != oldest:
+        pytest.skip(f"Keras {keras.__version__} is installed, and {oldest} is the oldest")
     assert keras.__version__ == oldest, f"run this in an environment with keras=={oldest}, see above"
 
 

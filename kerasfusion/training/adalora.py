@@ -135,9 +135,7 @@ def _towards_orthonormal(columns):
 
 
 def rank_budget(model):
-    """The pairs `(A, B)` that `kf.transfer.enable_lora` gave a budget, in a model or its training wrapper, and what is
-    kept.
-    """
+    """List a model's pairs `(A, B)` that `kf.transfer.enable_lora` gave a budget, and count the rank that is kept."""
     layers = [layer for layer in flatten_layers(model) if getattr(layer, "lora_budget", None)]
     return [low_rank_pair(layer) for layer in layers], sum(layer.lora_budget for layer in layers)
 

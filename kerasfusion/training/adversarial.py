@@ -40,9 +40,7 @@ class Adversarial(keras.Model):
         self.discriminator = discriminator
         self.random = keras.random.SeedGenerator(seed)
         self.image, self.text = generator.image, generator.text
-        self.loss_means = {
-            name: keras.metrics.Mean(name=name) for name in ("discriminator_loss", "generator_loss")
-        }
+        self.loss_means = {name: keras.metrics.Mean(name=name) for name in ("discriminator_loss", "generator_loss")}
 
     def compile(self, generator_optimizer, discriminator_optimizer, **settings):
         super().compile(**{"jit_compile": False, **settings})
