@@ -1,7 +1,5 @@
 """What every decoder promises, whichever it is."""
 
-import re
-
 import keras
 import numpy as np
 import pytest
@@ -154,10 +152,3 @@ def test_config_round_trip(kind):
     for key, value in changes.items():
         assert config[key] == value != default[key], key
     assert DECODERS[kind].from_config(config).get_config() == config
-
-
-def test_the_example_in_its_docstring_runs(kind):
-    (example,) = re.findall(r"```python\n(.*?)```", DECODERS[kind].__doc__, flags=re.DOTALL)
-    names = {**context_of(), "ids": IDS, DECODERS[kind].__name__: DECODERS[kind]}
-    exec(re.sub(r"^    ", "", example, flags=re.MULTILINE), names)
-    assert names["told"].shape == (ROWS, LENGTH, 256)

@@ -64,7 +64,7 @@ def test_tags_ask_about_the_most_probable_ones(data, model, found):
 
 def test_what_cannot_be_shown_says_why(data, model, found):
     train = data.splits["train"]
-    with pytest.raises(NoFeatureMapError, match="'shade' is a number"):
+    with pytest.raises(NoFeatureMapError, match="'shade' is of type regression"):
         explain_examples(model, found["shade"], train)
     without = train.take(np.flatnonzero(train.images["image"] < 0))
     blind = kf.evaluation.evaluate_models({"model": model}, without)["color"]
