@@ -2,6 +2,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfusion.encoders import ImageEncoder
+from kerasfusion.models import get_heads
 
 
 class NoFeatureMapError(ValueError):
@@ -70,10 +71,8 @@ def grad_cam(model, batch, task, classes, image=None):
         encoded = model.encode(inputs)
         grid, logits = encoded[image]["grid"], model.predict_encoded(encoded, inputs)[task]
         classes = tf.broadcast_to(tf.cast(classes, tf.int32), tf.shape(logits)[:1])
-        if logits.shape[1] == 1:  # one logit for two classes
-            asked = logits[:, 0] * (2.0 * tf.cast(classes, tf.float32) - 1.0)
-        else:
-            asked = tf.gather(logits, classes, axis=1, batch_dims=1)
+        scores = get_heads(model)[task].class_scores(logits)
+        asked = tf.gather(scores, classes, axis=1, batch_dims=1)
     gradient = tape.gradient(asked, grid)
     if gradient is None:
         raise NoFeatureMapError(

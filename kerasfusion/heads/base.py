@@ -92,5 +92,9 @@ class Head(keras.layers.Layer):
         """Convert logits to predictions: `probabilities` float32 `(B, C)`, calibrated, or `value` float32 `(B,)`."""
         raise NotImplementedError
 
+    def class_scores(self, logits):
+        """One score for each class, higher the more the logits speak for it: float32 `(B, classes)`."""
+        return logits
+
     def get_config(self):
         return {**super().get_config(), "outputs": self.outputs, "temperature": self.temperature}

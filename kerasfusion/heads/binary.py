@@ -40,6 +40,9 @@ class BinaryHead(Head):
     def average(self, logits, weights):
         return average_sigmoid(logits, weights)
 
+    def class_scores(self, logits):
+        return ops.concatenate([-logits, logits], axis=-1)
+
     def predictions(self, logits):
         positive = ops.sigmoid(logits / self.temperature)
         return {"probabilities": ops.concatenate([1.0 - positive, positive], axis=-1)}

@@ -54,7 +54,7 @@ def results(parts):
         if own is not None:
             sections.append(section(f"Results: {task.column}", own, id_=f"results-{place}"))
             continue
-        contents = [_scores(found), _further(found), _by_kind(parts, found), page.mistakes(task, detail)]
+        contents = [_scores(found), _further(found), _by_kind(parts, task, found), page.mistakes(task, detail)]
         # Runs of before there were temperatures have no such figures.
         contents.append(calibration(task, found.get("calibration")))
         contents.append(examples(task, detail, parts.details["rows_of"]))
@@ -102,7 +102,7 @@ def _further(found):
     return element("p", "Further figures of the model: ", said, ".")
 
 
-def _by_kind(parts, found):
+def _by_kind(parts, task, found):
     by_kind = found["by_kind"]
     if not by_kind:
         return None
@@ -110,7 +110,7 @@ def _by_kind(parts, found):
     kinds = sorted(own, key=lambda kind: -own[kind]["n"])
     models = list(by_kind)
     column = parts.config.get("slice_by")
-    caption = f"By {column}" if column else "By class: the share of its rows that was found"
+    caption = f"By {column}" if column else TASKS[task.type].by_class
     if len(kinds) > MOST_KINDS:
         caption += f" (the {MOST_KINDS} commonest of {len(kinds):,}; all are in metrics.json)"
     rows = []

@@ -13,6 +13,8 @@ class TaskPage:
     rival = "the best baseline"
     # What the calibration counts.
     calibrated = "answers"
+    # What a score by class is.
+    by_class = "By class: the share of its rows that was found"
     # Headings of the rows answered wrong and right.
     example_titles = ("The most confident wrong answers", "The most confident right answers")
 
