@@ -39,6 +39,7 @@ TYPES = {
     "multiclass": TaskType("class", "softmax"),
     "multilabel": TaskType("classes", "sigmoid"),
     "regression": TaskType("number", width=1),
+    "ordinal": TaskType("class", "cumulative", extra_classes=-1),
     "captioning": TaskType(model="captioning", width="vocabulary_size"),
     # The pairs are the rows themselves.
     "retrieval": TaskType(from_column=False, model="retrieval", width=1),

@@ -89,6 +89,7 @@ TENSORFLOW = {
     "serving/signatures.py",
     "serving/tasks/base.py",
     "serving/tasks/multilabel.py",
+    "serving/tasks/ordinal.py",
     "serving/traced_decoder.py",
     "serving/warmup.py",
     "training/adversarial.py",

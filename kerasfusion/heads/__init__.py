@@ -8,6 +8,7 @@ from kerasfusion.heads.contrastive import ContrastiveHead
 from kerasfusion.heads.image_reconstruction import ImageReconstructionHead
 from kerasfusion.heads.multiclass import MulticlassHead
 from kerasfusion.heads.multilabel import MultiLabelHead
+from kerasfusion.heads.ordinal import OrdinalHead
 from kerasfusion.heads.regression import RegressionHead
 from kerasfusion.heads.sentence_embedding import SentenceEmbeddingHead
 from kerasfusion.heads.tasks import build_head
@@ -21,6 +22,7 @@ __all__ = [
     "ImageReconstructionHead",
     "MultiLabelHead",
     "MulticlassHead",
+    "OrdinalHead",
     "RegressionHead",
     "SentenceEmbeddingHead",
     "build_head",

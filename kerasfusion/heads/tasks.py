@@ -3,6 +3,7 @@
 from kerasfusion.heads.binary import BinaryHead
 from kerasfusion.heads.multiclass import MulticlassHead
 from kerasfusion.heads.multilabel import MultiLabelHead
+from kerasfusion.heads.ordinal import OrdinalHead
 from kerasfusion.heads.regression import RegressionHead
 
 
@@ -27,6 +28,7 @@ TASKS = {
     "multiclass": _of_classes(MulticlassHead),
     "multilabel": _of_classes(MultiLabelHead),
     "regression": _of_numbers,
+    "ordinal": _of_classes(OrdinalHead),
     "captioning": _captioning,
     "retrieval": _retrieval,
     "embedding_regression": _of_numbers,

@@ -3,6 +3,7 @@
 from kerasfusion.data.tasks.captioning import Captioning
 from kerasfusion.data.tasks.multilabel import Multilabel
 from kerasfusion.data.tasks.one_class import Binary, OneClass
+from kerasfusion.data.tasks.ordinal import Ordinal
 from kerasfusion.data.tasks.regression import EmbeddingRegression, Regression
 from kerasfusion.data.tasks.retrieval import Retrieval
 
@@ -11,6 +12,7 @@ TASKS = {
     "multiclass": OneClass(),
     "multilabel": Multilabel(),
     "regression": Regression(),
+    "ordinal": Ordinal(),
     "captioning": Captioning(),
     "retrieval": Retrieval(),
     "embedding_regression": EmbeddingRegression(),

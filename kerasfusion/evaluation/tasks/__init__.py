@@ -3,6 +3,7 @@
 from kerasfusion.evaluation.tasks.captioning import CaptioningEvaluation
 from kerasfusion.evaluation.tasks.multilabel import MultilabelEvaluation
 from kerasfusion.evaluation.tasks.one_class import BinaryEvaluation, MulticlassEvaluation
+from kerasfusion.evaluation.tasks.ordinal import OrdinalEvaluation
 from kerasfusion.evaluation.tasks.regression import EmbeddingEvaluation, RegressionEvaluation
 from kerasfusion.evaluation.tasks.retrieval import RetrievalEvaluation
 
@@ -11,6 +12,7 @@ TASKS = {
     "multiclass": MulticlassEvaluation(),
     "multilabel": MultilabelEvaluation(),
     "regression": RegressionEvaluation(),
+    "ordinal": OrdinalEvaluation(),
     "captioning": CaptioningEvaluation(),
     "retrieval": RetrievalEvaluation(),
     "embedding_regression": EmbeddingEvaluation(),

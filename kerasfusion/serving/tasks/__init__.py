@@ -2,6 +2,7 @@
 
 from kerasfusion.serving.tasks.base import ServedTask
 from kerasfusion.serving.tasks.multilabel import ServedMultilabel
+from kerasfusion.serving.tasks.ordinal import ServedOrdinal
 from kerasfusion.serving.tasks.own_signatures import ServedCaptioning, ServedRetrieval
 
 TASKS = {
@@ -9,6 +10,7 @@ TASKS = {
     "multiclass": ServedTask(),
     "multilabel": ServedMultilabel(),
     "regression": ServedTask(),
+    "ordinal": ServedOrdinal(),
     "captioning": ServedCaptioning(),
     "retrieval": ServedRetrieval(),
     "embedding_regression": ServedTask(),

@@ -2,6 +2,7 @@
 
 from kerasfusion.evaluation.html_report.tasks.captioning import CaptioningPage
 from kerasfusion.evaluation.html_report.tasks.classes import MultilabelPage, OneClassPage
+from kerasfusion.evaluation.html_report.tasks.ordinal import OrdinalPage
 from kerasfusion.evaluation.html_report.tasks.regression import EmbeddingPage, RegressionPage
 from kerasfusion.evaluation.html_report.tasks.retrieval import RetrievalPage
 
@@ -10,6 +11,7 @@ TASKS = {
     "multiclass": OneClassPage(),
     "multilabel": MultilabelPage(),
     "regression": RegressionPage(),
+    "ordinal": OrdinalPage(),
     "captioning": CaptioningPage(),
     "retrieval": RetrievalPage(),
     "embedding_regression": EmbeddingPage(),
