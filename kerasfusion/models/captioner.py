@@ -148,7 +148,7 @@ def captioner(
     others = set(schema.tasks) - set(schema.of_type("captioning", "embedding_regression"))
     if len(captions) != 1 or others:
         raise ValueError(
-            f"captioner needs one task of kind caption, with vectors at most; the schema has "
+            f"captioner needs one task of type captioning, and beside it only embedding_regression; the schema has "
             f"{[t.type for t in schema.tasks]}."
         )
     (task,) = captions

@@ -20,7 +20,7 @@ def append_tags(tagger, tags, schema, build, max_tags=8):
 
     Args:
         tagger: A trained plain model that takes one image and nothing else.
-        tags: Its `Task`, of kind tags or classes.
+        tags: Its `Task`, of type multilabel or multiclass.
         schema: The `Schema` of the rows, with that image and one text.
         build: Makes the reader: a function of a `Schema`, whose text is longer and knows the words of all tags.
         max_tags: Write no more tags than this, the likeliest first. Of classes it is always the likeliest one.

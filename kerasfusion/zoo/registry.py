@@ -4,11 +4,13 @@ import dataclasses
 import difflib
 import fnmatch
 from collections.abc import Callable
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from kerasfusion.schema import Schema
+
+if TYPE_CHECKING:
+    # Listing the models must not wait for TensorFlow.
+    import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +96,7 @@ def get_entry(name: str) -> ModelEntry:
     return _ENTRIES[name]
 
 
-def create_model(name: str, schema: Schema, **changes: Any) -> keras.Model:
+def create_model(name: str, schema: Schema, **changes: Any) -> "keras.Model":
     """Make a model by its registered name, untrained.
 
     Args:

@@ -497,7 +497,7 @@ def test_data_refuses_its_settings_before_it_reads_the_table(settings):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"learning_rate": -1}, {"patience": -3}, {"max_seconds": float("inf")}, {"epochs": None}]
+    "settings", [{"learning_rate": -1}, {"patience": -3}, {"max_seconds": float("inf")}, {"epochs": 0}]
 )
 def test_a_config_refuses_its_settings(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):

@@ -105,11 +105,15 @@ def test_a_foreign_object_is_refused(name, place, foreign, monkeypatch):
     found, match = OBJECTS[name]
 
     def change(config):
-        layers = config["config"]["layers"]
+        parts = config["config"]
         if place == "layer":
-            layers.append(found)
+            parts["encoders"]["foreign"] = found
         else:
-            layers[-1]["config"]["activation"] = {"class_name": "Wrapper", "module": "keras", "config": [[found]]}
+            parts["fusion"]["config"]["activation"] = {
+                "class_name": "Wrapper",
+                "module": "keras",
+                "config": [[found]],
+            }
 
     rewrite(foreign / "model.keras", change)
     refuse(foreign, match, monkeypatch)

@@ -111,7 +111,7 @@ def test_a_captioner_reads_images_and_texts(schema, rows_for, tmp_path):
 def test_what_is_no_captioner_says_so(tiny_schema):
     with pytest.raises(ValueError, match=r"needs one task of type captioning, .* the schema has \['multiclass'\]"):
         captioner(tiny_schema)
-    with pytest.raises(ValueError, match=r"there is no 'rnn'; choose one of .*'attend', 'gru', 'lstm'"):
+    with pytest.raises(ValueError, match=r"there is no 'rnn'; choose one of .*'attention_lstm', 'gru', 'lstm'"):
         captioner(Schema(tiny_schema.only("image").features, (CAPTION,)), **SMALL, decoder="rnn")
     with pytest.raises(ValueError, match="plain writes no captions: its heads are"):
         as_captioner(fusion_model(tiny_schema, **SMALL, fusion="concat", name="plain"))
