@@ -87,7 +87,7 @@ def mine_hard_negatives(data, run, negatives=3, random_fraction=0.5, num_candida
         f"A dual encoder ({run.path.name}) chose the wrong pairs, and nobody looked: a text of another image may "
         "be true of this one."
     )
-    columns = ColumnRoles(data.columns.image, data.columns.text, (), {LABEL: "binary"}, type=KIND)
+    columns = ColumnRoles(data.columns.image, data.columns.text, (), {LABEL: "binary"}, slice_by=KIND)
     return Data(
         schema,
         splits,

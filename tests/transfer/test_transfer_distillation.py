@@ -154,12 +154,13 @@ def test_what_cannot_be_taught(data):
         return kf.Schema(data.schema.features, (dataclasses.replace(label, **changes),))
 
     refused(
-        r"'label' \(classes\) is not the student's \(classes\); of its classes the teacher lacks \['red'\], and "
+        r"'label' \(multiclass\) is not the student's \(multiclass\); of its classes the teacher lacks \['red'\], and "
         r"knows besides \['pink'\]",
         schema(classes=("blue", "green", "pink")),
     )
     refused(
-        r"the tasks other \(classes\) and teaches nothing to a student of label \(classes\)", schema(name="other")
+        r"the tasks other \(multiclass\) and teaches nothing to a student of label \(multiclass\)",
+        schema(name="other"),
     )
     refused(
         r"needs 'text' \(text\), which the rows lack",

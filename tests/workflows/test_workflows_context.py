@@ -38,7 +38,7 @@ def test_word_vectors_by_hand(captions):
     data, file = captions
     found = add_caption_embeddings(data, file, context_weight=0.5, caption_weight=2.0)
     assert [(t.name, t.type, t.weight) for t in found.schema.tasks] == [
-        ("caption", "caption", 2.0),
+        ("caption", "captioning", 2.0),
         ("context", "embedding_regression", 0.5),
     ]
     mean = np.nanmean(expected(data.splits["train"].frame["caption"]), axis=0)

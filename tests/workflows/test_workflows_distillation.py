@@ -115,7 +115,7 @@ def test_what_cannot_teach(data, run, tmp_path):
     )
     refused(
         ValueError,
-        r"has the tasks label \(classes\) and teaches nothing to a student of label \(number\)",
+        r"has the tasks label \(multiclass\) and teaches nothing to a student of label \(regression\)",
         type="regression",
         classes=(),
     )

@@ -42,7 +42,7 @@ def test_the_options_are_settings_of_the_model(pets, monkeypatch):
 def test_a_runs_scores_join_those_of_others(pets, tmp_path, monkeypatch):
     def metrics(value):
         score = {"name": "accuracy", "value": value, "low": 0.1, "high": 0.9, "n": 3}
-        tasks = {"fits": {"scores": {"text_only": score}, "by_kind": {}}}
+        tasks = {"fits": {"type": "binary", "scores": {"text_only": score}, "by_kind": {}}}
         return {"model": "text_only", "parameters": 7, "train_seconds": {"text_only": 1.5}, "tasks": tasks}
 
     file = tmp_path / "figures.csv"

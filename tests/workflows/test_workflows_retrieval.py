@@ -77,7 +77,7 @@ def test_the_page_shows_figures_and_queries(trained):
     _, run = trained
     page = (run.path / "report.html").read_text(encoding="utf-8")
     assert page.count('class="matches"') == 8 and 'class="found right' in page and "chance, text to image" in page
-    assert "kerasfusion index" in page and "zero_shot" in page and "Better than chance" in page
+    assert "kerasfusion index" in page and "zero_shot" in page and "significantly different from chance" in page
     assert "late average" not in page and "Confusion" not in page and "Not shown" not in page
 
 
