@@ -11,7 +11,15 @@ import click
 
 from kerasfusion.cli.console import say, show_data, show_scores
 
-CONFIG = ("epochs", "max_seconds", "batch_size", "learning_rate", "patience", "class_weight", "augmentation")
+CONFIG: tuple[str, ...] = (
+    "epochs",
+    "max_seconds",
+    "batch_size",
+    "learning_rate",
+    "patience",
+    "class_weight",
+    "augmentation",
+)
 CONFIG += ("modality_dropout",)
 
 

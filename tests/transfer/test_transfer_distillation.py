@@ -154,8 +154,8 @@ def test_what_cannot_be_taught(data):
         return kf.Schema(data.schema.features, (dataclasses.replace(label, **changes),))
 
     refused(
-        r"'label' \(multiclass\) is not the student's \(multiclass\); of its classes the teacher lacks \['red'\], and "
-        r"knows besides \['pink'\]",
+        r"'label' \(multiclass\) is not the student's \(multiclass\); of its classes the teacher lacks \['red'\], "
+        r"and knows besides \['pink'\]",
         schema(classes=("blue", "green", "pink")),
     )
     refused(
