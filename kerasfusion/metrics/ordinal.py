@@ -4,7 +4,7 @@ from keras import ops
 
 def median_class(logits):
     """The median class of logits of `P(y > k)`, `(..., C - 1)`: the number of those above 0, int32 `(...)`."""
-    return ops.sum(ops.cast(logits > 0, "int32"), axis=-1)
+    return ops.sum(ops.cast(ops.greater(logits, 0), "int32"), axis=-1)
 
 
 def _rows(y_true, y_pred, sample_weight):
