@@ -25,7 +25,8 @@ ANSWERS = ("no", "yes", *COUNTS, *COLORS, *SHAPES, *SIZES)
 GAP = 10 / 64
 
 TEMPLATES = {
-    "existence": ("is there a {it}?", "do you see a {it}?", "does the image show a {it}?"),
+    # "picture" is a word of this data set: served models and recorded results have it in their vocabularies.
+    "existence": ("is there a {it}?", "do you see a {it}?", "does the picture show a {it}?"),
     "count": ("how many {it} are there?", "how many {it} do you see?", "what is the number of {it}?"),
     "attribute": (
         "what {asked} is the {it}?",

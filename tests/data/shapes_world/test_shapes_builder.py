@@ -160,7 +160,7 @@ def test_the_first_example_is_what_it_always_was(builder):
     assert [round(item["x"], 4) for item in example["scene"]] == [0.6012, 0.42, 0.8306, 0.4236, 0.7683]
     assert [tuple(question.values())[:2] for question in example["questions"]] == [
         ("do you see a gray square?", "yes"),
-        ("does the image show a large triangle?", "yes"),
+        ("does the picture show a large triangle?", "yes"),
         ("do you see a small circle?", "no"),
         ("what is the number of small squares?", "1"),
         ("how many small things do you see?", "3"),

@@ -75,7 +75,7 @@ def side(item, reference, where):
 def evaluate(question, scene):
     """The answer, or None where no clear one exists."""
     relation = r"(left of|right of|above|below)"
-    if match := re.fullmatch(r"(?:is there|do you see|does the image show) a (.*)\?", question):
+    if match := re.fullmatch(r"(?:is there|do you see|does the picture show) a (.*)\?", question):
         return "yes" if any(words_fit(match[1], item) for item in scene.objects) else "no"
     if match := re.fullmatch(r"(?:how many|what is the number of) (.*?)(?: are there| do you see)?\?", question):
         return str(sum(words_fit(match[1], item) for item in scene.objects))
@@ -110,7 +110,7 @@ def only(words, objects):
         ("is there a red circle?", "yes"),
         ("is there a green circle?", "no"),
         ("do you see a small square?", "no"),
-        ("does the image show a large red thing?", "yes"),
+        ("does the picture show a large red thing?", "yes"),
         ("is there a purple thing?", "no"),
         ("how many red things are there?", "2"),
         ("how many green things do you see?", "0"),
