@@ -1,6 +1,7 @@
 """Task types are registry entries: every layer has one for each, and nothing else in the package asks for a type."""
 
 import importlib
+import json
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 import kerasfusion
 from kerasfusion.problem_types import TASK_TYPES
+from kerasfusion.serving.metadata import FILE, read_metadata
 
 PACKAGE = Path(kerasfusion.__file__).parent
 REGISTRIES = ("heads", "data", "evaluation", "evaluation.html_report", "serving")
@@ -48,3 +50,13 @@ def test_no_layer_asks_for_a_type():
 )
 def test_a_comparison_is_found(line):
     assert COMPARED.search(line) or NAMED.search(line)
+
+
+def test_exports_of_version_0_1_are_read_by_todays_names(tmp_path):
+    old = {"kinds": {"label": "classes", "marks": "tags"}, "features": {"text": "text", "numbers": "numbers"}}
+    (tmp_path / FILE).parent.mkdir()
+    (tmp_path / FILE).write_text(json.dumps(old))
+    assert read_metadata(tmp_path) == {
+        "types": {"label": "multiclass", "marks": "multilabel"},
+        "features": {"text": "text", "numbers": "numeric"},
+    }

@@ -97,7 +97,7 @@ def show_data(data, further=()):
 def show_scores(report):
     """Print the verdict and the scores of one task."""
     say(f"\n{report['verdict']}", "bold")
-    _TABLES.get(report["type"], _show_labels)(report)
+    _TABLES.get(report.get("type"), _show_labels)(report)
 
 
 def _show_labels(report):

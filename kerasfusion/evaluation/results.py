@@ -60,7 +60,8 @@ def score_rows(metrics):
     """Rows for every score in a run's `metrics.json`, the kinds of question as `accuracy (count)`."""
     rows = []
     for task in metrics["tasks"].values():
-        rows += TASKS[task["type"]].result_rows(metrics["model"], task)
+        # Runs of version 0.1 do not name the types of labels, which are all written alike.
+        rows += TASKS[task.get("type", "multiclass")].result_rows(metrics["model"], task)
     rows += [{"model": m, "metric": "training seconds", "value": s} for m, s in metrics["train_seconds"].items()]
     rows.append({"model": metrics["model"], "metric": "parameters", "value": metrics["parameters"]})
     return rows
