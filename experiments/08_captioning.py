@@ -87,7 +87,7 @@ for what, value, why, flag in data.settings:
 # ## 2. Two ways to look
 #
 # `caption_lstm` (Show and Tell) reads the image's vector as if it were a word before the first, and must remember
-# it from there on. `caption_attend` (Show, Attend and Tell) looks at the image's cells anew for each word; the
+# it from there on. `caption_attend` (Show, Attend and Tell) attends to the image's cells for each token; the
 # report shows where. Both learn by teacher forcing: at every place the words before it are those of a person, and the
 # loss is the cross-entropy of the next one.
 

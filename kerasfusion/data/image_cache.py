@@ -33,7 +33,7 @@ class ImageCache:
     contents of images given as bytes, and the size in pixels. The folder gets its name when it is complete.
 
     Args:
-        folder: The cache's folder. Where it holds a cache of other images, that is written anew.
+        folder: The cache's folder. Where it holds a cache of other images, it is rewritten.
         keys: Each image once: a file's path (str) or its encoded bytes.
         size: `(height, width)` that images are resized to.
 

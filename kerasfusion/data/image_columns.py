@@ -127,7 +127,7 @@ def _cache_setting(column, cache):
     reasons = {
         "reused": "decoded before; images unchanged",
         "written": "decoded and written now",
-        "rewritten": "WRITTEN ANEW: it held other images, or they changed",
+        "rewritten": "REWRITTEN: it held other images, or they changed",
     }
     value = f"{cache.folder} ({len(cache.failed):,} images, {cache.bytes / 1e6:,.1f} MB)"
     return Setting(f"image cache ({column})", value, reasons[cache.state], "--cache-dir")

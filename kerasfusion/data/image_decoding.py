@@ -80,9 +80,9 @@ def why_undecodable(key):
     encoded = key if isinstance(key, bytes) else Path(key).read_bytes()
     scans, segments, blocks = _over_limits(tf.constant(encoded)).numpy()
     if encoded.startswith(b"\xff\xd8") and (scans or segments):
-        return f"JPEG of over {MOST_SCANS} scans or {MOST_SEGMENTS:,} segments (save it anew)"
+        return f"JPEG of over {MOST_SCANS} scans or {MOST_SEGMENTS:,} segments (save it again)"
     if encoded.startswith(b"GIF8") and blocks:
-        return f"GIF whose first frame is over {MOST_BLOCK_STEPS:,} blocks away or long (save it anew)"
+        return f"GIF whose first frame is over {MOST_BLOCK_STEPS:,} blocks away or long (save it again)"
     return "image cannot be decoded (cut off or damaged)"
 
 

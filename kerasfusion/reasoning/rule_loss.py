@@ -36,7 +36,7 @@ class RuleLoss:
         float32 scalar: the mean over rows.
 
     Raises:
-        ValueError: an unknown t-norm.
+        ValueError: an unknown t-norm, or a task of another link than softmax or sigmoid, such as an ordinal one.
 
     Example:
 
@@ -48,6 +48,12 @@ class RuleLoss:
     def __init__(self, rules, t_norm="product"):
         if t_norm not in T_NORMS:
             raise ValueError(f"RuleLoss: t_norm must be one of {', '.join(T_NORMS)}, not {t_norm!r}.")
+        unfit = [f"{task.name!r} ({task.type})" for task in rules.tasks if task.link not in ("softmax", "sigmoid")]
+        if unfit:
+            raise ValueError(
+                f"RuleLoss reads logits of a softmax or of sigmoids, not those of {', '.join(unfit)}. Use the "
+                "rules for predictions (constrained_decode) instead."
+            )
         self.t_norm = t_norm
         self.tasks = rules.tasks
         clauses = [clause for group in rules.clauses for clause in group]

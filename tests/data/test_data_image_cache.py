@@ -272,7 +272,7 @@ def test_load_trains_from_the_cache_as_from_memory(tmp_path, monkeypatch):
             np.testing.assert_array_equal(x["image"], x_other["image"])
             np.testing.assert_array_equal(y["label"], y_other["label"])
     (tmp_path / "photos" / "0.png").write_bytes((tmp_path / "photos" / "1.png").read_bytes())
-    assert "WRITTEN ANEW" in load(cache_dir=tmp_path / "cache")[1][2]
+    assert "REWRITTEN" in load(cache_dir=tmp_path / "cache")[1][2]
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["photo-16x16"]
     manifest = json.loads((tmp_path / "cache" / "photo-16x16" / image_cache.MANIFEST).read_text())
     assert len(manifest["shards"]) == 1

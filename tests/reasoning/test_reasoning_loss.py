@@ -109,3 +109,10 @@ def test_rows_without_labels_learn_from_the_rules(model, norm):
     for _ in range(5):
         twin.train_on_batch(x, y, unlabelled)
     assert float(loss(model(x))) < before / 2
+
+
+def test_ordinal_logits_are_refused():
+    size = Task("size", "ordinal", "size", classes=("small", "medium", "large"))
+    rules = Rules(Schema((), (*SCHEMA.tasks, size)), ["red implies large"])
+    with pytest.raises(ValueError, match=r"not those of 'size' \(ordinal\)"):
+        RuleLoss(rules)
