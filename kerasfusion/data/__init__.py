@@ -17,6 +17,7 @@ _HOMES = {
     "load": "loading",
     "load_rows": "row_loading",
     "mentions_class": "label_leakage",
+    "read_tfds": "tfds_source",
 }
 
 __all__ = sorted([*_HOMES, "safe_names"])

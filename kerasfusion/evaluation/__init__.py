@@ -3,6 +3,7 @@
 from kerasfusion.evaluation.calibration import calibrate, calibration_scores, fit_temperature
 from kerasfusion.evaluation.caption_report import CaptionReport
 from kerasfusion.evaluation.caption_scores import CaptionScores, score_captions
+from kerasfusion.evaluation.captions import generate_captions
 from kerasfusion.evaluation.comparison import ModelComparison, TaskComparison, compare_predictions
 from kerasfusion.evaluation.embedding import embed_images, embed_texts
 from kerasfusion.evaluation.html_report import (
@@ -46,6 +47,7 @@ __all__ = [
     "embed_texts",
     "evaluate_models",
     "fit_temperature",
+    "generate_captions",
     "postprocess",
     "predict_classes",
     "predict_logits",
