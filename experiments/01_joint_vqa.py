@@ -1,13 +1,16 @@
 # %% [markdown]
-"""Title: One network for images and sentences
-Article: 000, section 5.2
-What you will learn: repair the article's joint network, train it beside its single modalities, and let FiLM steer
-    the image by the text
-Time: ten minutes on two cores (`--quick`: a minute)
-Data: the shapes world, drawn on the spot
+"""# One network for images and sentences
 
-    python experiments/01_joint_vqa.py            # about ten minutes on two cores
-    python experiments/01_joint_vqa.py --quick    # a minute, to see it run
+- Article: 000, section 5.2
+- What you will learn: repair the article's joint network, train it beside its single modalities, and let FiLM steer
+  the image by the text
+- Time: ten minutes on two cores (`--quick`: a minute)
+- Data: the shapes world, drawn on the spot
+
+```shell
+python experiments/01_joint_vqa.py            # about ten minutes on two cores
+python experiments/01_joint_vqa.py --quick    # a minute, to see it run
+```
 
 The article joins a text branch (dense 128) and an image branch (Conv2D 64, pooling, flatten, dense 128) by
 concatenation and ends in one sigmoid neuron, trained with binary cross-entropy and watched by its AUC. Its code does

@@ -1,13 +1,16 @@
 # %% [markdown]
-"""Title: Relational questions: all fusions on Sort-of-CLEVR
-Article: 000, section 5.2 (arXiv 1706.01427)
-What you will learn: which fusions can compare distances between objects, which only count, and why
-Time: about five hours on one core; two minutes for one fusion (`--quick`: a minute)
-Data: Sort-of-CLEVR, drawn on the spot
+"""# Relational questions: all fusions on Sort-of-CLEVR
 
-    python experiments/02_relational_vqa.py --results relational_vqa.csv    # about five hours on one core
-    python experiments/02_relational_vqa.py --fusions film relation --seeds 0 1 --minutes 2   # some of it
-    python experiments/02_relational_vqa.py --quick                         # to see it run
+- Article: 000, section 5.2 (arXiv 1706.01427)
+- What you will learn: which fusions can compare distances between objects, which only count, and why
+- Time: about five hours on one core; two minutes for one fusion (`--quick`: a minute)
+- Data: Sort-of-CLEVR, drawn on the spot
+
+```shell
+python experiments/02_relational_vqa.py --results relational_vqa.csv    # about five hours on one core
+python experiments/02_relational_vqa.py --fusions film relation --seeds 0 1 --minutes 2   # some of it
+python experiments/02_relational_vqa.py --quick                         # to see it run
+```
 
 "What shape is the red object?" needs one object. "What shape is the object closest to the red one?" needs two steps:
 find the red one, then compare its distances to all others. Published for 9,800 training images: a relation network

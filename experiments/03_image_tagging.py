@@ -1,14 +1,17 @@
 # %% [markdown]
-"""Title: Image tagging
-Article: 001, section 4
-What you will learn: softmax and logits, early stopping, augmentation, Grad-CAM, several tags per image
-Time: half an hour on two cores (`--quick`: a minute)
-Data: CIFAR-10 (DATA/cifar10 or tfds:cifar10); drawn shapes with --quick
+"""# Image tagging
 
-    python experiments/03_image_tagging.py --data-dir DATA     # DATA/cifar10; about half an hour on two cores
-    python experiments/03_image_tagging.py tfds:cifar10        # the whole set, by tensorflow-datasets
-    python experiments/03_image_tagging.py images.npz        # arrays of images and labels of your own
-    python experiments/03_image_tagging.py --quick             # a minute, on shapes drawn on the spot
+- Article: 001, section 4
+- What you will learn: softmax and logits, early stopping, augmentation, Grad-CAM, several tags per image
+- Time: half an hour on two cores (`--quick`: a minute)
+- Data: CIFAR-10 (DATA/cifar10 or tfds:cifar10); drawn shapes with --quick
+
+```shell
+python experiments/03_image_tagging.py --data-dir DATA     # DATA/cifar10; about half an hour on two cores
+python experiments/03_image_tagging.py tfds:cifar10        # the whole set, by tensorflow-datasets
+python experiments/03_image_tagging.py images.npz        # arrays of images and labels of your own
+python experiments/03_image_tagging.py --quick             # a minute, on shapes drawn on the spot
+```
 
 The article tags the images of CIFAR-10 with a small convolutional network. Its code runs. What it wrote, and what
 is worth changing:

@@ -1,12 +1,15 @@
 # %% [markdown]
-"""Title: Images with notes: what a text gives away
-Article: 000, section 6.2
-What you will learn: split by patient, and find labels that leak through the text
-Time: fifteen minutes on two cores (`--quick`: a minute)
-Data: DATA/covid_chestxray: chest X-rays with notes
+"""# Images with notes: what a text gives away
 
-    python experiments/04_medical_notes.py --data-dir DATA     # about fifteen minutes on two cores
-    python experiments/04_medical_notes.py --quick             # a minute, on a made-up table
+- Article: 000, section 6.2
+- What you will learn: split by patient, and find labels that leak through the text
+- Time: fifteen minutes on two cores (`--quick`: a minute)
+- Data: DATA/covid_chestxray: chest X-rays with notes
+
+```shell
+python experiments/04_medical_notes.py --data-dir DATA     # about fifteen minutes on two cores
+python experiments/04_medical_notes.py --quick             # a minute, on a made-up table
+```
 
 The article proposes to join X-rays with the patient's notes for a diagnosis, and stops there. What such a model is
 worth depends less on the network than on two questions that this script asks of a public set of chest X-rays with

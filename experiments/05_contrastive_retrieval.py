@@ -1,15 +1,18 @@
 # %% [markdown]
-"""Title: Image-text retrieval with contrastive losses
-Article: 000, sections 3.1.1 and 4.1.2
-What you will learn: train dual encoders with five losses, search inside a SavedModel, rerank
-Time: hours for five losses (`--quick`: a minute)
-Data: DATA/flickr8k_128, an image-caption table of your own, or drawn shapes with --quick
+"""# Image-text retrieval with contrastive losses
 
-    python experiments/05_contrastive_retrieval.py --data-dir DATA      # DATA/flickr8k_128, five losses: hours
-    python experiments/05_contrastive_retrieval.py --data-dir DATA --losses "triplet, hardest"     # triplets alone
-    python experiments/05_contrastive_retrieval.py DATA/noto_emoji/data.jsonl --data-dir DATA   # emoji, their names
-    python experiments/05_contrastive_retrieval.py captions.csv --image photo --text caption    # a table of your own
-    python experiments/05_contrastive_retrieval.py --quick              # drawn shapes, less than a minute
+- Article: 000, sections 3.1.1 and 4.1.2
+- What you will learn: train dual encoders with five losses, search inside a SavedModel, rerank
+- Time: hours for five losses (`--quick`: a minute)
+- Data: DATA/flickr8k_128, an image-caption table of your own, or drawn shapes with --quick
+
+```shell
+python experiments/05_contrastive_retrieval.py --data-dir DATA      # DATA/flickr8k_128, five losses: hours
+python experiments/05_contrastive_retrieval.py --data-dir DATA --losses "triplet, hardest"     # triplets alone
+python experiments/05_contrastive_retrieval.py DATA/noto_emoji/data.jsonl --data-dir DATA   # emoji, their names
+python experiments/05_contrastive_retrieval.py captions.csv --image photo --text caption    # a table of your own
+python experiments/05_contrastive_retrieval.py --quick              # drawn shapes, less than a minute
+```
 
 An image and its caption are put near to each other in one space, and what does not belong together far apart. Then
 a sentence finds images by their distance alone, and each image is looked at only once, before anybody asks.

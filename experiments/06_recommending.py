@@ -1,12 +1,15 @@
 # %% [markdown]
-"""Title: Recommending with collective matrix factorization
-Article: 000, section 4.1.1
-What you will learn: factorize ratings with side features, score unrated items, serve recommendations
-Time: some minutes (`--quick`: a minute)
-Data: DATA/movielens_latest_small; made-up films with --quick
+"""# Recommending with collective matrix factorization
 
-    python experiments/06_recommending.py --data-dir DATA      # DATA/movielens_latest_small, some minutes
-    python experiments/06_recommending.py --quick              # made-up films with posters, less than a minute
+- Article: 000, section 4.1.1
+- What you will learn: factorize ratings with side features, score unrated items, serve recommendations
+- Time: some minutes (`--quick`: a minute)
+- Data: DATA/movielens_latest_small; made-up films with --quick
+
+```shell
+python experiments/06_recommending.py --data-dir DATA      # DATA/movielens_latest_small, some minutes
+python experiments/06_recommending.py --quick              # made-up films with posters, less than a minute
+```
 
 A matrix of users and films, of which hardly any entry is known, is taken for the product of two narrow ones: each
 user and each film gets a few numbers. Films nobody has rated get theirs from what is known of them otherwise.

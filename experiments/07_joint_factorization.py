@@ -1,13 +1,16 @@
 # %% [markdown]
-"""Title: Text and images by joint matrix factorization
-Article: 000, section 4.1.3
-What you will learn: retrieve across views without a network, against PCA, CCA and a contrastive model
-Time: some minutes (`--quick`: a minute)
-Data: DATA/flickr8k_128 and DATA/mobilenet_v2_035; made-up views with --quick
+"""# Text and images by joint matrix factorization
 
-    python experiments/07_joint_factorization.py --data-dir DATA       # DATA/flickr8k_128, DATA/mobilenet_v2_035
-    python experiments/07_joint_factorization.py --data-dir DATA --contrastive runs/05_contrastive_retrieval/info_nce
-    python experiments/07_joint_factorization.py --quick               # made-up views and drawn shapes, a minute
+- Article: 000, section 4.1.3
+- What you will learn: retrieve across views without a network, against PCA, CCA and a contrastive model
+- Time: some minutes (`--quick`: a minute)
+- Data: DATA/flickr8k_128 and DATA/mobilenet_v2_035; made-up views with --quick
+
+```shell
+python experiments/07_joint_factorization.py --data-dir DATA       # DATA/flickr8k_128, DATA/mobilenet_v2_035
+python experiments/07_joint_factorization.py --data-dir DATA --contrastive runs/05_contrastive_retrieval/info_nce
+python experiments/07_joint_factorization.py --quick               # made-up views and drawn shapes, a minute
+```
 
 Several matrices describe the same things: of each photo the words said about it, and what a network sees in it. A
 few numbers for each photo are to explain both. Then either view alone leads to these numbers, and from there to the

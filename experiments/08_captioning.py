@@ -1,14 +1,17 @@
 # %% [markdown]
-"""Title: Image captioning
-Article: 004, sections 3.1 and 4
-What you will learn: train captioners with and without attention; greedy, beam and sampled decoding
-Time: half an hour per model (`--quick`: a minute)
-Data: shapes:large, DATA/flickr8k_128, or a table of your own
+"""# Image captioning
 
-    python experiments/08_captioning.py shapes:large           # drawn scenes, where a caption is right or wrong
-    python experiments/08_captioning.py --data-dir DATA        # DATA/flickr8k_128: photos with five captions each
-    python experiments/08_captioning.py captions.jsonl --image photo --label captions    # a table of your own
-    python experiments/08_captioning.py --quick                # a minute: 300 scenes, one epoch
+- Article: 004, sections 3.1 and 4
+- What you will learn: train captioners with and without attention; greedy, beam and sampled decoding
+- Time: half an hour per model (`--quick`: a minute)
+- Data: shapes:large, DATA/flickr8k_128, or a table of your own
+
+```shell
+python experiments/08_captioning.py shapes:large           # drawn scenes, where a caption is right or wrong
+python experiments/08_captioning.py --data-dir DATA        # DATA/flickr8k_128: photos with five captions each
+python experiments/08_captioning.py captions.jsonl --image photo --label captions    # a table of your own
+python experiments/08_captioning.py --quick                # a minute: 300 scenes, one epoch
+```
 
 The article describes the right thing: a convolutional network makes features of an image, a recurrent one makes
 words of these, one after the other, and a greedy or random search chooses among the words. Its code does something

@@ -1,12 +1,15 @@
 # %% [markdown]
-"""Title: The fusion transformer: image and text read together
-Article: 002, sections 3.2 and 4
-What you will learn: a joint transformer encoder with a caption decoder, and what its context term gains
-Time: hours for all settings (`--quick`: a minute)
-Data: drawn scenes
+"""# The fusion transformer: image and text read together
 
-    python experiments/09_fusion_transformer.py                      # drawn scenes, some under a blot
-    python experiments/09_fusion_transformer.py --quick              # a minute
+- Article: 002, sections 3.2 and 4
+- What you will learn: a joint transformer encoder with a caption decoder, and what its context term gains
+- Time: hours for all settings (`--quick`: a minute)
+- Data: drawn scenes
+
+```shell
+python experiments/09_fusion_transformer.py                      # drawn scenes, some under a blot
+python experiments/09_fusion_transformer.py --quick              # a minute
+```
 
 The article describes a transformer that encodes the features of an image and a text jointly, another one that
 writes a description, and a loss of two terms, `L_fuse = α·L_ctx + β·L_gen`. Its code cannot run, and leaves open what

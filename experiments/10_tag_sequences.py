@@ -1,12 +1,15 @@
 # %% [markdown]
-"""Title: Tags as a sequence
-Article: 004, section 3.2
-What you will learn: predict tags one after the other, against one probability per tag
-Time: an hour (`--quick`: a minute)
-Data: drawn scenes
+"""# Tags as a sequence
 
-    python experiments/10_tag_sequences.py            # drawn scenes; about half an hour on two cores
-    python experiments/10_tag_sequences.py --quick    # a minute
+- Article: 004, section 3.2
+- What you will learn: predict tags one after the other, against one probability per tag
+- Time: an hour (`--quick`: a minute)
+- Data: drawn scenes
+
+```shell
+python experiments/10_tag_sequences.py            # drawn scenes; about half an hour on two cores
+python experiments/10_tag_sequences.py --quick    # a minute
+```
 
 The article tags images by the network that describes them: a recurrent network writes the tags as if they were a
 sentence. The usual way is another: a probability for each tag by itself. What is gained by writing them? The next tag

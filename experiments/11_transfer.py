@@ -1,14 +1,17 @@
 # %% [markdown]
-"""Title: Transfer learning
-Article: 003, sections 3 and 4
-What you will learn: features, distillation, pretrained decoders, weight transfer, LoRA and adapters, each with its
-    baselines
-Time: hours (`--quick`: a minute)
-Data: DATA/cifar10, DATA/noto_emoji, DATA/flickr8k_128; drawn images with --quick
+"""# Transfer learning
 
-    python experiments/11_transfer.py --data-dir DATA    # 40 minutes of one core; DATA/cifar10, noto_emoji,
-                                                         # flickr8k_128 and mobilenet_v2_035
-    python experiments/11_transfer.py --quick            # to see it run, on images drawn on the spot
+- Article: 003, sections 3 and 4
+- What you will learn: features, distillation, pretrained decoders, weight transfer, LoRA and adapters, each with its
+  baselines
+- Time: hours (`--quick`: a minute)
+- Data: DATA/cifar10, DATA/noto_emoji, DATA/flickr8k_128; drawn images with --quick
+
+```shell
+python experiments/11_transfer.py --data-dir DATA    # 40 minutes of one core; DATA/cifar10, noto_emoji,
+                                                     # flickr8k_128 and mobilenet_v2_035
+python experiments/11_transfer.py --quick            # to see it run, on images drawn on the spot
+```
 
 The article names three kinds of transfer. Its code for the first trains on the outputs of a softmax and calls them
 features, and that for the second lets a model for classifying sentences write captions, which it cannot. Each of them

@@ -1,12 +1,15 @@
 # %% [markdown]
-"""Title: Reasoning over predictions
-Article: 000, section 3.1.2
-What you will learn: combine posteriors, ask informative questions, and decode under rules
-Time: some minutes on one core (`--quick`: a minute)
-Data: drawn parts
+"""# Reasoning over predictions
 
-    python experiments/12_reasoning.py            # some minutes on one core
-    python experiments/12_reasoning.py --quick    # to see it run
+- Article: 000, section 3.1.2
+- What you will learn: combine posteriors, ask informative questions, and decode under rules
+- Time: some minutes on one core (`--quick`: a minute)
+- Data: drawn parts
+
+```shell
+python experiments/12_reasoning.py            # some minutes on one core
+python experiments/12_reasoning.py --quick    # to see it run
+```
 
 The article names three ways to reason over several modalities and stops there. Here each is a few lines on top of
 ordinary networks, and has a baseline that it must beat:

@@ -1,12 +1,15 @@
 # %% [markdown]
-"""Title: A multimodal autoencoder
-Article: 001, section 3
-What you will learn: one code for image and sentence: reconstruct, fill in, denoise, sample
-Time: some minutes on one core (`--quick`: a minute)
-Data: drawn shapes
+"""# A multimodal autoencoder
 
-    python experiments/13_autoencoder.py            # some minutes on one core
-    python experiments/13_autoencoder.py --quick    # to see it run
+- Article: 001, section 3
+- What you will learn: one code for image and sentence: reconstruct, fill in, denoise, sample
+- Time: some minutes on one core (`--quick`: a minute)
+- Data: drawn shapes
+
+```shell
+python experiments/13_autoencoder.py            # some minutes on one core
+python experiments/13_autoencoder.py --quick    # to see it run
+```
 
 The article says of autoencoders that they learn representations of few numbers, of texts and of images, and that
 this helps to annotate images. Its only code (section 4) is none:

@@ -1,12 +1,15 @@
 # %% [markdown]
-"""Title: A text-to-image GAN
-Article: 001, section 3
-What you will learn: condition a generator on text and judge it by a question-answering network
-Time: half an hour on one core (`--quick`: a minute)
-Data: drawn shapes
+"""# A text-to-image GAN
 
-    python experiments/14_text_to_image.py            # about half an hour on one core
-    python experiments/14_text_to_image.py --quick    # to see it run
+- Article: 001, section 3
+- What you will learn: condition a generator on text and judge it by a question-answering network
+- Time: half an hour on one core (`--quick`: a minute)
+- Data: drawn shapes
+
+```shell
+python experiments/14_text_to_image.py            # about half an hour on one core
+python experiments/14_text_to_image.py --quick    # to see it run
+```
 
 The article says of generative adversarial networks that they make new images, which help to annotate images. There
 is no code for it, and what its sentence leaves out is what goes wrong:

@@ -1,12 +1,15 @@
 # %% [markdown]
-"""Title: Learning with few labels
-Article: 000, section 3.3
-What you will learn: pretraining on pairs, pseudo-labels, uncertainty sampling, each against random rows
-Time: ten minutes on one core (`--quick`: a minute)
-Data: drawn parts
+"""# Learning with few labels
 
-    python experiments/15_few_labels.py            # about ten minutes on one core
-    python experiments/15_few_labels.py --quick    # to see it run
+- Article: 000, section 3.3
+- What you will learn: pretraining on pairs, pseudo-labels, uncertainty sampling, each against random rows
+- Time: ten minutes on one core (`--quick`: a minute)
+- Data: drawn parts
+
+```shell
+python experiments/15_few_labels.py            # about ten minutes on one core
+python experiments/15_few_labels.py --quick    # to see it run
+```
 
 Labels are what costs (article 000, section 3.3); images with a few words about them come for nothing. Three ways to
 do with fewer, each of some lines, against the same network from scratch on as many rows chosen by chance:

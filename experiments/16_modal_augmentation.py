@@ -1,12 +1,15 @@
 # %% [markdown]
-"""Title: Missing modalities
-Article: 000, sections 1.2 and 2.1
-What you will learn: append predicted tags to a text, or impute the embedding of a missing image
-Time: some minutes on one core (`--quick`: a minute)
-Data: drawn parts
+"""# Missing modalities
 
-    python experiments/16_modal_augmentation.py            # some minutes on one core
-    python experiments/16_modal_augmentation.py --quick    # to see it run
+- Article: 000, sections 1.2 and 2.1
+- What you will learn: append predicted tags to a text, or impute the embedding of a missing image
+- Time: some minutes on one core (`--quick`: a minute)
+- Data: drawn parts
+
+```shell
+python experiments/16_modal_augmentation.py            # some minutes on one core
+python experiments/16_modal_augmentation.py --quick    # to see it run
+```
 
 The article calls it modal augmentation, in one sentence and without code: the output of one modality becomes an input
 of the other. Both ways are here, learned from images with notes that nobody has labelled, and asked for where they

@@ -19,7 +19,7 @@ def tutorial_parser(doc, name, drawn=False):
     Returns:
         argparse.ArgumentParser
     """
-    parser = argparse.ArgumentParser(description=doc.splitlines()[0].removeprefix("Title: "))
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0].removeprefix("# "))
     parser.add_argument("--quick", action="store_true", help="a small run, to see it work")
     parser.add_argument("--output-dir", "--out", type=Path, default=Path("runs") / name, help="folder of the runs")
     data_dir = "not used: the data is drawn" if drawn else "folder that data sets are kept in"
@@ -28,9 +28,18 @@ def tutorial_parser(doc, name, drawn=False):
     return parser
 
 
-def parse(parser):
-    """The arguments; the defaults in a notebook. Makes the output folder."""
-    arguments = parser.parse_args([] if in_notebook() else None)
+def parse(parser, flags=None):
+    """Parse the flags and create the output folder.
+
+    Args:
+        parser: What `tutorial_parser` returned, with the tutorial's own flags.
+        flags: List of flags, such as `["--quick"]`. Defaults to `None`: those of the command line, and none in a
+            notebook, whose command line is the kernel's.
+
+    Returns:
+        argparse.Namespace
+    """
+    arguments = parser.parse_args([] if flags is None and in_notebook() else flags)
     if arguments.data_dir:
         os.environ["KERASFUSION_DATA"] = str(arguments.data_dir)
     arguments.output_dir.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import pytest
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SCRIPTS = [pytest.param(p, id=p.stem) for p in sorted(EXPERIMENTS.glob("[0-9]*.py"))]
-HEADER = ("Title", "Article", "What you will learn", "Time", "Data")
+HEADER = ("Article", "What you will learn", "Time", "Data")
 
 
 @pytest.fixture
@@ -24,10 +24,11 @@ def common(monkeypatch):
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_header(script):
     doc = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8")))
-    assert [key for key, _ in re.findall(r"^([A-Z][a-z ]+): (\S.*)$", doc.split("\n\n")[0], re.MULTILINE)] == [
-        *HEADER
-    ]
-    assert f"python experiments/{script.name}" in doc and "--quick" in doc
+    title, header, commands, *_ = doc.split("\n\n")
+    assert re.fullmatch(r"# \S.*", title)
+    assert re.findall(r"^- ([A-Z][a-z ]+): \S", header, re.MULTILINE) == [*HEADER]
+    assert commands.startswith("```shell\n") and f"python experiments/{script.name}" in commands
+    assert "--quick" in commands
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -45,6 +46,17 @@ def test_cells(script):
             assert kind == "" and tree.body, body
 
 
+@pytest.mark.docs
+def test_scripts_open_as_notebooks():
+    """`jupytext --to notebook` turns the header and each markdown cell into prose, and every other cell into code."""
+    jupytext = pytest.importorskip("jupytext")
+    for script in sorted(EXPERIMENTS.glob("[0-9]*.py")):
+        cells = jupytext.read(script).cells
+        marks = re.findall(r"^# %%(.*)$", script.read_text(encoding="utf-8"), re.MULTILINE)
+        assert [cell.cell_type for cell in cells] == ["markdown" if mark else "code" for mark in marks], script
+        assert cells[0].source.startswith("# ") and '"""' not in cells[0].source, script
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_nothing_private_is_imported_and_arguments_are_shared(script):
     text = script.read_text(encoding="utf-8")
@@ -58,7 +70,7 @@ def test_nothing_private_is_imported_and_arguments_are_shared(script):
 
 def test_recorded_flags_still_parse(common, tmp_path, monkeypatch):
     monkeypatch.setenv("KERASFUSION_DATA", "")
-    parser = common.tutorial_parser("Title: A tutorial\nmore", "01_a")
+    parser = common.tutorial_parser("# A tutorial\n\nmore", "01_a")
     assert parser.description == "A tutorial"
     for flag in ("--out", "--output-dir"):
         assert parser.parse_args([flag, "x", "--quick"]).output_dir == Path("x")
@@ -71,6 +83,7 @@ def test_in_a_notebook_the_kernel_s_arguments_are_not_read(common, tmp_path, mon
     monkeypatch.setitem(sys.modules, "ipykernel", object())
     monkeypatch.setattr(sys, "argv", ["ipykernel_launcher", "-f", "kernel.json"])
     assert common.parse(common.tutorial_parser("A", "01_a")).output_dir == Path("runs/01_a")
+    assert common.parse(common.tutorial_parser("A", "01_a"), ["--quick"]).quick
     assert common.finish(False) is None
 
 
