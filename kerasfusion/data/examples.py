@@ -59,6 +59,23 @@ class Examples:
         """The same for a schema with fewer features or tasks."""
         return dataclasses.replace(self, schema=schema)
 
+    def without(self, *names):
+        """The same rows with these features missing."""
+        text, images, numeric, present = dict(self.text), dict(self.images), dict(self.numeric), self.numeric_present
+        for name in names:
+            if name in images:
+                images[name] = np.full(len(self), -1, "int32")
+            elif name in text:
+                text[name] = np.zeros_like(text[name])
+            else:
+                numeric[name] = np.tile(np.asarray(self.schema[name].mean, "float32"), (len(self), 1))
+                present = {**present, name: np.zeros(len(self), bool)}
+        return dataclasses.replace(self, text=text, images=images, numeric=numeric, numeric_present=present)
+
+    def without_labels(self):
+        """The same rows with no label, so that nothing can learn from it by mistake."""
+        return dataclasses.replace(self, labels={}, weights={})
+
     def fingerprint(self):
         """A hash of all that training sees, the images' paths or bytes standing for their pixels: 64 digits."""
         digest = hashlib.sha256()
@@ -75,6 +92,32 @@ class Examples:
     def raw(self, feature):
         """The strings of a text feature, "" where there is none."""
         return self.frame[feature.columns[0]].fillna("").astype(str).to_numpy(object)
+
+    def raw_inputs(self):
+        """The rows as the signature `serving_default` of an exported model takes them.
+
+        Returns:
+            dict: for an image feature `<feature>_bytes`, a list of encoded images, `b""` where it is missing; for a
+            text feature a list of bytes; for a numeric feature float32 `(n, d)`.
+
+        Example:
+
+        ```python
+        few = data.splits["test"].take(np.arange(4))
+        kf.serving.export_model(model, data.schema, "saved_models/pets", few.raw_inputs())
+        ```
+        """
+        inputs = {}
+        for feature in self.schema.features:
+            name = feature.name
+            if feature.kind == "image":
+                bank = self.banks[name]
+                inputs[f"{name}_bytes"] = [bank.encoded(i) if i >= 0 else b"" for i in self.images[name]]
+            elif feature.kind == "text":
+                inputs[name] = [text.encode() for text in self.raw(feature)]
+            else:
+                inputs[name] = self.numeric[name]
+        return inputs
 
 
 def encode_rows(frame, schema, image_index, banks, with_labels=True):

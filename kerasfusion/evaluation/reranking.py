@@ -130,7 +130,7 @@ def _pair_scores(model, examples, places, rows):
     """
     (image,) = examples.schema.of_kind("image")
     shown = {image.name: places.astype("int32")}
-    asked = dataclasses.replace(examples.take(rows), images=shown, labels={}, weights={})
+    asked = dataclasses.replace(examples.take(rows).without_labels(), images=shown)
     batches, wrapper = BatchedDataset(asked, BATCH_SIZE, image_major=True), image_major(model, image.name)
     scores = np.zeros(len(rows))
     for order, x in zip(batches.order(0), batches.dataset().as_numpy_iterator(), strict=True):

@@ -115,7 +115,7 @@ def impute_modality(model, examples, missing, given, alpha=1.0):
         raise ValueError(f"impute_modality: no row has both {missing} and {given}.")
     rows = examples.take(both)
     # As it is without the other: with `append_tags` a text has words of the image.
-    x = extract_features(model, model.encoders[given].name, _without(rows, missing))
+    x = extract_features(model, model.encoders[given].name, rows.without(missing))
     ridge = Ridge(alpha).fit(x, extract_features(model, model.encoders[missing].name, rows))
 
     predict, config = ModalityImputer(name=f"fill_in_{missing}"), model.get_config()
@@ -154,16 +154,3 @@ def _there(examples, name):
     if name in examples.text:
         return (examples.text[name] != 0).any(axis=1)
     return examples.numeric_present[name]
-
-
-def _without(examples, name):
-    """The rows as if they had never had this feature."""
-    if name in examples.images:
-        gone = np.full(len(examples), -1, "int32")
-        return dataclasses.replace(examples, images={**examples.images, name: gone})
-    if name in examples.text:
-        gone = np.zeros_like(examples.text[name])
-        return dataclasses.replace(examples, text={**examples.text, name: gone})
-    there = {**examples.numeric_present, name: np.zeros(len(examples), bool)}
-    gone = np.tile(np.asarray(examples.schema[name].mean, "float32"), (len(examples), 1))
-    return dataclasses.replace(examples, numeric={**examples.numeric, name: gone}, numeric_present=there)

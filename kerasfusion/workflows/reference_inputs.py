@@ -18,13 +18,4 @@ def save_reference_inputs(path, data):
     rows = np.unique(image, return_index=True)[1][:REFERENCE_CANDIDATES]
     sizes = [sum(len(test.banks[name].encoded(index[row])) for name, index in test.images.items()) for row in rows]
     rows = rows[np.argsort(sizes, kind="stable")[:REFERENCE_ROWS]]
-    inputs = {}
-    for feature in data.schema.features:
-        if feature.kind == "image":
-            bank = test.banks[feature.name]
-            inputs[f"{feature.name}_bytes"] = [bank.encoded(i) for i in test.images[feature.name][rows]]
-        elif feature.kind == "text":
-            inputs[feature.name] = [text.encode() for text in test.raw(feature)[rows]]
-        else:
-            inputs[feature.name] = test.numeric[feature.name][rows]
-    reference.save_reference(path, {"serving_default": (inputs, {})})
+    reference.save_reference(path, {"serving_default": (test.take(rows).raw_inputs(), {})})

@@ -7,7 +7,7 @@ import pytest
 from kerasfusion.losses import discriminator_hinge, generator_hinge
 from kerasfusion.models import discriminator, generator
 from kerasfusion.schema import Feature, Schema
-from kerasfusion.training.adversarial import Adversarial
+from kerasfusion.training import Adversarial
 
 FEATURES = (
     Feature("text", "text", ("words",), length=3, vocabulary=("red", "blue", "cross")),

@@ -1,6 +1,6 @@
 """The shapes world: images of colored shapes with captions and balanced questions, made on the spot."""
 
-from kerasfusion.data.shapes_world.builder import ShapesWorld, ShapesWorldConfig, prepare
+from kerasfusion.data.shapes_world.builder import HELD_OUT, ShapesWorld, ShapesWorldConfig, prepare
 from kerasfusion.data.shapes_world.captions import caption, describes, parse_caption
 from kerasfusion.data.shapes_world.draw import IMAGE_SIZE, draw_scene, encode_png
 from kerasfusion.data.shapes_world.locations import PLACES, place_of, placed, sample_object
@@ -10,6 +10,7 @@ from kerasfusion.data.shapes_world.scene import COLORS, SHAPES, SIZES, Object, S
 __all__ = [
     "ANSWERS",
     "COLORS",
+    "HELD_OUT",
     "IMAGE_SIZE",
     "PLACES",
     "SHAPES",
