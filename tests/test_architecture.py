@@ -4,6 +4,7 @@ Imports are read, not run, also those within functions.
 """
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,11 @@ def test_tensorflow_is_imported_where_it_is_needed():
 @pytest.mark.parametrize("part", sorted(MODELS | {"zoo"}))
 def test_the_neutral_floor_has_no_tensorflow(part):
     assert not [name for name in TENSORFLOW if name.split("/")[0] == part]
+
+
+def test_the_calls_of_every_benchmark_are_type_checked():
+    """No test runs the benchmarks; mypy looks into their untyped functions by the list in pyproject.toml."""
+    root = PACKAGE.parent
+    config = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
+    checked = {name for entry in config["overrides"] if entry.get("check_untyped_defs") for name in entry["module"]}
+    assert checked == {path.stem for path in (root / "experiments" / "benchmarks").glob("*.py")}

@@ -27,7 +27,6 @@ from kerasfusion.data.table import read_table
 from kerasfusion.evaluation import evaluate_models
 from kerasfusion.evaluation.results import append_results
 from kerasfusion.evaluation.scores import score_by, score_predictions
-from kerasfusion.training.callbacks import History
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--data-dir", type=Path, default=os.environ.get("KERASFUSION_DATA"), required=False)
@@ -101,8 +100,7 @@ for seed in range(arguments.seeds):
             validation_data=plain_batches(validation, 256, False, seed),
             epochs=8,
             shuffle=False,
-            verbose=0,
-            callbacks=[History(Path(folder) / "history.csv", 8, print)],
+            verbose=2,
         )
         plain_seconds = time.perf_counter() - started
     decided = plain.predict(plain_batches(test, 256, False, 0), verbose=0).argmax(axis=1)
