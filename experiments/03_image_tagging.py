@@ -1,29 +1,27 @@
 # %% [markdown]
-"""# Image tagging
+"""# Image classification and tagging
 
 - Article: 001, section 4
-- What you will learn: softmax and logits, early stopping, augmentation, Grad-CAM, several tags per image
+- What you will learn: softmax and logits, data augmentation, Grad-CAM, several tags per image
 - Time: half an hour on two cores (`--quick`: a minute)
-- Data: CIFAR-10 (DATA/cifar10 or tfds:cifar10); drawn shapes with --quick
+- Data: CIFAR-10 (DATA/cifar10, or tfds:cifar10); `--quick` draws shapes instead
 
 ```shell
-python experiments/03_image_tagging.py --data-dir DATA     # DATA/cifar10; about half an hour on two cores
-python experiments/03_image_tagging.py tfds:cifar10        # the whole set, by tensorflow-datasets
-python experiments/03_image_tagging.py images.npz        # arrays of images and labels of your own
-python experiments/03_image_tagging.py --quick             # a minute, on shapes drawn on the spot
+python experiments/03_image_tagging.py --data-dir DATA    # DATA/cifar10
+python experiments/03_image_tagging.py tfds:cifar10       # the full data set, by tensorflow-datasets
+python experiments/03_image_tagging.py images.npz         # your own arrays of images and labels
+python experiments/03_image_tagging.py --quick            # a minute, on drawn shapes
 ```
 
-The article tags the images of CIFAR-10 with a small convolutional network. Its code runs. What it wrote, and what
-is worth changing:
+The article classifies the images of CIFAR-10 with a small convolutional network. Its code runs, but can be improved:
 
-| the article                                 | what it does                            | here                      |
-|---------------------------------------------|-----------------------------------------|---------------------------|
-| `Dense(10, activation='softmax')` with      | a contradiction: see section 2          | the head gives logits and |
-| `SparseCategoricalCrossentropy(from_logits=True)` |                                   | owns the loss             |
-| ten epochs, no validation split             | nothing says when to stop               | 1 of 10 rows is held out  |
-| no augmentation                             | learns the training images by heart   | section 3                 |
-| one class for each image                  | "tagging" with one tag                  | section 5                 |
-| a number at the end                         | does not say what was learned           | section 4                 |
+| the article                                | the problem                    | here                             |
+|--------------------------------------------|--------------------------------|----------------------------------|
+| `softmax` and `from_logits=True`           | they contradict each other     | the head returns logits (part 2) |
+| ten epochs, no validation split            | no way to tell when to stop    | one row in ten is held out       |
+| no augmentation                            | it memorizes training images   | augmentation (part 3)            |
+| one number at the end                      | it hides what was learned      | Grad-CAM (part 4)                |
+| one class per image                        | "tagging" with a single tag    | several tags (part 5)            |
 """
 
 # %%
@@ -35,12 +33,9 @@ from pathlib import Path
 import _common
 import keras
 import numpy as np
-import pandas as pd
-from _datasets import cifar10
+from _datasets import cifar10, draw_npz, shapes_with_tags
 
 import kerasfusion as kf
-from kerasfusion.data.tfds_source import is_tfds, read_tfds
-from kerasfusion.evaluation.results import score_rows
 
 parser = _common.tutorial_parser(__doc__, "03_image_tagging")
 parser.add_argument("source", nargs="?", help="tfds:cifar10, an .npz file, or a folder with train.npz and test.npz")
@@ -48,62 +43,52 @@ parser.add_argument("--epochs", type=int, default=30, help="epochs of the residu
 arguments = _common.parse(parser)
 
 # %% [markdown]
-# ## 1. The data
+# ## 1. Load the data
 #
-# A table, as always: a column of images, a column of labels, and one that says which rows are for testing. Arrays
-# in an .npz file are read as such a table: one column for each array, `x_train` and `x_test` as one column `x` with
-# the split beside it. Numbers 0 to 9 are poor names for classes, so the folder's classes.json gives better ones.
-
+# `kf.data.load` reads a table with an image column, a label column and a split column. An .npz file becomes such a
+# table: `x_train` and `x_test` turn into one column `x`, and the names say which row belongs to which split. For
+# CIFAR-10, the class names replace the numbers 0 to 9. The printed table lists every inferred setting and the flag
+# that overrides it.
 
 # %%
-def drawn_shapes(path, rows=160):
-    """An .npz file as keras.datasets has them, of one shape in each image."""
-    from kerasfusion.data.shapes_world import SHAPES, Object, Scene, draw_scene
-
-    rng = np.random.default_rng(0)
-    labels = np.arange(rows) % len(SHAPES)
-    scenes = [Scene((Object(SHAPES[label], "blue", "large", *rng.uniform(0.3, 0.7, 2)),)) for label in labels]
-    pixels = np.stack([draw_scene(scene, rng)[::2, ::2] for scene in scenes])
-    cut = rows * 3 // 4
-    np.savez(path, x_train=pixels[:cut], y_train=labels[:cut], x_test=pixels[cut:], y_test=labels[cut:])
-    return path
-
-
 scratch = tempfile.TemporaryDirectory()
-source = arguments.source
+source, columns = arguments.source, {}
 if arguments.quick:
-    source = drawn_shapes(Path(scratch.name) / "shapes.npz")
+    source = draw_npz(Path(scratch.name) / "shapes.npz")
 elif source is None and not arguments.data_dir:
-    parser.error("say in which folder cifar10 is: --data-dir or KERASFUSION_DATA (or try --quick)")
+    parser.error("pass --data-dir or set KERASFUSION_DATA to the folder that holds cifar10, or try --quick")
 elif source is None or Path(source).is_dir():
     source = cifar10(Path(source or Path(arguments.data_dir) / "cifar10"))
-roles = {"image": "image", "label": "label"} if is_tfds(source) else {}
-data = kf.data.load(source, **roles)
-for what, value, why, flag in data.settings:
-    print(f"{what:12} {value}  ({why}; {flag})")
-task = data.schema.tasks[0]
+elif source.startswith("tfds:"):
+    columns = {"image": "image", "label": "label"}
+data = kf.data.load(source, **columns)
+for setting, value, reason, flag in data.settings:
+    print(f"{setting:12} {value}  ({reason}; {flag})")
+(task,) = data.schema.tasks
 
 # %% [markdown]
-# ## 2. The article's mistake
+# ## 2. Do not apply softmax twice
 #
-# A softmax gives probabilities; `from_logits=True` tells the loss that it gets logits, and so to take a softmax
-# itself. Taken twice, the best that a sure and right network can reach is -log(e / (e + C - 1)) for C classes, 1.46
-# for ten, and never 0: the loss ends high and its gradients are weak.
+# A softmax layer outputs probabilities, while `from_logits=True` tells the loss to expect logits and to apply softmax
+# itself. Applied twice, the loss of a perfect classifier is -log(e / (e + C - 1)) for C classes, 1.46 for ten, and
+# never 0: the loss stays high and its gradients are small.
 #
-# What happens depends on who looks. The loss of Keras on TensorFlow finds the softmax behind the tensor, goes back to
-# the logits in front of it and warns: the article's `fit` is saved by that. It is not saved where the trace is lost,
-# as when a layer stands between (a Reshape is enough), or when the loss is called on what `predict` gave. So the
-# three are trained side by side, from the same weights on the same batches:
+# Keras sometimes rescues you. On TensorFlow, the loss finds the softmax that produced the tensor, uses the logits in
+# front of it and warns; this is why the article's `fit` works. It fails as soon as the softmax cannot be traced, for
+# example behind a Reshape layer, or when the loss is called on the output of `predict`.
+#
+# The next cell trains all three variants from the same weights on the same batches. Compare their training loss and
+# accuracy in the last epoch.
 
 # %%
 epochs = 1 if arguments.quick else 3
 batches = kf.data.BatchedDataset(data.splits["train"], batch_size=32, shuffle=True)
 
 
-def article_network(activation, *more):
+def article_network(activation, *more_layers):
     keras.utils.set_random_seed(0)
     layers = keras.layers
-    network = keras.Sequential(
+    model = keras.Sequential(
         [
             keras.Input((*data.schema["image"].size, 3)),
             layers.Conv2D(32, (3, 3), activation="relu"),
@@ -114,41 +99,43 @@ def article_network(activation, *more):
             layers.Flatten(),
             layers.Dense(64, activation="relu"),
             layers.Dense(len(task.classes), activation=activation),
-            *more,
+            *more_layers,
         ]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    network.compile(optimizer="adam", loss=loss, metrics=["accuracy"])
-    return network
+    model.compile(optimizer="adam", loss=loss, metrics=["accuracy"])
+    return model
 
 
-mistake = {}
-for case, network in {
+variants = {
     "as the article has it": article_network("softmax"),
     "softmax taken twice": article_network("softmax", keras.layers.Reshape((len(task.classes),))),
     "mended: logits": article_network(None),
-}.items():
-    with warnings.catch_warnings(record=True) as said:
+}
+last_metrics = {}
+for variant, model in variants.items():
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        rows = batches.dataset().map(lambda x, y, _: (x["image"] / 255, y["label"]))
+        dataset = batches.dataset().map(lambda x, y, _: (x["image"] / 255, y["label"]))
         for epoch in range(epochs):
             batches.epoch = epoch
-            history = network.fit(rows, verbose=0).history
-    mistake[case] = {name: history[name][0] for name in ("loss", "accuracy")}
-    warned = next((str(one.message) for one in said if "from_logits" in str(one.message)), "no warning")
-    print(f"\n{case}: training loss {mistake[case]['loss']:.3f}, accuracy {mistake[case]['accuracy']:.1%}")
-    print(f"  {warned}")
+            history = model.fit(dataset, verbose=0).history
+    last_metrics[variant] = {name: history[name][0] for name in ("loss", "accuracy")}
+    message = next((str(w.message) for w in caught if "from_logits" in str(w.message)), "no warning")
+    print(f"\n{variant}: training loss {history['loss'][0]:.3f}, accuracy {history['accuracy'][0]:.1%}")
+    print(f"  {message}")
 
 # %% [markdown]
-# Here no such mistake can be written: a head makes the logits, owns the loss for them, and turns them into
-# probabilities for the export.
+# In kerasfusion you cannot make this mistake: a head returns logits, owns the matching loss, and turns the logits
+# into probabilities in the exported model.
 
 # %% [markdown]
-# ## 3. The article's network, and a better one
+# ## 3. Train a better network
 #
-# Both are entries of the zoo, trained by the same call. `tagger_residual` is a residual network that skips no pixel
-# of a small image. It sees each image shifted, zoomed, turned, mirrored and lit differently in every epoch, and
-# its weights are held small. Its settings were chosen on a validation split cut from train.
+# Both networks are in the zoo and train with the same call. `tagger_residual` is a residual network that keeps the
+# full resolution of small images in its first layers. Strong augmentation shifts, zooms, rotates, flips and relights
+# every image in every epoch, and weight decay regularizes the weights. Its hyperparameters were chosen on a
+# validation split cut from the training data. The verdict compares each model with its baselines on the test split.
 
 # %%
 configs = {
@@ -163,63 +150,59 @@ configs = {
         patience=None,
     ),
 }
-runs, processor_seconds = {}, {}
+runs, cpu_seconds = {}, {}
 for name, config in configs.items():
-    started = time.process_time()
+    start = time.process_time()
     runs[name] = kf.train(data, name, arguments.output_dir / name, config, overwrite=True)
-    processor_seconds[name] = time.process_time() - started
+    cpu_seconds[name] = time.process_time() - start
     print(runs[name].metrics["tasks"]["label"]["verdict"])
 
 # %% [markdown]
-# ## 4. What it looked at
+# ## 4. See what the network looked at
 #
-# A class activation map says which places of the image spoke for a class. `report.html` shows them for wrong and
-# right rows, `figures/looked_at.png` the same; and for any batch:
+# Grad-CAM (arXiv:1610.02391) shows which image regions contributed to a class. `report.html` contains these heatmaps
+# for correct and wrong predictions; `kf.explain.grad_cam` computes them for any batch. Is the evidence on the object,
+# or on the background?
 
 # %%
-test = kf.data.BatchedDataset(data.splits["test"], batch_size=8)
-x, y, _ = next(iter(test.dataset()))
-maps = kf.explain.grad_cam(runs["tagger_residual"].model, x, "label", y["label"])
-side = maps.shape[1] // 4
-middle = maps[:, side:-side, side:-side].sum(axis=(1, 2)) / np.maximum(maps.sum(axis=(1, 2)), 1e-9)
-print(f"\nEvidence in the middle quarter of eight images: {', '.join(f'{share:.0%}' for share in middle)}")
-print(f"Images: {runs['tagger_residual'].path / 'figures' / 'looked_at.png'}")
+test_batches = kf.data.BatchedDataset(data.splits["test"], batch_size=8)
+x, y, _ = next(iter(test_batches.dataset()))
+heatmaps = kf.explain.grad_cam(runs["tagger_residual"].model, x, "label", y["label"])
+border = heatmaps.shape[1] // 4
+center = heatmaps[:, border:-border, border:-border].sum(axis=(1, 2)) / np.maximum(heatmaps.sum(axis=(1, 2)), 1e-9)
+print(f"\nShare of the evidence in the central quarter of eight images: {', '.join(f'{s:.0%}' for s in center)}")
+print(f"Heatmaps: {runs['tagger_residual'].path / 'figures' / 'looked_at.png'}")
 
 # %% [markdown]
-# ## 5. Several tags at once
+# ## 5. Predict several tags per image
 #
-# An image of the shapes world shows several shapes in several colors. Its tags are all of them; each gets a
-# probability of its own. The table is a plain one: an image's file and its tags, divided by `|`.
+# An image of the shapes world shows several shapes in several colors. All of them are its tags, and each tag gets its
+# own probability. In the table, tags are separated by `|`.
 
 # %%
-world = "shapes:quick" if arguments.quick else "shapes"
-objects, _ = read_tfds(world, {"image": "image", "label": ["scene/shape", "scene/color", "index"]})
 folder = arguments.output_dir / "shapes"
-(folder / "images").mkdir(parents=True, exist_ok=True)
-rows = []
-for (split, index), part in objects.groupby(["split", "index"], sort=False):
-    name = f"images/{split}_{index}.png"
-    (folder / name).write_bytes(part["image"].iloc[0])
-    rows.append({"image": name, "tags": "|".join(sorted({*part["shape"], *part["color"]})), "split": split})
-pd.DataFrame(rows).to_csv(folder / "tags.csv", index=False)
-print(f"\n{pd.DataFrame(rows).head(3).to_string(index=False)}\n")
+table = shapes_with_tags(folder, arguments.quick, lambda objects: sorted({*objects["shape"], *objects["color"]}))
+table.to_csv(folder / "tags.csv", index=False)
+print(f"\n{table.head(3).to_string(index=False)}\n")
 
 # %% [markdown]
-# From here on it is any table with tags. The same by the command line:
+# Any table with tags works the same way, also on the command line:
 #
 #     kerasfusion train tags.csv --image image --label tags --model image_only
 
 # %%
-tags = kf.data.load(folder / "tags.csv", image="image", label="tags")
+tag_data = kf.data.load(folder / "tags.csv", image="image", label="tags")
 config = kf.training.TrainingConfig(epochs=1 if arguments.quick else 12, batch_size=64)
-tagger = kf.train(tags, "image_only", arguments.output_dir / "tags", config, overwrite=True)
+tagger = kf.train(tag_data, "image_only", arguments.output_dir / "tags", config, overwrite=True)
 print(tagger.metrics["tasks"]["label"]["verdict"])
-print("further figures:", tagger.metrics["tasks"]["label"]["further"])
+print("Other metrics:", tagger.metrics["tasks"]["label"]["further"])
 
 # %% [markdown]
-# ## 6. A SavedModel that tags
+# ## 6. Export the tagger
 #
-# Image bytes in, tags out: `label` is the tags divided by `|`, `probabilities` one for each.
+# The SavedModel takes image bytes. `label` holds the predicted tags, separated by `|`, and `probabilities` one value
+# per tag. `kf.verify` runs it with the loader of TensorFlow Serving and compares every output with that of the Keras
+# model.
 
 # %%
 version = kf.export(tagger, arguments.output_dir / "saved_model")
@@ -228,14 +211,14 @@ print(report)
 
 if arguments.results:
     rows = [
-        {"model": case, "metric": f"training {name} after {epochs} epochs", "value": value}
-        for case, figures in mistake.items()
-        for name, value in figures.items()
+        {"model": variant, "metric": f"training {name} after {epochs} epochs", "value": value}
+        for variant, metrics in last_metrics.items()
+        for name, value in metrics.items()
     ]
     for name, run in runs.items():
-        rows += score_rows(run.metrics)
-        rows.append({"model": name, "metric": "processor seconds", "value": processor_seconds[name]})
-    rows += [{**row, "model": f"tags: {row['model']}"} for row in score_rows(tagger.metrics)]
+        rows += kf.evaluation.score_rows(run.metrics)
+        rows.append({"model": name, "metric": "processor seconds", "value": cpu_seconds[name]})
+    rows += [{**row, "model": f"tags: {row['model']}"} for row in kf.evaluation.score_rows(tagger.metrics)]
     command = "python experiments/03_image_tagging.py --data-dir DATA --results experiments/results/image_tagging.csv"
     _common.record(arguments.results, rows, "03_image_tagging", command)
 

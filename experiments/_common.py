@@ -7,6 +7,9 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# Recorded names of baselines and their current names.
+BASELINES = {"text lookup": "per-question majority", "ceiling of image alone": "image-only oracle"}
+
 
 def tutorial_parser(doc, name, drawn=False):
     """The flags that every tutorial has.
@@ -70,3 +73,11 @@ def finish(ok):
 def in_notebook():
     """Whether this runs in a Jupyter kernel, where the command line is the kernel's."""
     return "ipykernel" in sys.modules
+
+
+def display_name(model):
+    """The current name of a recorded baseline; other names are unchanged."""
+    for recorded_name, current_name in BASELINES.items():
+        if model == recorded_name or model.startswith(f"{recorded_name},"):
+            return current_name + model[len(recorded_name) :]
+    return model

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from kerasfusion.data.shapes_world import COLORS, SHAPES, SIZES, Object, Scene, draw_scene
+from kerasfusion.data.shapes_world import COLORS, SHAPES, SIZES, Object, Scene, caption, draw_scene
+from kerasfusion.data.shapes_world.scene import sample_scene
 from kerasfusion.data.table import read_table
+from kerasfusion.data.tfds_source import read_tfds
 
 # Twelve parts, each of one color and one shape.
 PARTS = [(color, SHAPES[(i + k) % 4]) for i, color in enumerate(COLORS) for k in (0, 2)]
@@ -22,6 +24,11 @@ def cifar10(folder):
     table = table.assign(y=names[table["y"]])
     table.attrs.update(source=folder.name)
     return table
+
+
+def covid_chestxray(folder):
+    """One row per X-ray: `image`, `text` (the patient's note), `label` and `patient`."""
+    return read_table(folder / "data.jsonl")
 
 
 def flickr8k(folder):
@@ -45,6 +52,89 @@ def mobilenet_weights(data_dir):
     if not data_dir:
         return None
     return next((str(path) for path in (Path(data_dir) / "mobilenet_v2_035").glob("*.h5")), None)
+
+
+def draw_npz(path, rows=160):
+    """An .npz file in the layout of `keras.datasets`: images of one blue shape each, labels 0 to 3."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(rows) % len(SHAPES)
+    scenes = [Scene((Object(SHAPES[label], "blue", "large", *rng.uniform(0.3, 0.7, 2)),)) for label in labels]
+    pixels = np.stack([draw_scene(scene, rng)[::2, ::2] for scene in scenes])
+    train = rows * 3 // 4
+    np.savez(path, x_train=pixels[:train], y_train=labels[:train], x_test=pixels[train:], y_test=labels[train:])
+    return path
+
+
+def shapes_with_tags(folder, quick, tags_of):
+    """Images of the shapes world, written to `folder`, with their tags.
+
+    Args:
+        folder: Path for the image files.
+        quick: Whether to use the small configuration.
+        tags_of: Function from a DataFrame of one image's objects (`shape`, `color`) to a list of tags.
+
+    Returns:
+        pandas.DataFrame: `image` (file name), `tags` (joined by `|`) and `split`, one row per image.
+    """
+    world = "shapes:quick" if quick else "shapes"
+    objects, _ = read_tfds(world, {"image": "image", "label": ["scene/shape", "scene/color", "index"]})
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    rows = []
+    for (split, index), part in objects.groupby(["split", "index"], sort=False):
+        name = f"images/{split}_{index}.png"
+        (folder / name).write_bytes(part["image"].iloc[0])
+        rows.append({"image": name, "tags": "|".join(tags_of(part)), "split": split})
+    return pd.DataFrame(rows)
+
+
+def draw_xrays(folder, patients=36):
+    """Noisy gray images, brighter for COVID-19, with notes; half of the notes of the sick name the diagnosis."""
+    rng, rows = np.random.default_rng(0), []
+    for patient in range(patients):
+        sick = patient % 3 > 0
+        note = "cough and COVID-19 found" if sick and patient % 3 == 1 else "cough, seen on day " + str(patient % 5)
+        for shot in range(1 + patient % 2):
+            path = folder / f"{patient}_{shot}.png"
+            pixels = np.clip(rng.normal(130 if sick else 100, 40, (32, 32)), 0, 255)
+            Image.fromarray(pixels.astype("uint8")).save(path)
+            label = "COVID-19" if sick else "Pneumonia"
+            rows.append({"image": path.name, "text": note, "label": label, "patient": patient})
+    table = pd.DataFrame(rows)
+    table.attrs.update(source="made-up table", folder=str(folder))
+    return table
+
+
+def draw_occluded_scenes(folder, num_train, seed=0):
+    """Scenes of two or three shapes, one of them covered by a black square that a hint describes.
+
+    Args:
+        folder: Path for the images and `scenes.csv`.
+        num_train: Training scenes; validation and test have a twelfth of it each, at least 60.
+        seed: Seed of the scenes.
+
+    Returns:
+        tuple: path of a table with the columns `image`, `hint`, `caption` and `split`, and the list of test `Scene`s.
+    """
+    rng, rows, scenes, seen = np.random.default_rng(seed), [], [], set()
+    splits = {"train": num_train, "validation": max(60, num_train // 12), "test": max(60, num_train // 12)}
+    (folder / "images").mkdir(parents=True)
+    for split, count in splits.items():
+        for _ in range(count):
+            scene = None
+            while scene is None or scene.key() in seen:
+                objects = sample_scene(rng).objects
+                scene = Scene(objects[: rng.integers(2, 4)])
+            seen.add(scene.key())
+            pixels, hidden = draw_scene(scene, rng), scene.objects[rng.integers(len(scene.objects))]
+            row, column = int(64 * hidden.y), int(64 * hidden.x)
+            pixels[max(0, row - 11) : row + 12, max(0, column - 11) : column + 12] = 0
+            name = f"images/{len(rows)}.png"
+            Image.fromarray(pixels).save(folder / name)
+            hint = f"a {hidden.size} {hidden.color} {hidden.shape} is hidden"
+            rows.append({"image": name, "hint": hint, "caption": caption(scene), "split": split})
+            scenes.append(scene)
+    pd.DataFrame(rows).to_csv(folder / "scenes.csv", index=False)
+    return folder / "scenes.csv", [scene for row, scene in zip(rows, scenes, strict=True) if row["split"] == "test"]
 
 
 def draw_captioned(folder, num_images=160):

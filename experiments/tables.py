@@ -12,6 +12,7 @@ import re
 import statistics
 from pathlib import Path
 
+from _common import display_name
 from headlines import BENCHMARKS, TUTORIALS, ZOO
 
 import kerasfusion as kf
@@ -23,8 +24,6 @@ MAX_SLICES = 8
 
 # Metrics shown as percentages.
 PERCENTAGES = ("accuracy", "f1", "scenes", "all tags right", "false differences")
-# Recorded names of baselines, and what they are called now.
-BASELINES = {"text lookup": "per-question majority", "ceiling of image alone": "image-only oracle"}
 
 
 def pages():
@@ -52,14 +51,6 @@ def format_cell(rows):
     if rows[-1]["metric"].startswith(PERCENTAGES):
         return f"{mean:.2%} ± {100 * deviation:.2g}"
     return f"{mean:,.0f} ± {deviation:,.0f}" if mean >= 1000 else f"{mean:.3g} ± {deviation:.2g}"
-
-
-def display_name(model):
-    """The current name of a recorded baseline; other names are unchanged."""
-    for recorded, current in BASELINES.items():
-        if model == recorded or model.startswith(f"{recorded},"):
-            return current + model[len(recorded) :]
-    return model
 
 
 def results_table(name):
