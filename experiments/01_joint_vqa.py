@@ -12,17 +12,17 @@ python experiments/01_joint_vqa.py            # about ten minutes on two cores
 python experiments/01_joint_vqa.py --quick    # one epoch on a small data set
 ```
 
-The article concatenates a text branch (Dense 128) and an image branch (Conv2D 64, pooling, flatten, Dense 128) and ends
-in a single sigmoid unit, trained with binary cross-entropy and evaluated by AUC. Its code does not run:
+The article concatenates a text branch (Dense 128) and an image branch (Conv2D 64, pooling, flatten, Dense 128) and
+ends in a single sigmoid unit, trained with binary cross-entropy and evaluated by AUC. Its code does not run:
 
-| the article                                | the problem                             | here                              |
-|--------------------------------------------|-----------------------------------------|-----------------------------------|
-| `Dense(128)` on 128 raw token ids          | id 900 is not 9 times id 100            | embedding, mean, dense layer      |
-| IMDB reviews beside one `data.jpg`         | 25,000 texts, 1 image: `fit` fails      | every question has an image       |
-| `load_image_features`, `convert_to_tensor` | no such functions                       | a `tf.data` pipeline              |
-| `model.compile(...)`                       | `model` is never created                | `keras.Model(inputs, outputs)`    |
-| review sentiment as the label              | the image says nothing about it         | yes/no questions about the image  |
-| AUC on the training data                   | cannot show that fusion helps           | a test split, each branch alone   |
+| the article                                | the problem                        | here                             |
+|--------------------------------------------|------------------------------------|----------------------------------|
+| `Dense(128)` on 128 raw token ids          | id 900 is not 9 times id 100       | embedding, mean, dense layer     |
+| IMDB reviews beside one `data.jpg`         | 25,000 texts, 1 image: `fit` fails | every question has an image      |
+| `load_image_features`, `convert_to_tensor` | no such functions                  | a `tf.data` pipeline             |
+| `model.compile(...)`                       | `model` is never created           | `keras.Model(inputs, outputs)`   |
+| review sentiment as the label              | the image says nothing about it    | yes/no questions about the image |
+| AUC on the training data                   | cannot show that fusion helps      | a test split, each branch alone  |
 """
 
 # %%

@@ -15,13 +15,13 @@ python experiments/03_image_tagging.py --quick            # a minute, on drawn s
 
 The article classifies the images of CIFAR-10 with a small convolutional network. Its code runs, but can be improved:
 
-| the article                                | the problem                    | here                             |
-|--------------------------------------------|--------------------------------|----------------------------------|
-| `softmax` and `from_logits=True`           | they contradict each other     | the head returns logits (part 2) |
-| ten epochs, no validation split            | no way to tell when to stop    | one row in ten is held out       |
-| no augmentation                            | it memorizes training images   | augmentation (part 3)            |
-| one number at the end                      | it hides what was learned      | Grad-CAM (part 4)                |
-| one class per image                        | "tagging" with a single tag    | several tags (part 5)            |
+| the article                      | the problem                  | here                             |
+|----------------------------------|------------------------------|----------------------------------|
+| `softmax` and `from_logits=True` | they contradict each other   | the head returns logits (part 2) |
+| ten epochs, no validation split  | no way to tell when to stop  | one row in ten is held out       |
+| no augmentation                  | it memorizes training images | augmentation (part 3)            |
+| one number at the end            | it hides what was learned    | Grad-CAM (part 4)                |
+| one class per image              | "tagging" with a single tag  | several tags (part 5)            |
 """
 
 # %%

@@ -11,9 +11,9 @@ python experiments/04_medical_notes.py --data-dir DATA
 python experiments/04_medical_notes.py --quick
 ```
 
-The article proposes to combine X-rays with the patient's notes for diagnosis, and goes no further. The value of such a
-model depends less on its architecture than on two questions. This script answers them for a public set of chest X-rays
-with notes (from ieee8023/covid-chestxray-dataset):
+The article proposes to combine X-rays with the patient's notes for diagnosis, and goes no further. The value of such
+a model depends less on its architecture than on two questions. This script answers them for a public set of chest
+X-rays with notes (from ieee8023/covid-chestxray-dataset):
 
 - Does a patient of the test split also appear in the training split? A patient has several images, all with the same
   note.

@@ -17,12 +17,11 @@ Several matrices describe the same items: for each photo, the words of its capti
 network. Joint factorization explains both matrices with a few factors per item. Either view alone then gives the
 factors, and the factors give the other view.
 
-| the article                             | the problem                               | here                                  |
-|-----------------------------------------|-------------------------------------------|---------------------------------------|
-| P ≈ U Vᵀ for users and items            | a single matrix: nothing is joint         | X_v ≈ Z W_vᵀ + P_v Q_vᵀ with shared Z |
-| U ← U × (Pᵀ Vᵀ (VᵀV + λ1 I)⁻¹)          | not a valid update (tutorial 06, part 1)  | alternating least squares             |
-| "views can be turned into each other"   | the best fit explains most variance, not  | private factors or whitened views     |
-|                                         | what the views share                      | (part 1)                              |
+| the article                           | the problem                       | here                                  |
+|---------------------------------------|-----------------------------------|---------------------------------------|
+| P ≈ U Vᵀ for users and items          | a single matrix: nothing is joint | X_v ≈ Z W_vᵀ + P_v Q_vᵀ with shared Z |
+| U ← U × (Pᵀ Vᵀ (VᵀV + λ1 I)⁻¹)        | not a valid update (tutorial 06)  | alternating least squares             |
+| "views can be turned into each other" | the best fit explains variance    | private factors, whitened views       |
 """
 
 # %%
@@ -121,9 +120,7 @@ tfidf = TfidfVectorizer(min_df=1 if arguments.quick else 3, sublinear_tf=True).f
 text_pca = TruncatedSVD(width, random_state=0).fit(tfidf.transform(captions["train"]))
 image_pca = PCA(width, svd_solver="randomized", random_state=0).fit(pooled[np.unique(image_of_text["train"])])
 image_features = image_pca.transform(pooled).astype("float32")
-text_features = {
-    name: text_pca.transform(tfidf.transform(part)).astype("float32") for name, part in captions.items()
-}
+text_features = {name: text_pca.transform(tfidf.transform(part)).astype("float32") for name, part in captions.items()}
 
 # %% [markdown]
 # ## 4. Choose hyperparameters by retrieval

@@ -16,15 +16,14 @@ python experiments/08_captioning.py --quick             # 300 scenes, one epoch
 The article describes the standard approach: a convolutional network encodes the image, a recurrent network generates
 one word at a time, and greedy search or sampling selects the words. Its code does something else:
 
-| the article                               | the problem                                 | here                           |
-|-------------------------------------------|---------------------------------------------|--------------------------------|
-| `ImageDataset`, `device`, `epochs`        | are not defined                             | a table is loaded              |
-| CNN and LSTM trained as 10-way            | neither ever sees a sentence                | the decoder learns the next    |
-| classifiers                               |                                             | word from the previous ones    |
-| `rnn(images)`: pixels into an embedding   | a type error: pixels are not token ids      | the decoder reads tokens       |
-| `rnn(cnn_outputs)` to describe an image   | ten class scores are not features           | image features                 |
-| a single output                           | one "word", no start and no end             | start and end tokens, a loop   |
-| `"A " + predicted.tolist()`               | a string and a list cannot be concatenated  | ids are mapped to words        |
+| the article                             | the problem                       | here                           |
+|-----------------------------------------|-----------------------------------|--------------------------------|
+| `ImageDataset`, `device`, `epochs`      | are not defined                   | a table is loaded              |
+| CNN and LSTM trained as classifiers     | neither ever sees a sentence      | decoder predicts the next word |
+| `rnn(images)`: pixels into an embedding | pixels are not token ids          | the decoder reads tokens       |
+| `rnn(cnn_outputs)` to describe an image | ten class scores are not features | image features                 |
+| a single output                         | one "word", no start and no end   | start and end tokens, a loop   |
+| `"A " + predicted.tolist()`             | a string plus a list is an error  | ids are mapped to words        |
 """
 
 # %%

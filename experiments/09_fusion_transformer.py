@@ -13,21 +13,21 @@ python experiments/09_fusion_transformer.py --quick
 ```
 
 The article describes a transformer that encodes image features and a text jointly, a second one that generates a
-description, and a loss with two terms, `L_fuse = α·L_ctx + β·L_gen`. Its code does not run, and it leaves the important
-questions open:
+description, and a loss with two terms, `L_fuse = α·L_ctx + β·L_gen`. Its code does not run, and it leaves the
+important questions open:
 
-| the article                                | the problem                              | here                       |
-|--------------------------------------------|------------------------------------------|----------------------------|
-| `FusionTransformer`, `VGGFeatureExtractor` | the package has no such classes          | `fusion_transformer`       |
-| a forward pass under `no_grad`, an         | nothing is trained; a loss has no        | Keras `fit`                |
-| optimizer over `fuse_loss.parameters()`    | parameters                               |                            |
-| both terms compare `sigmoid(gen)` with     | one term under two names; `inputs` has   | two outputs, two losses    |
-| `inputs[2]` and `inputs[3]`                | only two entries                         |                            |
-| squared distance between sentences         | token ids have no distance               | cross-entropy per token    |
-| the input text is the description          | the model can copy it                    | a hint about what the      |
-|                                            |                                          | image hides                |
-| "the annotated context vector"             | if it is learned too, a constant vector  | a frozen, pretrained text  |
-|                                            | minimizes the loss                       | encoder                    |
+| the article                                | the problem                             | here                      |
+|--------------------------------------------|-----------------------------------------|---------------------------|
+| `FusionTransformer`, `VGGFeatureExtractor` | the package has no such classes         | `fusion_transformer`      |
+| a forward pass under `no_grad`, an         | nothing is trained; a loss has no       | Keras `fit`               |
+| optimizer over `fuse_loss.parameters()`    | parameters                              |                           |
+| both terms compare `sigmoid(gen)` with     | one term under two names; `inputs` has  | two outputs, two losses   |
+| `inputs[2]` and `inputs[3]`                | only two entries                        |                           |
+| squared distance between sentences         | token ids have no distance              | cross-entropy per token   |
+| the input text is the description          | the model can copy it                   | a hint about what the     |
+|                                            |                                         | image hides               |
+| "the annotated context vector"             | if it is learned too, a constant vector | a frozen, pretrained text |
+|                                            | minimizes the loss                      | encoder                   |
 """
 
 # %%
@@ -125,9 +125,7 @@ command += " --quick" * arguments.quick
 command += " --results experiments/results/fusion_transformer.csv"
 # An interrupted study continues: what the same command has recorded is not trained again.
 recorded = {
-    row["experiment"]: float(row["value"])
-    for row in _common.recorded(arguments.results)
-    if row["command"] == command
+    row["experiment"]: float(row["value"]) for row in _common.recorded(arguments.results) if row["command"] == command
 }
 
 

@@ -11,10 +11,11 @@ python experiments/10_tag_sequences.py
 python experiments/10_tag_sequences.py --quick
 ```
 
-The article tags images with its captioning network: a recurrent decoder writes the tags as if they were a sentence. The
-usual approach is multi-label classification, one independent probability per tag. A decoder has an advantage, because
-each tag is chosen given the previous ones. It also has two costs: a sequence needs an order, which tags do not have, and
-a loop, where a classification head needs a single matrix product. This tutorial measures both approaches.
+The article tags images with its captioning network: a recurrent decoder writes the tags as if they were a sentence.
+The usual approach is multi-label classification, one independent probability per tag. A decoder has an advantage,
+because each tag is chosen given the previous ones. It also has two costs: a sequence needs an order, which tags do
+not have, and a loop, where a classification head needs a single matrix product. This tutorial measures both
+approaches.
 """
 
 # %%

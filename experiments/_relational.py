@@ -175,8 +175,8 @@ class Study:
         missing = [fusion for fusion in kf.fusion.FUSIONS if fusion not in scores]
         if missing:
             raise SystemExit(
-                f"{self.results} has no {CHOSEN_BY} for {', '.join(missing)}: an older version of this script did not "
-                "write it. Delete the rows of these models and start again, or pass --fusions."
+                f"{self.results} has no {CHOSEN_BY} for {', '.join(missing)}: an older version of this script did "
+                "not write it. Delete the rows of these models and start again, or pass --fusions."
             )
         return sorted(scores, key=scores.get, reverse=True)[:count]
 
