@@ -1,4 +1,4 @@
-"""Matrices factored by alternating least squares; stands alone on NumPy, SciPy, pandas and scikit-learn."""
+"""Matrix factorization by alternating least squares. Needs only NumPy, SciPy, pandas and scikit-learn."""
 
 from kerasfusion.factorization.baselines import ConcatenatedPCA, RidgeCCA
 from kerasfusion.factorization.collective import CollectiveMatrixFactorization

@@ -1,4 +1,4 @@
-"""Alternating least squares of one matrix with side information, and its objective."""
+"""Alternating least squares for one matrix with side information, and its objective."""
 
 import dataclasses
 
@@ -11,15 +11,15 @@ from kerasfusion.factorization.buckets import Bucket, plan
 
 @dataclasses.dataclass
 class Side:
-    """The rows, or the columns.
+    """State of one side of the matrix: its rows or its columns.
 
     Args:
-        factors: float `(n, K)`; with biases the last one is the bias.
-        ridge: float `(n,)`, the weight of every row's squared norm.
-        buckets: Its entries, planned: those of the ratings, then those of `block` where that lists them.
-        block: `Block` of its side information, or None.
-        loadings: float `(F, K)`, or None.
-        loadings_ridge: float `(F,)`, or None.
+        factors: float `(n, K)`. With biases, the last column is the bias.
+        ridge: float `(n,)`, regularization of each row's squared norm.
+        buckets: List of `Bucket`: the ratings, followed by the entries of `block` if it lists them.
+        block: `Block` of side information, or `None`.
+        loadings: float `(F, K)`, or `None`.
+        loadings_ridge: float `(F,)`, or `None`.
     """
 
     factors: np.ndarray
@@ -30,13 +30,13 @@ class Side:
     loadings_ridge: np.ndarray | None = None
 
     def plan(self, entries):
-        """Take the side's entries in; `entries` are the ratings', with this side's as rows."""
+        """Sort the ratings into buckets; `entries` has this side as its rows."""
         if self.block is not None and self.block.entries is not None:
             entries = entries.beside(self.block.entries)
         self.buckets = plan(entries, self.factors.shape[1])
 
     def outside(self):
-        """What of the objective does not change in the other side's half-step."""
+        """The part of the objective that is constant in the other side's half-step."""
         total = float(self.ridge.astype(np.float64) @ np.square(self.factors, dtype=np.float64).sum(axis=1))
         return total + (self.block.loss(self.factors, self.loadings) if self.block else 0.0)
 
@@ -48,14 +48,14 @@ class Side:
 
 @dataclasses.dataclass(frozen=True)
 class Alternation:
-    """The half-steps of both sides.
+    """Half-steps that update one side of the matrix given the other.
 
     Args:
-        pool: Threads, from `workers`.
-        biases: Whether the last factor of either side is its bias.
-        implicit: Whether what is not listed is a 0 of weight 1.
-        nonnegative: Whether the factors (not the biases and loadings) are at least 0.
-        solver: "cg" or "cholesky".
+        pool: Thread pool, from `workers`.
+        biases: Whether the last factor of each side is its bias.
+        implicit: Whether an unlisted entry is a 0 with weight 1.
+        nonnegative: Whether the factors are at least 0. Biases and loadings are unconstrained.
+        solver: `"cg"` or `"cholesky"`.
     """
 
     pool: object
@@ -65,10 +65,11 @@ class Alternation:
     solver: str
 
     def update_factors(self, side, other):
-        """Solve one side's factors, given the other's; returns the objective's part that depends on them."""
+        """Solve for the factors of `side` and return the part of the objective that depends on them."""
         table, offsets, last, background = with_zero_row(other.factors), None, None, None
         if self.biases:
-            # The other side's bias is known and taken off; in its place, a one is regressed on: this side's bias.
+            # Subtract the other side's bias; its column becomes a column of ones, whose coefficient is this side's
+            # bias.
             offsets = table[:, -1].copy()
             table[:-1, -1] = 1
         shared = self.shared(side, table)
@@ -93,7 +94,7 @@ class Alternation:
         return objective
 
     def shared(self, side, table):
-        """What all rows of a side have in common: complete side information, and implicit feedback's zeros."""
+        """The terms that all rows of a side share: complete side information and the zeros of implicit feedback."""
         complete = side.block is not None and side.block.entries is None
         shared = share([side.block], [side.loadings], table.dtype) if complete else None
         if not self.implicit:
@@ -105,7 +106,7 @@ class Alternation:
         return Shared(gram[None], np.zeros(n, int), np.zeros_like(side.factors), np.zeros(n))
 
     def update_loadings(self, side):
-        """Solve the loadings of a side's features; returns by how much the objective changed."""
+        """Solve for the loadings of a side's features and return the change of the objective."""
         if side.block is None:
             return 0.0
         before = side.block.loss(side.factors, side.loadings) + side.loadings_penalty()
@@ -113,7 +114,7 @@ class Alternation:
         return after - before
 
     def update(self, side, other):
-        """One half-step: factors, then loadings; returns the whole objective."""
+        """Update factors, then loadings, and return the whole objective."""
         objective = self.update_factors(side, other)
         objective += other.outside() + other.loadings_penalty() + side.loadings_penalty()
         return objective + self.update_loadings(side)

@@ -1,4 +1,4 @@
-"""One half of an alternation: every row's factors, while the other side's stay as they are."""
+"""One half-step of alternating least squares: solve for all rows while the columns are fixed."""
 
 import contextlib
 import dataclasses
@@ -13,15 +13,15 @@ from kerasfusion.factorization.solvers import SOLVERS, Regressions, solve_shared
 
 @dataclasses.dataclass(frozen=True)
 class Design:
-    """What the entries of a matrix's columns are regressed on.
+    """Regressors of the rows: the factors of the columns.
 
     Args:
-        table: float `(m + 1, k)`, the columns' factors and a last row of zeros, where padding points.
-        offsets: float `(m + 1,)`, what is taken from every value of a column, or None.
-        background: float `(m + 1,)`, the weight that an entry has although it is not listed (implicit feedback: those
-            zeros are in the rows' shared matrix), or None.
-        last: float `(m + 1,)`, one column more of the table, the last, or None: `K` is `k + 1` with it, else `k`. Of
-            `k` such as 64, rows of the table alone begin where cache lines do, and are read sooner.
+        table: float `(m + 1, k)`, factors of the columns and a last row of zeros for padding.
+        offsets: float `(m + 1,)`, subtracted from all values of a column, or `None`.
+        background: float `(m + 1,)`, weight of an unlisted entry (the zeros of implicit feedback, which are part of
+            the shared matrix), or `None`.
+        last: float `(m + 1,)`, a last column of the table, or `None`. The number of unknowns `K` is then `k + 1`. It
+            is kept apart so that the rows of `table` are aligned to cache lines for `k` such as 64.
     """
 
     table: np.ndarray
@@ -32,13 +32,13 @@ class Design:
 
 @dataclasses.dataclass(frozen=True)
 class Shared:
-    """What rows have in common, by the kind of row: the parts of a regression whose columns are known throughout.
+    """Terms of the normal equations that come from fully known columns, shared by all rows of the same kind.
 
     Args:
-        matrices: float `(kinds, K, K)`.
-        kind: int `(n,)`, every row's kind.
-        products: float `(n, K)`, the right-hand sides.
-        constants: float64 `(n,)`, the objective of all-zero factors.
+        matrices: float `(kinds, K, K)`, Gram matrices.
+        kind: int `(n,)`, index of each row's Gram matrix.
+        products: float `(n, K)`, right-hand sides.
+        constants: float64 `(n,)`, objective at zero factors.
     """
 
     matrices: np.ndarray
@@ -49,36 +49,36 @@ class Shared:
 
 @contextlib.contextmanager
 def workers(n_jobs):
-    """A pool of threads, each with BLAS in one thread: they would otherwise fight for the same cores."""
+    """Thread pool in which each thread runs BLAS single-threaded, so that they do not compete for cores."""
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(effective_n_jobs(n_jobs)) as pool:
         yield pool
 
 
 def half_step(buckets, design, shared, ridge, start, solver, pool, lower=None):
-    """Solve the regularized regression of every row.
+    """Solve a ridge regression for every row.
 
     Args:
-        buckets: list of `Bucket`.
-        design: `Design` of the buckets' columns.
-        shared: `Shared`, or None.
-        ridge: float `(n,)`, the weight of every row's squared norm.
-        start: float `(n, K)`, where the approximate solvers start from.
-        solver: "cg", "cholesky" or "nonnegative".
-        pool: Threads, from `workers`.
-        lower: float `(K,)`, least values, for "nonnegative".
+        buckets: List of `Bucket`.
+        design: `Design`, the regressors.
+        shared: `Shared`, or `None`.
+        ridge: float `(n,)`, regularization of each row's squared norm.
+        start: float `(n, K)`, initial values of the approximate solvers.
+        solver: `"cg"`, `"cholesky"` or `"nonnegative"`.
+        pool: Thread pool, from `workers`.
+        lower: float `(K,)`, lower bounds for `"nonnegative"`.
 
     Returns:
-        `(factors, objective)`: float `(n, K)`, and the sum over the rows of squared errors and regularization.
+        tuple: factors, float `(n, K)`, and the objective: squared errors plus regularization, summed over rows.
 
     Raises:
-        ValueError: A regression is singular.
+        ValueError: If a regression is singular.
     """
     factors = np.zeros_like(start)
     solve = SOLVERS[solver]
     several = shared is not None and len(shared.matrices) > 1
 
-    # Now and then a BLAS product of finite numbers sets this flag, for what its registers hold beside them. Where a
-    # number is lost in truth, an overflow or a division by zero comes first and is told.
+    # BLAS products of finite numbers sometimes set the invalid flag spuriously. A real failure raises overflow or
+    # division by zero first, and those are still reported.
     @np.errstate(invalid="ignore")
     def work(bucket):
         rows = bucket.rows
@@ -107,7 +107,7 @@ def half_step(buckets, design, shared, ridge, start, solver, pool, lower=None):
     alone = np.ones(len(start), bool)
     for bucket in buckets:
         alone[bucket.rows] = False
-    # Without entries and without anything shared, the least is at zero.
+    # Rows without entries and without shared terms have their minimum at zero.
     if shared is not None and alone.any():
         for kind, matrix in enumerate(shared.matrices):
             rows = np.flatnonzero(alone & (shared.kind == kind))

@@ -1,4 +1,4 @@
-"""What joint factorization is compared with: PCA of all views side by side, and canonical correlation analysis."""
+"""Baselines of joint factorization: PCA of the concatenated views, and canonical correlation analysis."""
 
 import numpy as np
 from scipy import linalg
@@ -11,21 +11,21 @@ from kerasfusion.factorization.whitening import Whitening
 
 
 class _Projection(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """A space that every view is projected into by a matrix of its own."""
+    """Base class: one linear projection per view into a shared space."""
 
     def fit(self, X, y=None, present=None):
-        """Learn from the items that have every view.
+        """Fit the projections on the items that have all views.
 
         Args:
-            X: dict of name -> dense `(n, F)`, or a list of matrices; a row of NaN is an item without the view.
+            X: Dict of name -> dense matrix `(n, F)`, or a list of matrices. A row of NaN is a missing view.
             y: Ignored.
-            present: dict of name -> bool `(n,)`, or None.
+            present: Dict of name -> bool `(n,)`, the items that have the view. Defaults to `None`.
 
         Returns:
-            self.
+            self
 
         Raises:
-            ValueError: Too few items have every view, or an entry is missing in one.
+            ValueError: If too few items have all views, or single entries are missing.
         """
         views = read_views(X, np.float64, present)
         rows = common_rows(views)
@@ -35,20 +35,21 @@ class _Projection(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
         most = min(rows.sum(), sum(matrix.shape[1] for matrix in matrices.values()))
         if not 1 <= self.n_components <= most:
             raise ValueError(
-                f"n_components={self.n_components}; {rows.sum():,} items have every view, so it is from 1 to {most}."
+                f"n_components must be from 1 to {most}, because {rows.sum():,} items have all views. Received: "
+                f"n_components={self.n_components}"
             )
         self._project(matrices)
         return self
 
     def transform(self, X, present=None):
-        """Items in the common space, the mean of what their views say; zeros for one that has none.
+        """Project items into the shared space: the mean over the projections of their views.
 
         Args:
-            X: Any of the views, as in `fit`.
+            X: One or more views, as in `fit`.
             present: As in `fit`.
 
         Returns:
-            float64 `(n, factors)`.
+            float64 `(n, n_components)`; zeros for items without any view.
         """
         check_is_fitted(self, "projections_")
         views = read_views(X, np.float64, present, {name: len(mean) for name, mean in self.means_.items()})
@@ -64,16 +65,18 @@ class _Projection(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None): 
     def _dense(self, name, matrix):
         if not isinstance(matrix, np.ndarray) or np.isnan(matrix).any():
             raise ValueError(
-                f"view {name!r} is sparse or has single missing entries; {type(self).__name__} takes none."
+                f"View {name!r} is sparse or has single missing entries. {type(self).__name__} supports neither."
             )
         return matrix
 
 
 class ConcatenatedPCA(_Projection):
-    """Principal components of the views side by side; one view alone by least squares on its part of them.
+    """Principal component analysis of the concatenated views.
+
+    A single view is projected by least squares on its part of the components.
 
     Args:
-        n_components: Number of components.
+        n_components: int, number of components.
 
     Example:
 
@@ -95,14 +98,13 @@ class ConcatenatedPCA(_Projection):
 
 
 class RidgeCCA(_Projection):
-    """Canonical correlation analysis with a ridge; of more than two views, the one of greatest shared variance.
+    """Regularized canonical correlation analysis of two or more views (MAXVAR: Kettenring, Biometrika 1971).
 
-    The views are whitened, and the singular vectors of all of them side by side give one projection each (MAXVAR:
-    Kettenring, Biometrika 1971).
+    The views are whitened, and the leading singular vectors of the concatenated whitened views give the projections.
 
     Args:
-        n_components: Number of canonical directions.
-        ridge: Added to the covariances, relative to the mean variance of a view.
+        n_components: int, number of canonical directions.
+        ridge: float, added to the diagonal of the covariances, relative to the mean variance of a view.
 
     Example:
 
@@ -128,6 +130,6 @@ class RidgeCCA(_Projection):
 
 
 def leading_directions(matrix, count):
-    """The right singular vectors of the largest singular values, `(F, count)`."""
+    """The leading right singular vectors, `(F, count)`."""
     F = matrix.shape[1]
     return linalg.eigh(matrix.T @ matrix, subset_by_index=[F - count, F - 1])[1][:, ::-1]

@@ -1,4 +1,4 @@
-"""A matrix of features of the rows, factored by the rows' factors: side information, or one view."""
+"""A feature matrix (side information or one view) factorized with the factors of its rows."""
 
 import numpy as np
 from scipy import sparse
@@ -9,17 +9,17 @@ from kerasfusion.factorization.entries import Entries
 
 
 class Block:
-    """Minimizes `weight · |X - mean - factors @ loadingsᵀ|²` over the entries of `X` that are known.
+    """Terms of the objective `weight · |X - mean - factors @ loadingsᵀ|²`, over the known entries of `X`.
 
-    Where whole rows are known or missing, all rows that have it share one Gram matrix of the loadings; where single
-    entries are missing, the known ones are listed and every row has its own.
+    If only whole rows are missing, all other rows share one Gram matrix of the loadings. If single entries are
+    missing, the known entries are listed and every row has a Gram matrix of its own.
 
     Args:
-        matrix: `(n, F)`. Dense: NaN is missing. Sparse: see `unobserved`.
-        present: bool `(n,)`, the rows that have it. The others' values are not looked at.
-        weight: How much it counts.
-        unobserved: "zero" or "missing": what the entries are that a sparse matrix does not store.
-        mean: float `(F,)`, or None for the mean of the known entries.
+        matrix: `(n, F)`. In a dense matrix, NaN is missing; for a sparse one, see `unobserved`.
+        present: bool `(n,)`, the rows that have features. Other rows are ignored.
+        weight: float, weight of the block in the objective.
+        unobserved: `"zero"` or `"missing"`, the meaning of entries that a sparse matrix does not store.
+        mean: float `(F,)`. Defaults to `None`, the mean of the known entries.
     """
 
     def __init__(self, matrix, present, weight, unobserved="zero", mean=None):
@@ -35,7 +35,7 @@ class Block:
             count = max(1, present.sum())
             self.mean = np.asarray(self.matrix.sum(axis=0)).ravel() / count if mean is None else mean
             self.mean = self.mean.astype(matrix.dtype)
-            # The mean is not taken from the stored matrix, which would then be dense, but from its products.
+            # Subtracting the mean would make the matrix dense, so it is subtracted from the products instead.
             self.shift = self.mean
             return
         known = ~np.isnan(matrix) & present[:, None]
@@ -59,24 +59,24 @@ class Block:
 
     @property
     def counts(self):
-        """How many entries of every feature are known, int `(F,)`."""
+        """Number of known entries per feature, int `(F,)`."""
         if self.entries is not None:
             return np.bincount(self.entries.columns, minlength=self.shape[1])
         return np.full(self.shape[1], self.present.sum())
 
     def gram(self, loadings):
-        """What every row that has the block adds to its normal matrix, `(K, K)`."""
+        """The Gram matrix of the loadings, `(K, K)`: the block's term in the normal equations of its rows."""
         return self.weight * (loadings.T @ loadings)
 
     def products(self, loadings):
-        """What the rows add to their right-hand sides, `(n, K)`."""
+        """The block's term in the right-hand sides of the rows, `(n, K)`."""
         product = self.matrix @ loadings
         if self.shift.any():
             product -= np.outer(self.present, self.shift @ loadings).astype(product.dtype)
         return self.weight * product
 
     def constants(self, axis=1):
-        """float64, the weighted squares of the centered entries, by row (`axis=1`) or by feature (`axis=0`)."""
+        """Weighted sums of squares of the centered entries per row (`axis=1`) or per feature (`axis=0`), float64."""
         if self.entries is not None:
             values = self.entries.values.astype(np.float64) ** 2 * self.weight
             place = self.entries.rows if axis == 1 else self.entries.columns
@@ -92,15 +92,15 @@ class Block:
         return self.weight * np.square(self.matrix, dtype=np.float64).sum(axis=axis)
 
     def update_loadings(self, factors, ridge, pool):
-        """The loadings that fit the factors best, exactly.
+        """Solve for the loadings given the factors, exactly.
 
         Args:
             factors: float `(n, K)`.
-            ridge: float `(F,)`, the weight of every loading's squared norm.
-            pool: Threads.
+            ridge: float `(F,)`, regularization of each loading's squared norm.
+            pool: Thread pool, from `workers`.
 
         Returns:
-            `(loadings, objective)`: float `(F, K)`, and the squared errors with regularization.
+            tuple: loadings, float `(F, K)`, and the objective: squared errors plus regularization.
         """
         start = np.zeros((self.shape[1], factors.shape[1]), factors.dtype)
         if self.entries is not None:
@@ -117,7 +117,7 @@ class Block:
         return half_step([], None, shared, ridge, start, "cholesky", pool)
 
     def loss(self, factors, loadings):
-        """The weighted squared error, without regularization."""
+        """The weighted squared error without regularization."""
         if self.entries is not None:
             entries = self.entries
             fitted = np.einsum("ek,ek->e", factors[entries.rows], loadings[entries.columns])
@@ -128,15 +128,15 @@ class Block:
 
 
 def share(blocks, loadings, dtype):
-    """What the rows have in common through their complete blocks.
+    """The `Shared` terms of the rows from blocks in which only whole rows are missing.
 
     Args:
-        blocks: list of `Block` over the same rows, all without `entries`.
-        loadings: One float `(F, K)` for each.
-        dtype: Type of what comes back.
+        blocks: List of `Block` over the same rows, all without `entries`.
+        loadings: List of float `(F, K)`, one per block.
+        dtype: Type of the result.
 
     Returns:
-        `Shared`, or None without blocks.
+        `Shared`, or `None` without blocks.
     """
     if not blocks:
         return None
@@ -150,12 +150,12 @@ def share(blocks, loadings, dtype):
 
 
 def mean_of(matrix):
-    """Means of the columns, in the matrix's type; zeros without rows."""
+    """Column means in the type of the matrix; zeros if it has no rows."""
     if not len(matrix):
         return np.zeros(matrix.shape[1], matrix.dtype)
     return matrix.mean(axis=0, dtype=np.float64).astype(matrix.dtype)
 
 
 def with_zero_row(factors):
-    """The factors and a last row of zeros, where the padding of a bucket points."""
+    """Append a row of zeros to the factors, the target of padded entries."""
     return np.concatenate([factors, np.zeros((1, factors.shape[1]), factors.dtype)])

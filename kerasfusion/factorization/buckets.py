@@ -1,26 +1,27 @@
-"""Rows of a sparse matrix in padded rectangles, so that many small regressions run as a few array operations."""
+"""Group rows of a sparse matrix into padded arrays, so that small regressions run as a few array operations."""
 
 import dataclasses
 
 import numpy as np
 
-# What one bucket gathers at most, in numbers: small enough to stay in a processor's cache between two passes.
-MOST_NUMBERS = 1_000_000
-# The longest row of a bucket has at most so many times the entries of the shortest, or so few that it hardly matters.
-GROWTH = 1.2
-ALIKE = 8
+# Most numbers that a bucket gathers: few enough to stay in the CPU cache between two passes.
+MAX_BUCKET_SIZE = 1_000_000
+# The longest row of a bucket has at most MAX_RATIO times as many entries as the shortest, or at most SHORT_ROW
+# entries.
+MAX_RATIO = 1.2
+SHORT_ROW = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Bucket:
-    """Rows with about the same number of entries.
+    """Rows with about the same number of entries, padded to length `L`.
 
     Args:
-        rows: int `(b,)`, their places in the matrix.
-        columns: int32 `(b, L)`; where a row has fewer than `L` entries, the number of columns: the place of a zero
-            row that the table of factors ends with.
+        rows: int `(b,)`, row indices in the matrix.
+        columns: int32 `(b, L)`, column indices. Padding is the number of columns: the index of the zero row at the
+            end of the factors.
         values: float `(b, L)`, 0 where padded.
-        weights: float `(b, L)`, 0 where padded, or None where every entry weighs 1.
+        weights: float `(b, L)`, 0 where padded; `None` if all entries have weight 1.
     """
 
     rows: np.ndarray
@@ -30,14 +31,14 @@ class Bucket:
 
 
 def plan(entries, width):
-    """Sort the rows by their number of entries and cut them into buckets; rows without any are left out.
+    """Group rows with similar numbers of entries into buckets. Rows without entries are left out.
 
     Args:
         entries: `Entries`, sorted by row.
-        width: Unknowns of one row.
+        width: int, number of unknowns per row.
 
     Returns:
-        A list of `Bucket`, of at most `MOST_NUMBERS` gathered numbers each (a single row may have more).
+        List of `Bucket` that gather at most `MAX_BUCKET_SIZE` numbers each; a single row may exceed it.
     """
     degrees = entries.counts
     order = np.argsort(degrees, kind="stable")
@@ -45,9 +46,9 @@ def plan(entries, width):
     lengths = degrees[order]
     buckets, first = [], 0
     while first < len(order):
-        alike = np.searchsorted(lengths, max(ALIKE, int(lengths[first] * GROWTH)), side="right")
-        last = min(alike, first + rows_within(lengths[first], width))
-        # They are sorted: the last row is the longest.
+        similar = np.searchsorted(lengths, max(SHORT_ROW, int(lengths[first] * MAX_RATIO)), side="right")
+        last = min(similar, first + rows_within(lengths[first], width))
+        # Rows are sorted by length: the last one is the longest.
         last = min(last, first + rows_within(lengths[last - 1], width))
         buckets.append(pad(entries, order[first:last], int(lengths[last - 1])))
         first = last
@@ -55,12 +56,12 @@ def plan(entries, width):
 
 
 def rows_within(length, width):
-    """How many rows of a length one bucket takes."""
-    return max(1, MOST_NUMBERS // (max(int(length), width) * width))
+    """Number of rows of this length that fit into a bucket."""
+    return max(1, MAX_BUCKET_SIZE // (max(int(length), width) * width))
 
 
 def pad(entries, rows, length):
-    """One bucket out of some rows."""
+    """Pad rows to `length` and return them as a `Bucket`."""
     places = entries.starts[rows][:, None] + np.arange(length)
     real = np.arange(length) < entries.counts[rows][:, None]
     places[~real] = 0

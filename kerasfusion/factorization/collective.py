@@ -10,56 +10,65 @@ from kerasfusion.factorization.ratings import MERGES
 
 
 class CollectiveMatrixFactorization(MatrixFactorization):
-    """`P ≈ μ + b + c + U Vᵀ` from the known entries of `P`, and side information that shares `U` and `V`.
+    """Collective matrix factorization: `P ≈ μ + b + c + U Vᵀ`, with side information that shares `U` and `V`.
 
-    Minimizes, by turns over the rows `U` and the columns `V`,
+    Alternating least squares over rows and columns minimizes
 
         Σ_known (p_ij - μ - b_i - c_j - u_i·v_j)² + λ1 Σ_i n_i (|u_i|² + b_i²) + λ2 Σ_j n_j (|v_j|² + c_j²)
             + w1 |X - [U b] Cᵀ|² + w2 |Y - [V c] Dᵀ|² + λ1 Σ_f n_f |C_f|² + λ2 Σ_f n_f |D_f|²
 
-    with `X` and `Y` the centered features of rows and columns (Singh and Gordon, KDD 2008), which say something of
-    biases as well. `n_i` is the number of known entries (Zhou et al., AAIM 2008), or 1 with
-    `weighted_regularization=False`; one who has none counts as the mean. Implicit feedback (Hu, Koren and Volinsky,
-    ICDM 2008) has the target 1 with weight `1 + alpha · strength` where the strength is above 0, 0 with weight 1
-    everywhere else, and no biases: a strength of 0 and an absent entry are the same. A row or column without ratings
-    gets its factors from its features alone; without features too, they are 0.
+    where `X` and `Y` are the centered features of rows and columns (Singh and Gordon, KDD 2008); they also inform the
+    biases. `n_i` is the number of known entries (Zhou et al., AAIM 2008), or 1 with `weighted_regularization=False`;
+    for a row or column without entries it is the mean count.
+
+    Implicit feedback (Hu, Koren and Volinsky, ICDM 2008) has target 1 with weight `1 + alpha · strength` where the
+    strength is above 0, target 0 with weight 1 everywhere else, and no biases. A strength of 0 equals an absent
+    entry.
+
+    A row or column without ratings gets its factors from its features; without features, they are 0.
 
     Args:
-        n_components: Number of factors, k. More than the smaller side of the matrix are no use, and an error.
-        feedback: "explicit" (ratings) or "implicit" (strengths from 0, such as counts; 0 means not observed).
-        alpha: Of implicit feedback, how much a strength of 1 adds to the weight.
-        regularization: λ, or `(λ1, λ2)` of rows and columns. At 0, rows whose entries leave their factors open get
-            those of least norm.
-        weighted_regularization: Whether λ is multiplied by the number of entries.
-        biases: Whether rows and columns have an offset each, and all one in common; of explicit feedback only.
-        side_info_weight: w, or `(w1, w2)` of the features of rows and columns.
-        unobserved: "zero" or "missing": what the entries are that a sparse matrix of features does not store. Of a
-            dense one, NaN is missing.
-        nonnegative: Whether U and V are at least 0; biases and loadings stay free. Solved exactly.
-        solver: "cg" (3 steps of conjugate gradients from the last solution: Takács et al., RecSys 2011) or "cholesky"
-            (exact).
-        max_iter: Most iterations, of two half-steps each.
-        tol: Stop once an iteration lowers the objective by a smaller share than this; 0 for never.
-        validation_fraction: Share of the entries to hold out and to stop by; 0 for none. Those are not learned from.
-        patience: Iterations without a better held-out score before it stops; the best factors are kept.
-        duplicate_policy: What becomes of ratings that repeat a row and column: their "mean" (with a warning), "sum",
-            "last", or an "error".
-        dtype: "float32" or "float64".
-        n_jobs: Threads; -1 for all processors.
-        random_state: Seed of the start and of what is held out.
-        verbose: Whether to print every half-step.
-        callback: Called after every half-step with the entry of `history_`; stops the fit by returning True.
+        n_components: int, number of factors `k`, at most the smaller side of the matrix. Defaults to `32`.
+        feedback: `"explicit"` (ratings) or `"implicit"` (nonnegative strengths such as counts; 0 is not an
+            observation). Defaults to `"explicit"`.
+        alpha: float, weight added per unit of strength in implicit feedback. Defaults to `1.0`.
+        regularization: float λ, or a tuple `(λ1, λ2)` for rows and columns. At 0, underdetermined factors get the
+            minimum-norm solution. Defaults to `0.06`.
+        weighted_regularization: Whether to multiply λ by the number of entries. Defaults to `True`.
+        biases: Whether to use a bias per row and column and a global mean. Explicit feedback only. Defaults to
+            `True`.
+        side_info_weight: float w, or a tuple `(w1, w2)` for row and column features. Defaults to `1.0`.
+        unobserved: `"zero"` or `"missing"`, the meaning of entries that a sparse feature matrix does not store. In a
+            dense one, NaN is missing. Defaults to `"zero"`.
+        nonnegative: Whether U and V are constrained to be at least 0, solved exactly. Biases and loadings are
+            unconstrained. Defaults to `False`.
+        solver: `"cg"` (3 steps of conjugate gradients from the last solution, Takács et al., RecSys 2011) or
+            `"cholesky"` (exact). Defaults to `"cg"`.
+        max_iter: int, maximum number of iterations. Defaults to `20`.
+        tol: float. Stop when an iteration decreases the objective by less than this fraction; 0 never stops early.
+            Defaults to `1e-4`.
+        validation_fraction: float, fraction of the entries to hold out for early stopping. Defaults to `0.0`.
+        patience: int, iterations without improvement of the held-out score before stopping. The best factors are
+            restored. Defaults to `2`.
+        duplicate_policy: How to merge ratings with the same row and column: `"mean"` (with a warning), `"sum"`,
+            `"last"` or `"error"`. Defaults to `"mean"`.
+        dtype: `"float32"` or `"float64"`. Defaults to `"float32"`.
+        n_jobs: int, number of threads; -1 uses all processors. Defaults to `-1`.
+        random_state: Seed of the initial factors and of the held-out entries. Defaults to `None`.
+        verbose: Whether to print each half-step. Defaults to `False`.
+        callback: Function called with the entry of `history_` after each half-step. Training stops if it returns
+            `True`. Defaults to `None`.
 
     Attributes:
         row_factors_, column_factors_: `(n, k)` and `(m, k)`.
         row_bias_, column_bias_: `(n,)` and `(m,)`; zeros without biases.
-        mean_: μ.
+        mean_: float, μ.
         row_ids_, column_ids_: `pandas.Index` of the ids, in the order of the factors.
-        row_loadings_, column_loadings_: `(F, k)` of the features, with biases `(F, k + 1)`; or None.
-        row_means_, column_means_: `(F,)`, the means of the features, or None.
-        ratings_: `scipy.sparse.csr_array` `(n, m)` of all that was learned from or held out; of implicit feedback,
-            the strengths above 0.
-        history_: A dict for every half-step: iteration, half, objective; held_out after the second.
+        row_loadings_, column_loadings_: `(F, k)`, or `(F, k + 1)` with biases; `None` without features.
+        row_means_, column_means_: `(F,)`, feature means; `None` without features.
+        ratings_: `scipy.sparse.csr_array` `(n, m)`, all ratings, including held-out ones. For implicit feedback, the
+            strengths above 0.
+        history_: List with a dict per half-step: iteration, half, objective, and held_out after the second half-step.
 
     Example:
 
@@ -117,22 +126,23 @@ class CollectiveMatrixFactorization(MatrixFactorization):
         self.callback = callback
 
     def fit(self, X, y=None, *, row_features=None, column_features=None):
-        """Learn the factors.
+        """Fit the factors.
 
         Args:
-            X: Ratings: a DataFrame of row id, column id, rating; a SciPy sparse matrix, whose stored entries are the
-                known ones, zeros too; or a 2-D array with NaN for what is unknown. In implicit feedback a 0 is not an
-                observation, in any of these forms.
+            X: Ratings: a DataFrame with the columns row id, column id and rating; a SciPy sparse matrix, whose stored
+                entries are known, including zeros; or a 2-D array with NaN for unknown entries. In implicit feedback,
+                a 0 is not an observation.
             y: Ignored.
-            row_features: Side information of the rows: a DataFrame indexed by id; `(ids, matrix)`; or, if `X` is a
-                matrix, a matrix in its order. Ids that `X` lacks are learned from their features alone.
-            column_features: The same of the columns.
+            row_features: Side information of the rows: a DataFrame indexed by id; a tuple `(ids, matrix)`; or, if `X`
+                is a matrix, a matrix with its rows. Ids without ratings are fitted from their features. Defaults to
+                `None`.
+            column_features: Side information of the columns, likewise. Defaults to `None`.
 
         Returns:
-            self.
+            self
 
         Raises:
-            ValueError, TypeError: What is wrong with an argument, and where.
+            ValueError, TypeError: If an argument is invalid. The message names the entry.
         """
         self._check_options()
         for name in ("row_factors_", "_features", "_means"):
@@ -141,18 +151,30 @@ class CollectiveMatrixFactorization(MatrixFactorization):
         return self
 
     def partial_fit(self, X, y=None, *, row_features=None, column_features=None):
-        """Learn from further ratings: one iteration over all of them, from the factors so far.
+        """Update the model with more ratings: one iteration over all ratings, starting from the current factors.
 
-        Ids that are new get rows and columns of their own. A rating of a pair that has one replaces it, as do
-        features of an id that has some. Called first, it is the first iteration of a fit. The offset that all have in
-        common and the means of the features stay those of the first call; nothing is held out.
+        New ids get rows and columns of their own. New ratings and features replace earlier ones of the same ids. The
+        global mean and the feature means stay those of the first call, and no entries are held out. If the model is
+        not fitted, this is the first iteration of `fit`.
+
+        Args:
+            X: Ratings, as in `fit`.
+            y: Ignored.
+            row_features: As in `fit`.
+            column_features: As in `fit`.
+
+        Returns:
+            self
+
+        Raises:
+            ValueError, TypeError: If an argument is invalid. The model is then unchanged.
         """
         self._check_options()
         before = dict(vars(self))
         try:
             self._learn(X, row_features, column_features, 1)
         except BaseException:
-            # What cannot be learned from leaves the model as it was.
+            # Invalid input leaves the model unchanged.
             vars(self).clear()
             vars(self).update(before)
             raise
@@ -170,9 +192,11 @@ class CollectiveMatrixFactorization(MatrixFactorization):
         check_count(self, "n_components", "max_iter", "patience")
         check_numbers(self, "regularization", "side_info_weight")
         if not self.alpha > 0:
-            raise ValueError(f"alpha={self.alpha!r}; it is a number above 0.")
+            raise ValueError(f"alpha must be a number above 0. Received: alpha={self.alpha!r}")
         if not 0 <= self.validation_fraction < 1:
-            raise ValueError(f"validation_fraction={self.validation_fraction!r}; it is a share from 0 to below 1.")
+            raise ValueError(
+                f"validation_fraction must be in [0, 1). Received: validation_fraction={self.validation_fraction!r}"
+            )
 
     def _learn_factors(self, entries, held_out, old_shape, random, iterations):
         counts = [entries.counts, np.bincount(entries.columns, minlength=entries.shape[1])]
@@ -187,7 +211,7 @@ class CollectiveMatrixFactorization(MatrixFactorization):
         self._alternate(sides, iterations, held_out)
 
     def _start(self, s, side, known, random):
-        """The factors that a side starts from: what is known of it, and small random numbers for new columns."""
+        """Initialize a side: known factors are kept, and new columns get small random values."""
         k = self.n_components
         if known:
             side.factors[:known, :k] = getattr(self, f"{SIDES[s]}_factors_")
@@ -209,31 +233,31 @@ class CollectiveMatrixFactorization(MatrixFactorization):
                     objective = alternation.update(sides[s], sides[1 - s])
                     entry = {"iteration": len(self.history_) // 2 + 1, "half": f"{SIDES[s]}s", "objective": objective}
                     if s and held_out:
-                        self._keep(sides)
+                        self._store(sides)
                         entry["held_out"] = self._score_places(*held_out)
-                    stopped = self._tell(entry) or stopped
+                    stopped = self._report(entry) or stopped
                 if held_out and (best is None or entry["held_out"] > best[0]):
                     best, waited = (entry["held_out"], [(side.factors, side.loadings) for side in sides]), 0
                 else:
                     waited += 1
-                still = self.tol > 0 and before - objective < self.tol * abs(before)
+                converged = self.tol > 0 and before - objective < self.tol * abs(before)
                 before = objective
-                if stopped or still or (held_out and waited >= self.patience):
+                if stopped or converged or (held_out and waited >= self.patience):
                     break
         if best:
             for side, (factors, loadings) in zip(sides, best[1], strict=True):
                 side.factors, side.loadings = factors, loadings
-        self._keep(sides)
+        self._store(sides)
 
-    def _tell(self, entry):
+    def _report(self, entry):
         self.history_.append(entry)
         if self.verbose:
             held = f"  held out {entry['held_out']:.5f}" if "held_out" in entry else ""
             print(f"iteration {entry['iteration']:3} {entry['half']:8} objective {entry['objective']:.6g}{held}")
         return self.callback is not None and self.callback(entry) is True
 
-    def _keep(self, sides):
-        """Take the factors of both sides over as the model's."""
+    def _store(self, sides):
+        """Store the factors of both sides as attributes."""
         k = self.n_components
         for name, side in zip(SIDES, sides, strict=True):
             setattr(self, f"{name}_factors_", np.ascontiguousarray(side.factors[:, :k]))

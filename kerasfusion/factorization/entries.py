@@ -1,4 +1,4 @@
-"""The known entries of a matrix. An entry of value 0 is one that is known; what is not listed is not known."""
+"""Known entries of a matrix. A listed 0 is a known entry; unlisted entries are unknown."""
 
 import dataclasses
 
@@ -11,12 +11,12 @@ class Entries:
     """Known entries, sorted by row.
 
     Args:
-        starts: int `(n,)`, the place of every row's first entry.
-        counts: int `(n,)`, every row's number of entries.
+        starts: int `(n,)`, index of each row's first entry.
+        counts: int `(n,)`, number of entries per row.
         columns: int32 `(entries,)`.
         values: float `(entries,)`.
-        weights: float `(entries,)`, or None where every entry weighs 1.
-        shape: `(n, m)`.
+        weights: float `(entries,)`; `None` if all entries have weight 1.
+        shape: tuple `(n, m)`.
     """
 
     starts: np.ndarray
@@ -28,11 +28,11 @@ class Entries:
 
     @classmethod
     def sort(cls, rows, columns, values, weights, shape):
-        """Sort entries, of which no two share row and column."""
-        # The data are places, so that nothing is lost: a 0 among the values is an entry like any other.
+        """Sort entries by row. No two of them may have the same row and column."""
+        # Sort indices, not values: SciPy may drop a stored 0, which is a known entry here.
         places = np.arange(len(values), dtype=np.int32 if len(values) < 2**31 else np.int64)
         matrix = sparse.coo_array((places, (rows, columns)), shape=shape)
-        # As none share a place, there is nothing to add up; without this, SciPy would sort each row to find out.
+        # There are no duplicates to sum; without this, SciPy sorts each row to find that out.
         matrix.has_canonical_format = True
         matrix = matrix.tocsr()
         return cls(
@@ -46,15 +46,15 @@ class Entries:
 
     @property
     def rows(self):
-        """int32 `(entries,)`."""
+        """Row indices, int32 `(entries,)`."""
         return np.repeat(np.arange(self.shape[0], dtype=np.int32), self.counts)
 
     def transpose(self):
-        """The same entries sorted by column, as rows."""
+        """The entries of the transposed matrix, sorted by its rows."""
         return Entries.sort(self.columns, self.rows, self.values, self.weights, self.shape[::-1])
 
     def beside(self, other):
-        """The entries of `[self | other]`, two matrices with the same rows."""
+        """The entries of the concatenation `[self | other]` of two matrices with the same rows."""
         n, m = self.shape
         weights = [
             np.ones(len(part.values), part.values.dtype) if part.weights is None else part.weights

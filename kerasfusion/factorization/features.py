@@ -1,4 +1,4 @@
-"""Side information as a person has it -> a matrix whose rows stand in the model's order."""
+"""Read side information into a matrix whose rows are in the order of the model."""
 
 import numpy as np
 import pandas as pd
@@ -8,21 +8,22 @@ from kerasfusion.factorization.ratings import grow, places_of
 
 
 def read_features(features, index, what, dtype):
-    """Bring features into the order of an index; ids that only the features have come at its end.
+    """Arrange features in the order of an index. New ids are appended to it.
 
     Args:
-        features: A DataFrame with the ids as its index; a tuple `(ids, matrix)`; or, where ratings are a matrix, a
-            matrix with as many rows. Dense or sparse.
-        index: `pandas.Index` of the ids so far, or None where there are none.
-        what: "row" or "column", for messages.
+        features: A DataFrame indexed by id, or a tuple `(ids, matrix)`. If the ratings are a matrix, also a matrix
+            with the same number of rows. Dense or sparse.
+        index: `pandas.Index` of the known ids, or `None`.
+        what: `"row"` or `"column"`, for error messages.
         dtype: Type of the matrix.
 
     Returns:
-        `(index, matrix, present)`: the longer index; float `(n, F)`, dense with NaN or sparse with empty rows where
-        an id has no features; bool `(n,)`, which ids have some.
+        tuple: the extended index; the features, float `(n, F)`, with rows of NaN (dense) or empty rows (sparse) for
+            ids
+        without features; and bool `(n,)`, the ids that have features.
 
     Raises:
-        TypeError, ValueError: What is wrong and where.
+        TypeError, ValueError: If the features are invalid. The message names the entry.
     """
     name = f"{what}_features"
     ids, matrix = None, features
@@ -30,7 +31,7 @@ def read_features(features, index, what, dtype):
         ids, matrix = features.index, numbers_of(features, name, dtype)
     elif isinstance(features, tuple):
         if len(features) != 2:
-            raise ValueError(f"{name} as a tuple is (ids, matrix); got {len(features)} parts.")
+            raise ValueError(f"{name} must be a tuple (ids, matrix). Received: {len(features)} elements")
         ids, matrix = pd.Index(features[0]), features[1]
     matrix = matrix.tocsr().astype(dtype) if sparse.issparse(matrix) else as_array(matrix, name, dtype)
     if ids is None:
@@ -38,15 +39,15 @@ def read_features(features, index, what, dtype):
             index = pd.RangeIndex(matrix.shape[0])
         if not isinstance(index, pd.RangeIndex):
             raise ValueError(
-                f"the ratings name their {what}s by id: give {name} as a DataFrame indexed by id or (ids, matrix)."
+                f"The ratings identify {what}s by id, so {name} must be a DataFrame indexed by id or (ids, matrix)."
             )
         if matrix.shape[0] != len(index):
-            raise ValueError(f"{name} has {matrix.shape[0]:,} rows; the ratings have {len(index):,} {what}s.")
+            raise ValueError(f"{name} has {matrix.shape[0]:,} rows, but the ratings have {len(index):,} {what}s.")
         ids = index
     if len(ids) != matrix.shape[0]:
-        raise ValueError(f"{name} has {len(ids):,} ids for {matrix.shape[0]:,} rows.")
+        raise ValueError(f"{name} has {len(ids):,} ids, but {matrix.shape[0]:,} rows.")
     if not ids.is_unique:
-        raise ValueError(f"{name} has the id {ids[ids.duplicated()][0]!r} more than once.")
+        raise ValueError(f"{name} has duplicate rows for the id {ids[ids.duplicated()][0]!r}.")
     check_finite(matrix, ids, name)
     if not isinstance(index, pd.RangeIndex):
         index = grow(index, ids)
@@ -54,7 +55,7 @@ def read_features(features, index, what, dtype):
 
 
 def place(matrix, places, n):
-    """Rows of a matrix at their places among `n`; the rest is missing."""
+    """Scatter the rows of a matrix to their indices among `n` rows; the others are missing."""
     present = np.zeros(n, bool)
     present[places] = True
     if sparse.issparse(matrix):
@@ -70,8 +71,8 @@ def numbers_of(frame, name, dtype):
     for column in frame.columns:
         if not pd.api.types.is_numeric_dtype(frame[column]) and not pd.api.types.is_bool_dtype(frame[column]):
             raise ValueError(
-                f"column {column!r} of {name} does not hold numbers. Make indicators of its values first, for "
-                "example with pandas.get_dummies."
+                f"Column {column!r} of {name} is not numeric. Encode its values first, for example with "
+                "pandas.get_dummies."
             )
     return frame.to_numpy(dtype, na_value=np.nan)
 
@@ -80,14 +81,14 @@ def as_array(matrix, name, dtype):
     try:
         matrix = np.asarray(matrix, dtype)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} does not hold numbers alone: {error}") from None
+        raise ValueError(f"{name} must be numeric: {error}") from None
     if matrix.ndim != 2:
-        raise ValueError(f"{name} has shape {matrix.shape}; it must have two dimensions.")
+        raise ValueError(f"{name} must have two dimensions. Received: shape {matrix.shape}")
     return matrix
 
 
 def check_finite(matrix, ids, name):
-    """Refuse infinite entries, and NaN among those that a sparse matrix stores; in an array it is a missing entry."""
+    """Raise on infinite entries and on a stored NaN of a sparse matrix. In an array, NaN is a missing entry."""
     if sparse.issparse(matrix):
         listed = matrix.tocoo()
         wrong = np.flatnonzero(~np.isfinite(listed.data))
@@ -98,6 +99,6 @@ def check_finite(matrix, ids, name):
     if len(wrong):
         row, column = cells[0][wrong[0]], cells[1][wrong[0]]
         raise ValueError(
-            f"{name}: the entry of {ids[row]!r} in column {column} is no finite number, as are {len(wrong):,} in "
-            "all. Only an array can have missing entries (NaN); a sparse matrix omits them (unobserved='missing')."
+            f"{name}: the entry of {ids[row]!r} in column {column} is not finite ({len(wrong):,} such entries). Only "
+            "an array can have missing entries (NaN); a sparse matrix omits them (unobserved='missing')."
         )

@@ -1,4 +1,4 @@
-"""Where the alternation of joint factorization starts from: what the views share, and what that leaves of each."""
+"""Initial factors of joint factorization: canonical correlations, then the leading residual of each view."""
 
 import numpy as np
 from scipy import sparse
@@ -8,21 +8,21 @@ from sklearn.utils.extmath import randomized_svd
 from kerasfusion.factorization.baselines import RidgeCCA
 from kerasfusion.factorization.views import common_rows
 
-# The ridge of the canonical correlations that the factors start from, and the widths they are found in.
+# Ridge of the initial canonical correlations, and the width that views are reduced to before.
 START_RIDGE = 0.01
 START_WIDTH = 512
 
 
 def shared_start(blocks, factors, seed):
-    """Canonical correlations of the items that have every view, for all items.
+    """Initialize shared factors with canonical correlations, fitted on the items that have all views.
 
     Args:
-        blocks: dict of name -> `Block`.
-        factors: How many are wanted. Those that the items are too few to tell start at random, and small.
-        seed: Of what is random.
+        blocks: Dict of name -> `Block`.
+        factors: int, number of factors. Factors beyond the rank of the data start with small random values.
+        seed: int or `None`, random seed.
 
     Returns:
-        float `(n, factors)`, in the blocks' type.
+        float `(n, factors)`, in the type of the blocks.
     """
     reduced = {name: reduce(block, seed) for name, block in blocks.items()}
     present = {name: block.present for name, block in blocks.items()}
@@ -35,7 +35,7 @@ def shared_start(blocks, factors, seed):
 
 
 def reduce(block, seed):
-    """A dense, narrow matrix with a block's leading directions, for canonical correlations; missing is the mean."""
+    """Reduce a block to a dense matrix of at most `START_WIDTH` leading directions; missing entries become 0."""
     matrix = block.matrix
     if block.entries is not None:
         entries = block.entries
@@ -48,7 +48,7 @@ def reduce(block, seed):
 
 
 def leading_residual(block, shared, loadings, count, seed):
-    """`(P, Q)`: the best factors of what the shared ones leave of a block, split evenly between the two."""
+    """Leading factors and loadings `(P, Q)` of the residual of a block after the shared factors."""
     matrix, shift = block.matrix, block.shift
     if block.entries is not None:
         entries = block.entries

@@ -1,4 +1,4 @@
-"""Joint matrix factorization: views of the same items that share their factors."""
+"""Joint matrix factorization of several views of the same items."""
 
 import numbers
 
@@ -8,51 +8,59 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from kerasfusion.factorization.als_step import Design, half_step, workers
-from kerasfusion.factorization.baselines import leading_directions
 from kerasfusion.factorization.blocks import Block, share, with_zero_row
 from kerasfusion.factorization.buckets import plan
+from kerasfusion.factorization.closed_form import solve_closed_form
 from kerasfusion.factorization.initialization import leading_residual, shared_start
 from kerasfusion.factorization.param_validation import check_choice, check_count, check_numbers, pair
 from kerasfusion.factorization.retrieval import cross_view_recall
-from kerasfusion.factorization.views import read_views
+from kerasfusion.factorization.views import assign_factors, private_count, read_views
 from kerasfusion.factorization.whitening import Whitening
 
 
 class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """`X_v ≈ mean_v + Z W_vᵀ + P_v Q_vᵀ` for every view v: factors Z that all share, and factors P_v of its own.
+    """Joint matrix factorization with shared and private factors: `X_v ≈ mean_v + Z W_vᵀ + P_v Q_vᵀ` for each view v.
 
-    Minimizes `Σ_v w_v (|X_v - mean_v - Z W_vᵀ - P_v Q_vᵀ|² + λ2 (|W_v|² + |Q_v|²)) + λ1 (|Z|² + Σ_v |P_v|²)` over the
-    entries that are known. An item may lack whole views.
+    `Z` is shared by all views; `P_v` is private to view v. The factors minimize
 
-    Without private factors and without missing entries this is the singular value decomposition of the views side by
-    side, and solved as that: where a view varies most in its own ways, Z then holds those and finds no other view.
-    Two cures: private factors (`n_private_components`), which start from canonical correlations and what those leave,
-    and `whiten`. Choose their number, `n_components` and the ridge by held-out recall (`grid_search`), not by the
-    objective.
+        Σ_v w_v (|X_v - mean_v - Z W_vᵀ - P_v Q_vᵀ|² + λ2 (|W_v|² + |Q_v|²)) + λ1 (|Z|² + Σ_v |P_v|²)
+
+    over the known entries. Items may lack whole views.
+
+    Without private factors and missing entries, the solution is the singular value decomposition of the concatenated
+    views. If a view varies mostly in ways that the others do not share, `Z` explains those and is of no use for
+    retrieval. There are two remedies: private factors (`n_private_components`), initialized from canonical
+        correlations
+    and their residual, and `whiten`. Choose these, `n_components` and the ridge by held-out recall (`grid_search`),
+    not by the objective.
 
     Args:
-        n_components: Number of shared factors, k.
-        n_private_components: Number of factors that each view has for itself, or a dict of name -> number.
-        weights: dict of name -> weight of the view; 1 for those left out.
-        regularization: λ, or `(λ1, λ2)` of factors and loadings.
-        whiten: None, or a ridge above 0: dense views are whitened first, with that share of their mean variance added
-            to the covariance.
-        center: Whether the means are taken off (whitened views are always centered).
-        unobserved: "zero" or "missing": what the entries are that a sparse view does not store.
-        max_iter: Most iterations of alternating least squares, of two half-steps each.
-        tol: Stop once an iteration lowers the objective by a smaller share than this; 0 for never.
-        dtype: "float32" or "float64".
-        n_jobs: Threads; -1 for all processors.
-        random_state: Seed of the randomized decompositions that it may start from.
-        verbose: Whether to print every half-step.
-        callback: Called after every half-step with the entry of `history_`; stops the fit by returning True.
+        n_components: int, number of shared factors `k`. Defaults to `32`.
+        n_private_components: int, number of private factors per view, or a dict of view name -> number. Defaults to
+            `0`.
+        weights: Dict of view name -> weight `w_v`. Defaults to `None`; views without a weight have weight 1.
+        regularization: float λ, or a tuple `(λ1, λ2)` for factors and loadings. Defaults to `1.0`.
+        whiten: float above 0, or `None`. Ridge of whitening dense views, relative to their mean variance. Defaults to
+            `None`, no whitening.
+        center: Whether to subtract the means. Whitened views are always centered. Defaults to `True`.
+        unobserved: `"zero"` or `"missing"`, the meaning of entries that a sparse view does not store. Defaults to
+            `"zero"`.
+        max_iter: int, maximum number of iterations of alternating least squares. Defaults to `50`.
+        tol: float. Stop when an iteration decreases the objective by less than this fraction; 0 never stops early.
+            Defaults to `1e-6`.
+        dtype: `"float32"` or `"float64"`. Defaults to `"float64"`.
+        n_jobs: int, number of threads; -1 uses all processors. Defaults to `-1`.
+        random_state: Seed of the randomized decompositions used for initialization. Defaults to `None`.
+        verbose: Whether to print each half-step. Defaults to `False`.
+        callback: Function called with the entry of `history_` after each half-step. Training stops if it returns
+            `True`. Defaults to `None`.
 
     Attributes:
-        factors_: `(n, k)`, Z of the items of the fit.
-        loadings_: dict of name -> `(F, k)`, W.
-        private_loadings_: dict of name -> `(F, private)`, Q.
-        means_: dict of name -> `(F,)`.
-        history_: A dict for every half-step: iteration, half, objective; one entry where it is solved in closed form.
+        factors_: `(n, k)`, shared factors `Z` of the items passed to `fit`.
+        loadings_: Dict of view name -> `(F, k)`, `W`.
+        private_loadings_: Dict of view name -> `(F, private)`, `Q`.
+        means_: Dict of view name -> `(F,)`.
+        history_: List with a dict per half-step: iteration, half, objective. A single entry for the closed form.
 
     Example:
 
@@ -97,19 +105,21 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         self.callback = callback
 
     def fit(self, X, y=None, present=None):
-        """Learn the factors.
+        """Fit the factors.
 
         Args:
-            X: Views of the same items: dict of name -> `(n, F)` matrix, or a list of matrices, named 0, 1, ... Dense:
-                a row of NaN is an item without the view, other NaN are missing entries. Sparse: see `unobserved`.
+            X: Views of the same items: a dict of name -> matrix `(n, F)`, or a list of matrices, named 0, 1, ... In a
+                dense view, a row of NaN is a missing view and any other NaN a missing entry. For a sparse view, see
+                `unobserved`.
             y: Ignored.
-            present: dict of name -> bool `(n,)`, which items have a view, where that is not said by NaN.
+            present: Dict of name -> bool `(n,)`, the items that have the view. Defaults to `None`: missing views are
+                rows of NaN.
 
         Returns:
-            self.
+            self
 
         Raises:
-            ValueError, TypeError: What is wrong with an argument, and where.
+            ValueError, TypeError: If an argument is invalid. The message names the view and entry.
         """
         views = read_views(X, self.dtype, present)
         self._check_options(views)
@@ -120,7 +130,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
                 self._whitenings[name] = Whitening(matrix[has], self.whiten, name)
         views = self._whitened(views)
         blocks = self._blocks(views)
-        self._slots = slots(self.n_components, views, self.n_private_components)
+        self._slots = assign_factors(self.n_components, views, self.n_private_components)
         self._widths = {name: block.shape[1] for name, block in blocks.items()}
         self.history_ = []
         plain = self._slots[None] == self.n_components
@@ -128,24 +138,35 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
             block.entries is None and block.present.all() and not sparse.issparse(block.matrix)
             for block in blocks.values()
         ):
-            factors, loadings = self._closed_form(blocks)
+            factors, loadings, objective = solve_closed_form(
+                blocks, self.n_components, pair(self.regularization, "regularization")
+            )
+            self._report({"iteration": 1, "half": "closed form", "objective": objective})
         else:
             factors, loadings = self._start(blocks)
             factors, loadings = self._alternate(blocks, factors, loadings)
-        self._keep(blocks, factors, loadings)
+        self._store(blocks, factors, loadings)
         self._sums = None
         if all(block.entries is None for block in blocks.values()):
             self._sums = {name: self._sum(name, block, factors) for name, block in blocks.items()}
         return self
 
     def partial_fit(self, X, y=None, present=None):
-        """Learn from further items: their factors, then all loadings from sums over all items so far.
+        """Update the model with more items (online matrix factorization, Mairal et al., JMLR 2010).
 
-        The items so far keep their factors, and the means stay those of the first call, which is a fit. `factors_`
-        become those of the new items (Mairal et al., JMLR 2010).
+        Computes the factors of the new items, then updates the loadings from statistics accumulated over all items so
+        far. The means stay those of the first call, which is a full `fit`. `factors_` become those of the new items.
+
+        Args:
+            X: Views of the new items, as in `fit`.
+            y: Ignored.
+            present: As in `fit`.
+
+        Returns:
+            self
 
         Raises:
-            ValueError: Single entries of a view are missing: only whole rows of a view may.
+            ValueError: If single entries of a view are missing. Only whole rows may be missing.
         """
         if not hasattr(self, "loadings_"):
             return self.fit(X, y, present)
@@ -153,8 +174,8 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         for name, block in blocks.items():
             if self._sums is None or block.entries is not None:
                 raise ValueError(
-                    f"single entries of view {name!r}, or of one in fit, are missing: partial_fit takes items that "
-                    "have a view wholly or not at all. Fit again on all items."
+                    f"Single entries of view {name!r}, or of a view in fit, are missing. partial_fit supports "
+                    "missing rows only. Fit again on all items."
                 )
         factors = self._fold_in(blocks)
         loadings = self._all_loadings()
@@ -165,21 +186,21 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
             )
             self._sums[name] = gram, products
             own = self._slots[name]
-            # Least norm where nothing is regularized and the items are too few to tell.
+            # The minimum-norm solution if nothing is regularized and there are too few items.
             inverse = np.linalg.pinv(gram + ridge * np.eye(len(own), dtype=gram.dtype), hermitian=True)
             loadings[name][:, own] = products @ inverse
-        self._keep(None, factors, loadings)
+        self._store(None, factors, loadings)
         return self
 
     def transform(self, X, present=None):
-        """Shared factors of items, new or not, from any of their views.
+        """Compute the shared factors of items from any of their views.
 
         Args:
-            X: One view or more, as in `fit`; the others are missing.
+            X: One or more views, as in `fit`.
             present: As in `fit`.
 
         Returns:
-            float `(n, k)`; zeros for an item that lacks every view.
+            float `(n, k)`; zeros for items without any view.
         """
         check_is_fitted(self, "loadings_")
         return self._fold_in(self._blocks(self._whitened(read_views(X, self.dtype, present, self._widths))))[
@@ -187,29 +208,29 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         ]
 
     def reconstruct(self, factors, view):
-        """A view, out of shared factors; what is private to it is not known and left at its mean.
+        """Reconstruct a view from shared factors; private factors are taken to be 0.
 
         Args:
             factors: float `(n, k)`, from `transform` or `factors_`.
-            view: Its name.
+            view: Name of the view.
 
         Returns:
-            float `(n, F)`, in the units of the fit.
+            float `(n, F)`, in the units of the view passed to `fit`.
 
         Raises:
-            ValueError: No such view, or factors of another shape.
+            ValueError: If the view was not in `fit`, or `factors` has the wrong shape.
         """
         check_is_fitted(self, "loadings_")
         if view not in self.loadings_:
-            raise ValueError(f"view {view!r} was not in fit; its views are {list(self.loadings_)}.")
+            raise ValueError(f"View {view!r} was not in fit. Its views are {list(self.loadings_)}.")
         factors = np.asarray(factors)
         if factors.ndim != 2 or factors.shape[1] != self.n_components:
-            raise ValueError(f"factors has shape {factors.shape}; it must be (n, {self.n_components}).")
+            raise ValueError(f"factors must have shape (n, {self.n_components}). Received: shape {factors.shape}")
         fitted = factors @ self.loadings_[view].T + self.means_[view]
         return self._whitenings[view].undo(fitted) if view in self._whitenings else fitted
 
     def score(self, X, y=None, present=None):
-        """Mean recall at 1 over all ordered pairs of views: the share of items whose other view is the nearest."""
+        """Return the mean recall at 1 over all ordered pairs of views (see `cross_view_recall`)."""
         return cross_view_recall(self, X, present)
 
     def _check_options(self, views):
@@ -217,28 +238,28 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         check_choice(self, unobserved=("zero", "missing"), dtype=("float32", "float64"))
         check_numbers(self, "regularization")
         if self.whiten is not None and not (isinstance(self.whiten, numbers.Real) and self.whiten > 0):
-            raise ValueError(f"whiten={self.whiten!r}; it is None or a ridge above 0.")
+            raise ValueError(f"whiten must be None or a number above 0. Received: whiten={self.whiten!r}")
         for option in ("n_private_components", "weights"):
             given = getattr(self, option)
             for name in given if isinstance(given, dict) else ():
                 if name not in views:
-                    raise ValueError(f"{option} names the view {name!r}; the views are {list(views)}.")
+                    raise ValueError(f"{option} names the view {name!r}, but the views are {list(views)}.")
         for name, (matrix, has) in views.items():
             if not has.any():
-                raise ValueError(f"view {name!r} is missing in every row.")
-            own = private_of(self.n_private_components, name)
+                raise ValueError(f"View {name!r} is missing in all rows.")
+            own = private_count(self.n_private_components, name)
             if not isinstance(own, numbers.Integral) or not 0 <= own < min(matrix.shape):
                 raise ValueError(
-                    f"n_private_components={self.n_private_components!r}; for view {name!r} it is from 0 to "
-                    f"{min(matrix.shape) - 1}."
+                    f"n_private_components must be from 0 to {min(matrix.shape) - 1} for view {name!r}. Received: "
+                    f"n_private_components={self.n_private_components!r}"
                 )
             if not (self.weights or {}).get(name, 1) > 0:
-                raise ValueError(f"weights: that of view {name!r} is {self.weights[name]!r}; it is a number above 0.")
+                raise ValueError(f"weights[{name!r}] must be a number above 0. Received: {self.weights[name]!r}")
         rows, width = len(has), sum(matrix.shape[1] for matrix, _ in views.values())
         if self.n_components > min(rows, width):
             raise ValueError(
-                f"n_components={self.n_components} is more than {rows:,} items with {width:,} features can have; set "
-                f"it to at most {min(rows, width)}."
+                f"n_components must be at most {min(rows, width)} for {rows:,} items with {width:,} features. "
+                f"Received: n_components={self.n_components}"
             )
 
     def _whitened(self, views):
@@ -248,7 +269,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         }
 
     def _blocks(self, views):
-        """The views as blocks, centered by the means of the fit where there is one."""
+        """The views as blocks, centered with the means of `fit` if the model is fitted."""
         dtype = np.dtype(self.dtype).type
         blocks = {}
         for name, (matrix, has) in views.items():
@@ -258,32 +279,8 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
             blocks[name] = Block(matrix, has, dtype((self.weights or {}).get(name, 1)), self.unobserved, mean)
         return blocks
 
-    def _closed_form(self, blocks):
-        """Singular values beyond `sqrt(λ1 λ2)` are lowered by it, the others are dropped."""
-        first, second = pair(self.regularization, "regularization")
-        roots = [np.sqrt(block.weight) for block in blocks.values()]
-        X = np.hstack([root * block.matrix for root, block in zip(roots, blocks.values(), strict=True)])
-        if X.shape[0] < X.shape[1]:
-            left = leading_directions(X.T, self.n_components)
-            values = np.linalg.norm(X.T @ left, axis=0)
-            right = X.T @ left / np.where(values > 0, values, 1)
-        else:
-            right = leading_directions(X, self.n_components)
-            values = np.linalg.norm(X @ right, axis=0)
-            left = X @ right / np.where(values > 0, values, 1)
-        kept = np.maximum(values - np.sqrt(first * second), 0)
-        # The product alone is given; the regularization says how its size is split between the two.
-        balance = (second / first) ** 0.25 if first > 0 and second > 0 else 1.0
-        factors, right = left * np.sqrt(kept) * balance, right * np.sqrt(kept) / balance
-        parts = np.split(right, np.cumsum([block.shape[1] for block in blocks.values()])[:-1])
-        loadings = {name: part / root for name, part, root in zip(blocks, parts, roots, strict=True)}
-        error = float(np.square(X).sum() - np.square(values).sum() + np.square(values - kept).sum())
-        penalty = first * np.square(factors).sum() + second * np.square(right).sum()
-        self._tell({"iteration": 1, "half": "closed form", "objective": float(error + penalty)})
-        return factors, loadings
-
     def _start(self, blocks):
-        """Shared factors from canonical correlations, then each view's own from what those leave."""
+        """Initialize shared factors with canonical correlations and private factors with their residual."""
         shared = shared_start(blocks, self.n_components, self.random_state)
         n = len(shared)
         factors = np.zeros((n, self._slots[None]), self.dtype)
@@ -313,7 +310,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
                 factors, objective = self._update_factors(blocks, buckets, loadings, ridge, factors, pool)
                 for name, block in blocks.items():
                     objective += second * block.weight * np.square(loadings[name], dtype=np.float64).sum()
-                stop = self._tell({"iteration": iteration, "half": "factors", "objective": float(objective)})
+                stop = self._report({"iteration": iteration, "half": "factors", "objective": float(objective)})
                 objective = first * np.square(factors, dtype=np.float64).sum()
                 for name, block in blocks.items():
                     own = self._slots[name]
@@ -321,14 +318,16 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
                     part, value = block.update_loadings(np.ascontiguousarray(factors[:, own]), ridges, pool)
                     loadings[name][:, own] = part
                     objective += value
-                stop = self._tell({"iteration": iteration, "half": "loadings", "objective": float(objective)}) or stop
+                stop = (
+                    self._report({"iteration": iteration, "half": "loadings", "objective": float(objective)}) or stop
+                )
                 if stop or (self.tol > 0 and before - objective < self.tol * abs(before)):
                     break
                 before = objective
         return factors, loadings
 
     def _plan(self, blocks, width):
-        """Buckets of the entries of all views that list theirs."""
+        """Buckets of the entries of all views that list their entries."""
         listed = [block.entries for block in blocks.values() if block.entries is not None]
         if not listed:
             return []
@@ -345,7 +344,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         return half_step(buckets, design, shared, ridge, factors, "cholesky", pool)
 
     def _fold_in(self, blocks):
-        """Shared and private factors `(n, K)`, given the loadings."""
+        """Solve for shared and private factors `(n, K)` given the loadings."""
         loadings = self._all_loadings()
         n = len(next(iter(blocks.values())).present)
         start = np.zeros((n, self._slots[None]), self.dtype)
@@ -361,7 +360,7 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
             )[0]
 
     def _all_loadings(self):
-        """Loadings `(F, K)` by view, zeros at what is private to other views."""
+        """Loadings `(F, K)` per view, zeros for the private factors of other views."""
         loadings = {}
         for name, own in self._slots.items():
             if name is not None:
@@ -370,11 +369,11 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         return loadings
 
     def _sum(self, name, block, factors):
-        """What the loadings of a view are solved from: the factors' Gram matrix and their products with the view."""
+        """Statistics that determine the loadings: Gram matrix of the factors, and their products with the view."""
         known = np.where(block.present[:, None], factors[:, self._slots[name]], 0)
         return known.T @ known, block.matrix.T @ known - np.outer(block.shift, known.sum(axis=0))
 
-    def _keep(self, blocks, factors, loadings):
+    def _store(self, blocks, factors, loadings):
         k = self.n_components
         self.factors_ = np.ascontiguousarray(factors[:, :k])
         self.loadings_ = {name: loadings[name][:, :k].copy() for name in loadings}
@@ -382,22 +381,8 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
         if blocks is not None:
             self.means_ = {name: block.mean for name, block in blocks.items()}
 
-    def _tell(self, entry):
+    def _report(self, entry):
         self.history_.append(entry)
         if self.verbose:
             print(f"iteration {entry['iteration']:3} {entry['half']:11} objective {entry['objective']:.6g}")
         return self.callback is not None and self.callback(entry) is True
-
-
-def private_of(private, name):
-    return private.get(name, 0) if isinstance(private, dict) else private
-
-
-def slots(shared, views, private):
-    """Which factors are whose: dict of name -> int array, the shared ones first; under None, how many there are."""
-    found, end = {}, shared
-    for name in views:
-        own = private_of(private, name)
-        found[name] = np.concatenate([np.arange(shared), np.arange(end, end + own)])
-        end += own
-    return {**found, None: end}

@@ -1,4 +1,4 @@
-"""What estimators of one factorized matrix share: reading ratings, folding in new rows and columns."""
+"""Base class of estimators that factorize one matrix: read ratings, compute factors of new rows and columns."""
 
 import numpy as np
 from scipy import sparse
@@ -13,33 +13,47 @@ from kerasfusion.factorization.entries import Entries
 from kerasfusion.factorization.features import read_features
 from kerasfusion.factorization.param_validation import pair
 from kerasfusion.factorization.ratings import grow, merge, places_of, read_triples
-from kerasfusion.factorization.recommendation import Recommending
+from kerasfusion.factorization.recommendation import RecommenderMixin
 
 SIDES = ("row", "column")
 
 
-class MatrixFactorization(Recommending, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Base class: `P ≈ μ + b + c + U Vᵀ` from the known entries of `P`.
+class MatrixFactorization(RecommenderMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Base class of `P ≈ μ + b + c + U Vᵀ`, fitted to the known entries of `P`.
 
-    A subclass has the parameters of `CollectiveMatrixFactorization`, as arguments or as class attributes, and
+    A subclass has the parameters of `CollectiveMatrixFactorization`, as arguments or class attributes, and implements
     `_learn_factors`, which sets the factors, biases, loadings and means of both sides.
     """
 
     def transform(self, X=None, *, row_features=None):
-        """Factors of rows, new or not, out of their ratings and features; nothing is learned.
+        """Compute the factors of rows from their ratings, features or both (fold-in). The model is unchanged.
 
         Args:
-            X: Their ratings, in a form that `fit` takes; the columns must be known from the fit. Row ids are any.
-            row_features: Their features, likewise; without `X`, the cold start from features alone.
+            X: Ratings, as in `fit`. The columns must be known; row ids may be new. Defaults to `None`.
+            row_features: Features, as in `fit`. Without `X`, this is a cold start. Defaults to `None`.
 
         Returns:
-            float `(rows, k)`, and with biases a last column, the bias; of a table in the order in which its ids
-            appear first (`X`'s before the features').
+            float `(rows, k)`; with biases `(rows, k + 1)`, the last column being the bias. Rows of a table are in the
+            order in which their ids first appear, in `X` and then in `row_features`.
+
+        Raises:
+            ValueError: If both arguments are `None`, a column is unknown, or features were not used in `fit`.
         """
         return self._fold_in(0, X, row_features)
 
     def transform_columns(self, X=None, *, column_features=None):
-        """The same for columns: ratings by rows known from the fit, features, or both; `(columns, k or k + 1)`."""
+        """Compute the factors of columns from their ratings, features or both (fold-in). The model is unchanged.
+
+        Args:
+            X: Ratings, as in `fit`. The rows must be known; column ids may be new. Defaults to `None`.
+            column_features: Features, as in `fit`. Without `X`, this is a cold start. Defaults to `None`.
+
+        Returns:
+            float `(columns, k)`; with biases `(columns, k + 1)`, the last column being the bias.
+
+        Raises:
+            ValueError: If both arguments are `None`, a row is unknown, or features were not used in `fit`.
+        """
         return self._fold_in(1, X, column_features)
 
     @property
@@ -51,7 +65,7 @@ class MatrixFactorization(Recommending, TransformerMixin, BaseEstimator, auto_wr
         return bool(self.biases) and not self._implicit
 
     def _learn(self, X, row_features=None, column_features=None, iterations=1):
-        """Read the ratings and features, hold some out and learn factors of the others."""
+        """Read ratings and features, hold out a validation set and fit the factors on the rest."""
         random = check_random_state(self.random_state)
         first = not hasattr(self, "row_factors_")
         index = [None, None] if first else [self.row_ids_, self.column_ids_]
@@ -67,8 +81,8 @@ class MatrixFactorization(Recommending, TransformerMixin, BaseEstimator, auto_wr
         shape = tuple(len(ids) for ids in index)
         if self.n_components > min(shape):
             raise ValueError(
-                f"n_components={self.n_components} is more than the matrix of {shape[0]:,} x {shape[1]:,} can have; "
-                f"set it to at most {min(shape)}."
+                f"n_components must be at most {min(shape)} for a matrix of {shape[0]:,} x {shape[1]:,}. Received: "
+                f"n_components={self.n_components}"
             )
         places = [places_of(ids, index[s], SIDES[s]) for s, ids in enumerate((triples.rows, triples.columns))]
         entries = self._entries(*(place.astype(np.int32) for place in places), triples.values, shape, first)
@@ -78,8 +92,8 @@ class MatrixFactorization(Recommending, TransformerMixin, BaseEstimator, auto_wr
             held = random.random_sample(len(entries.values)) < self.validation_fraction
             if held.all() or not held.any():
                 raise ValueError(
-                    f"validation_fraction={self.validation_fraction} of {len(held):,} ratings holds out "
-                    f"{held.sum():,}; at least one is needed to learn from and one to stop by."
+                    f"validation_fraction={self.validation_fraction} holds out {held.sum():,} of {len(held):,} "
+                    "ratings. Training and validation need at least one each."
                 )
             listed = entries.rows, entries.columns, entries.values
             held_out = tuple(part[held] for part in listed)
@@ -95,7 +109,7 @@ class MatrixFactorization(Recommending, TransformerMixin, BaseEstimator, auto_wr
         self._learn_factors(entries, held_out, old_shape, random, iterations)
 
     def _entries(self, rows, columns, values, shape, first):
-        """All ratings, those of before replaced by newer ones; they are kept as `ratings_`."""
+        """Merge new ratings into the earlier ones, replacing duplicates, and store them as `ratings_`."""
         rows, columns, values = merge(rows, columns, values, shape, self.duplicate_policy)
         if not first:
             old = self.ratings_.tocoo()
@@ -104,20 +118,20 @@ class MatrixFactorization(Recommending, TransformerMixin, BaseEstimator, auto_wr
         entries = Entries.sort(*self._observed(rows, columns, values), None, shape)
         values = entries.values
         if not len(values):
-            raise ValueError("every strength of the implicit feedback is 0; at least one must be above 0.")
+            raise ValueError("All strengths of the implicit feedback are 0. At least one must be above 0.")
         starts = np.append(entries.starts, len(values)).astype(entries.starts.dtype)
         self.ratings_ = sparse.csr_array((entries.values, entries.columns, starts), shape=shape)
         return entries
 
     def _observed(self, rows, columns, values):
-        """The entries without those that say nothing: in implicit feedback, strengths of 0."""
+        """Drop entries that are not observations: strengths of 0 in implicit feedback."""
         if not self._implicit:
             return rows, columns, values
         positive = values > 0
         return rows[positive], columns[positive], values[positive]
 
     def _observations(self, entries):
-        """Targets and weights of ratings."""
+        """Entries with the targets and weights of the objective."""
         if self._implicit:
             ones = np.ones_like(entries.values)
             weights = 1 + entries.values.dtype.type(self.alpha) * entries.values
@@ -126,7 +140,7 @@ class MatrixFactorization(Recommending, TransformerMixin, BaseEstimator, auto_wr
         return Entries(entries.starts, entries.counts, entries.columns, centered, None, entries.shape)
 
     def _side(self, s, counts, features, mean):
-        """One side with its ridge and its features, and factors of 0."""
+        """A `Side` with its regularization and features, and factors of 0."""
         strength = pair(self.regularization, "regularization")[s]
         ridge = (
             np.where(counts > 0, counts, self._typical[s]) if self.weighted_regularization else np.ones(len(counts))
@@ -145,10 +159,10 @@ class MatrixFactorization(Recommending, TransformerMixin, BaseEstimator, auto_wr
         check_is_fitted(self, "row_factors_")
         what, name = SIDES[s], f"{SIDES[s]}_features"
         if X is None and given is None:
-            raise ValueError(f"give the {what}s' ratings, their {name}, or both.")
+            raise ValueError(f"Pass X, {name}, or both.")
         loadings = getattr(self, f"{what}_loadings_")
         if given is not None and loadings is None:
-            raise ValueError(f"{name} was not given in fit, so nothing was learned of such features.")
+            raise ValueError(f"{name} was not passed to fit, so the model has no loadings for it.")
         index, features, known = None, None, (self.row_ids_, self.column_ids_)[1 - s]
         if X is not None:
             triples = read_triples(X, self.dtype, self._implicit)
@@ -157,7 +171,7 @@ class MatrixFactorization(Recommending, TransformerMixin, BaseEstimator, auto_wr
         if given is not None:
             index, *features = read_features(given, index, what, self.dtype)
             if features[0].shape[1] != len(loadings):
-                raise ValueError(f"{name} has {features[0].shape[1]} columns; in fit it had {len(loadings)}.")
+                raise ValueError(f"{name} has {features[0].shape[1]} columns, but {len(loadings)} in fit.")
         shape = (len(index), len(known))
         if X is None:
             places, values = [np.zeros(0, np.int32)] * 2, np.zeros(0, self.dtype)
@@ -180,16 +194,14 @@ class MatrixFactorization(Recommending, TransformerMixin, BaseEstimator, auto_wr
 
 
 def replace_features(old, matrix, present, what):
-    """Features of before, with the rows that are given anew in their place."""
+    """Merge new features into the earlier ones, replacing those of the same ids."""
     if old is None:
         return [matrix, present]
     before, had = old
     if matrix.shape[1] != before.shape[1]:
-        raise ValueError(f"{what}_features has {matrix.shape[1]} columns; in fit it had {before.shape[1]}.")
+        raise ValueError(f"{what}_features has {matrix.shape[1]} columns, but {before.shape[1]} in fit.")
     if sparse.issparse(matrix) != sparse.issparse(before):
-        raise ValueError(
-            f"{what}_features was {'sparse' if sparse.issparse(before) else 'dense'} in fit; it must be again."
-        )
+        raise ValueError(f"{what}_features must be {'sparse' if sparse.issparse(before) else 'dense'}, as in fit.")
     had = np.concatenate([had, np.zeros(len(present) - len(had), bool)])
     kept = np.flatnonzero(had & ~present)
     if sparse.issparse(matrix):

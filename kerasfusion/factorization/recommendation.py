@@ -1,29 +1,30 @@
-"""What a factored matrix is asked for: single entries, the best columns of a row, columns like another."""
+"""Predictions of a factorized matrix: entries, recommendations, similar columns and scores."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from kerasfusion.factorization.ratings import places_of, read_triples
 
-ROWS_AT_ONCE = 1024
+ROWS_PER_CHUNK = 1024
 
 
-class Recommending:
-    """Predictions out of `row_factors_`, `column_factors_`, the biases and the mean."""
+class RecommenderMixin:
+    """Predictions from `row_factors_`, `column_factors_`, the biases and the mean."""
 
     def predict(self, rows, columns, unknown="error"):
-        """Entries of the matrix.
+        """Predict entries of the matrix.
 
         Args:
-            rows: Ids, one for every entry asked for.
-            columns: Ids, likewise.
-            unknown: What an id that was not seen in fit is: an "error", or an "average" one, without factors or bias.
+            rows: Row ids `(entries,)`.
+            columns: Column ids `(entries,)`.
+            unknown: `"error"` to raise on ids that were not in `fit`, or `"average"` to use zero factors and bias.
+                Defaults to `"error"`.
 
         Returns:
             float `(entries,)`.
 
         Raises:
-            ValueError: An id is not known, or `rows` and `columns` differ in length.
+            ValueError: If an id is unknown, or `rows` and `columns` differ in length.
 
         Example:
 
@@ -33,15 +34,18 @@ class Recommending:
         """
         check_is_fitted(self, "row_factors_")
         if unknown not in ("error", "average"):
-            raise ValueError(f"unknown={unknown!r}; it is 'error' or 'average'.")
+            raise ValueError(f"unknown must be 'error' or 'average'. Received: unknown={unknown!r}")
         if len(rows) != len(columns):
-            raise ValueError(f"{len(rows):,} rows for {len(columns):,} columns; give one of each for every entry.")
+            raise ValueError(
+                f"rows and columns must have the same length. Received: {len(rows):,} rows for {len(columns):,} "
+                "columns"
+            )
         return self._predict_places(
             places_of(rows, self.row_ids_, "row", unknown), places_of(columns, self.column_ids_, "column", unknown)
         )
 
     def _predict_places(self, rows, columns):
-        """Entries by place; -1 is an unknown row or column."""
+        """Predict entries by index; -1 is an unknown row or column."""
         U, V = self.row_factors_, self.column_factors_
         values = np.empty(len(rows), U.dtype)
         for start in range(0, len(rows), 100_000):
@@ -52,15 +56,15 @@ class Recommending:
         return values + values.dtype.type(self.mean_)
 
     def recommend(self, row, k=10, exclude_seen=True):
-        """The columns with the highest predictions for a row.
+        """Recommend the columns with the highest predictions for a row.
 
         Args:
-            row: A row's id.
-            k: How many; fewer come back where fewer are left.
-            exclude_seen: Whether to leave out columns that the row has an entry for.
+            row: Row id.
+            k: int, maximum number of columns. Defaults to `10`.
+            exclude_seen: Whether to leave out columns that the row has an entry for. Defaults to `True`.
 
         Returns:
-            `(ids, scores)`, best first.
+            tuple: column ids and scores, best first.
 
         Example:
 
@@ -77,15 +81,15 @@ class Recommending:
         return self._best(scores, k)
 
     def similar_items(self, column, k=10):
-        """The columns whose factors point the same way as one's.
+        """Find the columns most similar to a column, by cosine similarity of their factors.
 
         Args:
-            column: A column's id.
-            k: How many.
+            column: Column id.
+            k: int, maximum number of columns. Defaults to `10`.
 
         Returns:
-            `(ids, similarities)`, best first: cosines from -1 to 1, the column itself left out. A column without
-            factors is like none: 0.
+            tuple: column ids and similarities from -1 to 1, best first, without the column itself. Columns with zero
+            factors have similarity 0.
 
         Example:
 
@@ -103,23 +107,23 @@ class Recommending:
 
     def _best(self, scores, k):
         if k < 1:
-            raise ValueError(f"k={k!r}; it is a whole number from 1.")
+            raise ValueError(f"k must be a positive integer. Received: k={k!r}")
         k = min(k, np.isfinite(scores).sum())
         best = np.argpartition(-scores, k - 1)[:k] if k else np.zeros(0, int)
         best = best[np.argsort(-scores[best], kind="stable")]
         return self.column_ids_[best], scores[best]
 
     def score(self, X, y=None):
-        """How well ratings are predicted; higher is better.
+        """Score predictions of ratings; higher is better.
 
         Args:
-            X: Ratings in a form that `fit` takes. Ids that are not known are average ones.
+            X: Ratings, as in `fit`. Unknown ids get zero factors and bias.
             y: Ignored.
 
         Returns:
-            Of explicit feedback the negative root mean squared error. Of implicit feedback the mean share of columns
-            that a row's own are ranked above, weighted by strength: 1 is best, 0.5 chance (1 - the mean percentile
-            rank of Hu et al.).
+            float. For explicit feedback, the negative root mean squared error. For implicit feedback, 1 minus the
+            mean
+            percentile rank (Hu et al., ICDM 2008), weighted by strength: 1 is best, 0.5 is chance.
         """
         check_is_fitted(self, "row_factors_")
         triples = read_triples(X, self.dtype, self._implicit)
@@ -133,16 +137,16 @@ class Recommending:
             return -float(np.sqrt(np.mean(errors**2)))
         total, weight = 0.0, float(values.sum(dtype=np.float64))
         if not weight:
-            raise ValueError("the strengths to score by are all 0.")
+            raise ValueError("All strengths are 0, so there is nothing to score.")
         order = np.argsort(rows, kind="stable")
-        for start in range(0, len(order), ROWS_AT_ONCE):
-            part = order[start : start + ROWS_AT_ONCE]
+        for start in range(0, len(order), ROWS_PER_CHUNK):
+            part = order[start : start + ROWS_PER_CHUNK]
             r, c = rows[part], columns[part]
             distinct, which = np.unique(r, return_inverse=True)
             scores = (self.row_factors_[distinct] * (distinct >= 0)[:, None]) @ self.column_factors_.T
             own = np.where(c >= 0, scores[which, c], 0)[:, None]
             others = scores[which]
-            # Ties count one half, so that what is not known scores as chance.
+            # Ties count one half, so that unknown ids score as chance.
             above = (own > others).mean(axis=1) + ((own == others).mean(axis=1) - (c >= 0) / others.shape[1]) / 2
             total += float(values[part] @ above)
         return total / weight

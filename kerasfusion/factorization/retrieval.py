@@ -1,4 +1,4 @@
-"""Cross-view retrieval as a metric of a joint space, and model selection by it."""
+"""Cross-view retrieval: a metric for joint spaces, and model selection by it."""
 
 import numpy as np
 from sklearn.base import clone
@@ -9,15 +9,15 @@ from kerasfusion.factorization.views import read_views
 
 
 def recall_at_k(queries, items, k=1):
-    """Share of queries whose own item is among the nearest by cosine.
+    """Compute the share of queries whose matching item is among the `k` nearest by cosine similarity.
 
     Args:
-        queries: float `(n, k)`.
-        items: float `(n, k)`; row i belongs to query i.
-        k: How many of the nearest count.
+        queries: float `(n, d)`.
+        items: float `(n, d)`. Row i matches query i.
+        k: int, number of nearest items. Defaults to `1`.
 
     Returns:
-        A share from 0 to 1. Of items that are equally near, one's own is counted behind the others.
+        float from 0 to 1. Ties count against the query.
 
     Example:
 
@@ -37,16 +37,25 @@ def recall_at_k(queries, items, k=1):
 
 
 def cross_view_recall(model, X, present=None, k=1):
-    """Mean of `recall_at_k` over all ordered pairs of views, by the items that have both.
+    """Compute the mean `recall_at_k` over all ordered pairs of views, on items that have both.
 
     Args:
-        model: `JointMatrixFactorization` or a baseline, fitted.
-        X: Two views or more, as in `fit`.
-        present: As in `fit`.
-        k: How many of the nearest count.
+        model: A fitted `JointMatrixFactorization`, `ConcatenatedPCA` or `RidgeCCA`.
+        X: Two or more views, as in `fit`.
+        present: As in `fit`. Defaults to `None`.
+        k: int, number of nearest items. Defaults to `1`.
+
+    Returns:
+        float from 0 to 1.
 
     Raises:
-        ValueError: There is one view, or no item has two.
+        ValueError: If there is only one view, or no item has two.
+
+    Example:
+
+    ```python
+    cross_view_recall(model, {"text": text, "image": image}, k=5)
+    ```
     """
     views = read_views(X, np.float64, present)
     recalls = []
@@ -57,30 +66,36 @@ def cross_view_recall(model, X, present=None, k=1):
                 spaces = [model.transform({name: views[name][0][both]}) for name in (first, second)]
                 recalls.append(recall_at_k(*spaces, k))
     if not recalls:
-        raise ValueError(f"recall is between two views of an item; got {list(views)}, and no item has two of them.")
+        raise ValueError(
+            f"Recall needs items with two views. Received: views {list(views)}, no item has two of them."
+        )
     return float(np.mean(recalls))
 
 
 def grid_search(model, X, grid, validation_fraction=0.25, random_state=None):
-    """Fit a joint model with the settings whose held-out items find their other views most often.
+    """Choose parameters by the cross-view recall of held-out items.
 
-    The reconstruction error is no guide: it falls with every factor, also with those of one view alone.
+    The reconstruction error is not a useful criterion: it decreases with every factor, including those that belong to
+        a
+    single view.
 
     Args:
-        model: `JointMatrixFactorization` or a baseline; it is cloned.
-        X: The views, as in `fit`; items that lack some are NaN rows.
-        grid: dict of setting -> values to try, for example `{"n_components": [8, 16], "whiten": [0.01, 0.1]}`.
-        validation_fraction: Fraction of the items to hold out.
-        random_state: Seed of what is held out.
+        model: `JointMatrixFactorization`, `ConcatenatedPCA` or `RidgeCCA`. It is cloned.
+        X: Views, as in `fit`. Missing views are rows of NaN.
+        grid: Dict of parameter name -> list of values.
+        validation_fraction: float, fraction of the items to hold out. Defaults to `0.25`.
+        random_state: Seed of the split. Defaults to `None`.
 
     Returns:
-        `(model, trials)`: the best model, fitted to all items, and a list of dicts with the settings and `recall`.
+        tuple: the best model, fitted on all items, and a list of dicts with the parameters and `recall` of each
+            trial.
 
     Example:
 
     ```python
-    best, trials = grid_search(JointMatrixFactorization(), views, {"n_components": [8, 16], "n_private_components":
-    [0, 4]}) ```
+    grid = {"n_components": [8, 16], "n_private_components": [0, 4]}
+    best, trials = grid_search(JointMatrixFactorization(), {"text": text, "image": image}, grid)
+    ```
     """
     matrices = {name: matrix for name, (matrix, _) in read_views(X, np.float64).items()}
     count = len(next(iter(matrices.values())))

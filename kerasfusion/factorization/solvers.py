@@ -1,8 +1,8 @@
-"""Three ways to solve the regressions of a bucket's rows, and the regressions themselves.
+"""Ridge regressions of the rows of a bucket, and three solvers.
 
-Each minimizes `xᵀ(GᵀAG + S + ridge I)x - 2bᵀx` for every row, with `b = GᵀAv + products`, from `x` on where it is
-approximate. It returns `x` and `xᵀ(b + residual)`, by which the objective is below that of zeros; the residual is
-`b - (GᵀAG + S + ridge I)x`.
+A solver minimizes `xᵀ(GᵀAG + S + ridge I)x - 2bᵀx` for each row, with `b = GᵀAv + products`; an iterative one starts
+from `x`. It returns `x` and the decrease of the objective relative to zeros, `xᵀ(b + residual)`, where the residual
+is `b - (GᵀAG + S + ridge I)x`.
 """
 
 import dataclasses
@@ -16,16 +16,16 @@ SWEEPS = 200
 
 @dataclasses.dataclass(frozen=True)
 class Regressions:
-    """One for each of `b` rows, with `K` unknowns.
+    """Regressions of `b` rows with `K` unknowns each.
 
     Args:
-        G: float `(b, L, k)`, what the entries are regressed on.
-        last: float `(b, L)`, one column more of `G`, or None: see `Design`.
-        weights: float `(b, L)`, or None where every entry weighs 1: `A`.
-        targets: float `(b, L)`, the entries times their weights: `Av`.
-        ridge: float `(b,)`.
-        shared: float `(K, K)` or `(b, K, K)`, or None: `S`.
-        products: float `(b, K)`, or None.
+        G: float `(b, L, k)`, regressors.
+        last: float `(b, L)`, a last column of `G`, or `None`; see `Design`.
+        weights: float `(b, L)`, `A`; `None` if all entries have weight 1.
+        targets: float `(b, L)`, entries times weights, `Av`.
+        ridge: float `(b,)`, regularization.
+        shared: float `(K, K)` or `(b, K, K)`, `S`, or `None`.
+        products: float `(b, K)`, or `None`.
     """
 
     G: np.ndarray
@@ -37,7 +37,7 @@ class Regressions:
     products: np.ndarray | None
 
     def fitted(self, x):
-        """`Gx`, `(b, L)`."""
+        """Return `Gx`, `(b, L)`."""
         if self.last is None:
             return np.matmul(self.G, x[..., None])[..., 0]
         z = np.matmul(self.G, x[:, :-1, None])[..., 0]
@@ -45,7 +45,7 @@ class Regressions:
         return z
 
     def gathered(self, z):
-        """`Gᵀz`, `(b, K)`."""
+        """Return `Gᵀz`, `(b, K)`."""
         if self.last is None:
             return np.matmul(z[:, None], self.G)[:, 0]
         x = np.empty((len(z), self.G.shape[2] + 1), z.dtype)
@@ -54,23 +54,23 @@ class Regressions:
         return x
 
     def weighted(self, z):
-        """`Az`."""
+        """Return `Az`."""
         return z if self.weights is None else z * self.weights
 
     def beyond_entries(self, x):
-        """`(S + ridge I)x`."""
+        """Return `(S + ridge I)x`."""
         q = self.ridge[:, None] * x
         if self.shared is not None:
             q += x @ self.shared if self.shared.ndim == 2 else np.matmul(x[:, None], self.shared)[:, 0]
         return q
 
     def right_side(self):
-        """`b`."""
+        """Return `b`."""
         b = self.gathered(self.targets)
         return b if self.products is None else b + self.products
 
     def normal_matrices(self):
-        """`GᵀAG + S + ridge I`."""
+        """Return `GᵀAG + S + ridge I`."""
         G, k = self.G, self.G.shape[2]
         H = np.matmul((G if self.weights is None else G * self.weights[..., None]).transpose(0, 2, 1), G)
         if self.last is not None:
@@ -85,9 +85,9 @@ class Regressions:
 
 
 def conjugate_gradient(rows, x, lower):
-    """A few steps of conjugate gradients from the last solution (Takács et al., RecSys 2011)."""
+    """Run a few steps of conjugate gradients from the last solution (Takács et al., RecSys 2011)."""
     x = x.copy()
-    # Each product with G is a pass over more numbers than a cache holds: `b` is never formed.
+    # Each product with G reads more numbers than the CPU cache holds, so `b` is never formed.
     fitted = rows.fitted(x)
     residual = rows.gathered(rows.targets - rows.weighted(fitted)) - rows.beyond_entries(x)
     known = residual
@@ -99,7 +99,7 @@ def conjugate_gradient(rows, x, lower):
     for last in range(CG_STEPS - 1, -1, -1):
         step = rows.gathered(rows.weighted(rows.fitted(direction))) + rows.beyond_entries(direction)
         curvature = np.einsum("bk,bk->b", direction, step)
-        # A row that is solved already has no direction left.
+        # Rows that are already solved have no direction left.
         length = np.divide(power, curvature, out=np.zeros_like(power), where=curvature > 0)
         x += length[:, None] * direction
         explained += length * power
@@ -113,13 +113,13 @@ def conjugate_gradient(rows, x, lower):
 
 
 def cholesky(rows, x, lower):
-    """The exact solution; where nothing is regularized, the one of least norm."""
+    """Solve exactly; without regularization, return the minimum-norm solution."""
     H, b = rows.normal_matrices(), rows.right_side()
     if rows.ridge.min() > 0:
         (posv,) = get_lapack_funcs(("posv",), (H,))
         x = np.empty_like(b)
         for i in range(len(b)):
-            # The transpose of a symmetric matrix is in LAPACK's order already: nothing is copied.
+            # The transpose of a symmetric matrix is in the memory order of LAPACK, so nothing is copied.
             _, x[i], failed = posv(H[i].T, b[i], overwrite_a=True)
             if failed:
                 raise singular(H)
@@ -129,7 +129,7 @@ def cholesky(rows, x, lower):
 
 
 def coordinate_descent(rows, x, lower):
-    """The solution with `x >= lower`, coordinate by coordinate (Franc et al., CAIP 2005)."""
+    """Solve with the constraint `x >= lower` by coordinate descent (Franc et al., CAIP 2005)."""
     b = rows.right_side()
     x, residual = descend(rows.normal_matrices(), b, x, lower)
     return x, np.einsum("bk,bk->b", x, b + residual)
@@ -139,7 +139,7 @@ def descend(H, b, x, lower):
     """Minimize `xᵀHx - 2bᵀx` over `x >= lower`; `H` is `(b, K, K)` or one matrix for all rows."""
     x = np.maximum(x, lower)
     diagonal = np.einsum("...kk->...k", H)
-    # A coordinate without curvature has no influence on anything that is known.
+    # A coordinate without curvature does not affect any known entry.
     usable = np.broadcast_to(diagonal > 0, x.shape)
     residual = b - times(H, x)
     enough = 10 * np.finfo(x.dtype).eps
@@ -157,7 +157,7 @@ def descend(H, b, x, lower):
 
 
 def solve_shared(S, ridge, b, x, lower, nonnegative):
-    """The same for rows without entries of their own, which all have one matrix `S + ridge I`."""
+    """Solve for rows without entries, which all share the matrix `S + ridge I`."""
     H = S + ridge * np.eye(len(S), dtype=S.dtype)
     if nonnegative:
         return descend(H, b, x, lower)
@@ -171,19 +171,21 @@ def solve_shared(S, ridge, b, x, lower, nonnegative):
 
 
 def singular(H):
+    """The error for a singular system."""
     return ValueError(
-        f"regularized equations are singular in {H.dtype}: raise regularization"
+        f"The regularized equations are singular in {H.dtype}: increase regularization"
         + (", or use dtype='float64'." if H.dtype == np.float32 else ".")
     )
 
 
 def least_norm(H, b):
+    """Return the minimum-norm solution of `Hx = b` for each row."""
     inverse = np.linalg.pinv(H, rcond=10 * H.shape[-1] * np.finfo(H.dtype).eps, hermitian=True)
     return np.matmul(inverse, b[..., None])[..., 0]
 
 
 def times(H, x):
-    """`Hx` for every row."""
+    """Return `Hx` for each row."""
     return x @ H if H.ndim == 2 else np.matmul(H, x[..., None])[..., 0]
 
 

@@ -1,4 +1,4 @@
-"""The same factorization by Spark's alternating least squares, on as many machines as a Spark session has."""
+"""Matrix factorization by the alternating least squares of Spark, on one or more machines."""
 
 import dataclasses
 
@@ -8,37 +8,40 @@ from kerasfusion.factorization.matrix import SIDES, MatrixFactorization
 from kerasfusion.factorization.param_validation import check_choice, check_count, check_numbers
 from kerasfusion.factorization.ratings import MERGES
 
-OFFSET_ROUNDS = 10
-# Iterations after which Spark's ALS writes its factors down; what leads to them grows until then.
+BIAS_ITERATIONS = 10
+# Spark's ALS checkpoints its factors every so many iterations; the lineage of its RDDs grows in between.
 CHECKPOINT_INTERVAL = 10
 
 
 class SparkMatrixFactorization(MatrixFactorization):
-    """`P ≈ μ + b + c + U Vᵀ` by `pyspark.ml`'s ALS on the active Spark session, for more than one machine's work.
+    """Matrix factorization `P ≈ μ + b + c + U Vᵀ` by `pyspark.ml`'s ALS on the active Spark session.
 
-    Minimizes what `CollectiveMatrixFactorization` does without features, with λ times the number of entries, in
-    float32. Offsets are learned first and factors of what these leave, which fits less well than both at once. All
-    iterations are run. Ratings and factors pass through the driver's memory. Needs the extra `[spark]` and Java.
+    Minimizes the objective of `CollectiveMatrixFactorization` without features, with weighted regularization, in
+    float32. Biases are fitted first and factors to their residual, which fits slightly worse than fitting them
+    jointly. Ratings and factors pass through the memory of the driver. Requires the extra `[spark]` and Java.
 
     Args:
-        n_components: Number of factors, k.
-        feedback: "explicit" (ratings) or "implicit" (strengths from 0, such as counts; 0 means not observed).
-        alpha: Of implicit feedback, how much a strength of 1 adds to the weight.
-        regularization: λ of rows and columns.
-        biases: Whether rows and columns have an offset each, and all one in common; of explicit feedback only.
-        nonnegative: Whether U and V are at least 0.
-        max_iter: Iterations. More than 10 need a checkpoint folder of the Spark session.
-        duplicate_policy: What becomes of ratings that repeat a row and column: their "mean" (with a warning), "sum",
-            "last", or an "error".
-        n_jobs: Threads of `transform`; -1 for all processors.
-        random_state: Seed of Spark's start.
+        n_components: int, number of factors `k`. Defaults to `32`.
+        feedback: `"explicit"` (ratings) or `"implicit"` (nonnegative strengths such as counts; 0 is not an
+            observation). Defaults to `"explicit"`.
+        alpha: float, weight added per unit of strength in implicit feedback. Defaults to `1.0`.
+        regularization: float, λ. Defaults to `0.06`.
+        biases: Whether to use a bias per row and column and a global mean. Explicit feedback only. Defaults to
+            `True`.
+        nonnegative: Whether U and V are constrained to be at least 0. Defaults to `False`.
+        max_iter: int, number of iterations. More than 10 need a checkpoint folder of the Spark session. Defaults to
+            `20`.
+        duplicate_policy: How to merge ratings with the same row and column: `"mean"` (with a warning), `"sum"`,
+            `"last"` or `"error"`. Defaults to `"mean"`.
+        n_jobs: int, number of threads of `transform`; -1 uses all processors. Defaults to `-1`.
+        random_state: Seed of the initial factors. Defaults to `None`.
 
     Attributes:
         row_factors_, column_factors_: `(n, k)` and `(m, k)`.
         row_bias_, column_bias_: `(n,)` and `(m,)`; zeros without biases.
-        mean_: μ.
+        mean_: float, μ.
         row_ids_, column_ids_: `pandas.Index` of the ids, in the order of the factors.
-        ratings_: `scipy.sparse.csr_array` `(n, m)` of all that was learned from.
+        ratings_: `scipy.sparse.csr_array` `(n, m)`, all ratings.
 
     Example:
 
@@ -49,7 +52,7 @@ class SparkMatrixFactorization(MatrixFactorization):
     ```
     """
 
-    # What Spark's ALS has no choice of; `transform` follows it too.
+    # Fixed by Spark's ALS; `transform` uses the same values.
     weighted_regularization, unobserved, side_info_weight = True, "zero", 1.0
     validation_fraction, dtype = 0.0, "float32"
 
@@ -79,27 +82,29 @@ class SparkMatrixFactorization(MatrixFactorization):
         self.random_state = random_state
 
     def fit(self, X, y=None):
-        """Learn the factors.
+        """Fit the factors.
 
         Args:
-            X: Ratings, as for `CollectiveMatrixFactorization.fit`.
+            X: Ratings, as in `CollectiveMatrixFactorization.fit`.
             y: Ignored.
 
         Returns:
-            self.
+            self
 
         Raises:
-            ImportError: pyspark or pyarrow is not installed.
-            ValueError: A parameter or a rating is wrong, there is no active session, or it lacks a folder for
-                checkpoints.
+            ImportError: If pyspark or pyarrow is not installed.
+            ValueError: If a parameter or rating is invalid, there is no active session, or it has no checkpoint
+                folder.
         """
         check_choice(self, feedback=("explicit", "implicit"), duplicate_policy=MERGES)
         check_count(self, "n_components", "max_iter")
         check_numbers(self, "regularization")
         if np.ndim(self.regularization):
-            raise ValueError("Spark's ALS has one regularization for rows and columns.")
+            raise ValueError(
+                "regularization must be a single number: Spark's ALS has one regularization for rows and columns."
+            )
         if not self.alpha > 0:
-            raise ValueError(f"alpha={self.alpha!r}; it is a number above 0.")
+            raise ValueError(f"alpha must be a number above 0. Received: alpha={self.alpha!r}")
         for name in ("row_factors_", "_features", "_means"):
             vars(self).pop(name, None)
         self._learn(X, iterations=self.max_iter)
@@ -115,21 +120,20 @@ class SparkMatrixFactorization(MatrixFactorization):
 
 
 def spark_factors(estimator, entries, biases, seed):
-    """Learn offsets here, then factors of what they leave by Spark.
+    """Fit biases with NumPy, then factors of the residual with Spark.
 
     Args:
-        estimator: A `SparkMatrixFactorization`.
-        entries: `Entries`: ratings from which the mean is taken, or strengths of implicit feedback.
-        biases: Whether there are offsets.
-        seed: int, of Spark's start.
+        estimator: `SparkMatrixFactorization`.
+        entries: `Entries`, ratings minus their mean, or strengths of implicit feedback.
+        biases: Whether to fit biases.
+        seed: int, seed of the initial factors.
 
     Returns:
-        Two pairs `(factors, bias)`, of the rows and of the columns: float32 `(n, k)` and `(n,)`; zeros for one that
-        has no entries.
+        Two tuples `(factors, bias)`, for rows and columns: float32 `(n, k)` and `(n,)`; zeros without entries.
 
     Raises:
-        ImportError: pyspark or pyarrow is not installed.
-        ValueError: There is no session, or it lacks a folder for checkpoints.
+        ImportError: If pyspark or pyarrow is not installed.
+        ValueError: If there is no active session, or it has no checkpoint folder.
     """
     try:
         import pyarrow
@@ -137,10 +141,10 @@ def spark_factors(estimator, entries, biases, seed):
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise ImportError(
-            "SparkMatrixFactorization needs pyspark and pyarrow: pip install 'kerasfusion[spark]', and Java."
+            "SparkMatrixFactorization requires pyspark, pyarrow and Java: pip install 'kerasfusion[spark]'."
         ) from error
     strength = estimator.regularization
-    offsets = learn_offsets(entries, strength) if biases else [np.zeros(n, "float32") for n in entries.shape]
+    offsets = fit_biases(entries, strength) if biases else [np.zeros(n, "float32") for n in entries.shape]
     left = entries.values - offsets[0][entries.rows] - offsets[1][entries.columns]
     session = SparkSession.getActiveSession()
     if session is None:
@@ -149,8 +153,8 @@ def spark_factors(estimator, entries, biases, seed):
         )
     if estimator.max_iter > CHECKPOINT_INTERVAL and session.sparkContext.getCheckpointDir() is None:
         raise ValueError(
-            f"more than {CHECKPOINT_INTERVAL} iterations overflow the stack of Spark's processes, unless they may "
-            "write checkpoints: session.sparkContext.setCheckpointDir(a folder that all of its machines reach)."
+            f"More than {CHECKPOINT_INTERVAL} iterations overflow the stack of Spark's processes without "
+            "checkpoints. Set a folder that all machines can access: session.sparkContext.setCheckpointDir(folder)."
         )
     table = pyarrow.table({"row": entries.rows, "column": entries.columns, "value": left})
     model = ALS(
@@ -175,14 +179,14 @@ def spark_factors(estimator, entries, biases, seed):
     return sides
 
 
-def learn_offsets(entries, strength):
-    """One number for each row and each column, regularized as the factors are: by turns, like them."""
+def fit_biases(entries, strength):
+    """Fit a regularized bias per row and per column by alternating least squares."""
     rows, columns = entries.rows, entries.columns
     offsets = [np.zeros(n) for n in entries.shape]
     counts = [
         np.maximum(np.bincount(of, minlength=len(b)), 1) for of, b in zip((rows, columns), offsets, strict=True)
     ]
-    for _ in range(OFFSET_ROUNDS):
+    for _ in range(BIAS_ITERATIONS):
         for s, (own, other) in enumerate(((rows, columns), (columns, rows))):
             total = np.bincount(own, entries.values - offsets[1 - s][other], minlength=len(offsets[s]))
             offsets[s] = total / ((1 + strength) * counts[s])

@@ -222,7 +222,7 @@ def test_a_newer_strength_of_zero_clears_an_older_one():
 
 
 def test_implicit_feedback_of_zeros_alone_is_an_error():
-    with pytest.raises(ValueError, match="every strength of the implicit feedback is 0"):
+    with pytest.raises(ValueError, match="All strengths of the implicit feedback are 0"):
         model(feedback="implicit").fit(np.zeros((6, 5)))
 
 

@@ -16,7 +16,7 @@ def entries_of(matrix, weights=None):
 
 
 def test_buckets_hold_every_entry_once_and_little_padding(monkeypatch):
-    monkeypatch.setattr(buckets, "MOST_NUMBERS", 2000)
+    monkeypatch.setattr(buckets, "MAX_BUCKET_SIZE", 2000)
     random = np.random.default_rng(0)
     share = random.random((300, 1)) ** 3
     matrix = np.where(random.random((300, 90)) < share, 1.0 + np.arange(27000).reshape(300, 90), np.nan)
@@ -75,7 +75,7 @@ def test_conjugate_gradients_approach_the_solution():
 
 @pytest.mark.parametrize("solver", ["cholesky", "cg"])
 def test_threads_do_not_change_the_result(solver, monkeypatch):
-    monkeypatch.setattr(buckets, "MOST_NUMBERS", 500)
+    monkeypatch.setattr(buckets, "MAX_BUCKET_SIZE", 500)
     ratings = hidden(*low_rank())
     one, four = (
         CollectiveMatrixFactorization(4, solver=solver, n_jobs=jobs, max_iter=3, random_state=0).fit(ratings)

@@ -172,7 +172,7 @@ def test_partial_fit_continues():
         found.partial_fit(part)
     assert found.factors_.shape == (300, 8) and found.score(test) > before
     holes = {"text": np.where(np.arange(60) == 3, np.nan, parts[0]["text"])}
-    with pytest.raises(ValueError, match="single entries of view 'text', or of one in fit, are missing"):
+    with pytest.raises(ValueError, match="Single entries of view 'text', or of a view in fit, are missing"):
         found.partial_fit(holes)
 
 
@@ -230,28 +230,32 @@ def test_settings_names_and_early_stop(capsys):
 @pytest.mark.parametrize(
     "change, settings, message",
     [
-        ({"b": np.ones((29, 8))}, {}, "view 'b' has 29 rows; the others have 30"),
-        ({"b": np.ones(30)}, {}, r"view 'b' has shape \(30,\)"),
-        ({"b": np.full((30, 8), np.nan)}, {}, "view 'b' is missing in every row"),
-        ({"b": np.full((30, 8), np.inf)}, {}, "view 'b', row 0, column 0: no finite number, as are 240 in all"),
-        ({"b": sparse.csr_array([[np.nan]] * 30)}, {}, "view 'b', row 0, column 0: no finite"),
-        ({"b": np.full((30, 8), "x")}, {}, "view 'b' does not hold numbers alone"),
+        ({"b": np.ones((29, 8))}, {}, "View 'b' has 29 rows, but the others have 30"),
+        ({"b": np.ones(30)}, {}, r"View 'b' must have shape .* Received: \(30,\)"),
+        ({"b": np.full((30, 8), np.nan)}, {}, "View 'b' is missing in all rows"),
+        ({"b": np.full((30, 8), np.inf)}, {}, r"View 'b', row 0, column 0 is not finite \(240 such entries\)"),
+        ({"b": sparse.csr_array([[np.nan]] * 30)}, {}, "View 'b', row 0, column 0 is not finite"),
+        ({"b": np.full((30, 8), "x")}, {}, "View 'b' must be numeric"),
         (
             {},
             {"n_components": 20},
-            "n_components=20 is more than 30 items with 19 features can have; set it to at most 19",
+            "n_components must be at most 19 for 30 items with 19 features. Received: n_components=20",
         ),
-        ({}, {"n_private_components": 6}, "n_private_components=6; for view 'a' it is from 0 to 5"),
+        (
+            {},
+            {"n_private_components": 6},
+            "n_private_components must be from 0 to 5 for view 'a'. Received: n_private_components=6",
+        ),
         (
             {},
             {"n_private_components": {"d": 1}},
-            r"n_private_components names the view 'd'; the views are \['a', 'b', 'c'\]",
+            r"n_private_components names the view 'd', but the views are \['a', 'b', 'c'\]",
         ),
-        ({}, {"weights": {"a": 0}}, "that of view 'a' is 0; it is a number above 0"),
+        ({}, {"weights": {"a": 0}}, r"weights\['a'\] must be a number above 0. Received: 0"),
         ({}, {"regularization": -1}, "regularization=-1"),
-        ({}, {"whiten": 0}, "whiten=0; it is None or a ridge above 0"),
-        ({"b": sparse.csr_array(np.eye(30))}, {"whiten": 0.1}, "view 'b' is sparse or has single missing entries"),
-        ({"b": np.ones((30, 8))}, {"whiten": 0.1}, "view 'b' is the same in all rows"),
+        ({}, {"whiten": 0}, "whiten must be None or a number above 0. Received: whiten=0"),
+        ({"b": sparse.csr_array(np.eye(30))}, {"whiten": 0.1}, "View 'b' is sparse or has single missing entries"),
+        ({"b": np.ones((30, 8))}, {"whiten": 0.1}, "View 'b' is constant"),
     ],
 )
 def test_what_is_wrong_is_named(change, settings, message):
@@ -261,27 +265,30 @@ def test_what_is_wrong_is_named(change, settings, message):
 
 def test_what_is_wrong_after_the_fit_is_named():
     found = JointMatrixFactorization(2).fit(small())
-    with pytest.raises(ValueError, match=r"view 'd' was not in fit; its views are \['a', 'b', 'c'\]"):
+    with pytest.raises(ValueError, match=r"View 'd' was not in fit. Its views are \['a', 'b', 'c'\]"):
         found.transform({"d": small()["a"]})
-    with pytest.raises(ValueError, match="view 'a' has 8 features; in fit it had 6"):
+    with pytest.raises(ValueError, match="View 'a' has 8 features, but 6 in fit"):
         found.transform({"a": small()["b"]})
-    with pytest.raises(ValueError, match="view 'd' was not in fit"):
+    with pytest.raises(ValueError, match="View 'd' was not in fit"):
         found.reconstruct(found.factors_, "d")
-    with pytest.raises(ValueError, match=r"factors has shape \(30, 1\); it must be \(n, 2\)"):
+    with pytest.raises(ValueError, match=r"factors must have shape \(n, 2\). Received: shape \(30, 1\)"):
         found.reconstruct(found.factors_[:, :1], "a")
-    with pytest.raises(ValueError, match="recall is between two views"):
+    with pytest.raises(ValueError, match="Recall needs items with two views"):
         found.score({"a": small()["a"]})
-    with pytest.raises(ValueError, match=r"present\['a'\] has shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"present\['a'\] must be bool \(30,\). Received: bool \(2,\)"):
         found.transform({"a": small()["a"]}, present={"a": np.ones(2, bool)})
     nothing = found.transform({"a": small()["a"]}, present={"a": np.zeros(30, bool)})
     assert nothing.shape == (30, 2) and not nothing.any()
-    with pytest.raises(TypeError, match="got ndarray"):
+    with pytest.raises(TypeError, match="Received: ndarray"):
         found.transform(np.ones((2, 6)))
-    with pytest.raises(ValueError, match=r"n_components=40; 30 items have every view, so it is from 1 to 19"):
+    with pytest.raises(
+        ValueError,
+        match="n_components must be from 1 to 19, because 30 items have all views",
+    ):
         RidgeCCA(40).fit(small())
     hole = np.where(np.eye(30, 6) == 1, np.nan, small()["a"])
     for other in (JointMatrixFactorization(2, whiten=0.1), RidgeCCA(2)):
-        with pytest.raises(ValueError, match="view 'a' is sparse or has single missing entries"):
+        with pytest.raises(ValueError, match="View 'a' is sparse or has single missing entries"):
             other.fit(small()).transform({"a": hole})
-    with pytest.raises(ValueError, match="ConcatenatedPCA takes none"):
+    with pytest.raises(ValueError, match="ConcatenatedPCA supports neither"):
         ConcatenatedPCA(2).fit({"a": sparse.csr_array(np.eye(5))})

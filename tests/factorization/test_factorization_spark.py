@@ -22,7 +22,7 @@ def model(make=SparkMatrixFactorization, **settings):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"regularization": (0.1, 0.2)}, "one regularization"),
+        ({"regularization": (0.1, 0.2)}, "must be a single number"),
         ({"feedback": "guessed"}, "feedback='guessed'"),
         ({"max_iter": 0}, "max_iter=0"),
         ({"alpha": 0}, "alpha=0"),
@@ -57,7 +57,7 @@ def session(tmp_path_factory):
         model().fit(hidden(*low_rank()))
     builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.sql.shuffle.partitions", "2")
     with builder.getOrCreate() as session:
-        with pytest.raises(ValueError, match=r"more than 10 iterations .*setCheckpointDir"):
+        with pytest.raises(ValueError, match=r"More than 10 iterations .*setCheckpointDir"):
             model(max_iter=11).fit(hidden(*low_rank()))
         session.sparkContext.setCheckpointDir(str(tmp_path_factory.mktemp("checkpoints")))
         yield session
