@@ -56,8 +56,8 @@ num_factors, num_splits = (8, 1) if quick else (arguments.factors, arguments.see
 #
 # P is users × films, U is users × k and V is films × k, so the product Pᵀ Vᵀ exists only if there are as many users
 # as factors. For a square P it can be computed, but it multiplies U by a matrix in each step instead of solving for
-# it. The correct half-step does not depend on the old U. It is the ridge regression of P's rows on V, U = P V (VᵀV +
-# λ I)⁻¹, and never increases the objective. Compare the two objectives:
+# it. The correct half-step does not depend on the old U. It is the ridge regression of P's rows on V,
+# U = P V (VᵀV + λ I)⁻¹, and never increases the objective. Compare the two objectives:
 
 # %%
 rng = np.random.default_rng(0)
