@@ -344,8 +344,7 @@ for name in ("rank 4 and head", "bottlenecks of 8 and head"):
 
 # %%
 merged = kf.transfer.merge_lora(models["rank 4 and head"])
-test = vehicles.splits["test"]
-examples = {"image_bytes": [test.banks["image"].encoded(image) for image in test.images["image"][:4]]}
+examples = vehicles.splits["test"].take(range(4)).raw_inputs()
 version = kf.serving.export_model(merged, vehicles.schema, arguments.output_dir / "saved_model", examples)
 report = kf.verify(version)
 print(report)

@@ -327,23 +327,18 @@ print(f"\nFigures: {arguments.output_dir}/joint_and_conditional.png, questions.p
 # rules happens at the client, on the probabilities that the server returns.
 
 # %%
-images, notes = test.images["image"][:100], test.raw(data.schema["text"])[:100]
-inputs = {
-    "image_bytes": [test.banks["image"].encoded(image) for image in images],
-    "text": [note.encode() for note in notes],
-}
-examples = {name: values[:4] for name, values in inputs.items()}
+examples = test.take(range(4)).raw_inputs()
 version = kf.serving.export_model(model, data.schema, arguments.output_dir / "saved_model", examples)
 report = kf.verify(version)
 print(report)
 with kf.serving.CApiSession(version) as session:
-    outputs = session.run("serving_default", inputs)
+    outputs = session.run("serving_default", test.take(range(50)).raw_inputs())
 served = {task.name: {"probabilities": outputs[f"{task.name}_probabilities"]} for task in data.schema.tasks}
 for title, classes in (
     ("each head alone", {task.name: predict_classes(task, served[task.name]) for task in data.schema.tasks}),
     ("decoded under rules", kf.reasoning.constrained_decode(rules, served)),
 ):
-    print(f"{title}: {rules.violations(classes).any(axis=1).sum()} of {len(images)} answers violate a rule")
+    print(f"{title}: {rules.violations(classes).any(axis=1).sum()} of {len(classes['part'])} answers violate a rule")
 command = "python experiments/12_reasoning.py --results experiments/results/reasoning.csv"
 scoreboard.record(arguments.results, "12_reasoning", command)
 
