@@ -28,6 +28,7 @@ _PACKAGES = (
     "losses",
     "models",
     "preprocessing",
+    "pretrained",
     "reasoning",
     "workflows",
     "serving",

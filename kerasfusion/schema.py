@@ -13,6 +13,8 @@ FEATURE_KINDS = ("text", "image", "numeric")
 
 # The first ids of every vocabulary. A word's id is its place in `vocabulary` plus `len(SPECIAL_TOKENS)`.
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[START]", "[END]")
+# How a text becomes token ids: words of the training texts, or BERT's pieces, of lower-cased words or not.
+TOKENIZERS = ("words", "wordpiece", "wordpiece_cased")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,9 +28,11 @@ class Feature:
         columns: Where it comes from in a table: one column for text and image, one or more for numeric.
         size: Image only. `(height, width)` in pixels.
         length: Text: token ids per example. Numeric: width of the vector.
-        vocabulary: Text only. The words of ids 4, 5, …, most frequent first.
+        vocabulary: Text only. The words of ids 4, 5, …, most frequent first; or the pieces of a WordPiece tokenizer.
         mean: Numeric only. Per-column mean over the training split.
         std: Numeric only. Per-column standard deviation over the training split.
+        tokenizer: Text only. `"words"`, or a WordPiece tokenizer as BERT's: `"wordpiece"`, which lower-cases words
+            and strips accents, or `"wordpiece_cased"`.
     """
 
     name: str
@@ -39,8 +43,11 @@ class Feature:
     vocabulary: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    tokenizer: str = "words"
 
     def __post_init__(self):
+        if self.tokenizer not in TOKENIZERS:
+            raise ValueError(f"Feature {self.name!r}: tokenizer must be one of {TOKENIZERS}, not {self.tokenizer!r}.")
         if self.kind not in FEATURE_KINDS:
             raise ValueError(f"Feature {self.name!r}: kind must be one of {FEATURE_KINDS}, not {self.kind!r}.")
         for field in ("columns", "vocabulary", "mean", "std"):

@@ -61,6 +61,7 @@ data_options = together(
     option("--image-size", "Side of the images in pixels.", type=Number("image_size")),
     option("--sequence-length", "Words kept of a text.", type=Number("sequence_length")),
     option("--max-tokens", "Size limit of the vocabulary.", 10_000, Number("max_tokens")),
+    option("--tokenizer", "words, or the pieces of minilm or of a folder with a BERT.", "words"),
     image_dir_option,
     outside_option,
     option("--cache-dir", "Folder for decoded images, used again later.", type=NEW_FOLDER),

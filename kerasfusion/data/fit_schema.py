@@ -1,5 +1,7 @@
 """What a schema learns from the training split: names, vocabularies, lengths, means."""
 
+import dataclasses
+
 import numpy as np
 
 from kerasfusion.data.dataset import Setting
@@ -7,14 +9,17 @@ from kerasfusion.data.errors import DataError, listed, source_of
 from kerasfusion.data.labels import read_numbers, value_name
 from kerasfusion.data.tasks import TASKS
 from kerasfusion.names import claims, reserved, safe_names
-from kerasfusion.preprocessing.text import learn_vocabulary
+from kerasfusion.preprocessing.text import learn_vocabulary, text_vectorizer
+from kerasfusion.pretrained import bert_folder, read_vocabulary
 from kerasfusion.schema import Feature, Schema, Task
 
 # Texts longer than this many words are cut unless asked.
 LONGEST_INFERRED_TEXT = 128
+# Tokens of a text that are counted: as many as a BERT takes.
+LONGEST_COUNTED = 512
 
 
-def fit_schema(frame, columns, tasks, names, image_size, sequence_length, max_tokens):
+def fit_schema(frame, columns, tasks, names, image_size, sequence_length, max_tokens, tokenizer="words"):
     """Learn a schema from training rows.
 
     Args:
@@ -25,6 +30,7 @@ def fit_schema(frame, columns, tasks, names, image_size, sequence_length, max_to
         image_size: `(height, width)`.
         sequence_length: Words kept of a text, or None for those of the longest.
         max_tokens: Size limit of a vocabulary.
+        tokenizer: `"words"`, or the text encoder or folder whose WordPiece vocabulary the input texts are read with.
 
     Returns:
         tuple: the `Schema` and the `Setting`s of the texts.
@@ -33,7 +39,12 @@ def fit_schema(frame, columns, tasks, names, image_size, sequence_length, max_to
     for column in columns.image:
         features.append(Feature(names[column], "image", (column,), size=image_size))
     for column in columns.text:
-        feature, reasons = _learn_text(frame[column], column, names[column], sequence_length, max_tokens)
+        texts = frame[column].fillna("").astype(str)
+        if tokenizer == "words":
+            feature, reasons = _learn_text(texts, column, names[column], sequence_length, max_tokens)
+        else:
+            feature = Feature(names[column], "text", (column,))
+            feature, reasons = fit_pieces(texts, feature, sequence_length, tokenizer)
         features.append(feature)
         settings += _word_settings(column, feature.vocabulary, feature.length, reasons)
     for column in columns.of_type("captioning"):
@@ -100,12 +111,46 @@ def _learn_caption(texts, column, length, max_tokens):
 def _learn_words(texts, length, max_tokens):
     """Vocabulary, words kept of a text, and the reasons for both."""
     vocabulary, lengths = learn_vocabulary(texts.fillna("").astype(str), max_tokens)
+    kept, why = _kept_length(lengths, length)
+    return vocabulary, kept, (f"seen in training, at most {max_tokens:,}", why)
+
+
+def fit_pieces(texts, feature, length, tokenizer):
+    """A text feature with a WordPiece vocabulary.
+
+    Args:
+        texts: Training texts, sequence of str.
+        feature: `Feature`, whose vocabulary, length and tokenizer are set.
+        length: Tokens kept of a text, start and end included, or None for those of the longest.
+        tokenizer: A pretrained text encoder, or a folder with a `vocab.txt` (see `kf.pretrained.bert_folder`).
+
+    Returns:
+        tuple: the `Feature`, and the reasons for its vocabulary and its length.
+    """
+    try:
+        vocabulary, _, lowercase = read_vocabulary(bert_folder(tokenizer))
+    except (ValueError, OSError) as error:
+        raise DataError(f"tokenizer: {error}") from error
+    feature = dataclasses.replace(
+        feature,
+        vocabulary=vocabulary,
+        length=LONGEST_COUNTED,
+        tokenizer="wordpiece" if lowercase else "wordpiece_cased",
+    )
+    # Of longer texts it is enough to know that they are cut.
+    lengths = (text_vectorizer(feature)(np.asarray(texts, object)).numpy() != 0).sum(axis=1)
+    kept, why = _kept_length(lengths, length)
+    return dataclasses.replace(feature, length=max(kept, 3)), (f"pieces of {tokenizer}", why)
+
+
+def _kept_length(lengths, length):
+    """How much is kept of a text, and why."""
     longest = int(lengths.max(initial=1))
     kept = length or min(max(longest, 1), LONGEST_INFERRED_TEXT)
     why = "given" if length else f"the longest training text has {longest}"
     if longest > kept:
         why += f"; {float((lengths > kept).mean()):.1%} of texts are cut"
-    return vocabulary, kept, (f"seen in training, at most {max_tokens:,}", why)
+    return kept, why
 
 
 def _learn_numbers(frame, columns):

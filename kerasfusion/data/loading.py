@@ -34,6 +34,7 @@ def load(
     image_size=None,
     sequence_length=None,
     max_tokens=10_000,
+    tokenizer="words",
     image_dir=None,
     allow_external_paths=False,
     cache_dir=None,
@@ -60,8 +61,10 @@ def load(
         sample_weight: Column of numbers from 0 by which a row's loss and metrics are multiplied while training and
             validating, in every task. The test split's scores stay unweighted.
         image_size: `(height, width)` or one side in pixels.
-        sequence_length: Words kept of a text, and of a caption.
+        sequence_length: Words (tokens, with start and end) kept of a text, and words of a caption.
         max_tokens: Size limit of the vocabulary.
+        tokenizer: How input texts become tokens: `"words"` of the training texts; or the subword pieces of a
+            pretrained text encoder, `"minilm"`, or of a folder in Hugging Face form, which that encoder needs.
         image_dir: Folder that relative image paths start from, instead of the table's own.
         allow_external_paths: Allow image paths that leave that folder.
         cache_dir: Folder for decoded images, one folder in it for each image column and size. They are decoded
@@ -106,7 +109,7 @@ def load(
     tasks = [TASKS[task.type].fit(task, labels[task.column][train]) for task in tasks]
     tasks = [Task("match", "retrieval", columns.image[0])] if match else tasks
     schema, word_settings = fit_schema(
-        frame.iloc[train], columns, tasks, input_names, images.size, sequence_length, max_tokens
+        frame.iloc[train], columns, tasks, input_names, images.size, sequence_length, max_tokens, str(tokenizer)
     )
     names = {feature.columns[0]: feature.name for feature in schema.features}
     examples = encode_rows(

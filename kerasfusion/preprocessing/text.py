@@ -5,6 +5,7 @@ import collections
 import keras
 import tensorflow as tf
 
+from kerasfusion.preprocessing.wordpiece import WordPieceVectorizer
 from kerasfusion.schema import SPECIAL_TOKENS
 
 # Scripts written without spaces, and pictographs: each character is a word of its own.
@@ -46,12 +47,14 @@ def text_vectorizer(feature, name=None):
     It stays outside the trained model (which takes ids) and is put inside the export.
 
     Args:
-        feature: A text `Feature` with its vocabulary and length.
+        feature: A text `Feature` with its vocabulary, length and tokenizer, or a `Task` that learns a text.
         name: Name of the layer.
 
     Returns:
-        keras.layers.TextVectorization: tf.string `(B,)` -> int64 `(B, length)`.
+        keras.layers.TextVectorization or WordPieceVectorizer: tf.string `(B,)` -> int64 `(B, length)`.
     """
+    if getattr(feature, "tokenizer", "words") != "words":
+        return WordPieceVectorizer(feature)
     return keras.layers.TextVectorization(
         standardize=standardize,
         split="whitespace",

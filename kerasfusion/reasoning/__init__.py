@@ -1,4 +1,4 @@
-"""Reasoning over predictions: joint posteriors, conditional inference and logical rules."""
+"""Joint, conditional and logical inference over predictions."""
 
 from kerasfusion.reasoning.conditional import (
     ask_greedily,

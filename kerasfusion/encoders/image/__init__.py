@@ -9,6 +9,7 @@ from kerasfusion.encoders.image.applications import (
 )
 from kerasfusion.encoders.image.base import ImageEncoder
 from kerasfusion.encoders.image.clip import CLIPImageEncoder
+from kerasfusion.encoders.image.efficientnet_lite import EfficientNetLite0Encoder
 from kerasfusion.encoders.image.residual_cnn import ResidualCNN
 from kerasfusion.encoders.image.row_rnn import RowRNN
 from kerasfusion.encoders.image.small_cnn import SmallCNN
@@ -23,6 +24,7 @@ IMAGE_ENCODERS = {
     "resnet50": ResNet50Encoder,
     "mobilenet_v2": MobileNetV2Encoder,
     "efficientnet_b0": EfficientNetB0Encoder,
+    "efficientnet_lite0": EfficientNetLite0Encoder,
     "clip": CLIPImageEncoder,
 }
 
@@ -31,6 +33,7 @@ __all__ = [
     "ApplicationEncoder",
     "CLIPImageEncoder",
     "EfficientNetB0Encoder",
+    "EfficientNetLite0Encoder",
     "ImageEncoder",
     "MobileNetV2Encoder",
     "ResNet50Encoder",

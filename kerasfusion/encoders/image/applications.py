@@ -173,7 +173,7 @@ class ApplicationEncoder(ImageEncoder):
         """The rescaled and mirrored versions of the image that the network is applied to."""
         views = [pixels]
         if self.image_sizes:
-            views = [ops.image.resize(pixels, (side, side), antialias=True) for side in self.image_sizes]
+            views = [_resized(pixels, side) for side in self.image_sizes]
         views = [self.scale(view) for view in views]
         return [turned for view in views for turned in (view, ops.flip(view, axis=2))] if self.flip_tta else views
 
@@ -319,6 +319,12 @@ class EfficientNetB0Encoder(ApplicationEncoder):
         # Keras scales pixels inside, with one layer more where the weights are "imagenet" than where they come from
         # a file. Without these layers the network is the same for both, and its scaling in the open.
         return keras.Model(network.get_layer("stem_conv_pad").input, network.output, name=network.name)
+
+
+def _resized(pixels, side):
+    if tuple(pixels.shape[1:3]) == (side, side):
+        return pixels
+    return ops.image.resize(pixels, (side, side), antialias=True)
 
 
 def _caffe(pixels):

@@ -3,6 +3,7 @@
 from kerasfusion.encoders.text.average import AverageEmbeddingEncoder
 from kerasfusion.encoders.text.bag_of_words import BagOfWordsEncoder
 from kerasfusion.encoders.text.base import TextEncoder
+from kerasfusion.encoders.text.bert import BertEncoder, MiniLMEncoder
 from kerasfusion.encoders.text.clip import CLIPTextEncoder
 from kerasfusion.encoders.text.hub import KerasHubTextEncoder
 from kerasfusion.encoders.text.recurrent import BiGRUEncoder, BiLSTMEncoder, GRUEncoder, LSTMEncoder
@@ -21,18 +22,22 @@ TEXT_ENCODERS = {
     "transformer": TransformerTextEncoder,
     "keras_hub": KerasHubTextEncoder,
     "clip": CLIPTextEncoder,
+    "bert": BertEncoder,
+    "minilm": MiniLMEncoder,
 }
 
 __all__ = [
     "TEXT_ENCODERS",
     "AverageEmbeddingEncoder",
     "BagOfWordsEncoder",
+    "BertEncoder",
     "BiGRUEncoder",
     "BiLSTMEncoder",
     "CLIPTextEncoder",
     "GRUEncoder",
     "KerasHubTextEncoder",
     "LSTMEncoder",
+    "MiniLMEncoder",
     "TextCNN",
     "TextEncoder",
     "TransformerTextEncoder",
