@@ -1,4 +1,4 @@
-"""Joint, conditional and logical inference over predictions."""
+"""Reasoning over predictions: joint posteriors, conditional inference and logical rules."""
 
 from kerasfusion.reasoning.conditional import (
     ask_greedily,

@@ -1,4 +1,4 @@
-"""A rule in words to clauses: sets of predicates of which one must hold, or, negated, must not."""
+"""Parse rules and convert them to conjunctive normal form, as clauses of signed predicate numbers."""
 
 import itertools
 import math
@@ -6,42 +6,42 @@ import re
 
 _TOKEN = re.compile(r'"[^"]*"|exactly\s+one\s+of\b|at\s+most\s+one\s+of\b|[(),]|[^\s(),"]+|"')
 _WORDS = ("not", "and", "or", "implies", "exactly one of", "at most one of", "(", ")", ",")
-# Bringing a rule into clauses may multiply its parts; beyond this it was not meant as one rule.
+# Conversion to clauses can grow exponentially. A rule with more clauses than this is rejected.
 MOST_CLAUSES = 10_000
 
 
 def parse(text, number_of):
-    """Read a rule.
+    """Parse a rule.
 
-    `implies` binds loosest and to the right, then `or`, `and`, `not`; `exactly one of (…, …)` and `at most one of
-    (…, …)` take a list. Names with spaces, brackets or commas, and names that are one of these words, stand in double
-    quotes.
+    Operators in increasing precedence: `implies` (right-associative), `or`, `and`, `not`. `exactly one of (…, …)` and
+    `at most one of (…, …)` take a list. Names that contain spaces, parentheses or commas, or are one of these
+    keywords, must be in double quotes.
 
     Args:
-        text: The rule: `red and not "large thing" implies stop`.
-        number_of: From a name to the number of its predicate, negative for the opposite of one.
+        text: Rule, such as `red and not "large thing" implies stop`.
+        number_of: Function from a name to the number of its predicate, negative for its negation.
 
     Returns:
-        A formula: a number, or `("not" | "and" | "or", formulas)`.
+        Formula: an int, or a tuple `("not" | "and" | "or", list of formulas)`.
 
     Raises:
-        ValueError: what is wrong with the words; and whatever `number_of` raises.
+        ValueError: On a syntax error, or if `number_of` raises.
     """
     return _Reader(text, number_of).read()
 
 
 def to_clauses(formula, holds=True):
-    """The clauses that say that a formula holds, or that it does not.
+    """Convert a formula, or its negation, to clauses.
 
     Args:
-        formula: What `parse` gave.
-        holds: Which of the two.
+        formula: Formula from `parse`.
+        holds: Whether the formula is asserted (`True`) or negated (`False`). Defaults to `True`.
 
     Returns:
-        List of frozensets of numbers, none of them true whatever holds.
+        List of frozensets of signed numbers, without tautologies.
 
     Raises:
-        ValueError: they are too many.
+        ValueError: If there are more than `MOST_CLAUSES` clauses.
     """
     if isinstance(formula, int):
         return [frozenset([formula if holds else -formula])]
@@ -52,23 +52,23 @@ def to_clauses(formula, holds=True):
     if (kind == "and") == holds:
         return list(dict.fromkeys(itertools.chain(*found)))
     if math.prod(map(len, found)) > MOST_CLAUSES:
-        raise ValueError(f"it takes more than {MOST_CLAUSES:,} clauses; write it as several rules")
+        raise ValueError(f"it expands to more than {MOST_CLAUSES:,} clauses; split it into several rules")
     merged = (frozenset().union(*choice) for choice in itertools.product(*found))
     return [clause for clause in dict.fromkeys(merged) if not any(-number in clause for number in clause)]
 
 
 def exactly_one(parts):
-    """The formula that one of the parts holds and no two do."""
+    """Return the formula that exactly one of the parts holds."""
     return ("and", [("or", parts), at_most_one(parts)])
 
 
 def at_most_one(parts):
-    """The formula that no two of the parts hold."""
+    """Return the formula that no two of the parts hold."""
     return ("and", [("not", [("and", list(pair))]) for pair in itertools.combinations(parts, 2)])
 
 
 class _Reader:
-    """Recursive descent: a method for each strength of binding."""
+    """Recursive descent parser with one method per precedence level."""
 
     def __init__(self, text, number_of):
         self.tokens = [" ".join(token.split()) if token[0] != '"' else token for token in _TOKEN.findall(text)]
@@ -77,7 +77,7 @@ class _Reader:
     def read(self):
         formula = self.implication()
         if self.tokens:
-            raise ValueError(f"{self.tokens[0]!r} is not expected there; a name with spaces is put in double quotes")
+            raise ValueError(f"unexpected {self.tokens[0]!r}; put names with spaces in double quotes")
         return formula
 
     def implication(self):
@@ -112,12 +112,12 @@ class _Reader:
 
     def name(self):
         if not self.tokens:
-            raise ValueError("it ends where a name is expected")
+            raise ValueError("expected a name, found the end")
         token = self.tokens.pop(0)
         if token in _WORDS:
-            raise ValueError(f"{token!r} stands where a name is expected; a name like this is put in double quotes")
+            raise ValueError(f"expected a name, found {token!r}; put a name like this in double quotes")
         if token == '"':
-            raise ValueError('a double quote (") is not closed')
+            raise ValueError('missing closing double quote (")')
         return self.number_of(token.strip('"'))
 
     def accept(self, word):
@@ -128,4 +128,4 @@ class _Reader:
     def expect(self, word):
         if not self.accept(word):
             found = repr(self.tokens[0]) if self.tokens else "the end"
-            raise ValueError(f"{word!r} is expected where {found} stands")
+            raise ValueError(f"expected {word!r}, found {found}")

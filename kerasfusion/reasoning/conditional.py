@@ -1,33 +1,35 @@
-"""Conditional inference: what one modality says changes what was believed by another, by Bayes' rule."""
+"""Conditional inference: update the posterior of one modality with evidence from another by Bayes' rule."""
 
 import numpy as np
 from scipy.special import xlogy
 
 
 def confusion_likelihood(labels, observed, classes, outcomes=None, smoothing=1.0):
-    """How likely each outcome is, given each class: a confusion matrix whose rows are shares.
+    """Estimate `P(outcome | class)` from a confusion matrix.
 
-    An outcome is whatever was seen beside the answer: what a text model decided, or what somebody said when asked. It
-    need not be one of the classes; "red" is an outcome, and a product the class.
+    An outcome is any evidence about the class: the decision of a text model, or a person's answer to a question. It
+        need
+    not be one of the classes; "red" can be the outcome and a product the class.
 
     Args:
-        labels: int `(n,)`, the right classes, of rows on which whoever gave the outcomes was not trained.
-        observed: int `(n,)`, the outcomes; -1, none, is left out.
-        classes: Number of classes C.
-        outcomes: Number of outcomes O; None, as many as classes.
-        smoothing: Counted in each cell beforehand, so that what was not yet seen is not impossible.
+        labels: int `(n,)`, true classes of rows that the source of the outcomes was not trained on.
+        observed: int `(n,)`, outcomes. Rows with -1 (no outcome) are ignored.
+        classes: int, number of classes `C`.
+        outcomes: int, number of outcomes `O`. Defaults to `None`, the number of classes.
+        smoothing: float, pseudocount per cell, so that unseen outcomes are not impossible. Defaults to `1.0`.
 
     Returns:
-        float64 `(C, O)`: `P(outcome | class)`, rows sum to 1.
+        float64 `(C, O)`; rows sum to 1.
 
     Raises:
-        ValueError: a class or an outcome that is out of range, or a class never seen without smoothing.
+        ValueError: If a class or outcome is out of range, or a class has no rows and `smoothing` is 0.
 
     Example:
 
     ```python
-    said = decide(task, predictions(text_only, predict_logits(text_only, validation))["label"])
-    likelihood = kf.reasoning.confusion_likelihood(validation.labels["label"], said, len(task.classes))
+    logits = kf.evaluation.predict_logits(text_only, validation)
+    observed = kf.evaluation.predict_classes(task, kf.evaluation.postprocess(text_only, logits)["label"])
+    likelihood = kf.reasoning.confusion_likelihood(validation.labels["label"], observed, len(task.classes))
     ```
     """
     outcomes = classes if outcomes is None else outcomes
@@ -36,39 +38,38 @@ def confusion_likelihood(labels, observed, classes, outcomes=None, smoothing=1.0
     for name, values, count in (("labels", labels, classes), ("observed", observed[seen], outcomes)):
         if len(values) and not 0 <= values.min() <= values.max() < count:
             raise ValueError(
-                f"confusion_likelihood: {name} are 0 to {count - 1}, not {values.min()} to {values.max()}."
+                f"{name} must be from 0 to {count - 1}. Received: values from {values.min()} to {values.max()}"
             )
     counts = np.full((classes, outcomes), float(smoothing))
     np.add.at(counts, (labels[seen], observed[seen]), 1.0)
     empty = np.flatnonzero(counts.sum(axis=1) == 0)
     if len(empty):
-        raise ValueError(f"confusion_likelihood: no row is of class {empty[0]}; give some smoothing.")
+        raise ValueError(f"No row has class {empty[0]}. Set smoothing above 0.")
     return counts / counts.sum(axis=1, keepdims=True)
 
 
 def bayes_update(belief, likelihood, observed):
-    """Bayes' rule, row by row: `p(y | o) ∝ p(y) P(o | y)`.
+    """Apply Bayes' rule to each row: `p(y | o) ∝ p(y) P(o | y)`.
 
-    Which modality comes first does not matter: an image's posterior updated by what a text says, then by what another
-    says, is the same in any order. It is exact where outcomes are independent of one another and of what the belief
-    was made from, once the class is known.
+    The order of several updates does not matter. The result is exact if, given the class, outcomes are independent of
+    each other and of the evidence behind the initial belief.
 
     Args:
-        belief: float `(n, C)`, probabilities: a calibrated posterior, or a prior.
+        belief: float `(n, C)`, probabilities: a prior, or a calibrated posterior.
         likelihood: float `(C, O)`, `P(outcome | class)`, as from `confusion_likelihood`.
-        observed: int `(n,)`, the outcomes; a row with -1 keeps its belief.
+        observed: int `(n,)`, outcomes. Rows with -1 keep their belief.
 
     Returns:
-        float64 `(n, C)`, rows sum to 1.
+        float64 `(n, C)`; rows sum to 1.
 
     Raises:
-        ValueError: an outcome that no class with any belief left can have; the message names its row.
+        ValueError: If an outcome has probability 0 under all classes with nonzero belief. The message names the row.
 
     Example:
 
     ```python
-    belief = predictions(image_only, logits)["label"]["probabilities"]
-    belief = kf.reasoning.bayes_update(belief, likelihood, said)
+    belief = kf.evaluation.postprocess(image_only, logits)["label"]["probabilities"]
+    belief = kf.reasoning.bayes_update(belief, likelihood, observed)
     ```
     """
     belief, observed = np.asarray(belief, "float64"), np.asarray(observed, int)
@@ -80,21 +81,27 @@ def bayes_update(belief, likelihood, observed):
     if len(impossible):
         row = impossible[0]
         raise ValueError(
-            f"bayes_update: in row {row} outcome {observed[row]} is impossible under every class still believed in. "
-            "Likelihoods of 0 allow no errors; smooth them."
+            f"Row {row}: outcome {observed[row]} has probability 0 under all classes with nonzero belief. Smooth the "
+            "likelihoods."
         )
     return product / total
 
 
 def expected_information_gain(belief, likelihood):
-    """How much an answer is expected to tell: the mutual information of class and outcome under the belief.
+    """Compute the mutual information of class and outcome under a belief.
 
     Args:
-        belief: float `(n, C)`.
-        likelihood: float `(C, O)`.
+        belief: float `(n, C)`, probabilities.
+        likelihood: float `(C, O)`, `P(outcome | class)`.
 
     Returns:
         float64 `(n,)`, in nats.
+
+    Example:
+
+    ```python
+    gain = kf.reasoning.expected_information_gain(belief, likelihood)
+    ```
     """
     belief, likelihood = np.asarray(belief, "float64"), np.asarray(likelihood, "float64")
     outcome = belief @ likelihood
@@ -103,31 +110,31 @@ def expected_information_gain(belief, likelihood):
 
 
 def ask_greedily(belief, questions, answers, random=None):
-    """Ask one question after the other, each row the one that is expected to tell most, and update by the answer.
+    """Ask each row the question with the largest expected information gain, update its belief, and repeat.
 
     Args:
-        belief: float `(n, C)`: what is believed at first.
-        questions: dict name -> likelihood `(C, O)` of its answers.
-        answers: dict name -> int `(n,)`, what would be answered; -1, no answer. Only what was asked is looked at.
-        random: A `np.random.Generator`: ask in an order by chance instead, to compare with.
+        belief: float `(n, C)`, initial probabilities.
+        questions: Dict of name -> likelihood `(C, O)` of the answers.
+        answers: Dict of name -> int `(n,)`, the answer to each question, or -1 for no answer.
+        random: `np.random.Generator` to ask in random order instead, as a baseline. Defaults to `None`.
 
     Returns:
-        tuple: float64 `(steps + 1, n, C)`, the belief before and after each question; and `(n, steps)` the names of
-        the questions in the order in which each row was asked.
+        tuple: beliefs before and after each question, float64 `(steps + 1, n, C)`, and the names of the questions in
+        the order in which each row was asked, `(n, steps)`.
 
     Raises:
-        ValueError: questions without answers.
+        ValueError: If a question has no answers.
 
     Example:
 
     ```python
     beliefs, asked = kf.reasoning.ask_greedily(belief, {"color?": by_color, "size?": by_size}, answers)
-    beliefs.argmax(axis=-1)  # the answer after none, one and two questions
+    beliefs.argmax(axis=-1)  # the prediction after 0, 1 and 2 questions
     ```
     """
     lacking = [name for name in questions if name not in answers]
     if lacking:
-        raise ValueError(f"ask_greedily: there are no answers to {', '.join(map(repr, lacking))}.")
+        raise ValueError(f"answers has no entry for {', '.join(map(repr, lacking))}.")
     names = np.array(list(questions), object)
     beliefs, asked = [np.asarray(belief, "float64")], []
     rows = np.arange(len(beliefs[0]))

@@ -1,4 +1,4 @@
-"""Joint inference: what several modalities say of one answer, put together by probability."""
+"""Joint inference: combine the posteriors of several modalities."""
 
 import numpy as np
 from scipy.optimize import minimize
@@ -8,50 +8,53 @@ from kerasfusion.evaluation.calibration import fit_temperature
 
 
 class ProductOfExperts:
-    """Multiply what each modality says of the answer.
+    """Product of experts over modalities (Hinton 2002; with the prior, arXiv:1802.05335).
 
         p(y | x_1 … x_M) ∝ p(y) Π_m p(y | x_m) / p(y)
 
-    This is exact where the modalities are independent of each other once the answer is known, and their posteriors
-    are right. So each gets a temperature first, fitted on rows that its model was not trained on. Where they tell the
-    same twice it counts it twice, and is too sure: `WeightedProductOfExperts` learns by how much. A modality that is
-    missing multiplies nothing. (Products of experts: Hinton 2002; the form with the prior: arXiv 1802.05335.)
+    The product is exact if the modalities are independent given the class and their posteriors are calibrated. `fit`
+    therefore calibrates each modality with a temperature, on rows that its model was not trained on. If modalities
+    carry the same evidence, it is counted twice and the result is overconfident; `WeightedProductOfExperts` learns to
+    correct this. A missing modality has no factor.
 
     Args:
-        task: A `Task` with classes.
-        prior: How often each class comes, counts or shares `(C,)`; of binary `(2,)`, of tags `(C,)` the share of rows
-            with the tag. None takes it from the rows that `fit` gets.
+        task: `Task` with classes.
+        prior: Class counts or frequencies `(C,)`; `(2,)` for a binary task. For tags, the frequency of each tag
+            `(C,)`. Defaults to `None`, the frequencies in the rows passed to `fit`.
 
     Attributes:
-        temperatures: dict modality -> temperature, after `fit`.
-        weights: dict modality -> exponent of its factor; here 1.
+        temperatures: Dict of modality -> temperature, set by `fit`.
+        weights: Dict of modality -> exponent of its factor, all 1.
+
+    Raises:
+        ValueError: If the task has no softmax or sigmoid probabilities.
 
     Example:
 
     ```python
     experts = {"text": text_only, "image": image_only}
-    held_out = {name: predict_logits(model, validation)["label"] for name, model in experts.items()}
+    held_out = {name: kf.evaluation.predict_logits(model, validation)["label"] for name, model in experts.items()}
     joint = kf.reasoning.ProductOfExperts(schema["label"]).fit(held_out, validation.labels["label"])
-    joint.predictions({name: predict_logits(model, test)["label"] for name, model in experts.items()})
+    joint.predictions({name: kf.evaluation.predict_logits(model, test)["label"] for name, model in experts.items()})
     ```
     """
 
     def __init__(self, task, prior=None):
         if task.link not in ("softmax", "sigmoid"):
             raise ValueError(
-                f"Experts are joined by softmax or sigmoid probabilities; {task.name!r} is "
-                f"of type {task.type}, without any."
+                f"A product of experts needs softmax or sigmoid probabilities; task {task.name!r} of type "
+                f"{task.type} has none."
             )
         self.task = task
         self.prior = None if prior is None else self._log_prior(np.asarray(prior, "float64"))
 
     def fit(self, logits, labels, present=None):
-        """Fit the temperatures (and in `WeightedProductOfExperts` the weights).
+        """Fit the temperatures (and the weights of `WeightedProductOfExperts`).
 
         Args:
-            logits: dict modality -> `(n, C)`, as the models gave them for rows they were not trained on.
-            labels: `(n,)`, of tags `(n, C)`.
-            present: dict modality -> bool `(n,)`, where it is there; None, everywhere.
+            logits: Dict of modality -> `(n, C)`, logits of rows that the models were not trained on.
+            labels: `(n,)`, or `(n, C)` for tags.
+            present: Dict of modality -> bool `(n,)`, the rows that have it. Defaults to `None`, all rows.
 
         Returns:
             self
@@ -66,20 +69,22 @@ class ProductOfExperts:
         return self
 
     def predictions(self, logits, present=None):
-        """The joint posterior.
+        """Compute the joint posterior.
 
         Args:
-            logits: dict modality -> `(n, C)`, the modalities of `fit`.
-            present: As for `fit`. Where nothing is there the prior is left.
+            logits: Dict of modality -> `(n, C)`, with the modalities passed to `fit`.
+            present: As in `fit`. Rows without any modality get the prior.
 
         Returns:
-            dict: `probabilities` float64 as a head gives them: `(n, C)`, of binary `(n, 2)`.
+            Dict with `probabilities`, float64 `(n, C)`, or `(n, 2)` for a binary task.
 
         Raises:
-            ValueError: other modalities than were fitted.
+            ValueError: If the modalities differ from those passed to `fit`.
         """
         if set(logits) != set(self.temperatures):
-            raise ValueError(f"Fitted on {sorted(self.temperatures)}, asked about {sorted(logits)}.")
+            raise ValueError(
+                f"logits must have the modalities {sorted(self.temperatures)}. Received: {sorted(logits)}"
+            )
         probabilities = np.exp(self._join(self._evidence(logits, present), self.weights))
         return {"probabilities": probabilities[..., 1] if self.task.any_classes else probabilities}
 
@@ -88,20 +93,22 @@ class ProductOfExperts:
 
     def _counts(self, labels):
         if self.task.any_classes:
-            # One row of each kind more, so that what was never seen is rare and not impossible.
+            # One pseudocount each, so that unseen values are rare and not impossible.
             return (labels.sum(axis=0) + 1) / (len(labels) + 2)
         return np.bincount(np.asarray(labels, int), minlength=len(self.task.classes)) + 1.0
 
     def _log_prior(self, prior):
-        """Log shares `(C,)`, of tags `(C, 2)`: without and with the tag."""
+        """Log frequencies `(C,)`; for tags `(C, 2)`: without and with the tag."""
         if prior.shape != (len(self.task.classes),) or not (prior > 0).all():
-            raise ValueError(f"The prior of {self.task.name!r} is {len(self.task.classes)} numbers above 0.")
+            raise ValueError(
+                f"The prior of {self.task.name!r} must be {len(self.task.classes)} numbers above 0. Received: {prior}"
+            )
         if self.task.any_classes:
             return np.log(np.stack([1 - prior, prior], axis=-1))
         return np.log(prior / prior.sum())
 
     def _evidence(self, logits, present):
-        """How much more likely than before each modality makes each answer: dict -> `(n, C)`, of tags `(n, C, 2)`."""
+        """Log ratio of posterior and prior per modality: dict of name -> `(n, C)`; for tags `(n, C, 2)`."""
         found = {}
         for name, values in logits.items():
             values = np.asarray(values, "float64") / self.temperatures[name]
@@ -120,15 +127,15 @@ class ProductOfExperts:
 
 
 class WeightedProductOfExperts(ProductOfExperts):
-    """The product of experts with a learned exponent for each modality.
+    """Product of experts with a learned exponent per modality.
 
         p(y | x_1 … x_M) ∝ p(y) Π_m (p(y | x_m) / p(y))^w_m,   w_m ≥ 0
 
-    The exponents have the least negative log-likelihood on the rows of `fit`, which is convex in them. All of them 1
-    is the product of experts; of a modality that says what another has said already the exponent is near 0. Few rows
-    leave them near 1: a weak prior pulls them there, as much as a row or so.
+    The exponents minimize the negative log-likelihood on the rows passed to `fit`, a convex problem. With all
+    exponents 1, this is `ProductOfExperts`; a modality that repeats the evidence of another gets an exponent near 0.
+    A weak quadratic prior, worth about one row, keeps the exponents near 1 if there are few rows.
 
-    Args and attributes are those of `ProductOfExperts`.
+    Arguments and attributes are those of `ProductOfExperts`.
 
     Example:
 

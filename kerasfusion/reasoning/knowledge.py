@@ -1,4 +1,4 @@
-"""Where rules come from: a file of them, or facts in a table."""
+"""Read rules from text files and tables."""
 
 import dataclasses
 from pathlib import Path
@@ -10,11 +10,11 @@ from kerasfusion.data.table import is_missing, read_table
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """A rule in words.
+    """A rule as text.
 
     Args:
-        text: See `Rules` for the words.
-        where: Where it stands, for messages: a line of a file, a cell of a table.
+        text: Rule in the syntax of `Rules`.
+        where: Source of the rule for error messages: a line of a file or a cell of a table. Defaults to `""`.
     """
 
     text: str
@@ -25,20 +25,26 @@ class Rule:
 
 
 def quoted(name):
-    """A name as it stands in a rule."""
+    """Quote a name for use in a rule."""
     if '"' in name:
-        raise DataError(f"The name {name!r} cannot stand in a rule: it has a double quote in it.")
+        raise DataError(f"The name {name!r} cannot be used in a rule, because it contains a double quote.")
     return f'"{name}"'
 
 
 def read_rules(path):
-    """Rules of a text file: one in each line; empty lines and what follows a `#` at a line's start are passed over.
+    """Read rules from a text file with one rule per line. Empty lines and lines that start with `#` are skipped.
 
     Args:
-        path: The file, UTF-8.
+        path: Path of the file, in UTF-8.
 
     Returns:
         List of `Rule`.
+
+    Example:
+
+    ```python
+    rules = kf.reasoning.Rules(data.schema, kf.reasoning.read_rules("rules.txt"))
+    ```
     """
     path = Path(path)
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -50,20 +56,20 @@ def read_rules(path):
 
 
 def rules_from_table(table, key, closed_world=False):
-    """What a table says of things, as rules: `"part=P01" implies "color=red"` for each filled cell.
+    """Convert a table of facts to rules: `"part=P01" implies "color=red"` for each filled cell.
 
     Args:
-        table: A file (see `kf.data.load`) or a DataFrame. A column is a task of the schema, a cell one of its
-            classes, or several divided by `|`, one of which holds.
-        key: The column that names the thing.
-        closed_world: The table has every thing there is, so `"color=red"` implies one of those that are, or may be,
-            red.
+        table: Path of a table (see `kf.data.load`) or a DataFrame. Columns are tasks of the schema; a cell is a
+            class, or several alternatives separated by `|`.
+        key: Name of the column that identifies the row.
+        closed_world: Whether the table is complete, so that `"color=red"` implies one of the rows that are, or may
+            be, red. Defaults to `False`.
 
     Returns:
         List of `Rule`, each with its row and column.
 
     Raises:
-        DataError: there is no such column, or a key cell is empty.
+        DataError: If there is no such column, or a key cell is empty.
 
     Example:
 
@@ -74,7 +80,7 @@ def rules_from_table(table, key, closed_world=False):
     table = _read(table, key)
     things, rules = _cells(table, key), []
     if None in things:
-        raise DataError(f"{place(table, things.index(None), key)} is empty: it says what the row is about.")
+        raise DataError(f"{place(table, things.index(None), key)} is empty; the key column must be filled.")
     things = [quoted(f"{key}={thing}") for thing in things]
     for column in table.columns.drop(key):
         cells = [
@@ -93,18 +99,24 @@ def rules_from_table(table, key, closed_world=False):
 
 
 def rules_from_hierarchy(table, child="child", parent="parent"):
-    """A hierarchy of predicates as rules: `"poodle" implies "dog"` for each row.
+    """Convert a hierarchy to rules: `"poodle" implies "dog"` for each row.
 
     Args:
-        table: A file or a DataFrame.
-        child: Column of the narrower predicate.
-        parent: Column of the wider one.
+        table: Path of a table or a DataFrame.
+        child: Column of the more specific predicate. Defaults to `"child"`.
+        parent: Column of the more general predicate. Defaults to `"parent"`.
 
     Returns:
         List of `Rule`, each with its row.
 
     Raises:
-        DataError: there is no such column, or a cell is empty.
+        DataError: If there is no such column, or a cell is empty.
+
+    Example:
+
+    ```python
+    rules = kf.reasoning.Rules(data.schema, kf.reasoning.rules_from_hierarchy("breeds.csv"))
+    ```
     """
     table = _read(table, child, parent)
     rules = []
@@ -116,7 +128,7 @@ def rules_from_hierarchy(table, child="child", parent="parent"):
 
 
 def _cells(table, column):
-    """Names as the labels' classes have them, None for an empty cell."""
+    """Cells as class names, `None` for an empty cell."""
     return [None if no else value_name(v) for v, no in zip(table[column], is_missing(table[column]), strict=True)]
 
 

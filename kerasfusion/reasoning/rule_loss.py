@@ -1,4 +1,4 @@
-"""How far predictions are from obeying rules, as a loss: it needs no labels."""
+"""Losses that penalize violations of logical rules; no labels needed."""
 
 import numpy as np
 from keras import ops
@@ -6,37 +6,38 @@ from keras import ops
 from kerasfusion.models import TrainingWrapper
 
 T_NORMS = ("product", "lukasiewicz", "goedel")
-# Keeps the logarithm of what is all but impossible finite.
+# Keeps the logarithm of tiny probabilities finite.
 _TINY = 1e-6
 
 
 class RuleLoss:
-    """A loss of logits that is 0 where probabilities obey the rules (arXiv 2002.06100 compares such losses).
+    """Fuzzy-logic loss on logits that is 0 if the predicted probabilities satisfy all rules (arXiv:2002.06100).
 
-    Rules are brought into clauses, "this or that or not those", and read in a fuzzy logic, whose truth values are the
-    predicates' probabilities p. With the falsity of a literal, 1 − p of a predicate and p of a negated one, and with
-    sums, products and extremes over the literals l of a clause and then over the clauses r:
+    Rules are converted to clauses (disjunctions of literals) and evaluated in a fuzzy logic, in which the truth value
+    of a predicate is its probability p. The falsity of a literal is 1 − p, or p if it is negated. For literals l of
+    clause r:
 
         product       Σ_r −log(1 − Π_l falsity_l)
         lukasiewicz   Σ_r max(0, 1 − Σ_l (1 − falsity_l))
         goedel        max_r min_l falsity_l
 
-    The first is −log of the truth of all rules, and its gradient reaches every predicate; the second leaves alone
-    what is true enough; the third mends the worst clause of a row by its best literal alone. That a task of classes
-    has exactly one of them needs no loss: the softmax sees to it.
+    The product is the negative log truth value of all rules, and its gradient reaches every predicate. Łukasiewicz
+    has no gradient for clauses that are satisfied. Gödel updates only the best literal of the worst clause of each
+    row. That exactly one class of a task holds needs no loss, because softmax ensures it.
 
     Args:
-        rules: A `Rules`.
-        t_norm: `"product"`, `"lukasiewicz"` or `"goedel"`.
+        rules: `Rules`.
+        t_norm: `"product"`, `"lukasiewicz"` or `"goedel"`. Defaults to `"product"`.
 
     Call arguments:
-        logits: dict task -> float `(…, C)`, as a model gives them.
+        logits: Dict of task -> float `(…, C)`, the outputs of a model.
 
     Returns:
-        float32 scalar: the mean over rows.
+        float32 scalar, the mean over rows.
 
     Raises:
-        ValueError: an unknown t-norm, or a task of another link than softmax or sigmoid, such as an ordinal one.
+        ValueError: If the t-norm is unknown, or a task has neither softmax nor sigmoid probabilities, such as an
+            ordinal task.
 
     Example:
 
@@ -47,17 +48,17 @@ class RuleLoss:
 
     def __init__(self, rules, t_norm="product"):
         if t_norm not in T_NORMS:
-            raise ValueError(f"RuleLoss: t_norm must be one of {', '.join(T_NORMS)}, not {t_norm!r}.")
+            raise ValueError(f"t_norm must be one of {', '.join(T_NORMS)}. Received: t_norm={t_norm!r}")
         unfit = [f"{task.name!r} ({task.type})" for task in rules.tasks if task.link not in ("softmax", "sigmoid")]
         if unfit:
             raise ValueError(
-                f"RuleLoss reads logits of a softmax or of sigmoids, not those of {', '.join(unfit)}. Use the "
-                "rules for predictions (constrained_decode) instead."
+                f"RuleLoss needs softmax or sigmoid logits, not those of {', '.join(unfit)}. Apply the rules to "
+                "predictions instead (constrained_decode)."
             )
         self.t_norm = t_norm
         self.tasks = rules.tasks
         clauses = [clause for group in rules.clauses for clause in group]
-        # (2 · predicates, clauses): which literals a clause has, those of predicates first, then the negated.
+        # (2 · predicates, clauses): the literals of each clause, first positive, then negated.
         count = len(rules.predicates)
         self.literals = np.zeros((2 * count, len(clauses)), "float32")
         for place, clause in enumerate(clauses):
@@ -79,7 +80,7 @@ class RuleLoss:
 
     @staticmethod
     def _log_truths(task, logits):
-        """Log-probability of each predicate of a task, and of its opposite."""
+        """Log-probabilities of the predicates of a task and of their negations."""
         if task.link == "sigmoid":
             return ops.log_sigmoid(logits), ops.log_sigmoid(-logits)
         holds = ops.log_softmax(logits)
@@ -87,15 +88,16 @@ class RuleLoss:
 
 
 class RuleRegularizedModel(TrainingWrapper):
-    """Train a model whose rows are also held to rules: the same layers and weights.
+    """Training wrapper that adds a rule loss. It shares layers and weights with the plain model, which is saved.
 
-    The rules count on every row, so rows without labels (weight 0) teach too. It is never saved: the plain model is.
+    The rule loss applies to all rows, so rows without labels (sample weight 0) contribute too.
 
     Args:
         model: A plain model, or a training wrapper of one.
-        loss: A `RuleLoss`.
-        weight: What the loss is multiplied by before it is added to the tasks' losses.
-        warmup_steps: In so many steps the weight grows from 0: heads that know nothing yet would agree on anything.
+        loss: `RuleLoss`.
+        weight: float, weight of the rule loss. Defaults to `1.0`.
+        warmup_steps: int, steps over which the weight increases linearly from 0: untrained heads could satisfy the
+            rules by trivial predictions. Defaults to `0`.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Rules over what a model predicts: checked against its classes and against each other."""
+"""Logical rules over predictions, validated against the schema and against each other."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from kerasfusion.reasoning.solver import conflicts, exactly_one_of
 
 
 class Rules:
-    """Rules over the classes and tags of a schema.
+    """Logical rules over the classes and tags of a schema.
 
-    A predicate is a class of a task, `color=red`; the class alone, `red`, where one task only has it. Of a binary
-    task both classes can be named. That a task of classes has exactly one of them is understood.
+    A predicate is a class of a task, `color=red`, or the class alone, `red`, if only one task has it. Both classes of
+    a binary task can be named. That exactly one class of a task holds is implied.
 
         poodle implies dog
         red and circle implies stop
@@ -20,30 +20,30 @@ class Rules:
         not "traffic light" or (day or night)
 
     Args:
-        schema: A `kf.Schema`.
-        rules: Strings, or `Rule`s that say where they come from (`facts`, `hierarchy`, `read_rules`). The words are
-            `not`, `and`, `or`, `implies`, `exactly one of (…, …)`, `at most one of (…, …)` and brackets; a name with
-            spaces stands in double quotes.
+        schema: `kf.Schema`.
+        rules: List of strings, or of `Rule`s with their source (`read_rules`, `rules_from_table`,
+            `rules_from_hierarchy`). Keywords are `not`, `and`, `or`, `implies`, `exactly one of (…, …)` and `at most
+            one of (…, …)`; parentheses group. Put names with spaces in double quotes.
 
     Attributes:
         rules: List of `Rule`.
-        clauses: For each rule its clauses: frozensets of numbers of predicates, from 1, negative where negated.
-        implied_clauses: The same of what is understood: of each task of classes, that exactly one holds. Numbers
-            above those of the predicates are auxiliary: with them C classes take about 3 C clauses.
-        predicates: Full names, `task=class` (a task by its `title`); number 1 comes first.
-        columns: dict task -> slice of its predicates, from 0.
+        clauses: List with the clauses of each rule: frozensets of predicate numbers, from 1, negative if negated.
+        implied_clauses: Dict of `Rule` -> clauses for "exactly one class of a task". Numbers above those of the
+            predicates are auxiliary; with them, C classes need about 3 C clauses.
+        predicates: List of full names, `task=class`, with the `title` of the task. Predicate number 1 comes first.
+        columns: Dict of task -> slice of its predicates, from 0.
 
     Raises:
-        ImportError: the extra `[reasoning]` is not installed.
-        ValueError: words that cannot be read, an unknown predicate, a rule that always holds, or contradictory
-            rules: those that no prediction can obey, and those under which some predicate can never hold, unless a
-            rule says so plainly (`not poodle`). The message names rules of which each is needed for the conflict.
+        ImportError: If the extra `[reasoning]` is not installed.
+        ValueError: If a rule has a syntax error, an unknown predicate, or always holds; or if rules contradict each
+            other. Rules contradict if no prediction satisfies them, or if some predicate can never hold, unless a
+            rule states that explicitly (`not poodle`). The message lists a minimal set of conflicting rules.
 
     Example:
 
     ```python
     rules = kf.reasoning.Rules(data.schema, ["poodle implies dog", "at most one of (cat, dog)"])
-    decided = kf.reasoning.constrained_decode(rules, predictions(model, logits))
+    decoded = kf.reasoning.constrained_decode(rules, kf.evaluation.postprocess(model, logits))
     ```
     """
 
@@ -59,19 +59,19 @@ class Rules:
         self.implied_clauses, taken = {}, len(self.predicates)
         for task in filter(self.exclusive, self.tasks):
             clauses, taken = exactly_one_of(self._span(task.name), taken)
-            self.implied_clauses[Rule(f"exactly one class of {task.title!r}", "understood")] = clauses
+            self.implied_clauses[Rule(f"exactly one class of {task.title!r}", "implied")] = clauses
         self._check()
 
     @staticmethod
     def exclusive(task):
-        """Whether each class of a task is a predicate and exactly one holds; of a binary task one says both."""
+        """Whether each class of the task is a predicate. A binary task has a single predicate for both classes."""
         return task.one_class and task.link != "sigmoid"
 
     def violations(self, decided):
-        """Which rules decisions break.
+        """Find the rules that predictions violate.
 
         Args:
-            decided: dict task -> decisions in the form of the labels, as from `decode` or
+            decided: Dict of task -> predictions in the form of the labels, as from `constrained_decode` or
                 `kf.evaluation.predict_classes`.
 
         Returns:
@@ -80,7 +80,7 @@ class Rules:
         return self.violated_by(self.assignment(decided))
 
     def violated_by(self, assignment):
-        """The same of bool `(n, predicates)`."""
+        """Find the rules that truth values, bool `(n, predicates)`, violate."""
         broken = np.zeros((len(assignment), len(self.rules)), bool)
         for place, clauses in enumerate(self.clauses):
             for clause in clauses:
@@ -89,7 +89,7 @@ class Rules:
         return broken
 
     def assignment(self, decided):
-        """Decisions, dict task -> labels, as truth of each predicate: bool `(n, predicates)`."""
+        """Convert predictions, a dict of task -> labels, to truth values, bool `(n, predicates)`."""
         parts = []
         for task in self.tasks:
             values = np.asarray(decided[task.name])
@@ -100,7 +100,7 @@ class Rules:
         return np.concatenate(parts, axis=1)
 
     def to_decisions(self, assignment):
-        """Back from bool `(n, predicates)` to dict task -> labels: int32 classes, float32 of the others."""
+        """Convert truth values, bool `(n, predicates)`, to dict of task -> labels (classes int32, others float32)."""
         decided = {}
         for task in self.tasks:
             part = assignment[:, self.columns[task.name]]
@@ -132,9 +132,9 @@ class Rules:
             return found[0]
         if found:
             full = [self.predicates[abs(number) - 1] for number in found]
-            raise ValueError(f"{name!r} is a class of several tasks; say which: {', '.join(map(repr, full))}")
+            raise ValueError(f"{name!r} is a class of several tasks; use one of {', '.join(map(repr, full))}")
         near = nearest(name, self._numbers)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self.predicates[:20])}"
+        hint = f"did you mean {near[0]!r}?" if near else f"predicates are {', '.join(self.predicates[:20])}"
         raise ValueError(f"there is no predicate {name!r}; {hint}")
 
     def _clauses(self, rule):
@@ -143,7 +143,7 @@ class Rules:
         except ValueError as error:
             raise ValueError(f"Rule {rule}: {error}.") from None
         if not clauses:
-            raise ValueError(f"Rule {rule}: it says nothing, because it holds whatever is true.")
+            raise ValueError(f"Rule {rule}: it always holds, so it has no effect.")
         return clauses
 
     def _check(self):
@@ -155,9 +155,10 @@ class Rules:
                 continue
             named = "\n".join(f"  {rules[i]}" for i in core)
             if case is None:
-                raise ValueError(f"These rules contradict each other:\n{named}\nLeave out or change one of them.")
+                raise ValueError(f"These rules contradict each other:\n{named}\nRemove or change one of them.")
             predicate = self.predicates[case - 1]
             raise ValueError(
-                f"Under these rules {predicate!r} can never hold:\n{named}\nLeave out or change one of them, or if "
-                f'it is meant, say so by the rule: not "{predicate}"'
+                f"Under these rules {predicate!r} can never hold:\n{named}\nRemove or change one of them, or state "
+                "it "
+                f'explicitly with the rule: not "{predicate}"'
             )

@@ -1,24 +1,24 @@
-"""What python-sat is asked: which rules cannot hold together, and which truth values are the likeliest."""
+"""SAT and MaxSAT with python-sat: conflicting rules, and the most likely truth values."""
 
 import importlib
 
 import numpy as np
 
-# Log-likelihoods enter as whole numbers of these parts of a nat.
+# MaxSAT weights are integers: log-likelihoods in units of 1 / PARTS nat.
 PARTS = 1_000_000
 
 
 def exactly_one_of(numbers, taken):
-    """Clauses that say that exactly one of several numbers holds, by a sequential counter (Sinz, CP 2005).
+    """Encode that exactly one of `C` variables holds, with a sequential counter (Sinz, CP 2005).
 
-    Pairs that exclude each other would be C² / 2 clauses; with C auxiliary numbers it takes about 3 C.
+    It needs about 3 C clauses and C auxiliary variables, instead of C² / 2 clauses for pairwise exclusion.
 
     Args:
-        numbers: Positive ints.
-        taken: The highest number that is in use; the auxiliary ones follow.
+        numbers: Iterable of positive ints, the variables.
+        taken: int, highest number in use. Auxiliary variables follow it.
 
     Returns:
-        tuple: list of frozensets of numbers, and the highest number in use now.
+        tuple: list of clauses (frozensets of ints), and the highest number now in use.
     """
     card = _import("pysat.card")
     found = card.CardEnc.equals(list(numbers), 1, top_id=taken, encoding=card.EncType.seqcounter)
@@ -26,15 +26,14 @@ def exactly_one_of(numbers, taken):
 
 
 def conflicts(groups, cases):
-    """Which groups of clauses cannot hold together, in each of several cases.
+    """Find minimal sets of conflicting groups of clauses, for each of several assumptions.
 
     Args:
-        groups: Lists of clauses; a group is kept or left out as a whole.
-        cases: Tuples of numbers that are taken to hold besides.
+        groups: List of lists of clauses. A group is included or excluded as a whole.
+        cases: List of tuples of numbers that are assumed to hold.
 
     Yields:
-        For each case None where all groups can hold, else the places of groups that cannot, each of which is needed
-        for the conflict.
+        For each case, `None` if all groups are satisfiable, else the indices of a minimal conflicting set of groups.
     """
     solvers = _import("pysat.solvers")
     first = 1 + max((abs(n) for clauses in groups for c in clauses for n in c), default=0)
@@ -42,7 +41,7 @@ def conflicts(groups, cases):
     with solvers.Solver(name="glucose4") as solver:
         for place, clauses in enumerate(groups):
             for clause in clauses:
-                # Holds only where the group is switched on by a number of its own.
+                # An activation variable per group enables its clauses.
                 solver.add_clause([-(first + place), *clause])
         everything = list(range(first, first + len(groups)))
         for case in cases:
@@ -58,12 +57,12 @@ def conflicts(groups, cases):
 
 
 def likeliest(clauses, gains):
-    """The truth values that obey all clauses and gain most (weighted MaxSAT, by RC2).
+    """Find the truth values that satisfy all clauses and maximize the gain (weighted MaxSAT with RC2).
 
     Args:
-        clauses: Frozensets of numbers.
-        gains: float `(predicates,)`, in nats: what it adds to the log-likelihood that a predicate holds rather than
-            not. They are rounded to a millionth.
+        clauses: List of frozensets of ints.
+        gains: float `(predicates,)`, in nats: log-likelihood gained if a predicate holds rather than not, rounded to
+            1e-6.
 
     Returns:
         bool `(predicates,)`.
@@ -84,4 +83,4 @@ def _import(name):
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise ImportError("Rules need the package python-sat: pip install 'kerasfusion[reasoning]'.") from error
+        raise ImportError("Rules require python-sat: pip install 'kerasfusion[reasoning]'.") from error

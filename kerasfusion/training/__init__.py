@@ -1,8 +1,19 @@
 """Training: configuration, `fit`, and the run it writes."""
 
 from kerasfusion.training.adversarial import Adversarial
+from kerasfusion.training.compile import compile_model
 from kerasfusion.training.config import DistillationConfig, LoRAConfig, TrainingConfig
 from kerasfusion.training.fit import fit, shares_images
 from kerasfusion.training.run import Run, load
 
-__all__ = ["Adversarial", "DistillationConfig", "LoRAConfig", "Run", "TrainingConfig", "fit", "load", "shares_images"]
+__all__ = [
+    "Adversarial",
+    "DistillationConfig",
+    "LoRAConfig",
+    "Run",
+    "TrainingConfig",
+    "compile_model",
+    "fit",
+    "load",
+    "shares_images",
+]

@@ -31,7 +31,7 @@ def is_decayed(variable):
 
 
 def compile_model(model, heads, schema, config, total_steps, steps_per_execution=1):
-    """Compile a model, or a training wrapper of it, for a schema's tasks.
+    """Compile a model, or a training wrapper of it, for a schema's tasks, as `kf.training.fit` does.
 
     Args:
         model: The `keras.Model` to compile.
@@ -39,7 +39,16 @@ def compile_model(model, heads, schema, config, total_steps, steps_per_execution
         schema: The `Schema`, for the weights of the tasks.
         config: A `TrainingConfig`.
         total_steps: Optimizer steps of the whole training, for the schedule.
-        steps_per_execution: BatchedDataset per call into TensorFlow.
+        steps_per_execution: Batches per call into TensorFlow. Defaults to 1.
+
+    Example:
+
+    ```python
+    batches = kf.data.BatchedDataset(data.splits["train"], batch_size=64, shuffle=True)
+    config = kf.training.TrainingConfig(learning_rate=2e-3)
+    kf.training.compile_model(model, kf.models.get_heads(model), data.schema, config, total_steps=10 * batches.steps)
+    model.fit(batches.dataset(), epochs=10, shuffle=False)
+    ```
     """
     warmup = int(config.warmup_ratio * total_steps)
     schedule = keras.optimizers.schedules.CosineDecay(

@@ -60,7 +60,7 @@ def test_a_modality_that_is_not_there_changes_nothing(logits):
     spoiled = {name: np.where(present[name][:, None], values, 99.0 * np.arange(3)) for name, values in logits.items()}
     again = ProductOfExperts(TASK, prior=PRIOR).fit(spoiled, LABELS, present)
     np.testing.assert_allclose(again.predictions(spoiled, present)["probabilities"], found, atol=0.1)
-    with pytest.raises(ValueError, match=r"Fitted on \['first', 'second'\], asked about \['first'\]"):
+    with pytest.raises(ValueError, match=r"must have the modalities \['first', 'second'\]. Received: \['first'\]"):
         joint.predictions({"first": logits["first"]})
 
 
@@ -102,7 +102,7 @@ def test_binary_and_tags_are_joined_alike():
 
 
 def test_experts_need_probabilities_and_a_prior_of_the_right_length():
-    with pytest.raises(ValueError, match="'age' is of type regression, without any"):
+    with pytest.raises(ValueError, match="'age' of type regression has none"):
         ProductOfExperts(Task("age", "regression", "age"))
     with pytest.raises(ValueError, match="3 numbers above 0"):
         ProductOfExperts(TASK, prior=[0.5, 0.5])
@@ -117,9 +117,9 @@ def test_a_confusion_matrix_as_likelihood():
     found = confusion_likelihood(LABELS, said, 3, outcomes=2)
     np.testing.assert_allclose(found, (counts + 1) / (counts + 1).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(confusion_likelihood(LABELS, SAYS, 3, 2, smoothing=0), FIRST)
-    with pytest.raises(ValueError, match="observed are 0 to 1, not 0 to 2"):
+    with pytest.raises(ValueError, match="observed must be from 0 to 1"):
         confusion_likelihood(LABELS, SAYS_TOO, 3, outcomes=2)
-    with pytest.raises(ValueError, match="no row is of class 2"):
+    with pytest.raises(ValueError, match="No row has class 2"):
         confusion_likelihood([0, 1], [0, 1], 3, smoothing=0)
 
 
@@ -132,7 +132,7 @@ def test_updates_are_bayes_rule_in_any_order():
     np.testing.assert_allclose(other, wanted)
     half = np.where(np.arange(1000) % 2, SAYS, -1)
     np.testing.assert_allclose(bayes_update(prior, FIRST, half)[:2], [PRIOR, posterior((FIRST, SAYS[1]))])
-    with pytest.raises(ValueError, match="in row 1 outcome 0 is impossible"):
+    with pytest.raises(ValueError, match="Row 1: outcome 0 has probability 0"):
         bayes_update([[0.5, 0.5], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]], [0, 0])
 
 
@@ -162,5 +162,5 @@ def test_questions_are_asked_by_what_they_tell():
     np.testing.assert_allclose(by_chance[3], wanted)
     assert {tuple(sorted(row)) for row in order} == {("first?", "nothing?", "second?")}
     assert len({tuple(row) for row in order}) == 6
-    with pytest.raises(ValueError, match="no answers to 'second\\?'"):
+    with pytest.raises(ValueError, match="no entry for 'second\\?'"):
         ask_greedily(start, which, {"first?": SAYS, "nothing?": SAYS})
