@@ -19,8 +19,7 @@ def read_features(features, index, what, dtype):
 
     Returns:
         tuple: the extended index; the features, float `(n, F)`, with rows of NaN (dense) or empty rows (sparse) for
-            ids
-        without features; and bool `(n,)`, the ids that have features.
+        ids without features; and bool `(n,)`, the ids that have features.
 
     Raises:
         TypeError, ValueError: If the features are invalid. The message names the entry.

@@ -30,9 +30,8 @@ class JointMatrixFactorization(TransformerMixin, BaseEstimator, auto_wrap_output
     Without private factors and missing entries, the solution is the singular value decomposition of the concatenated
     views. If a view varies mostly in ways that the others do not share, `Z` explains those and is of no use for
     retrieval. There are two remedies: private factors (`n_private_components`), initialized from canonical
-        correlations
-    and their residual, and `whiten`. Choose these, `n_components` and the ridge by held-out recall (`grid_search`),
-    not by the objective.
+    correlations and their residual, and `whiten`. Choose these, `n_components` and the ridge by held-out recall
+    (`grid_search`), not by the objective.
 
     Args:
         n_components: int, number of shared factors `k`. Defaults to `32`.

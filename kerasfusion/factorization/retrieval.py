@@ -76,8 +76,7 @@ def grid_search(model, X, grid, validation_fraction=0.25, random_state=None):
     """Choose parameters by the cross-view recall of held-out items.
 
     The reconstruction error is not a useful criterion: it decreases with every factor, including those that belong to
-        a
-    single view.
+    a single view.
 
     Args:
         model: `JointMatrixFactorization`, `ConcatenatedPCA` or `RidgeCCA`. It is cloned.

@@ -1,4 +1,4 @@
-"""Raw strings to token ids, encoded images to pixels: one code path for training and serving."""
+"""Preprocessing of texts and images as TensorFlow ops, shared by training and serving."""
 
 from kerasfusion.preprocessing.augment import Augmentation, augment_images
 from kerasfusion.preprocessing.image import decode_image, decode_images

@@ -1,31 +1,31 @@
-"""Transparent pixels, laid over white."""
+"""Blend transparent images onto white."""
 
 import tensorflow as tf
 
-# Pixels blended at a time. The intermediate values of a whole image would take several times its own memory.
+# Pixels blended at a time. Blending a whole large image at once takes several times its memory.
 _STRIP_PIXELS = 1_000_000
 
 
 def over_white(pixels):
-    """Blend onto white.
+    """Blend an image with an alpha channel onto white.
 
     Args:
-        pixels: uint8 `(height, width, channels)`, the last channel being alpha.
+        pixels: uint8 `(height, width, channels)`. The last channel is alpha.
 
     Returns:
         uint8 `(height, width, channels - 1)`.
     """
     color, alpha = tf.cast(pixels[..., :-1], tf.uint16), tf.cast(pixels[..., -1:], tf.uint16)
-    # At most 255 * 255 + 127, which a uint16 holds.
+    # At most 255 * 255 + 127, which fits into uint16.
     return tf.cast((color * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
 
 
 def resize_over_white(pixels, size):
-    """Blend onto white and resize, a strip of columns at a time: only resized strips are kept.
+    """Blend onto white and resize in strips of columns, to limit memory.
 
     Args:
-        pixels: As for `over_white`.
-        size: `(height, width)` in pixels.
+        pixels: As in `over_white`.
+        size: tuple `(height, width)` in pixels.
 
     Returns:
         float32 `(*size, channels - 1)`, equal to `tf.image.resize(over_white(pixels), size, antialias=True)`.
@@ -45,7 +45,7 @@ def _resize_strips(pixels, size):
     def blend(number, strips):
         strip = over_white(pixels[:, number * columns : (number + 1) * columns])
         strip = tf.image.resize(strip, tf.stack([size[0], tf.shape(strip)[1]]), antialias=True)
-        # Strips are joined along their first axis.
+        # A TensorArray concatenates along the first axis.
         return number + 1, strips.write(number, tf.transpose(strip, (1, 0, 2)))
 
     count = -(-width // columns)

@@ -1,14 +1,14 @@
-"""Training images moved, zoomed, turned and lit a little differently in every epoch."""
+"""Image augmentation: random translation, zoom, rotation, flip and color."""
 
 import dataclasses
 import math
 
 import tensorflow as tf
 
-# Numbers in [0, 1) that one image takes.
+# Random numbers in [0, 1) per image.
 RANDOM_NUMBERS = 8
-# Per strength: largest shift (share of a side), zoom (factor), turn (degrees), change of light (share of the range of
-# pixels), of contrast and of saturation (factor).
+# Per strength, the maximum translation (fraction of a side), zoom (factor), rotation (degrees), brightness (fraction
+# of the pixel range), contrast and saturation (factors).
 STRENGTHS = {
     "light": (1 / 16, 1.1, 0.0, 0.1, 1.2, 1.3),
     "strong": (1 / 8, 1.25, 10.0, 0.2, 1.4, 1.8),
@@ -17,16 +17,23 @@ STRENGTHS = {
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """How images are changed while training.
+    """Settings of image augmentation.
 
     Args:
-        strength: `"light"`: shifted by up to 1/16 of a side, zoomed by up to 1.1, lit a little differently.
-            `"strong"`: by up to 1/8 and 1.25, turned by up to 10 degrees, lit more differently.
-        flip: Mirror half of the images, left for right.
-        color: Change brightness, contrast and saturation. The hue is never changed.
+        strength: `"light"` (translation up to 1/16 of a side, zoom up to 1.1, small color changes) or `"strong"`
+            (translation up to 1/8, zoom up to 1.25, rotation up to 10 degrees, larger color changes). Defaults to
+            `"light"`.
+        flip: Whether to flip half of the images horizontally. Defaults to `True`.
+        color: Whether to change brightness, contrast and saturation. The hue never changes. Defaults to `True`.
 
     Raises:
-        ValueError: No such strength.
+        ValueError: If the strength is unknown.
+
+    Example:
+
+    ```python
+    changed = augment_images(pixels, tf.random.uniform((len(pixels), 8)), Augmentation("strong", flip=False))
+    ```
     """
 
     strength: str = "light"
@@ -35,28 +42,27 @@ class Augmentation:
 
     def __post_init__(self):
         if self.strength not in STRENGTHS:
-            raise ValueError(f"The augmentation is one of {', '.join(STRENGTHS)}, not {self.strength!r}.")
+            raise ValueError(f"strength must be one of {', '.join(STRENGTHS)}. Received: strength={self.strength!r}")
 
 
 def augment_images(pixels, random, augmentation):
-    """Change a batch of images, each by its own random numbers and by nothing else.
+    """Augment a batch of images. Each image depends only on its own random numbers.
 
-    What moves into the image at its border repeats the border; what moves out is lost, at most a shift and half a
-    zoom at each side.
+    Pixels outside of the image repeat its border.
 
     Args:
         pixels: uint8 `(B, H, W, 3)`.
         random: float32 `(B, 8)` in [0, 1).
-        augmentation: An `Augmentation`.
+        augmentation: `Augmentation`.
 
     Returns:
-        uint8 `(B, H, W, 3)`. An image of zeros, which stands for a missing one, stays one where `color` is False;
-        otherwise whoever calls puts it back.
+        uint8 `(B, H, W, 3)`. An image of zeros, which stands for a missing image, stays zero only without `color`;
+        otherwise the caller must restore it.
     """
     shift, zoom, turn, light, contrast, saturation = STRENGTHS[augmentation.strength]
     height, width = pixels.shape[1:3]
     across, down, scale, angle, mirror, brighter, harder, richer = tf.unstack(2.0 * random - 1.0, axis=1)
-    # Where each pixel comes from: turned and zoomed about the middle, then shifted, then mirrored.
+    # Source coordinates of each pixel: rotated and zoomed about the center, then translated, then flipped.
     scale = tf.exp(-scale * math.log(zoom))
     angle = angle * math.radians(turn)
     cosine, sine = scale * tf.cos(angle), scale * tf.sin(angle)
@@ -83,7 +89,8 @@ def augment_images(pixels, random, augmentation):
             for number, most in ((harder, contrast), (richer, saturation))
         )
         grey = tf.reduce_mean(moved, axis=-1, keepdims=True)
-        # One pass: grey + saturation * (color - grey), then stretched about middle grey, then lit.
+        # In one pass: saturation, grey + saturation * (color - grey); then contrast about middle grey; then
+        # brightness.
         offset = 127.5 * (1.0 - contrast) + 255.0 * light * brighter[:, None, None, None]
         moved = moved * (contrast * saturation) + (grey * (contrast * (1.0 - saturation)) + offset)
     return tf.cast(tf.clip_by_value(tf.round(moved), 0.0, 255.0), tf.uint8)

@@ -1,4 +1,4 @@
-"""What a decoder says, made into text: by the same TensorFlow code in reports and inside a SavedModel."""
+"""Decode token ids to text and sample tokens, as TensorFlow ops for reports and SavedModels."""
 
 import dataclasses
 
@@ -10,19 +10,20 @@ from kerasfusion.schema import SPECIAL_TOKENS
 
 
 def drawn(rows, temperature, top_k, top_p, seeds):
-    """How `kf.decoders.sample` draws words, each row by a seed of its own, whatever other rows are beside it.
+    """Build the sampling function of `kf.decoders.sample`, with one seed per row.
 
-    Temperature, then `top_k`, then `top_p` of what that leaves, as in Transformers.
+    A row's samples do not depend on the other rows of the batch. Temperature, `top_k` and `top_p` are applied in this
+    order, as in Transformers.
 
     Args:
-        rows: Number of rows, `()`.
-        temperature: float, `()` or `(rows,)`; 0 takes the likeliest.
-        top_k: int, `()` or `(rows,)`; 0 for all.
-        top_p: float, `()` or `(rows,)`.
+        rows: int scalar, number of rows.
+        temperature: float, scalar or `(rows,)`; 0 is greedy.
+        top_k: int, scalar or `(rows,)`; 0 keeps all tokens.
+        top_p: float, scalar or `(rows,)`.
         seeds: int `(rows,)`.
 
     Returns:
-        The function that `sample` takes as `choose`.
+        Function for the argument `choose` of `sample`.
     """
 
     def column(values, dtype):
@@ -38,7 +39,7 @@ def drawn(rows, temperature, top_k, top_p, seeds):
             seeds,
             fn_output_signature=tf.float32,
         )
-        # The largest of the scores with Gumbel noise is a draw by their probabilities.
+        # Gumbel-max trick: the argmax of scores plus Gumbel noise is a sample from their softmax.
         noise = -tf.math.log(-tf.math.log(uniform))
         return tf.argmax(scores + tf.where(temperature > 0, noise, 0.0), axis=-1, output_type=tf.int32)
 
@@ -46,22 +47,22 @@ def drawn(rows, temperature, top_k, top_p, seeds):
 
 
 def filter_scores(scores, top_k, top_p):
-    """Rule out all but the `top_k` likeliest words, then all but those of them that make up `top_p`.
+    """Apply top-k and then top-p filtering to scores.
 
     Args:
         scores: float32 `(rows, V)`, log-probabilities up to a constant.
-        top_k: int32 `(rows, 1)`; 0 for all.
-        top_p: float32 `(rows, 1)`; the likeliest word always stays.
+        top_k: int32 `(rows, 1)`; 0 keeps all tokens.
+        top_p: float32 `(rows, 1)`. The most likely token is always kept.
 
     Returns:
-        float32 `(rows, V)`: the scores, very low where a word is ruled out.
+        float32 `(rows, V)`, scores with -1e9 for filtered tokens.
     """
     size = scores.shape[-1]
     best = tf.sort(scores, direction="DESCENDING")
     among = tf.range(size) < tf.where(top_k > 0, top_k, size)
     probabilities = tf.nn.softmax(tf.where(among, best, -np.inf))
-    # A word is kept while those before it make up less than top_p. Rounded sums may reach 1 before the last word, so
-    # a top_p of 1 is not compared with them.
+    # Keep a token while the cumulative probability before it is below top_p. Rounded sums can reach 1 before the last
+    # token, so top_p = 1 is handled separately.
     before = tf.cumsum(probabilities, axis=-1, exclusive=True)
     likely = among & ((before < top_p) | (top_p >= 1))
     kept = tf.maximum(tf.reduce_sum(tf.cast(likely, tf.int32), axis=-1, keepdims=True), 1)
@@ -69,33 +70,33 @@ def filter_scores(scores, top_k, top_p):
 
 
 def words_of(ids, task):
-    """Token ids `(…, T)` as words, tf.string `(…, T)`; "" for all that is no word of the vocabulary."""
+    """Map token ids `(…, T)` to words, tf.string `(…, T)`; `""` for special tokens."""
     words = tf.constant([*[""] * len(SPECIAL_TOKENS), *task.vocabulary])
     return tf.gather(words, ids)
 
 
 class Prompts:
-    """The words that a text is to begin with.
+    """Encode prompts, the required beginnings of generated texts.
 
     Args:
-        task: A `Task` of type `"captioning"`.
+        task: `Task` of type `"captioning"`.
 
     Attributes:
-        vectorizer: To be tracked by an export.
+        vectorizer: `keras.layers.TextVectorization`, which an export must track.
     """
 
     def __init__(self, task):
         self.task = task
-        # Room for as many words as a caption may have.
+        # A caption without its start and end tokens.
         self.length = task.length - 2
         self.vectorizer = text_vectorizer(dataclasses.replace(task, length=self.length))
 
     def ids(self, prompts):
-        """tf.string `(B,)` to int32 `(B, P)`, 0 behind the words; 1 for those that the model does not know."""
+        """Map prompts, tf.string `(B,)`, to token ids, int32 `(B, P)`, padded with 0; 1 is an unknown word."""
         return tf.cast(self.vectorizer(prompts), tf.int32)
 
     def text(self, prompts, told):
-        """What a decoder told, int32 `(B, T)`, as tf.string `(B,)`; the prompt's words are those that were given."""
+        """Decode generated ids, int32 `(B, T)`, to tf.string `(B,)`; words of the prompt are kept as given."""
         given = tf.strings.split(standardize(prompts)).to_tensor("", shape=(None, self.length))
         words = words_of(told, self.task)
         given = tf.pad(given, ((0, 0), (0, tf.shape(words)[1] - self.length)), constant_values="")

@@ -1,24 +1,23 @@
-"""How the camera was held: the EXIF orientation of a JPEG, read and undone in TensorFlow, in a SavedModel too."""
+"""Read and undo the EXIF orientation of a JPEG, as TensorFlow ops."""
 
 import tensorflow as tf
 
 from kerasfusion.bounds import MOST_SEGMENTS
 
 _TAG, _SHORT = 0x0112, 3
-# By orientation, from 0, which there is not: whether height and width change places, then top and bottom, then left
-# and right.
+# Per orientation (0 is unused): whether to transpose, to flip vertically, and to flip horizontally.
 _TURNS = ((0, 0, 0, 0, 0, 1, 1, 1, 1), (0, 0, 0, 1, 1, 0, 0, 1, 1), (0, 0, 1, 1, 0, 0, 1, 1, 0))
 
 
 def exif_orientation(encoded):
-    """The orientation that a JPEG's EXIF block states.
+    """Read the EXIF orientation of a JPEG.
 
     Args:
         encoded: tf.string scalar.
 
     Returns:
-        int32 scalar from 1 (upright, or nothing stated, or no JPEG) to 8, as EXIF numbers them; 0 where more than
-        `MOST_SEGMENTS` segments would have to be searched for it.
+        int32 scalar from 1 to 8, as numbered by EXIF; 1 if the image has no orientation or is not a JPEG; 0 if it has
+        more than `MOST_SEGMENTS` segments to search.
     """
     tiff, is_searched = _tiff_block(encoded)
     orientation = tf.cond(tf.strings.length(tiff) >= 8, lambda: _read_orientation(tiff), lambda: 1)
@@ -33,7 +32,7 @@ def turn_upright(pixels, orientation):
         orientation: int32 scalar, 1 to 8.
 
     Returns:
-        The pixels as they are to be seen; 5 to 8 exchange height and width.
+        The upright image. Orientations 5 to 8 swap height and width.
     """
     transposed, upside_down, mirrored = tf.unstack(tf.gather(tf.constant(_TURNS), orientation, axis=1))
     pixels = tf.transpose(pixels, tf.stack([transposed, 1 - transposed, 2]))
@@ -41,11 +40,11 @@ def turn_upright(pixels, orientation):
 
 
 def _tiff_block(encoded):
-    """What follows `Exif` in its segment, a small TIFF file or nothing, and whether the search for it ended."""
+    """Return the TIFF data of the Exif segment (empty if there is none), and whether the search was completed."""
     length = tf.strings.length(encoded)
 
-    # A JPEG begins with segments: 0xFF, a kind, two bytes of length (its own two included), the content. EXIF is in
-    # one of kind 0xE1 among the application's (0xE0 to 0xEF) and comments (0xFE), which come before all others.
+    # A JPEG starts with segments: 0xFF, a marker, two bytes of length (including themselves), the content. Exif is in
+    # a segment 0xE1, among application segments (0xE0 to 0xEF) and comments (0xFE), which precede all others.
     def step(start, _):
         head = tf.io.decode_raw(tf.strings.substr(encoded, start, 4), tf.uint16, little_endian=False)
         kind, size = tf.unstack(tf.cast(head, tf.int32), 2)
@@ -65,12 +64,12 @@ def _read_orientation(tiff):
     little = tf.strings.substr(tiff, 0, 2) == b"II"
 
     def numbers(start, length, kind):
-        """Bytes as numbers, in the block's own byte order."""
+        """Decode numbers in the byte order of the TIFF data."""
         data = tf.strings.substr(tiff, start, length)
         small_first, large_first = (tf.io.decode_raw(data, kind, little_endian=end) for end in (True, False))
         return tf.cast(tf.where(little, small_first, large_first), tf.int32)
 
-    # The entries of the first directory, 12 bytes each, behind its place (at byte 4) and their count.
+    # Byte 4 holds the offset of the first directory: a count, followed by entries of 12 bytes each.
     last = tf.strings.length(tiff) - 2
     start = tf.clip_by_value(numbers(4, 4, tf.int32)[0], 0, last)
     count = tf.minimum(numbers(start, 2, tf.uint16)[0], (last - start) // 12)

@@ -1,4 +1,4 @@
-"""Encoded image bytes to pixels, by the same TensorFlow code in training and inside a SavedModel."""
+"""Decode and resize images, as TensorFlow ops shared by training and SavedModels."""
 
 import tensorflow as tf
 
@@ -9,23 +9,29 @@ from kerasfusion.preprocessing.image_formats import decode_pixels, decode_plain,
 
 
 def decode_image(encoded, size, max_pixels=MOST_PIXELS):
-    """One encoded image to pixels of the wanted size.
+    """Decode one image and resize it.
 
-    A JPEG that a turned camera took is turned upright (EXIF). Transparent pixels become white. 16-bit grey or color
-    becomes 8-bit. All this is part of the graph, so a SavedModel sees what training saw.
+    The EXIF orientation of a JPEG is undone, transparent pixels become white, and 16-bit images become 8-bit. All of
+    it is part of the graph, so a SavedModel sees the same pixels as training.
 
     Args:
-        encoded: tf.string scalar: JPEG, PNG, GIF (first frame), BMP or WebP (no animation); grey, palette, CMYK and
-            alpha are converted, see `decode_pixels`.
-        size: `(height, width)` in pixels. The image is squeezed to it, with antialiasing when it shrinks.
-        max_pixels: Refuse images of more pixels.
+        encoded: tf.string scalar: JPEG, PNG, GIF (first frame), BMP or WebP (not animated). Grey, palette, CMYK and
+            alpha images are converted, see `decode_pixels`.
+        size: tuple `(height, width)` in pixels. The aspect ratio is not kept; downscaling is antialiased.
+        max_pixels: int, maximum number of pixels. Defaults to `MOST_PIXELS`.
 
     Returns:
         uint8 `(height, width, 3)`.
 
     Raises:
-        tf.errors.InvalidArgumentError: when run, if the bytes are no such image, or over a limit (`max_pixels`, and
-            those in `kerasfusion.bounds`).
+        tf.errors.InvalidArgumentError: At run time, if the bytes are not a supported image, or it exceeds a limit
+            (`max_pixels`, or those in `kerasfusion.bounds`).
+
+    Example:
+
+    ```python
+    pixels = kf.preprocessing.decode_image(tf.io.read_file("photo.jpg"), (64, 64))
+    ```
     """
     pixels = tf.cond(
         is_plain(encoded),
@@ -41,8 +47,8 @@ def _plain_image(encoded, size, max_pixels):
     return tf.ensure_shape(_fitted(pixels, size), (*size, 3))
 
 
-# Its operations would cost a plain image more than the decoding of a small one, even unused: as a function that is
-# not inlined they cost one. Traced once for all sizes.
+# Not inlined, so that it costs a plain image a single op: its ops cost more than decoding a small image, even unused.
+# Traced once for all sizes.
 @tf.function(
     input_signature=[tf.TensorSpec((), tf.string), tf.TensorSpec((2,), tf.int32), tf.TensorSpec((), tf.int64)],
     autograph=False,
@@ -50,9 +56,9 @@ def _plain_image(encoded, size, max_pixels):
 )
 def _any_image(encoded, size, max_pixels):
     orientation = exif_orientation(encoded)
-    # Turned and given three channels after it is resized: there are fewer pixels then.
+    # Rotate and convert to three channels after resizing, when there are fewer pixels.
     size = tf.where(orientation >= 5, size[::-1], size)
-    # What may be turned unseen is refused: the decoder takes no empty string.
+    # Reject an image of unknown orientation: the decoder fails on an empty string.
     pixels = decode_pixels(tf.where(orientation == 0, b"", encoded), max_pixels)
     pixels = tf.cond(
         tf.shape(pixels)[-1] % 2 == 0, lambda: _fitted_over_white(pixels, size), lambda: _fitted(pixels, size)
@@ -62,7 +68,7 @@ def _any_image(encoded, size, max_pixels):
 
 
 def _fitted(pixels, size):
-    """The pixels resized, or as they are where they have the size already."""
+    """Resize the image unless it already has the size."""
     fits = tf.reduce_all(tf.shape(pixels)[:2] == size)
     return tf.cond(fits, lambda: pixels, lambda: _rounded(tf.image.resize(pixels, size, antialias=True)))
 
@@ -77,21 +83,28 @@ def _rounded(pixels):
 
 
 def decode_images(encoded, size, paths=None, max_pixels=MOST_PIXELS):
-    """A batch of encoded images to pixels; what cannot be decoded costs its row, not the batch.
+    """Decode and resize a batch of images. An image that cannot be decoded does not fail the batch.
 
     Args:
         encoded: tf.string `(B,)`. An empty string is a missing image.
-        size: `(height, width)` in pixels.
-        paths: Optional tf.string `(B,)`: where one is not empty, this file is read instead.
-        max_pixels: Images of more pixels count as undecodable.
+        size: tuple `(height, width)` in pixels.
+        paths: tf.string `(B,)`, files to read instead where not empty. Defaults to `None`.
+        max_pixels: int. Larger images count as undecodable. Defaults to `MOST_PIXELS`.
 
     Returns:
-        tuple: uint8 `(B, height, width, 3)`, zeros where there is no image, and bool `(B,)`, True where there is.
+        tuple: uint8 `(B, height, width, 3)`, zeros for missing and undecodable images, and bool `(B,)`, `True` for
+        decoded images.
+
+    Example:
+
+    ```python
+    pixels, image_ok = kf.preprocessing.decode_images([png_bytes, b""], (64, 64))
+    ```
     """
     encoded = tf.convert_to_tensor(encoded)
     if paths is not None:
         return _decode_rows(decode_image, encoded, size, max_pixels, paths)
-    # The longer function costs a request more than decoding a small image: not for plain images or missing ones.
+    # The general function costs a request more than decoding a small image, so plain and missing images avoid it.
     return tf.cond(
         tf.reduce_all(is_plain(encoded) | (encoded == b"")),
         lambda: _decode_rows(_plain_image, encoded, size, max_pixels),
@@ -101,7 +114,7 @@ def decode_images(encoded, size, paths=None, max_pixels=MOST_PIXELS):
 
 def _decode_rows(decode_one, encoded, size, max_pixels, paths=None):
     count = tf.size(encoded)
-    # `ignore_errors` drops the rows that fail, so each row carries its number and the others find their places.
+    # `ignore_errors` drops rows that fail, so each row carries its index.
     rows = tf.data.Dataset.from_tensor_slices((tf.range(count), encoded if paths is None else paths, encoded))
 
     def decode(index, path, encoded):
@@ -110,7 +123,7 @@ def _decode_rows(decode_one, encoded, size, max_pixels, paths=None):
         return index, decode_one(encoded, size, max_pixels)
 
     rows = rows.map(decode, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors(log_warning=False)
-    # One batch holds all that is left; the batch of none behind it is taken where nothing is left.
+    # One batch holds all remaining rows; the empty batch after it is used if none remain.
     none = tf.data.Dataset.from_tensors((tf.zeros((0,), tf.int32), tf.zeros((0, *size, 3), tf.uint8)))
     batch = rows.batch(tf.cast(tf.maximum(count, 1), tf.int64)).concatenate(none).take(1)
     index, pixels = batch.get_single_element()
@@ -119,6 +132,6 @@ def _decode_rows(decode_one, encoded, size, max_pixels, paths=None):
     def spread():
         return tf.scatter_nd(index[:, None], pixels, tf.stack([count, *size, 3]))
 
-    # Scattering uint8 is slow, and needed only where a row failed.
+    # Scattering uint8 is slow, and only needed if a row failed.
     pixels = tf.cond(tf.reduce_all(image_ok), lambda: pixels, spread)
     return tf.ensure_shape(pixels, (None, *size, 3)), image_ok

@@ -1,4 +1,4 @@
-"""The image formats that can be read, each with what TensorFlow's decoder does not see to."""
+"""Decoding of the supported image formats, with limits and fixes that TensorFlow's decoder lacks."""
 
 import tensorflow as tf
 
@@ -6,50 +6,50 @@ from kerasfusion.preprocessing.gif import first_frame
 from kerasfusion.preprocessing.jpeg import has_few_scans, has_too_many_scans
 
 _JPEG, _PNG, _GIF, _BMP, _WEBP = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"RIFF"
-# A height that is too much with any width and any limit.
+# A height that exceeds any limit with any width.
 _REFUSED = 2**40
 
 
 def is_plain(encoded):
-    """Whether `decode_plain` does justice to images: `decode_pixels` would give the same, only later.
+    """Check whether `decode_plain` gives the same result as `decode_pixels`, which is slower.
 
     Args:
         encoded: tf.string of any shape.
 
     Returns:
-        bool of the same shape, True for JPEG without metadata and of few scans and for PNG of grey or RGB.
+        bool of the same shape, `True` for a JPEG with few scans and without metadata and for a grey or RGB PNG.
     """
     header = tf.io.decode_raw(tf.strings.substr(encoded, 0, 26), tf.uint8, fixed_length=26)
 
     def says(start, data):
         return tf.reduce_all(header[..., start : start + len(data)] == tf.constant(list(data), tf.uint8), axis=-1)
 
-    # The quantisation tables follow the 16 bytes that name a JFIF file and its resolution.
+    # The quantization tables follow the 16 bytes of the JFIF header.
     jpeg = says(0, _JPEG + b"\xe0\0\x10") & says(20, b"\xff\xdb")
     return jpeg & has_few_scans(encoded) | says(0, _PNG) & (says(25, b"\0") | says(25, b"\2"))
 
 
 def decode_plain(encoded, max_pixels):
-    """`decode_pixels` for images that are plain, to three channels."""
+    """Decode images for which `is_plain` holds, to three channels."""
     is_jpeg = tf.strings.substr(encoded, 0, 3) == _JPEG
     height, width = tf.cond(is_jpeg, lambda: _stored_sides(encoded), lambda: _png_sides(encoded))
     return _decode(encoded, height, width, max_pixels, channels=3)
 
 
 def decode_pixels(encoded, max_pixels):
-    """One encoded image to its pixels, as stored (an EXIF orientation is not undone).
+    """Decode one image to its pixels as stored; the EXIF orientation is not undone.
 
     Args:
-        encoded: tf.string scalar: JPEG, PNG, GIF (first frame), BMP or WebP (no animation).
-        max_pixels: Refuse images of more pixels, int or int64 scalar.
+        encoded: tf.string scalar: JPEG, PNG, GIF (first frame), BMP or WebP (not animated).
+        max_pixels: int or int64 scalar, maximum number of pixels.
 
     Returns:
-        uint8 `(h, w, c)`: grey, grey and alpha, RGB or RGBA. Transparent pixels of a GIF are black; the alpha of a
+        uint8 `(h, w, c)`: grey, grey with alpha, RGB or RGBA. Transparent pixels of a GIF are black; the alpha of a
         BMP is ignored.
 
     Raises:
-        tf.errors.InvalidArgumentError: when run, if the bytes are no such image, or one of more pixels, of too many
-            JPEG scans (`MOST_SCANS`), or of too many GIF blocks.
+        tf.errors.InvalidArgumentError: At run time, if the bytes are not a supported image, or it has too many
+            pixels, JPEG scans (`MOST_SCANS`) or GIF blocks.
     """
     formats = {
         _JPEG: lambda: (encoded, *_jpeg_sides(encoded)),
@@ -60,10 +60,10 @@ def decode_pixels(encoded, max_pixels):
     }
     begins = [tf.strings.substr(encoded, 0, len(beginning)) == beginning for beginning in formats]
     nothing = tf.constant(b""), tf.zeros((), tf.int64), tf.zeros((), tf.int64)
-    # The first that fits; the last always does.
+    # The first match; the last entry always matches.
     place = tf.argmax(tf.cast(tf.stack([*begins, True]), tf.int32), output_type=tf.int32)
     encoded, height, width = tf.switch_case(place, [*formats.values(), lambda: nothing])
-    # Asked for no number of channels, the decoder gives those that there are.
+    # With channels=0, the decoder returns the channels of the file.
     pixels = _decode(encoded, height, width, max_pixels, channels=0)
     is_bmp = begins[list(formats).index(_BMP)]
     pixels = tf.cond(is_bmp, lambda: _bmp_colors(encoded, pixels), lambda: pixels)
@@ -71,9 +71,9 @@ def decode_pixels(encoded, max_pixels):
 
 
 def _decode(encoded, height, width, max_pixels, channels):
-    """TensorFlow's decoder, once it is known that the pixels are not too many: a few bytes can ask for gigabytes."""
+    """Decode if the image is not too large: a file of a few bytes can decode to gigabytes."""
     few = (height <= max_pixels) & (width <= max_pixels) & (height * width <= max_pixels)
-    # The decoder refuses an empty string.
+    # The decoder fails on an empty string.
     encoded = tf.where(few, encoded, b"")
     return tf.image.decode_image(encoded, channels=channels, expand_animations=False)
 
@@ -96,13 +96,13 @@ def _png_sides(encoded):
 def _bmp_sides(encoded):
     width, height = _numbers(encoded, 18, tf.int32, 2)
     (compression,) = _numbers(encoded, 30, tf.int32)
-    # The decoder would take run lengths for pixels. The rows of a negative height run from top to bottom.
+    # The decoder mistakes run-length encoding for pixels. A negative height means that rows run from top to bottom.
     return _refused_if((compression != 0) & (compression != 3), tf.abs(height)), width
 
 
 def _bmp_colors(encoded, pixels):
     def paletted():
-        # The decoder gives the places in the palette for grey values.
+        # The decoder returns palette indices as grey values.
         (length,) = _numbers(encoded, 14, tf.int32)
         data = tf.strings.substr(encoded, tf.cast(14 + length, tf.int32), 4 * 256)
         colors = tf.reshape(tf.io.decode_raw(data, tf.uint8, fixed_length=4 * 256), (256, 4))[:, 2::-1]
@@ -115,14 +115,14 @@ def _webp_sides(encoded):
     kind = tf.strings.substr(encoded, 12, 4)
 
     def extended():
-        # Three bytes each, behind the flags.
+        # Three bytes each, after the flags.
         width, height = (_numbers(encoded, start, tf.int32)[0] % 2**24 + 1 for start in (24, 27))
-        # The decoder writes beyond its memory when it reads some animations: they must not come to it.
+        # The decoder writes out of bounds on some animations, so they must not reach it.
         (flags,) = _numbers(encoded, 20, tf.int32)
         return _refused_if(flags // 2 % 2 == 1, height), width
 
     def lossless():
-        # 14 bits of width, then 14 of height.
+        # 14 bits of width, followed by 14 bits of height.
         (bits,) = _numbers(encoded, 21, tf.int32)
         return bits // 2**14 % 2**14 + 1, bits % 2**14 + 1
 
@@ -134,11 +134,11 @@ def _webp_sides(encoded):
 
 
 def _refused_if(condition, height):
-    """The height, or one that is too much with any width."""
+    """The height, or one that exceeds any limit if the condition holds."""
     return height + tf.cast(condition, tf.int64) * _REFUSED
 
 
 def _numbers(encoded, start, kind, count=1, little_endian=True):
-    """Numbers that the bytes from `start` on hold, int64 scalars."""
+    """Decode numbers from the bytes at `start`, as int64 scalars."""
     data = tf.strings.substr(encoded, start, count * kind.size)
     return tf.unstack(tf.cast(tf.io.decode_raw(data, kind, little_endian=little_endian), tf.int64), count)

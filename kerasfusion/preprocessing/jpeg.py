@@ -1,4 +1,4 @@
-"""The scans of a JPEG, counted before it is decoded: every scan costs a pass over all of its pixels."""
+"""Count the scans of a JPEG before decoding: each scan costs a pass over all pixels."""
 
 import tensorflow as tf
 
@@ -9,17 +9,17 @@ _SCAN_KIND, _END_KIND = 0xDA, 0xD9
 
 
 def has_few_scans(encoded):
-    """Whether it takes no closer look to tell that JPEGs have no more than `MOST_SCANS` scans.
+    """Check quickly that JPEGs have at most `MOST_SCANS` scans.
 
     Args:
         encoded: tf.string of any shape.
 
     Returns:
-        bool of the same shape.
+        bool of the same shape. `False` may be a false alarm, see `has_too_many_scans`.
     """
-    # Every scan begins with these bytes, which metadata may hold as well.
+    # Every scan starts with these bytes, but metadata may contain them too.
     if encoded.shape.rank == 0:
-        # Fewer operations, which count where each image of a batch is looked at.
+        # Fewer ops for a scalar, because it runs once per image of a batch.
         pieces = tf.raw_ops.StringSplitV2(input=encoded[None], sep=_SCAN, maxsplit=MOST_SCANS + 1).values
         return tf.size(pieces) <= MOST_SCANS + 1
     rows = tf.reshape(encoded, (-1,))
@@ -29,7 +29,7 @@ def has_few_scans(encoded):
 
 
 def has_too_many_scans(encoded):
-    """Whether a JPEG has more than `MOST_SCANS` scans, or more than `MOST_SEGMENTS` parts.
+    """Check whether a JPEG has more than `MOST_SCANS` scans or `MOST_SEGMENTS` segments.
 
     Args:
         encoded: tf.string scalar, a JPEG.
@@ -40,17 +40,17 @@ def has_too_many_scans(encoded):
     return tf.cond(has_few_scans(encoded), lambda: False, lambda: _walk(encoded))
 
 
-# Not inlined: an image of few scans pays for one operation.
+# Not inlined, so that it costs an image with few scans a single op.
 @tf.function(
     input_signature=[tf.TensorSpec((), tf.string)], autograph=False, experimental_attributes={"_noinline": True}
 )
 def _walk(encoded):
-    """The same by the file's structure: what embedded thumbnails hold, or what follows the image, does not count."""
+    """Count scans by the file structure, without those of embedded thumbnails or of data after the image."""
     length = tf.strings.length(encoded)
-    # Zeros behind the end are no marker.
+    # Pad with zeros, which are not a marker.
     data = tf.concat([tf.io.decode_raw(encoded, tf.uint8), tf.zeros(4, tf.uint8)], axis=0)
     kinds = data[1:]
-    # 0 belongs to the data of a scan, 0xFF fills up, and restarts (0xD0 to 0xD7) do not end a scan.
+    # Not markers: 0 (data of a scan), 0xFF (fill bytes) and restarts (0xD0 to 0xD7), which do not end a scan.
     ends = (data[:-1] == 0xFF) & (kinds != 0) & (kinds != 0xFF) & (kinds // 8 != 0xD0 // 8)
     markers = tf.concat([tf.cast(tf.where(ends)[:, 0], tf.int32), length[None]], axis=0)
 

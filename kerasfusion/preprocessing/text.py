@@ -1,4 +1,4 @@
-"""Raw strings to token ids, by the same TensorFlow code in training and inside a SavedModel."""
+"""Text standardization and vectorization, as TensorFlow ops shared by training and SavedModels."""
 
 import collections
 
@@ -8,30 +8,30 @@ import tensorflow as tf
 from kerasfusion.preprocessing.wordpiece import WordPieceVectorizer
 from kerasfusion.schema import SPECIAL_TOKENS
 
-# Scripts written without spaces, and pictographs: each character is a word of its own.
+# Scripts without spaces, and pictographs: each character is a word.
 _SINGLE_CHARACTERS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{So}])"
 _BLANK_BESIDE_THEM = rf" ?{_SINGLE_CHARACTERS} ?"
 _APOSTROPHES = r"['’]"
-# What separates words: punctuation, control characters, and what modifies emoji (joiners, variants, skin tones).
+# Word separators: punctuation, control characters, and emoji modifiers (joiners, variants, skin tones).
 _SEPARATORS = r"[\p{P}\p{C}\x{FE00}-\x{FE0F}\x{1F3FB}-\x{1F3FF}]+"
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
 def standardize(text):
-    """Lower-case, drop punctuation, and put spaces around every Chinese or Japanese character and emoji.
+    """Lowercase text, remove punctuation, and separate Chinese, Japanese and Thai characters and emoji by spaces.
 
     Args:
-        text: tf.string of any shape, UTF-8. Bytes that are not UTF-8 count as separators, as do control characters.
+        text: tf.string of any shape, in UTF-8. Invalid bytes and control characters are separators.
 
     Returns:
-        tf.string of the same shape, words separated by white space.
+        tf.string of the same shape; words are separated by whitespace.
 
     Example:
 
     >>> standardize(tf.constant("What's the RED shape? 红色"))
     'whats the red shape  红  色 '
     """
-    # Control characters go as well: `lower` would take a zero for the end of the text.
+    # Control characters are replaced too: `lower` treats a null byte as the end of the text.
     text = tf.strings.unicode_transcode(
         text, "UTF-8", "UTF-8", errors="replace", replacement_char=ord(" "), replace_control_characters=True
     )
@@ -42,13 +42,13 @@ def standardize(text):
 
 
 def text_vectorizer(feature, name=None):
-    """The layer that turns strings into a text feature's ids: 0 padding, 1 unknown, then special tokens and words.
+    """Build the layer that maps strings to token ids: 0 is padding, 1 unknown, then special tokens and words.
 
-    It stays outside the trained model (which takes ids) and is put inside the export.
+    The layer is not part of the trained model, which takes ids. It is part of the export.
 
     Args:
-        feature: A text `Feature` with its vocabulary, length and tokenizer, or a `Task` that learns a text.
-        name: Name of the layer.
+        feature: Text `Feature` with vocabulary, length and tokenizer, or a `Task` that generates text.
+        name: Name of the layer. Defaults to `None`, `vectorize_<feature>`.
 
     Returns:
         keras.layers.TextVectorization or WordPieceVectorizer: tf.string `(B,)` -> int64 `(B, length)`.
@@ -65,10 +65,10 @@ def text_vectorizer(feature, name=None):
 
 
 def tokenize(texts):
-    """Split strings into words exactly as the vectorizer does.
+    """Split strings into words in the same way as `text_vectorizer`.
 
     Args:
-        texts: Sequence of str.
+        texts: List of strings.
 
     Returns:
         tf.RaggedTensor of tf.string, one row per text.
@@ -77,16 +77,22 @@ def tokenize(texts):
 
 
 def learn_vocabulary(texts, max_tokens=10_000, min_count=1):
-    """The most frequent words of the training texts and how long the texts are.
+    """Collect the most frequent words of texts, and count the words of each text.
 
     Args:
-        texts: Sequence of str.
-        max_tokens: Keep at most so many words.
-        min_count: Leave out words seen less often.
+        texts: List of strings.
+        max_tokens: int, maximum number of words. Defaults to `10_000`.
+        min_count: int, minimum number of occurrences. Defaults to `1`.
 
     Returns:
-        tuple: `(vocabulary, lengths)`, a tuple of words (most frequent first, ties alphabetical) and an int64
-        array with the number of words of each text.
+        tuple: the vocabulary, a tuple of words (most frequent first, ties in alphabetical order), and the number of
+        words per text, an int64 array.
+
+    Example:
+
+    ```python
+    vocabulary, lengths = kf.preprocessing.learn_vocabulary(["a red circle", "a square"])
+    ```
     """
     words = tokenize(texts)
     counts = collections.Counter(words.flat_values.numpy().tolist())
@@ -95,14 +101,14 @@ def learn_vocabulary(texts, max_tokens=10_000, min_count=1):
 
 
 def join_words(words):
-    """Put words together to texts: the way back from `standardize`, for what a model writes.
+    """Join words to texts, the inverse of `standardize` for generated words.
 
     Args:
-        words: tf.string `(…, T)`, UTF-8; "" where there is none.
+        words: tf.string `(…, T)`, in UTF-8; `""` where there is no word.
 
     Returns:
-        tf.string `(…)`: words with a blank between them, but none beside the characters that `standardize` takes for
-        words of their own, whose scripts are written without blanks.
+        tf.string `(…)`: words separated by spaces, without spaces around characters of scripts that are written
+        without them.
 
     Example:
 

@@ -8,8 +8,7 @@ def confusion_likelihood(labels, observed, classes, outcomes=None, smoothing=1.0
     """Estimate `P(outcome | class)` from a confusion matrix.
 
     An outcome is any evidence about the class: the decision of a text model, or a person's answer to a question. It
-        need
-    not be one of the classes; "red" can be the outcome and a product the class.
+    need not be one of the classes; "red" can be the outcome and a product the class.
 
     Args:
         labels: int `(n,)`, true classes of rows that the source of the outcomes was not trained on.

@@ -13,9 +13,8 @@ def constrained_decode(rules, predictions):
     """Decode all tasks jointly: the most likely classes and tags that violate no rule.
 
     The likelihood is the product of the probabilities of all tasks (and of each tag), so calibrate the model first:
-        an
-    overconfident task would override the others. The result is exact. Rows whose independent predictions satisfy all
-    rules keep them; the others are solved by weighted MaxSAT.
+    an overconfident task would override the others. The result is exact. Rows whose independent predictions satisfy
+    all rules keep them; the others are solved by weighted MaxSAT.
 
     Args:
         rules: `Rules`.

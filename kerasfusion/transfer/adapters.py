@@ -1,4 +1,4 @@
-"""Small parts that learn in place of a trained network's weights, which stay as they are."""
+"""Parameter-efficient fine-tuning: LoRA and bottleneck adapters."""
 
 import dataclasses
 import fnmatch
@@ -15,12 +15,12 @@ from kerasfusion.models import get_heads
 
 @dataclasses.dataclass(frozen=True)
 class AdapterSummary:
-    """What was adapted, and how much of the model is trained now.
+    """Adapted layers and the number of trainable parameters.
 
     Args:
-        layers: Paths of the layers that got an adapter.
-        trained: Numbers in the weights that are trained: adapters and heads.
-        total: Numbers in all weights.
+        layers: Paths of the layers with an adapter.
+        trained: int, trainable parameters: those of adapters and heads.
+        total: int, all parameters.
     """
 
     layers: tuple[str, ...]
@@ -32,34 +32,34 @@ class AdapterSummary:
         return self.trained / self.total
 
     def __str__(self):
-        trained = f"{self.trained:,} of {self.total:,} numbers trained ({self.share:.1%})"
+        trained = f"{self.trained:,} of {self.total:,} parameters trainable ({self.share:.1%})"
         return f"{len(self.layers)} layers adapted, {trained}"
 
 
 def enable_lora(model, rank, layers=None, alpha=None, budget=None):
-    """Let a trained model learn by low-rank changes of its dense layers alone, and by its heads (arXiv 2106.09685).
+    """Add LoRA to a trained model: train low-rank updates of its layers, and its heads (arXiv:2106.09685).
 
-    A kernel W is frozen and becomes W + alpha / rank · A B; B begins as 0, so the outputs are what they were. The
-    layers are those for which Keras has `enable_lora`: dense ones, the projections of an attention, word embeddings.
-    All other weights are frozen. Train, then `merge`; a file of the model holds the merged weights already, which is
-    also what `kf.training.fit` reads back at its end.
+    A frozen kernel `W` becomes `W + alpha / rank · A B`. `B` is initialized with zeros, so the outputs do not change.
+    The
+    update applies to layers for which Keras has `enable_lora`: dense layers, attention projections and embeddings.
+    All other weights except the heads are frozen. After training, call `merge_lora`. A saved model already holds the
+    merged weights, and `kf.training.fit` restores them from its checkpoint.
 
     Args:
-        model: A plain model, trained; it is changed.
-        rank: Columns of A. Keras keeps the heads of an attention apart, so there it is a rank for each head.
-        layers: Shell pattern of the paths of layers, such as `"encode_text/*"`; None takes every dense layer and
-            attention, but not the word embeddings, whose A would have a row for each word.
-        alpha: Multiplies the change; None means `rank`.
-        budget: Average rank that `kf.training.fit` leaves to a layer: it takes the others away while it trains, where
-            they are needed least (AdaLoRA, arXiv 2303.10512; see `kf.training.ada_lora`). None leaves every layer its
-            rank.
+        model: A trained plain model. It is modified.
+        rank: int, number of columns of `A`. In attention layers it applies per head.
+        layers: Shell pattern of layer paths, such as `"encode_text/*"`. Defaults to `None`, all dense and attention
+            layers, but not embeddings, whose `A` would have a row per word.
+        alpha: float, scale of the update. Defaults to `None`, the rank.
+        budget: int, average rank per layer after training. `kf.training.fit` prunes the least important ranks
+            (AdaLoRA, arXiv:2303.10512; see `kerasfusion.training.adalora`). Defaults to `None`, no pruning.
 
     Returns:
-        Adapted: its `layers`, and the `share` of the weights that is trained.
+        `AdapterSummary` with the `layers` and the `share` of trainable parameters.
 
     Raises:
-        ValueError: no layer matches, one is too small for the rank, the budget is not below the rank, or the model
-            has such adapters already.
+        ValueError: If no layer matches, a layer is too small for the rank, the budget is not below the rank, or a
+            layer already has LoRA.
 
     Example:
 
@@ -73,17 +73,17 @@ def enable_lora(model, rank, layers=None, alpha=None, budget=None):
     found = _choose("enable_lora", model, layers, kinds if layers is None else (*kinds, keras.layers.Embedding))
     for path, layer in found.items():
         if layer.lora_enabled:
-            raise ValueError(f"enable_lora: {path} has an adapter already; merge_lora(model) makes a model without.")
+            raise ValueError(f"enable_lora: {path} already has LoRA. Merge it first: merge_lora(model).")
         shape = _kernel(layer).shape
         most = min(math.prod(shape[:-1]), shape[-1])
         if not 1 <= rank <= most:
             raise ValueError(
-                f"enable_lora: the rank of {path}, {' x '.join(map(str, shape))}, is from 1 to {most}, not {rank}. "
-                "Choose another rank, or other layers by a pattern."
+                f"enable_lora: rank must be from 1 to {most} for {path} of shape {' x '.join(map(str, shape))}. "
+                f"Received: rank={rank}"
             )
     if budget is not None and not 1 <= budget < rank:
         raise ValueError(
-            f"enable_lora: a budget is below the rank that each layer begins with, {rank}, and not {budget}."
+            f"enable_lora: budget must be at least 1 and below the rank, {rank}. Received: budget={budget}"
         )
     _freeze(model)
     for layer in found.values():
@@ -93,21 +93,22 @@ def enable_lora(model, rank, layers=None, alpha=None, budget=None):
 
 
 def add_adapters(model, units, layers="*"):
-    """Let a trained model learn by a `Adapter` behind each branch of its transformer blocks (arXiv 1902.00751).
+    """Add a bottleneck `Adapter` after each branch of the transformer blocks of a trained model (arXiv:1902.00751).
 
-    They begin as the identity. All other weights but the heads' and other adapters' are frozen. They are no linear
-    maps, so `merge` leaves them in; the model is saved, loaded and exported with them.
+    Adapters are initialized as the identity. All other weights except heads and existing adapters are frozen.
+    Adapters
+    are nonlinear and cannot be merged: the model is saved, loaded and exported with them.
 
     Args:
-        model: A plain model, trained; it is changed.
-        units: Width of the bottlenecks.
-        layers: Shell pattern of the paths of transformer blocks, such as `"encode_text/*"`.
+        model: A trained plain model. It is modified.
+        units: int, width of the bottleneck.
+        layers: Shell pattern of the paths of transformer blocks, such as `"encode_text/*"`. Defaults to `"*"`.
 
     Returns:
-        Adapted: its `layers`, and the `share` of the weights that is trained.
+        `AdapterSummary` with the `layers` and the `share` of trainable parameters.
 
     Raises:
-        ValueError: no block matches, one is not wider than the bottlenecks, or has some already.
+        ValueError: If no block matches, a block is not wider than the bottleneck, or already has adapters.
 
     Example:
 
@@ -119,9 +120,12 @@ def add_adapters(model, units, layers="*"):
     found = _choose("add_adapters", model, layers, (TransformerBlock,))
     for path, block in found.items():
         if block.attention_bottleneck is not None:
-            raise ValueError(f"add_adapters: {path} has some already.")
+            raise ValueError(f"add_adapters: {path} already has adapters.")
         if not 1 <= units < block.contract.units:
-            raise ValueError(f"add_adapters: units for {path} are from 1 to {block.contract.units - 1}, not {units}.")
+            raise ValueError(
+                f"add_adapters: units must be from 1 to {block.contract.units - 1} for {path}. Received: "
+                f"units={units}"
+            )
     _freeze(model)
     for block in found.values():
         block.add_bottlenecks(units)
@@ -129,20 +133,26 @@ def add_adapters(model, units, layers="*"):
 
 
 def merge_lora(model):
-    """A model with the same outputs and without low-rank adapters: they are added to the weights they stood beside.
+    """Merge LoRA updates into the kernels and return a plain model with the same outputs.
 
     Args:
-        model: What `lora` has changed; it stays as it is.
+        model: A model modified by `enable_lora`. It is unchanged.
 
     Returns:
-        keras.Model: plain, all of its weights trained again as its builder had it; `model` itself where it has none
-        of these adapters.
+        keras.Model whose weights are trainable as in the original model; `model` itself if it has no LoRA.
+
+    Example:
+
+    ```python
+    plain = kf.transfer.merge_lora(model)
+    plain.save("model.keras")
+    ```
     """
     if not any(getattr(layer, "lora_enabled", False) for layer in flatten_layers(model)):
         return model
     plain = type(model).from_config(_without_lora(model.get_config()))
     with tempfile.TemporaryDirectory() as folder:
-        # Keras merges whenever it writes weights, for each kind of layer in its own way.
+        # Keras merges LoRA when it saves weights.
         file = Path(folder) / "merged.weights.h5"
         model.save_weights(file)
         plain.load_weights(file)
@@ -158,26 +168,26 @@ def _without_lora(config):
 
 
 def _choose(what, model, pattern, kinds):
-    """Path -> layer, of the layers of these kinds that are part of neither a head nor another adapter."""
+    """Dict of path -> layer: layers of these types outside of heads and adapters whose path matches the pattern."""
     every = [layer for layer in flatten_layers(model) if layer is not model]
     apart = (*get_heads(model).values(), *_of(model, Adapter))
     apart = {id(inner) for layer in apart for inner in flatten_layers(layer)}
     able = {layer.path: layer for layer in every if isinstance(layer, kinds) and id(layer) not in apart}
     found = {path: layer for path, layer in able.items() if fnmatch.fnmatchcase(path, pattern or "*")}
     if not found:
-        which = "there is no layer for it" if pattern is None else f"no layer matches {pattern!r}"
-        raise ValueError(f"{what}: {which}; {model.name} has {', '.join(able) or 'none that it could take'}.")
+        which = "no layer supports it" if pattern is None else f"no layer matches {pattern!r}"
+        raise ValueError(f"{what}: {which}; layers of {model.name} that support it: {', '.join(able) or 'none'}.")
     return found
 
 
 def _freeze(model):
-    """All but heads and adapters. Layers keep their flag, so that a model made from the config is trained again."""
+    """Freeze weights except those of heads and adapters, but not layers: a model from the config is trainable."""
     learning = (*get_heads(model).values(), *_of(model, Adapter))
     kept = {id(weight) for layer in learning for weight in layer.weights}
     for weight in model.trainable_variables:
         weight.trainable = id(weight) in kept or weight.name.startswith("lora_")
     for layer in _of(model, keras.layers.BatchNormalization):
-        # Its statistics are no trained weights, and would go on changing.
+        # Moving statistics are updated even if the weights are frozen.
         layer.trainable = False
 
 

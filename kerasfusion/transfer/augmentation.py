@@ -1,4 +1,4 @@
-"""What one modality says, given to another as its input: article 000, sections 1.2 and 2.1."""
+"""Modal augmentation: add predicted tags to the text, or impute the embedding of a missing modality."""
 
 import dataclasses
 
@@ -13,24 +13,26 @@ from kerasfusion.transfer.features import extract_features
 
 
 def append_tags(tagger, tags, schema, build, max_tags=8):
-    """A model that reads behind each text what a tagger sees in the image.
+    """Build a model that appends the predicted tags of an image to its text.
 
-    The tagger is part of the model and stays as it is; all else is trained. Tags are words like those of the text:
-    the reader knows at once what it has read about them, and an image without a text is no longer without words.
+    The tagger is a frozen part of the model. Tags are tokens of the vocabulary of the text, so they share their
+    embeddings with its words, and an image without a text still has tokens.
 
     Args:
-        tagger: A trained plain model that takes one image and nothing else.
-        tags: Its `Task`, of type multilabel or multiclass.
-        schema: The `Schema` of the rows, with that image and one text.
-        build: Makes the reader: a function of a `Schema`, whose text is longer and knows the words of all tags.
-        max_tags: Write no more tags than this, the likeliest first. Of classes it is always the likeliest one.
+        tagger: A trained plain model that takes a single image.
+        tags: `Task` of the tagger, of type multilabel or multiclass.
+        schema: `Schema` of the rows, with the same image and exactly one text.
+        build: Function from a `Schema` to a `FusionModel`. The text of that schema is longer, and its vocabulary
+            includes the words of all tags.
+        max_tags: int, maximum number of tags, most likely first. A multiclass tagger adds one. Defaults to `8`.
 
     Returns:
-        keras.Model: plain, untrained but for the tagger, of the inputs of `schema`. It is trained, saved and exported
-        as any other.
+        keras.Model with the inputs of `schema`, untrained except for the tagger. It trains, saves and exports like
+        any other model.
 
     Raises:
-        ValueError: a tagger that does not fit the rows, a task of another kind, or a schema without exactly one text.
+        ValueError: If the tagger does not fit the rows, the task has another type, or the schema has not exactly one
+            text.
 
     Example:
 
@@ -56,7 +58,7 @@ def append_tags(tagger, tags, schema, build, max_tags=8):
     features = tuple(longer if feature is text else feature for feature in schema.features)
     reader = build(dataclasses.replace(schema, features=features))
     if type(reader) is not FusionModel:
-        raise ValueError(f"append_tags: build has to make a FusionModel, not a {type(reader).__name__}.")
+        raise ValueError(f"append_tags: build must return a FusionModel. Received: {type(reader).__name__}")
     inputs = {name: tensor for name, tensor in make_inputs(schema).items() if name in {*reader.input, *tagger.input}}
     model = TagReadingModel.from_config(
         {
@@ -75,24 +77,24 @@ def append_tags(tagger, tags, schema, build, max_tags=8):
 
 
 def impute_modality(model, examples, missing, given, alpha=1.0):
-    """A model that predicts what an encoder would have given of a missing feature, from one that is there.
+    """Impute the embedding of a missing feature from that of another feature.
 
-    Without it a fusion puts the same learned vector in the place of whatever is missing. Here a ridge regression
-    from one encoder's vector to the other's is fitted on rows with both, which need no labels.
+    By default, a fusion replaces a missing feature with a learned constant vector. This function fits a ridge
+    regression from one encoder's output to the other's on rows that have both; labels are not needed.
 
     Args:
-        model: A trained plain model with encoders and a fusion of their vectors; it stays as it is.
-        examples: `Examples`; those rows that have both features are used.
-        missing: Name of the feature to fill in, such as `"image"`.
-        given: Name of the feature that it is predicted from, such as `"text"`.
-        alpha: Strength of the ridge.
+        model: A trained plain model that fuses pooled encoder outputs. It is unchanged.
+        examples: `Examples`. Rows with both features are used.
+        missing: Name of the feature to impute, such as `"image"`.
+        given: Name of the feature to predict it from, such as `"text"`.
+        alpha: float, regularization of the ridge regression. Defaults to `1.0`.
 
     Returns:
-        keras.Model: plain, with the same inputs and, where the feature is there or the other is not, the same
-        outputs.
+        keras.Model with the same inputs. Its outputs change only for rows that have `given` but not `missing`.
 
     Raises:
-        ValueError: no such feature, a fusion that reads words or cells instead of vectors, or no row with both.
+        ValueError: If there is no such feature, the fusion reads tokens or grid cells instead of pooled vectors, or
+            no row has both.
 
     Example:
 
@@ -105,16 +107,17 @@ def impute_modality(model, examples, missing, given, alpha=1.0):
     for name in (missing, given):
         if name not in names or missing == given:
             raise ValueError(
-                f"impute_modality: {missing!r} from {given!r} is not possible; there are {', '.join(names)}."
+                f"impute_modality: missing and given must be two of {', '.join(names)}. Received: "
+                f"missing={missing!r}, given={given!r}"
             )
     fusion = model.fusion if isinstance(model, FusionModel) else None
     if fusion is None or fusion.read[missing] != "pooled":
-        raise ValueError(f"impute_modality: {model.name} has no fusion that takes {missing!r} as one vector.")
-    both = np.flatnonzero(_there(examples, missing) & _there(examples, given))
+        raise ValueError(f"impute_modality: {model.name} has no fusion of pooled vectors for {missing!r}.")
+    both = np.flatnonzero(_present(examples, missing) & _present(examples, given))
     if not len(both):
         raise ValueError(f"impute_modality: no row has both {missing} and {given}.")
     rows = examples.take(both)
-    # As it is without the other: with `append_tags` a text has words of the image.
+    # Encode without the missing feature: with `append_tags`, the text includes tags of the image.
     x = extract_features(model, model.encoders[given].name, rows.without(missing))
     ridge = Ridge(alpha).fit(x, extract_features(model, model.encoders[missing].name, rows))
 
@@ -127,28 +130,28 @@ def impute_modality(model, examples, missing, given, alpha=1.0):
 
 
 def _check_tagger(tagger, tags, schema):
-    """The image's feature."""
+    """Validate a tagger and return the image feature."""
     if not tags.has_probabilities or tags.outputs != tags.class_count or tags.name not in tagger.output:
         raise ValueError(
-            f"append_tags: {tagger.name} gives {', '.join(tagger.output)}, and {tags.name!r} is of type "
-            f"{tags.type}; it takes tags or classes that the tagger gives."
+            f"append_tags: tags must be a multilabel or multiclass task of {tagger.name}, whose outputs are "
+            f"{', '.join(tagger.output)}. Received: {tags.name!r} of type {tags.type}"
         )
     if len(schema.of_kind("text")) != 1:
-        raise ValueError(f"append_tags: the rows have {len(schema.of_kind('text'))} texts; it needs one.")
+        raise ValueError(f"append_tags: schema must have one text. Received: {len(schema.of_kind('text'))} texts")
     names = [name for name in tagger.input if not name.endswith("_present")]
     found = [feature for feature in schema.of_kind("image") if [feature.name] == names]
     if not found or tuple(tagger.input[names[0]].shape[1:3]) != found[0].size:
         takes = " and ".join(f"{name} {tuple(tagger.input[name].shape[1:])}" for name in names)
         images = ", ".join(f"{f.name} {(*f.size, 3)}" for f in schema.of_kind("image"))
         raise ValueError(
-            f"append_tags: {tagger.name} takes {takes}, and the images of the rows are {images or 'none'}. "
-            "Train a tagger on the image alone, in the same size."
+            f"append_tags: {tagger.name} takes {takes}, but the images of the rows are {images or 'none'}. Train a "
+            "tagger on a single image of the same size."
         )
     return found[0]
 
 
-def _there(examples, name):
-    """Whether each row has this feature: bool `(n,)`."""
+def _present(examples, name):
+    """Rows that have the feature, bool `(n,)`."""
     if name in examples.images:
         return examples.images[name] >= 0
     if name in examples.text:

@@ -1,4 +1,4 @@
-"""Knowledge distillation, also from a teacher with more modalities than its student."""
+"""Knowledge distillation, including cross-modal distillation from a teacher with more modalities."""
 
 import dataclasses
 
@@ -14,18 +14,18 @@ from kerasfusion.models import FusionModel, TrainingWrapper
 from kerasfusion.schema import Schema, Task
 from kerasfusion.transfer.features import extract_features, feature_extractor
 
-# What the teacher's parts of the examples are called.
+# Names of the tasks that the teacher adds to the examples.
 LOGITS = "{}_by_teacher"
 FEATURES = "features_of_teacher"
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class DistilledHead(keras.layers.Layer):
-    """A second output of a student's head, the same logits, whose loss is `DistillationLoss` of the teacher's.
+    """Head that passes the student's logits through to a `DistillationLoss` against the teacher's logits.
 
     Args:
-        temperature: See `DistillationLoss`.
-        mutually_exclusive: See `DistillationLoss`.
+        temperature: float, see `DistillationLoss`.
+        mutually_exclusive: Whether classes are mutually exclusive, see `DistillationLoss`.
     """
 
     def __init__(self, temperature, mutually_exclusive, **kwargs):
@@ -40,7 +40,7 @@ class DistilledHead(keras.layers.Layer):
         return DistillationLoss(self.temperature, self.mutually_exclusive)
 
     def metrics_for(self):
-        # The largest of logits is that of the probabilities.
+        # Logits and probabilities have the same argmax.
         return [keras.metrics.CategoricalAccuracy(name="agreement")] if self.mutually_exclusive else []
 
     def get_config(self):
@@ -52,16 +52,16 @@ class DistilledHead(keras.layers.Layer):
 
 
 class DistillationTrainer(TrainingWrapper):
-    """Train a student to give what its teacher gives, beside its labels: its outputs have further tasks.
+    """Training wrapper that adds outputs for the teacher's logits and features to a student.
 
     Args:
         model: The student, or a training wrapper of it.
-        heads: dict new task -> `(task, DistilledHead)`: the logits of that task, for another loss.
-        hints: dict new task -> `(layer, head)`: a head on an encoder's pooled vector or on the fused representation
-            of a `FusionModel`, given as a built layer. Its weights are no part of the student.
+        heads: Dict of new task -> `(task, DistilledHead)`, the task whose logits the head receives.
+        hints: Dict of new task -> `(layer, head)`: a built head on the pooled output of an encoder, or on the fused
+            representation of a `FusionModel`. Its weights are not part of the student. Defaults to `None`.
 
     Raises:
-        ValueError: a hint's layer is neither an encoder nor the fusion of the student.
+        ValueError: If the layer of a hint is neither an encoder nor the fusion of the student.
 
     Example:
 
@@ -80,7 +80,9 @@ class DistillationTrainer(TrainingWrapper):
             known = {*self.places, getattr(getattr(plain, "fusion", None), "name", None)}
             wrong = [layer for layer, _ in self.hints.values() if layer not in known]
             if wrong or not isinstance(plain, FusionModel):
-                raise ValueError(f"Features are taught to an encoder or the fusion of a FusionModel, not to {wrong}.")
+                raise ValueError(
+                    f"Features can be distilled into an encoder or the fusion of a FusionModel. Received: {wrong}"
+                )
 
     @property
     def heads(self):
@@ -99,30 +101,31 @@ class DistillationTrainer(TrainingWrapper):
 
 
 def distill(student, teacher, splits, schema=None, temperature=4.0, alpha=0.5, features=None):
-    """Wrap a student for training by a teacher, and add to the rows what the teacher says of them.
+    """Wrap a student for distillation (arXiv:1503.02531) and add the teacher's outputs to the rows as labels.
 
-    The teacher sees each row once, before training, and with all of its modalities; the student sees those that it
-    takes. (`keras.distillation` calls the teacher in every step, on the student's own inputs, and knows no weights of
-    rows.) Rows without labels teach too. A teacher with other words or another size of images gets the rows as it
-    was trained to read them.
+    The teacher is evaluated once per row, before training, with all of its modalities; the student gets only its own.
+    (`keras.distillation` evaluates the teacher in every step, on the student's inputs, and does not support sample
+    weights.) Rows without labels contribute too. If the teacher has another vocabulary or image size, rows are
+    encoded for it accordingly.
 
     Args:
-        student: A plain model; training the wrapper trains it, and it is saved and exported alone.
-        teacher: A trained plain model with some of the student's tasks. It may have more modalities.
-        splits: List of `Examples`: those to train and to validate on, with the features of both.
-        schema: The teacher's `Schema`; None means that of the splits.
-        temperature: Of the logits, see `kf.losses.DistillationLoss`.
-        alpha: Weight of the teacher in the loss; the labels have the rest.
-        features: `(student's layer, teacher's layer)`: a dense layer behind the first learns to give the second's
-            features as well (FitNets, arXiv 1412.6550), with the same weight. It is no part of the student.
+        student: A plain model. Training the wrapper trains it; it is saved and exported alone.
+        teacher: A trained plain model that shares a task with the student. It may have more modalities.
+        splits: List of `Examples`, training and validation, with the features of both models.
+        schema: `Schema` of the teacher. Defaults to `None`, that of the splits.
+        temperature: float, temperature of the logits, see `kf.losses.DistillationLoss`. Defaults to `4.0`.
+        alpha: float, weight of the teacher in the loss; the labels have weight `1 - alpha`. Defaults to `0.5`.
+        features: tuple `(student layer, teacher layer)`. A dense layer on the first is trained to predict the
+            features of the second (FitNets, arXiv:1412.6550), with weight `alpha`. It is not part of the student.
+            Defaults to `None`.
 
     Returns:
-        tuple: a `DistillationTrainer` of the student, with one task more for each that is taught, and the list of
-        `Examples` for it.
+        tuple: `DistillationTrainer` of the student, with an additional task per distilled task, and the list of
+        `Examples` to train it on.
 
     Raises:
-        ValueError: the teacher knows other classes than the student, shares no task with it, or needs what the rows
-            lack; no such layer; or an `alpha` outside (0, 1].
+        ValueError: If the classes differ, the models share no task, the rows lack a feature of the teacher, there is
+            no such layer, or `alpha` is not in (0, 1].
 
     Example:
 
@@ -134,7 +137,7 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, alpha=0.5, f
     ```
     """
     if not 0 < alpha <= 1:
-        raise ValueError(f"distill: alpha must be in (0, 1], not {alpha}.")
+        raise ValueError(f"distill: alpha must be in (0, 1]. Received: alpha={alpha}")
     own = splits[0].schema
     schema = schema or own
     orders = teachable_classes(teacher, schema, own, features is None)
@@ -176,19 +179,19 @@ def distill(student, teacher, splits, schema=None, temperature=4.0, alpha=0.5, f
 
 
 def teachable_classes(teacher, schema, own, needed=True):
-    """Which tasks a teacher can teach, and where it has each of the student's classes.
+    """Find the tasks that a teacher shares with the student, and the order of their classes.
 
     Args:
         teacher: A trained plain model.
-        schema: Its `Schema`.
-        own: The `Schema` of the rows.
-        needed: Having no task in common is an error.
+        schema: `Schema` of the teacher.
+        own: `Schema` of the rows.
+        needed: Whether to raise if there is no common task. Defaults to `True`.
 
     Returns:
-        dict task -> list of places among the teacher's logits.
+        Dict of task -> list with the index of each of the student's classes in the teacher's logits.
 
     Raises:
-        ValueError: no task in common, other classes, or an input that the rows lack.
+        ValueError: If there is no common task, classes differ, or the rows lack an input of the teacher.
     """
     for theirs in schema.features:
         if theirs.name not in teacher.input:
@@ -197,13 +200,13 @@ def teachable_classes(teacher, schema, own, needed=True):
         if ours is None:
             kinds = ", ".join(f"{feature.name} ({feature.kind})" for feature in own.features)
             raise ValueError(
-                f"The teacher {teacher.name} needs {theirs.name!r} ({theirs.kind}), which the rows lack; they have "
+                f"The teacher {teacher.name} needs {theirs.name!r} ({theirs.kind}), which the rows lack. They have "
                 f"{kinds}."
             )
         if theirs.kind == "numeric" and theirs.columns != ours.columns:
             raise ValueError(
-                f"The teacher {teacher.name} takes the columns {', '.join(theirs.columns)} as {theirs.name!r}, and "
-                f"the rows have {', '.join(ours.columns)}."
+                f"The columns of {theirs.name!r} must be {', '.join(theirs.columns)} for the teacher {teacher.name}. "
+                f"Received: {', '.join(ours.columns)}"
             )
     tasks = [task for task in own.tasks if task.link in ("softmax", "sigmoid") and task.name in teacher.output]
     if needed and not tasks:
@@ -211,16 +214,16 @@ def teachable_classes(teacher, schema, own, needed=True):
             ", ".join(f"{task.name} ({task.type})" for task in each.tasks) or "none" for each in (schema, own)
         )
         raise ValueError(
-            f"The teacher {teacher.name} has the tasks {gives} and teaches nothing to a student of {learns}: classes "
-            "or tags of the same name can be taught."
+            f"The teacher {teacher.name} with the tasks {gives} shares no task with a student of {learns}. Classes "
+            "or tags of a task with the same name can be distilled."
         )
     return {task.name: _order(schema[task.name], task) for task in tasks}
 
 
 def encode_for_teacher(teacher, schema, splits):
-    """The same rows with the words and the images' size of the teacher's `Schema`; `splits` where they are its own.
+    """Encode rows with the vocabulary and image size of the teacher's `Schema`; `splits` itself if they are equal.
 
-    Its numbers are the rows' own.
+    Numeric features are unchanged.
     """
     own = splits[0].schema
     differ = [
@@ -233,7 +236,7 @@ def encode_for_teacher(teacher, schema, splits):
         return splits
     texts = Schema([feature for feature in differ if feature.kind == "text"], ())
     sizes = {feature.name: feature.size for feature in differ if feature.kind == "image"}
-    # Splits of one table share their images.
+    # The splits of a table share an image store.
     shared = {id(bank): (bank, name) for split in splits for name, bank in split.banks.items() if name in sizes}
     banks = {key: ImageStore(bank.keys, sizes[name]) for key, (bank, name) in shared.items()}
     return [
@@ -247,16 +250,19 @@ def encode_for_teacher(teacher, schema, splits):
 
 
 def _order(theirs, ours):
-    """Places of the student's classes among the teacher's."""
+    """Index of each of the student's classes among the teacher's."""
     if (theirs.type, set(theirs.classes)) != (ours.type, set(ours.classes)):
         lacking, further = sorted({*ours.classes} - {*theirs.classes}), sorted({*theirs.classes} - {*ours.classes})
         raise ValueError(
-            f"The teacher's {theirs.name!r} ({theirs.type}) is not the student's ({ours.type}); of its classes the "
-            f"teacher lacks {lacking or 'none'}, and knows besides {further or 'none'}."
+            f"The task {theirs.name!r} ({theirs.type}) of the teacher differs from that of the student "
+            f"({ours.type}). Classes that only the student has: {lacking or 'none'}; only the teacher: "
+            f"{further or 'none'}."
         )
     if ours.outputs == 1:
         if theirs.classes != ours.classes:
             order = f"{theirs.classes} for the teacher and {ours.classes} for the student"
-            raise ValueError(f"{ours.name!r} is {order}: negative first, positive second.")
+            raise ValueError(
+                f"The classes of {ours.name!r} are {order}. The order must be equal: negative first, positive second."
+            )
         return [0]
     return [theirs.classes.index(name) for name in ours.classes]

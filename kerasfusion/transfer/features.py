@@ -1,4 +1,4 @@
-"""What a trained network makes of its inputs, for other tasks: `f(x) = W φ(x) + b`."""
+"""Feature extraction and fine-tuning for new tasks: `f(x) = W φ(x) + b`."""
 
 import dataclasses
 import difflib
@@ -18,18 +18,18 @@ from kerasfusion.training.fit import fit
 
 
 def feature_extractor(model, layer):
-    """The part of a model up to a layer, with the same layers and weights.
+    """Build a model of the outputs of a layer, sharing layers and weights.
 
     Args:
         model: A plain model.
-        layer: Name of one of its layers, such as `"encode_image"` or `"fusion"`.
+        layer: Name of a layer, such as `"encode_image"` or `"fusion"`.
 
     Returns:
-        keras.Model: dict of the inputs that the layer depends on -> `{"features": float (B, d)}`; of an encoder its
-        `pooled`, of a grid or a sequence the mean.
+        keras.Model: dict of the inputs that the layer depends on -> `{"features": float (B, d)}`. For an encoder, the
+        features are its `pooled` output; a grid or sequence is averaged.
 
     Raises:
-        ValueError: there is no such layer; the message has the nearest names.
+        ValueError: If there is no such layer. The message suggests similar names.
 
     Example:
 
@@ -47,25 +47,31 @@ def feature_extractor(model, layer):
 
 
 def extract_features(model, layer, examples):
-    """Features of rows, float32 `(n, d)`; an image that several rows have in common is seen once.
+    """Compute the outputs of a layer for all rows. An image shared by several rows is encoded once.
 
     Args:
         model: A plain model.
-        layer: Name of one of its layers, as for `cut`.
+        layer: Name of a layer, as in `feature_extractor`.
         examples: `Examples` with the inputs that the layer depends on.
 
     Returns:
         float32 array `(n, d)`.
 
     Raises:
-        ValueError: no such layer, or the examples lack one of its inputs.
+        ValueError: If there is no such layer, or the examples lack one of its inputs.
+
+    Example:
+
+    ```python
+    features = kf.transfer.extract_features(run.model, "encode_image", data.splits["test"])
+    ```
     """
     part = feature_extractor(model, layer)
     names = [name for name in part.input if not name.endswith("_present")]
     lacking = sorted(set(names) - {feature.name for feature in examples.schema.features})
     if lacking:
         raise ValueError(
-            f"extract_features: {layer!r} of {model.name} needs {' and '.join(lacking)}, which the rows lack."
+            f"extract_features: {layer!r} of {model.name} needs {' and '.join(lacking)}, which the rows do not have."
         )
     if len(names) == 1 and names[0] in examples.images:
         _, first, back = np.unique(examples.images[names[0]], return_index=True, return_inverse=True)
@@ -74,21 +80,19 @@ def extract_features(model, layer, examples):
 
 
 def add_features(model, layer, splits, name="numbers"):
-    """The same rows with what a layer makes of them beside their own features, computed once.
-
-    A model for the new schema may take them with whatever it takes: what was seen helps to understand what is read.
+    """Add the outputs of a layer to the rows as a numeric feature, computed once.
 
     Args:
-        model: A plain model; it need not know the rows' tasks.
-        layer: Name of one of its layers, as for `cut`.
+        model: A plain model. It need not have the tasks of the rows.
+        layer: Name of a layer, as in `feature_extractor`.
         splits: List of `Examples`, the training split first.
-        name: Name of the new feature, of kind numeric.
+        name: Name of the new numeric feature. Defaults to `"numbers"`.
 
     Returns:
-        list of `Examples`.
+        List of `Examples` whose schema has the new feature.
 
     Raises:
-        ValueError: no such layer, or the name is taken.
+        ValueError: If there is no such layer, or the name is taken.
 
     Example:
 
@@ -115,20 +119,20 @@ def add_features(model, layer, splits, name="numbers"):
 
 
 def replace_head(model, layer, schema):
-    """A model for other tasks: a copy of a network up to a layer, and new heads.
+    """Copy a model up to a layer and add heads for new tasks.
 
-    All of it learns when it is trained, which is called fine-tuning; `linear_probe` trains the heads alone.
+    All weights are trainable (fine-tuning). To train the heads only, use `linear_probe`.
 
     Args:
-        model: A plain model; it stays as it is.
-        layer: Name of one of its layers, as for `cut`.
-        schema: The `Schema` whose tasks the heads are for.
+        model: A plain model. It is unchanged.
+        layer: Name of a layer, as in `feature_extractor`.
+        schema: `Schema` with the new tasks.
 
     Returns:
-        keras.Model: plain, of the inputs that the layer depends on -> dict task -> float32 logits.
+        keras.Model: dict of the inputs that the layer depends on -> dict of task -> float32 logits.
 
     Raises:
-        ValueError: no such layer.
+        ValueError: If there is no such layer.
 
     Example:
 
@@ -149,24 +153,24 @@ def replace_head(model, layer, schema):
 
 
 def linear_probe(model, layer, train, validation, config, output_dir, verbose=1):
-    """Train heads for other tasks on what a network makes of the rows, and nothing else: a linear probe.
+    """Train heads for new tasks on the frozen outputs of a layer (linear probe).
 
-    The network runs over all rows once; after that an epoch costs next to nothing.
+    The features of all rows are computed once, so epochs are fast.
 
     Args:
-        model: A plain model; it stays as it is.
-        layer: Name of one of its layers, as for `cut`.
-        train: `Examples` with the tasks to learn.
-        validation: The same, to choose the best epoch by.
-        config: A `TrainingConfig` without `augmentation`.
+        model: A plain model. It is unchanged.
+        layer: Name of a layer, as in `feature_extractor`.
+        train: Training `Examples` with the new tasks.
+        validation: Validation `Examples`, which determine the best epoch.
+        config: `TrainingConfig` without `augmentation`.
         output_dir: Folder for `model.keras` and `history.csv`.
-        verbose: Whether to log progress (0 or False: silent).
+        verbose: Whether to log progress. Defaults to `1`.
 
     Returns:
-        keras.Model: what `replace_head` makes, with trained heads. It takes images and texts again, not features.
+        keras.Model as from `replace_head`, with trained heads. Its inputs are images and texts, not features.
 
     Raises:
-        ValueError: no such layer, or the config changes images, which are not seen again.
+        ValueError: If there is no such layer, or `config` has augmentation.
 
     Example:
 
@@ -176,7 +180,8 @@ def linear_probe(model, layer, train, validation, config, output_dir, verbose=1)
     """
     if config.augmentation:
         raise ValueError(
-            "linear_probe sees each image once: leave augmentation out, or fine-tune what replace_head makes."
+            "linear_probe encodes each image once: remove augmentation from config, or fine-tune the model of "
+            "replace_head."
         )
     whole = replace_head(model, layer, train.schema)
     train, validation = add_features(model, layer, [train, validation], name="features")
@@ -190,7 +195,7 @@ def linear_probe(model, layer, train, validation, config, output_dir, verbose=1)
 
 
 def _kept_parts(model, layer):
-    """What a `FusionModel` that ends at a layer has in place of its own parts; None where a layer is no such end."""
+    """Config changes that cut a `FusionModel` at its fusion or an encoder; `None` for any other layer."""
     if not isinstance(model, FusionModel):
         return None
     if model.fusion is not None and layer == model.fusion.name:
@@ -204,14 +209,14 @@ def _kept_parts(model, layer):
 
 
 def _vector(model, layer):
-    """The layer's output as vectors."""
+    """The output of a layer as vectors."""
     names = [one.name for one in model.layers if not isinstance(one, keras.layers.InputLayer)]
     if layer not in names:
         near = difflib.get_close_matches(layer, names, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"It has {', '.join(names)}."
         raise ValueError(f"{model.name} has no layer {layer!r}. {hint}")
     outputs = keras.tree.flatten(model.get_layer(layer).output)
-    # An encoder gives a mask beside its vectors, of the shape of a vector too.
+    # An encoder also returns a mask, which has the shape of a vector.
     tensors = sorted((t for t in outputs if t is not None and "float" in t.dtype), key=lambda t: len(t.shape))
     vectors = tensors[0]
     return ops.mean(vectors, axis=tuple(range(1, len(vectors.shape) - 1))) if len(vectors.shape) > 2 else vectors

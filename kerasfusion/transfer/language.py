@@ -1,4 +1,4 @@
-"""What sentences alone teach: a captioner's decoder as a language model, before it is shown images."""
+"""Pretrain the decoder of a captioner as a language model, on text without images."""
 
 import dataclasses
 
@@ -19,18 +19,19 @@ from kerasfusion.training.fit import fit
 
 
 def extend_vocabulary(data, sentences, max_tokens=10_000):
-    """Captions whose vocabulary holds the words of further sentences, and these sentences as rows.
+    """Extend the caption vocabulary with the words of sentences, and encode the sentences as rows.
 
     Args:
-        data: `Data` whose task is a caption.
-        sentences: Strings. None of them should be a caption of the test split.
-        max_tokens: Size limit of the vocabulary: the most frequent words of sentences and training captions.
+        data: `Data` with a captioning task.
+        sentences: List of strings, which should not include captions of the test split.
+        max_tokens: int, maximum size of the vocabulary: the most frequent words of sentences and training captions.
+            Defaults to `10_000`.
 
     Returns:
-        tuple: the `Data`, and `Examples` of the sentences without any image, for `pretrain_decoder`.
+        tuple: `Data` with the new vocabulary, and `Examples` of the sentences without images, for `pretrain_decoder`.
 
     Raises:
-        ValueError: the data has no captions, or there are no sentences.
+        ValueError: If the data has no captions, or there are no sentences.
 
     Example:
 
@@ -59,19 +60,19 @@ def extend_vocabulary(data, sentences, max_tokens=10_000):
 
 
 def language_model(captioner):
-    """The decoder of a captioner with nothing to look at: a causal language model.
+    """Build a causal language model from the decoder of a captioner.
 
-    It has the captioner's own decoder and head, so that training it trains these two; its context are cells of
-    zeros. What the decoder does with a context is learned from images.
+    It shares the decoder and head with the captioner, so training it trains them. The image context is zeros; how to
+    use a context is learned later, from images.
 
     Args:
-        captioner: What `kf.models.captioner` made; it stays a captioner.
+        captioner: Model from `kf.models.captioner`.
 
     Returns:
-        keras.Model: dict of the caption's ids alone, int32 `(B, T)` -> dict caption -> float32 logits `(B, T, V)`.
+        keras.Model: dict of caption ids, int32 `(B, T)` -> dict of task -> float32 logits `(B, T, V)`.
 
     Raises:
-        ValueError: the model writes no captions.
+        ValueError: If the model is not a captioner.
 
     Example:
 
@@ -82,7 +83,7 @@ def language_model(captioner):
     model = as_captioner(captioner)
     told, width = model.input[model.task], model.context.units
     ids = keras.Input(told.shape[1:], dtype=told.dtype, name=model.task)
-    # Two cells: of a softmax over one Keras warns.
+    # Two cells, because Keras warns about a softmax over one.
     nothing = ops.zeros_like(ids[:, :2], dtype="float32")
     context = {
         "pooled": ops.repeat(nothing[:, :1], width, axis=1),
@@ -94,24 +95,24 @@ def language_model(captioner):
 
 
 def pretrain_decoder(captioner, train, validation, config, output_dir, verbose=1):
-    """Teach a captioner's decoder sentences, for which no image is needed.
+    """Pretrain the decoder and head of a captioner on text without images.
 
-    Then it is trained on images with captions as any other, of which it may need fewer. Another captioner, also
-    one with other words, takes what was learned by `kf.transfer.transfer_weights`.
+    Afterwards, train the captioner on images with captions as usual; it may need fewer of them. To use the pretrained
+    weights in another captioner, also one with another vocabulary, call `kf.transfer.transfer_weights`.
 
     Args:
-        captioner: What `kf.models.captioner` made; its decoder and head are trained.
-        train: `Examples` with captions, such as the sentences from `extend_vocabulary`; images are not looked at.
-        validation: The same, to choose the best epoch by.
-        config: A `TrainingConfig`.
-        output_dir: Folder for `model.keras`, the captioner, and `history.csv`.
-        verbose: Whether to log progress (0 or False: silent).
+        captioner: Model from `kf.models.captioner`. Its decoder and head are trained.
+        train: Training `Examples` with captions, such as the sentences from `extend_vocabulary`. Images are ignored.
+        validation: Validation `Examples`, which determine the best epoch.
+        config: `TrainingConfig`.
+        output_dir: Folder for the captioner, `model.keras`, and `history.csv`.
+        verbose: Whether to log progress. Defaults to `1`.
 
     Returns:
-        dict: as from `kf.training.fit`.
+        dict, as from `kf.training.fit`.
 
     Raises:
-        ValueError: the model writes no captions.
+        ValueError: If the model is not a captioner.
 
     Example:
 
@@ -129,24 +130,25 @@ def pretrain_decoder(captioner, train, validation, config, output_dir, verbose=1
 
 
 def init_embeddings_from_bert(captioner, schema, preset):
-    """Begin a captioner's word vectors with what a BERT of KerasHub (arXiv 1810.04805, extra `[hub]`) holds of words.
+    """Initialize the word embeddings of a captioner from a KerasHub BERT (arXiv:1810.04805, extra `[hub]`).
 
-    A masked language model reads in both directions, so its layers do not fit a decoder that writes from left to
-    right. Its word vectors do: of each word the mean over its pieces, turned to principal components where they are
-    wider than the decoder's, and in the mean as long as the decoder's own are at their start. They learn on with the
-    rest. Words of which BERT lacks a piece stay as they were, and so do the further places of a wider decoder.
+    The layers of a bidirectional encoder do not fit an autoregressive decoder, but its embeddings do. Each word gets
+    the mean of the embeddings of its pieces, projected to principal components if BERT is wider than the decoder, and
+    rescaled to the norm of the decoder's initial embeddings. Words with a piece unknown to BERT, and the remaining
+    dimensions of a wider decoder, keep their initial values. The embeddings stay trainable.
 
     Args:
-        captioner: What `kf.models.captioner` made for the schema; it is changed.
-        schema: The `Schema`, whose caption has the words.
-        preset: Name of a KerasHub preset, or a folder that `save_to_preset` of a backbone and its tokenizer wrote.
+        captioner: Model from `kf.models.captioner` for the schema. It is modified.
+        schema: `Schema` with the caption vocabulary.
+        preset: Name of a KerasHub preset, or a folder written by `save_to_preset` of a backbone and its tokenizer.
 
     Returns:
-        int: how many of the caption's words were found.
+        int, number of words that were initialized.
 
     Raises:
-        ImportError: keras-hub is not installed.
-        ValueError: the model writes no captions, the preset's tokenizer cuts words in another way, or it knows none.
+        ImportError: If keras-hub is not installed.
+        ValueError: If the model is not a captioner, the tokenizer of the preset splits words differently, or it knows
+            none of the words.
 
     Example:
 

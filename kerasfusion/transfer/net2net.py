@@ -1,4 +1,4 @@
-"""Net2Net (arXiv 1511.05641): a larger model that computes what the smaller one did, to go on training from there."""
+"""Net2Net (arXiv:1511.05641): grow a model without changing its outputs, and continue training."""
 
 import keras
 import numpy as np
@@ -6,29 +6,28 @@ from keras import ops
 
 from kerasfusion.models import FusionModel, PartsModel
 
-# What two models' outputs may differ by, relative to the largest: sums in another order.
+# Tolerated difference of outputs, relative to the largest: sums are computed in another order.
 TOLERANCE = 1e-4
 
 
 def widen(model, layer, units, seed=0):
-    """The same model with a wider layer, and the same outputs.
+    """Widen a layer without changing the outputs of the model.
 
-    New units are copies of old ones, chosen by chance; what follows adds the copies up with shares that sum to 1. The
-    shares are uneven, so that copies get unlike gradients and grow apart.
+    New units are copies of randomly chosen units. The weights of the following layer are divided among the copies in
+    random, unequal shares that sum to 1, so that copies get different gradients and diverge.
 
     Args:
-        model: A functional or Sequential model, built. It is left as it is.
-        layer: Name of the layer: one with `units` (a dense or a recurrent layer, a fusion) or `filters` (a
-            convolution).
-        units: Its new width.
-        seed: Seed of the choice and the shares.
+        model: A built functional or Sequential model. It is unchanged.
+        layer: Name of a layer with `units` (dense, recurrent, fusion) or `filters` (convolution).
+        units: int, new width.
+        seed: int, random seed. Defaults to `0`.
 
     Returns:
         keras.Model
 
     Raises:
-        ValueError: no such layer, it is not narrower, or what stands behind it cannot be kept as it is: a
-            concatenation, a layer normalization. That is tried out on random inputs.
+        ValueError: If there is no such layer, it is not narrower, or a following layer, such as a concatenation or
+            layer normalization, would change the outputs. This is checked on random inputs.
 
     Example:
 
@@ -40,10 +39,10 @@ def widen(model, layer, units, seed=0):
     config = wide.get_config()
     key = next((key for key in ("units", "filters") if isinstance(config.get(key), int)), None)
     if key is None:
-        raise ValueError(f"widen: {layer!r} has no width, neither units nor filters.")
+        raise ValueError(f"widen: {layer!r} has neither units nor filters.")
     before = config[key]
     if units <= before:
-        raise ValueError(f"widen: {layer!r} has {before} {key} already; {units} are not more.")
+        raise ValueError(f"widen: units must be above the {before} {key} of {layer!r}. Received: units={units}")
     random = np.random.default_rng(seed)
     chosen = np.r_[np.arange(before), random.integers(before, size=units - before)]
     shares = random.uniform(0.5, 1.5, units)
@@ -55,27 +54,27 @@ def widen(model, layer, units, seed=0):
     for one in _with_weights(model):
         for old, new in zip(one.weights, grown.get_layer(one.name).weights, strict=True):
             new.assign(_spread(ops.convert_to_numpy(old), new.shape, chosen, shares, before, layer))
-    return _checked(model, grown, f"widen: behind {layer!r} stands something that cannot be kept as it is")
+    return _checked(model, grown, f"widen: a layer after {layer!r} cannot be widened")
 
 
 def deepen(model, layer, activation="relu", name=None):
-    """The same model with a further layer behind one of its layers, and the same outputs.
+    """Insert a layer after another one without changing the outputs of the model.
 
-    The new layer starts as the identity: a dense layer, behind an image's grid a 3 x 3 convolution.
+    The new layer is initialized as the identity: a dense layer, or a 3 x 3 convolution after an image grid.
 
     Args:
-        model: A functional or Sequential model, built. It is left as it is.
-        layer: Name of the layer to put it behind; its output is one tensor of floats.
-        activation: The new layer's. `"relu"` leaves alone what is never negative, as what comes from a relu; behind
-            other layers use `"linear"`.
-        name: Name of the new layer; None, `<layer>_deeper`.
+        model: A built functional or Sequential model. It is unchanged.
+        layer: Name of the layer to insert after. Its output must be a single float tensor.
+        activation: Activation of the new layer. `"relu"` preserves nonnegative outputs, such as those of a ReLU; use
+            `"linear"` otherwise. Defaults to `"relu"`.
+        name: Name of the new layer. Defaults to `None`, `<layer>_deeper`.
 
     Returns:
         keras.Model
 
     Raises:
-        ValueError: no such layer, its output is no tensor, or the outputs would change: the activation does
-            something to them. That is tried out on random inputs.
+        ValueError: If there is no such layer, its output is not a single tensor, or the activation would change the
+            outputs. This is checked on random inputs.
 
     Example:
 
@@ -85,7 +84,7 @@ def deepen(model, layer, activation="relu", name=None):
     """
     model, before = _functional(model), _layer(model, layer)
     if not isinstance(before.output, keras.KerasTensor):
-        raise ValueError(f"deepen: the output of {layer!r} is not one tensor.")
+        raise ValueError(f"deepen: the output of {layer!r} is not a single tensor.")
     width, name = before.output.shape[-1], name or f"{layer}_deeper"
     settings = {"activation": activation, "name": name, "dtype": before.dtype_policy}
     if len(before.output.shape) == 4:
@@ -108,7 +107,7 @@ def deepen(model, layer, activation="relu", name=None):
     kernel = np.zeros(deeper.kernel.shape, "float32")
     kernel[(1, 1) if kernel.ndim == 4 else ...] = np.eye(width)
     deeper.set_weights([kernel, np.zeros(width, "float32")])
-    return _checked(model, grown, f"deepen: {activation} changes what comes from {layer!r}")
+    return _checked(model, grown, f"deepen: {activation} changes the outputs of {layer!r}")
 
 
 def _functional(model):
@@ -122,7 +121,7 @@ def _with_weights(model):
 def _layer(model, name):
     names = [layer.name for layer in model.layers]
     if name not in names:
-        raise ValueError(f"There is no layer {name!r}; there are {', '.join(names)}.")
+        raise ValueError(f"There is no layer {name!r}. Layers are {', '.join(names)}.")
     return model.get_layer(name)
 
 
@@ -133,7 +132,7 @@ def _clone(model, config_of, call=None):
 
 
 def _with_setting(config, layer, key, value):
-    """A model's config with another setting of one of its parts, and no part built for the old shapes."""
+    """Change a setting of one layer in a model config, and remove build configs with the old shapes."""
     if isinstance(config, list | tuple):
         return [_with_setting(part, layer, key, value) for part in config]
     if not isinstance(config, dict):
@@ -146,24 +145,24 @@ def _with_setting(config, layer, key, value):
 
 
 def _spread(values, shape, chosen, shares, before, layer):
-    """A weight for the wider model: along axes that grew, the chosen places, and shares of what is added up."""
+    """Expand a weight along the axes that grew: copy the chosen units, and scale input axes by their shares."""
     for axis, (old, new) in enumerate(zip(values.shape, shape, strict=True)):
         if old == new:
             continue
-        # A flattened grid has the channels once for each of its cells, a recurrent kernel the units for each gate.
+        # A flattened grid repeats the channels per cell, and a recurrent kernel repeats the units per gate.
         blocks = old // before
         if old % before or new != blocks * len(chosen):
-            raise ValueError(f"widen: an axis of {old} behind {layer!r} is not made of its units alone.")
+            raise ValueError(f"widen: an axis of size {old} after {layer!r} does not consist of its units only.")
         places = (before * np.arange(blocks)[:, None] + chosen).ravel()
         values = np.take(values, places, axis=axis)
-        # The last axis is the output; those before it are summed over.
+        # The last axis is the output axis; the others are summed over.
         if axis < values.ndim - 1:
             values = values * np.tile(shares, blocks).reshape((-1, *(1,) * (values.ndim - 1 - axis)))
     return values
 
 
 def _checked(model, grown, wrong):
-    """The grown model, if it computes what the other does."""
+    """Return the grown model if its outputs equal those of the original on random inputs, else raise."""
     random = np.random.default_rng(0)
 
     def example(tensor):

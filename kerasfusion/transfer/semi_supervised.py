@@ -1,4 +1,4 @@
-"""More out of few labels: rows that a model labels itself, and rows that it asks for."""
+"""Semi-supervised learning: pseudo-labels, and active learning."""
 
 import dataclasses
 import math
@@ -10,32 +10,34 @@ from scipy.special import entr
 from kerasfusion.evaluation.predict import decode_predictions, postprocess, predict_classes, predict_logits
 from kerasfusion.models import get_heads
 
-# Ways to say how far a model is from sure.
+# Uncertainty measures of active learning.
 STRATEGIES = ("margin", "entropy")
 
 
 def pseudo_labels(model, examples, threshold=0.95, fraction=None):
-    """Label the rows that a model is sure about by what it says of them (Lee, 2013), to train on them as well.
+    """Label rows with the model's own confident predictions, to train on them as well (Lee, 2013).
 
-    A network that has seen few rows is much too sure of itself: `kf.evaluation.calibrate` it first, on labelled rows
-    that it was not trained on. Its temperature is then part of the probabilities that are looked at here.
+    A model trained on few rows is overconfident: calibrate it first with `kf.evaluation.calibrate`, on labeled rows
+    that it was not trained on.
 
     Args:
         model: A trained plain model.
-        examples: `Examples` without labels, as from `kf.data.load_rows(..., with_labels=False)`. Rows that have a
-            label (a weight above 0) keep it.
-        threshold: Least probability of the answer; of tags, of the one that is least sure.
-        fraction: Instead of the threshold, this fraction of the rows of each answer, the surest first (arXiv
-            1810.07911), so that rare classes get labels too; of all rows where the labels are tags.
+        examples: `Examples` without labels, as from `kf.data.load_rows(..., with_labels=False)`. Rows with a label (a
+            weight above 0) keep it.
+        threshold: float, minimum probability of the predicted class; for tags, of the least confident tag. Defaults
+            to `0.95`.
+        fraction: float, label this fraction of the rows of each predicted class instead, most confident first
+            (arXiv:1810.07911), so that rare classes get labels too. For tags, the fraction of all rows. Defaults to
+            `None`.
 
     Returns:
-        tuple: `Examples`, the rows that now have a label (put beside the others by `kf.data.concatenate`), and a
-        pandas.DataFrame with a row for each class: `task`, `class`, how many rows were `decided` for it, how many of
-        these got that as their label (`labelled`), the lowest `probability` among these, and the `temperature`.
+        tuple: `Examples` of the rows that now have a label (combine them with `kf.data.concatenate`), and a
+        pandas.DataFrame with a row per class: `task`, `class`, number of rows predicted (`decided`), number of rows
+        labeled (`labelled`), their lowest `probability`, and the `temperature` of the head.
 
     Raises:
-        ValueError: a task that has no probabilities or that the model does not know, or a threshold or fraction
-            outside of 0..1.
+        ValueError: If a task has no probabilities or is not an output of the model, or if the threshold or fraction
+            is not in (0, 1].
 
     Example:
 
@@ -48,7 +50,7 @@ def pseudo_labels(model, examples, threshold=0.95, fraction=None):
     """
     for name, value in (("threshold", threshold), ("fraction", fraction)):
         if value is not None and not 0 < value <= 1:
-            raise ValueError(f"pseudo_labels: {name} is above 0 and at most 1, not {value}.")
+            raise ValueError(f"pseudo_labels: {name} must be in (0, 1]. Received: {name}={value}")
     labels, weights, columns, counts = {}, {}, {}, []
     for task, probabilities in _probabilities("pseudo_labels", model, examples).items():
         decided = predict_classes(task, {"probabilities": probabilities})
@@ -59,7 +61,7 @@ def pseudo_labels(model, examples, threshold=0.95, fraction=None):
             own = open_rows & (sure >= threshold)
         else:
             answers = np.zeros(len(sure)) if task.any_classes else decided
-            own = _surest(sure, np.where(open_rows, answers, -1), fraction)
+            own = _most_confident(sure, np.where(open_rows, answers, -1), fraction)
         weights[task.name] = np.where(own, 1, given).astype("float32")
         known = examples.labels.get(task.name, np.zeros_like(decided))
         labels[task.name] = np.where(own.reshape(-1, *(1,) * (decided.ndim - 1)), decided, known)
@@ -80,19 +82,19 @@ def pseudo_labels(model, examples, threshold=0.95, fraction=None):
 
 
 def select_for_labeling(model, examples, count, strategy="margin"):
-    """Rows that a model is least sure about: to be labelled next (uncertainty sampling; Settles, 2009).
+    """Select the rows that the model is least certain about, to label next (uncertainty sampling; Settles, 2009).
 
-    Of several tasks, and of several tags, the doubts are added up.
+    Uncertainties of several tasks and tags are summed.
 
     Args:
         model: A trained plain model.
-        examples: `Examples`, with or without labels; these are not looked at.
-        count: How many rows.
-        strategy: `"margin"`, how little likelier the answer is than the second likeliest; or `"entropy"`, how evenly
-            the probabilities are spread over all classes.
+        examples: `Examples`. Labels are ignored.
+        count: int, number of rows.
+        strategy: `"margin"`, the smallest difference between the two largest probabilities, or `"entropy"`, the
+            largest entropy. Defaults to `"margin"`.
 
     Returns:
-        int64 array `(count,)`: places of rows, the least sure first.
+        int64 array `(count,)`, row indices, least certain first.
 
     Raises:
         ValueError: a task that has no probabilities or that the model does not know, fewer rows than that, or an
@@ -107,12 +109,14 @@ def select_for_labeling(model, examples, count, strategy="margin"):
     ```
     """
     if strategy not in STRATEGIES:
-        raise ValueError(f"select_for_labeling: strategy must be one of {', '.join(STRATEGIES)}, not {strategy!r}.")
+        raise ValueError(
+            f"select_for_labeling: strategy must be one of {', '.join(STRATEGIES)}. Received: strategy={strategy!r}"
+        )
     if not 1 <= count <= len(examples):
-        raise ValueError(f"select_for_labeling: {count} rows of {len(examples):,} cannot be chosen.")
+        raise ValueError(f"select_for_labeling: count must be from 1 to {len(examples):,}. Received: count={count}")
     doubts = np.zeros(len(examples))
     for task, probabilities in _probabilities("select_for_labeling", model, examples).items():
-        # Of tags each is a choice of two.
+        # Each tag is a binary choice.
         choices = np.stack([probabilities, 1 - probabilities], -1) if task.any_classes else probabilities
         if strategy == "entropy":
             doubt = entr(choices).sum(axis=-1)
@@ -124,25 +128,27 @@ def select_for_labeling(model, examples, count, strategy="margin"):
 
 
 def _probabilities(what, model, examples):
-    """Task -> float64 `(n, C)`, of two classes `(n, 2)`."""
+    """Dict of task -> probabilities, float64 `(n, C)`; `(n, 2)` for a binary task."""
     for task in examples.schema.tasks:
         if not task.has_probabilities:
-            raise ValueError(f"{what}: {task.name!r} is of type {task.type} and has no probabilities; leave it out.")
+            raise ValueError(f"{what}: task {task.name!r} of type {task.type} has no probabilities; leave it out.")
         if task.name not in model.output:
-            raise ValueError(f"{what}: {model.name} knows {', '.join(model.output)} and not {task.name!r}.")
+            raise ValueError(
+                f"{what}: {task.name!r} is not among the outputs of {model.name}: {', '.join(model.output)}."
+            )
     found = postprocess(model, predict_logits(model, examples))
     return {task: found[task.name]["probabilities"].astype("float64") for task in examples.schema.tasks}
 
 
 def _confidence(task, probabilities):
-    """The probability of the answer; of tags, that of the answer to the least sure of them."""
+    """Probability of the predicted class; for tags, of the least confident tag."""
     if task.any_classes:
         return np.maximum(probabilities, 1 - probabilities).min(axis=1)
     return probabilities.max(axis=1)
 
 
-def _surest(sure, groups, fraction):
-    """Which rows are among this share of their group, rounded up, the surest first; none of group -1."""
+def _most_confident(sure, groups, fraction):
+    """Select the most confident fraction of each group, rounded up. Group -1 is ignored."""
     chosen = np.zeros(len(sure), bool)
     for group in np.unique(groups[groups >= 0]):
         rows = np.flatnonzero(groups == group)

@@ -12,31 +12,31 @@ from kerasfusion.schema import SPECIAL_TOKENS, Task
 
 
 def transfer_weights(model, parent, schema=None, parent_schema=None):
-    """Copy into a new model all that its parent knows and it still has a place for.
+    """Copy the weights of a parent model into a new model of different shape.
 
-    The new model is made as the parent was, with the changes that its task needs: other classes, another vocabulary,
-    another size of images, wider or narrower layers, more or fewer blocks. Places are told by the names of the
-    layers that a builder named (`encode_text`, `fusion`, `head_label`), and within these by order.
+    The models are built alike, apart from changes such as other classes, another vocabulary or image size, other
+    layer widths, or more or fewer blocks. Weights are matched by the names of the layers that a builder names
+    (`encode_text`, `fusion`, `head_label`), and by order within a layer.
 
-    - A weight that is there in the same shape is *copied*.
-    - One of another shape is *resized*: what both have in common is copied, the rest stays as it began. With the two
-      schemas, word vectors go by the word, columns of a head by the class or the word, rows of a numbers branch by
-      the column, also where the shape is the same; of other axes the first places are common.
-    - What the parent lacks is *new*; and, where the image's size changed, what depends on that size.
-    - What the new model has no place for is *dropped*.
+    - Weights of the same shape are *copied*.
+    - Weights of another shape are *resized*: the common part is copied, and the rest keeps its initial values. With
+      both schemas, word embeddings are matched by word, head columns by class or word, and kernel rows of a numeric
+      encoder by column, also if the shapes are equal. Along other axes, the first indices are matched.
+    - Weights that the parent does not have are *new*, as are weights that depend on the image size if it changed.
+    - Weights that the new model does not have are *dropped*.
 
     Args:
-        model: The new model; its weights are changed.
-        parent: The model to take from.
-        schema: The new model's `Schema`.
-        parent_schema: The parent's; both or none.
+        model: New model. Its weights are modified.
+        parent: Model to copy from.
+        schema: `Schema` of the new model. Defaults to `None`.
+        parent_schema: `Schema` of the parent. Pass both schemas or none. Defaults to `None`.
 
     Returns:
-        pandas.DataFrame: a row for each weight with `weight`, the shapes it `was` and is `now`, its `status`, and
-        `share`, the share of its numbers that came from the parent.
+        pandas.DataFrame with a row per weight: `weight`, the shapes `was` and `now`, `status`, and `share`, the
+        fraction of its values that were copied.
 
     Raises:
-        ValueError: one schema without the other, or no weight has a place in the new model.
+        ValueError: If only one schema is passed, or no weight matches.
 
     Example:
 
@@ -46,9 +46,7 @@ def transfer_weights(model, parent, schema=None, parent_schema=None):
     ```
     """
     if (schema is None) != (parent_schema is None):
-        raise ValueError(
-            "transfer_weights: classes and words are matched by name with both schemas; one alone says nothing."
-        )
+        raise ValueError("transfer_weights: pass both schemas to match classes and words by name, or none.")
     schemas = None if schema is None else (_items(model, schema), _items(parent, parent_schema))
     places, old = _places(model), _places(parent)
     rows = []
@@ -74,18 +72,19 @@ def transfer_weights(model, parent, schema=None, parent_schema=None):
     found = pd.DataFrame(rows)
     if not found["share"].any():
         raise ValueError(
-            f"transfer_weights: no weight of {parent.name} has a place in {model.name}, whose layers are "
+            f"transfer_weights: no weight of {parent.name} matches {model.name}, whose layers are "
             f"{', '.join(layer.name for layer in model.layers if layer.weights)}."
         )
     return found
 
 
 def _places(model):
-    """(layer, path in it without automatic numbers, how many like it came before) -> weight."""
+    """Dict of (layer, path within it without automatic numbers, index among equal paths) -> weight."""
     places, seen = {}, Counter()
     for layer in model.layers:
         for weight in layer.weights:
-            # The second of two unnamed layers is `dense_1` in one process and `dense_7` in another.
+            # Automatic names differ between processes: the second unnamed layer is `dense_1` in one, `dense_7` in
+            # another.
             inner = re.sub(r"_\d+(?=/|$)", "", weight.path.removeprefix(f"{layer.name}/"))
             places[layer.name, inner, seen[layer.name, inner]] = weight
             seen[layer.name, inner] += 1
@@ -93,7 +92,7 @@ def _places(model):
 
 
 def _common(layer, weight, old, schemas):
-    """For each axis the places in the new and in the old weight that are the same; None where nothing can be."""
+    """Matching indices of the new and the old weight per axis; `None` if they do not match at all."""
     if len(weight.shape) != len(old.shape):
         return None
     common = [(np.arange(min(new, was)),) * 2 for new, was in zip(weight.shape, old.shape, strict=True)]
@@ -115,12 +114,12 @@ def _common(layer, weight, old, schemas):
 
 
 def _kind(item):
-    """A feature's kind or a task's type."""
+    """The kind of a feature or the type of a task."""
     return item.type if isinstance(item, Task) else item.kind
 
 
 def _items(model, schema):
-    """What a layer is for: dict name of the layer -> the `Feature` or `Task`, and whether it is the task's head."""
+    """Dict of layer name -> its `Feature` or `Task`, and whether the layer is the head of the task."""
     encoders, heads = getattr(model, "encoders", {}), get_heads(model)
     items = {encoders[f.name].name: (f, False) for f in schema.features if f.name in encoders}
     items |= {heads[task.name].name: (task, True) for task in schema.tasks if task.name in heads}
@@ -130,7 +129,7 @@ def _items(model, schema):
 
 
 def _named_axis(item, is_head, weight):
-    """The axis of a weight that is counted in words, classes or columns, and the names along it."""
+    """The axis of a weight that is indexed by words, classes or columns, and the names along it."""
     end, is_task = weight.path.rsplit("/", 1)[-1], isinstance(item, Task)
     worded = item.length is not None if is_task else item.kind == "text"
     if worded and end == "embeddings" and weight.shape[0] == item.vocabulary_size:

@@ -76,5 +76,5 @@ def test_images_do_not_depend_on_their_neighbours(pixels):
 
 
 def test_unknown_strength():
-    with pytest.raises(ValueError, match=f"one of {', '.join(STRENGTHS)}, not 'wild'"):
+    with pytest.raises(ValueError, match=f"one of {', '.join(STRENGTHS)}. Received: strength='wild'"):
         Augmentation("wild")

@@ -64,7 +64,7 @@ def test_unknown_layers_and_lacking_inputs(data, parent):
     with pytest.raises(ValueError, match=r"has no layer 'zzz'. It has .*encode_text.*fusion, head_sharp"):
         feature_extractor(parent, "zzz")
     text_only = data.splits["test"].with_features(data.schema.only("text"))
-    with pytest.raises(ValueError, match=r"'fusion' of .* needs image, which the rows lack"):
+    with pytest.raises(ValueError, match=r"'fusion' of .* needs image, which the rows do not have"):
         extract_features(parent, "fusion", text_only)
 
 
@@ -112,7 +112,7 @@ def test_a_head_on_frozen_features(data, parent, tmp_path):
     again = keras.saving.load_model(tmp_path / "model.keras")
     x = {name: batch(data)[name] for name in probe.input}
     np.testing.assert_array_equal(again(x)["label"], probe(x)["label"])
-    with pytest.raises(ValueError, match="leave augmentation out"):
+    with pytest.raises(ValueError, match="remove augmentation"):
         linear_probe(
             parent, "encode_image", train, validation, kf.training.TrainingConfig(augmentation="light"), tmp_path
         )

@@ -141,17 +141,17 @@ def test_what_cannot_be_labelled():
     examples = rows(schema, SURE)
     for wrong in ({"threshold": 0.0}, {"threshold": 1.5}, {"fraction": 0}):
         (name,) = wrong
-        with pytest.raises(ValueError, match=f"{name} is above 0 and at most 1"):
+        with pytest.raises(ValueError, match=f"{name} must be in"):
             pseudo_labels(model, examples, **wrong)
-    with pytest.raises(ValueError, match="7 rows of 6"):
+    with pytest.raises(ValueError, match=r"count must be from 1 to 6. Received: count=7"):
         select_for_labeling(model, examples, 7)
-    with pytest.raises(ValueError, match="strategy must be one of margin, entropy, not 'doubt'"):
+    with pytest.raises(ValueError, match=r"strategy must be one of margin, entropy. Received: strategy='doubt'"):
         select_for_labeling(model, examples, 1, strategy="doubt")
     price = examples.with_features(Schema(schema.features, (ABC, Task("price", "regression", "price"))))
-    with pytest.raises(ValueError, match="'price' is of type regression"):
+    with pytest.raises(ValueError, match="'price' of type regression has no probabilities"):
         pseudo_labels(model, price)
     other = examples.with_features(Schema(schema.features, (dataclasses.replace(ABC, name="kind"),)))
-    with pytest.raises(ValueError, match="saying knows label and not 'kind'"):
+    with pytest.raises(ValueError, match="'kind' is not among the outputs of saying: label"):
         select_for_labeling(model, other, 1)
 
 

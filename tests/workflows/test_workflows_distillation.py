@@ -105,17 +105,17 @@ def test_what_cannot_teach(data, run, tmp_path):
     refused(FileNotFoundError, "nowhere holds no trained model", teacher=tmp_path / "nowhere")
     refused(
         ValueError,
-        r"needs 'text' \(text\), which the rows lack; they have image \(image\)",
+        r"needs 'text' \(text\), which the rows lack. They have image \(image\)",
         features=(image,),
     )
     refused(
         ValueError,
-        r"its classes the teacher lacks \['pink'\], and knows besides \['blue'\]",
+        r"Classes that only the student has: \['pink'\]; only the teacher: \['blue'\]",
         classes=("green", "pink", "red"),
     )
     refused(
         ValueError,
-        r"has the tasks label \(multiclass\) and teaches nothing to a student of label \(regression\)",
+        r"with the tasks label \(multiclass\) shares no task with a student of label \(regression\)",
         type="regression",
         classes=(),
     )
