@@ -1,4 +1,4 @@
-"""Arguments, recording and the ending that the tutorials share."""
+"""Command-line flags, recording of results and exit codes, shared by all tutorials."""
 
 import argparse
 import os
@@ -12,22 +12,22 @@ BASELINES = {"text lookup": "per-question majority", "ceiling of image alone": "
 
 
 def tutorial_parser(doc, name, drawn=False):
-    """The flags that every tutorial has.
+    """Build a parser with the flags that all tutorials share.
 
     Args:
-        doc: The script's docstring; its first line is the description.
-        name: The script's name without `.py`.
-        drawn: Whether the data is drawn by the script, so that `--data-dir` has no effect.
+        doc: Docstring of the script. Its first line is the description.
+        name: Name of the script without `.py`.
+        drawn: Whether the script draws its data, so that `--data-dir` has no effect. Defaults to `False`.
 
     Returns:
         argparse.ArgumentParser
     """
     parser = argparse.ArgumentParser(description=doc.splitlines()[0].removeprefix("# "))
-    parser.add_argument("--quick", action="store_true", help="a small run, to see it work")
+    parser.add_argument("--quick", action="store_true", help="a small run to try it out")
     parser.add_argument("--output-dir", "--out", type=Path, default=Path("runs") / name, help="folder of the runs")
-    data_dir = "not used: the data is drawn" if drawn else "folder that data sets are kept in"
+    data_dir = "unused: the script draws its data" if drawn else "folder that holds the data sets"
     parser.add_argument("--data-dir", default=None if drawn else os.environ.get("KERASFUSION_DATA"), help=data_dir)
-    parser.add_argument("--results", type=Path, help="CSV file to write the figures to")
+    parser.add_argument("--results", type=Path, help="CSV file to record the results in")
     return parser
 
 
@@ -35,9 +35,9 @@ def parse(parser, flags=None):
     """Parse the flags and create the output folder.
 
     Args:
-        parser: What `tutorial_parser` returned, with the tutorial's own flags.
-        flags: List of flags, such as `["--quick"]`. Defaults to `None`: those of the command line, and none in a
-            notebook, whose command line is the kernel's.
+        parser: Parser from `tutorial_parser`, with the tutorial's own flags.
+        flags: List of flags, such as `["--quick"]`. Defaults to `None`: those of the command line, or none in a
+            notebook, where the command line belongs to the kernel.
 
     Returns:
         argparse.Namespace
@@ -50,7 +50,7 @@ def parse(parser, flags=None):
 
 
 def record(path, rows, experiment, command, seed=0):
-    """Append rows of figures to the CSV file, if one was given (`kerasfusion.evaluation.append_results`)."""
+    """Append rows to the CSV file, unless `path` is `None` (see `kf.evaluation.append_results`)."""
     if path:
         from kerasfusion.evaluation.results import append_results
 
@@ -58,25 +58,25 @@ def record(path, rows, experiment, command, seed=0):
 
 
 def recorded(path):
-    """The rows that the CSV file holds; none without a file."""
+    """Return the rows of the CSV file; an empty list if there is none."""
     from kerasfusion.evaluation.results import read_results
 
     return read_results(path) if path and path.exists() else []
 
 
 def finish(ok):
-    """End the script with its exit code."""
+    """Exit the script with code 0 if `ok`, else 1. In a notebook, do nothing."""
     if not in_notebook():
         raise SystemExit(0 if ok else 1)
 
 
 def in_notebook():
-    """Whether this runs in a Jupyter kernel, where the command line is the kernel's."""
+    """Whether the code runs in a Jupyter kernel."""
     return "ipykernel" in sys.modules
 
 
 def display_name(model):
-    """The current name of a recorded baseline; other names are unchanged."""
+    """Map the recorded name of a baseline to its current name; other names are unchanged."""
     for recorded_name, current_name in BASELINES.items():
         if model == recorded_name or model.startswith(f"{recorded_name},"):
             return current_name + model[len(recorded_name) :]

@@ -1,4 +1,4 @@
-"""Data sets that several tutorials read, and the ones that they draw."""
+"""Data sets of the tutorials: read from files, or drawn."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ PARTS = [(color, SHAPES[(i + k) % 4]) for i, color in enumerate(COLORS) for k in
 
 
 def cifar10(folder):
-    """`train.npz` and `test.npz` of a folder as one table: pixels `x`, class names `y`, `split`."""
+    """Read `train.npz` and `test.npz` as one table: pixels `x`, class names `y` and `split`."""
     parts = [read_table(folder / f"{split}.npz").assign(split=split) for split in ("train", "test")]
     table = pd.concat(parts, ignore_index=True)
     names = np.array(json.loads((folder / "classes.json").read_text()), object)
@@ -27,12 +27,12 @@ def cifar10(folder):
 
 
 def covid_chestxray(folder):
-    """One row per X-ray: `image`, `text` (the patient's note), `label` and `patient`."""
+    """Read one row per X-ray: `image`, `text` (the patient's note), `label` and `patient`."""
     return read_table(folder / "data.jsonl")
 
 
 def flickr8k(folder):
-    """One row per photo, with the list of its `captions`."""
+    """Read one row per photo, with the list of its `captions`."""
     table = pd.read_json(folder / "data.jsonl", lines=True).replace({"split": {"dev": "validation"}})
     table["image"] = [str((folder / name).resolve()) for name in table["image"]]
     table.attrs.update(source=folder.name)
@@ -40,7 +40,7 @@ def flickr8k(folder):
 
 
 def flickr8k_pairs(folder):
-    """One row per `caption`."""
+    """Read one row per `caption`."""
     table = flickr8k(folder)
     pairs = table.explode("captions", ignore_index=True).rename(columns={"captions": "caption"})
     pairs.attrs.update(table.attrs)
@@ -48,14 +48,14 @@ def flickr8k_pairs(folder):
 
 
 def mobilenet_weights(data_dir):
-    """The weights file in `mobilenet_v2_035`; None if there is none."""
+    """Find the weights file in `mobilenet_v2_035`; `None` if there is none."""
     if not data_dir:
         return None
     return next((str(path) for path in (Path(data_dir) / "mobilenet_v2_035").glob("*.h5")), None)
 
 
 def draw_npz(path, rows=160):
-    """An .npz file in the layout of `keras.datasets`: images of one blue shape each, labels 0 to 3."""
+    """Write an .npz file in the layout of `keras.datasets`: images of one blue shape each, labels 0 to 3."""
     rng = np.random.default_rng(0)
     labels = np.arange(rows) % len(SHAPES)
     scenes = [Scene((Object(SHAPES[label], "blue", "large", *rng.uniform(0.3, 0.7, 2)),)) for label in labels]
@@ -66,7 +66,7 @@ def draw_npz(path, rows=160):
 
 
 def shapes_with_tags(folder, quick, tags_of):
-    """Images of the shapes world, written to `folder`, with their tags.
+    """Write images of the shapes world to a folder and return their tags.
 
     Args:
         folder: Path for the image files.
@@ -88,7 +88,7 @@ def shapes_with_tags(folder, quick, tags_of):
 
 
 def draw_xrays(folder, patients=36):
-    """Noisy gray images, brighter for COVID-19, with notes; half of the notes of the sick name the diagnosis."""
+    """Draw noisy gray images, brighter for COVID-19, with notes, half of which name COVID-19 where present."""
     rng, rows = np.random.default_rng(0), []
     for patient in range(patients):
         sick = patient % 3 > 0
@@ -105,7 +105,7 @@ def draw_xrays(folder, patients=36):
 
 
 def draw_occluded_scenes(folder, num_train, seed=0):
-    """Scenes of two or three shapes, one of them covered by a black square that a hint describes.
+    """Draw scenes of two or three shapes, one of them hidden by a black square and described by a hint.
 
     Args:
         folder: Path for the images and `scenes.csv`.
@@ -138,11 +138,11 @@ def draw_occluded_scenes(folder, num_train, seed=0):
 
 
 def draw_captioned(folder, num_images=160):
-    """Images of one shape, with two captions each."""
+    """Draw images of one shape, with two captions each."""
     rng, rows = np.random.default_rng(0), []
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for i in range(num_images):
-        # In turn, so that no test caption consists of unseen words.
+        # In a fixed order, so that no test caption has only unseen words.
         color, shape, side = COLORS[i % 6], SHAPES[i // 6 % 4], ("left", "right")[i // 24 % 2]
         item = Object(shape, color, "large", rng.uniform(0.2, 0.3) + 0.5 * (side == "right"), rng.uniform(0.3, 0.7))
         name = f"images/{i}.png"
@@ -155,18 +155,18 @@ def draw_captioned(folder, num_images=160):
 
 
 def draw_parts(folder, sizes, silent, right, shares=None, seed=0):
-    """Parts in poor light, 32 pixels wide, with careless notes.
+    """Draw parts in poor light, 32 pixels wide, with unreliable notes.
 
     Args:
-        folder: Where the images go.
-        sizes: dict split -> rows.
-        silent: Probability that a note leaves out a word.
-        right: Probability that a word that is there is chosen rightly, not by chance.
-        shares: Relative frequency of each of `PARTS`; None is uniform.
-        seed: Seed of everything.
+        folder: Path for the image files.
+        sizes: Dict of split -> number of rows.
+        silent: float, probability that a word is missing from a note.
+        right: float, probability that a word is correct; otherwise it is random.
+        shares: Relative frequencies of `PARTS`. Defaults to `None`, uniform.
+        seed: int, random seed. Defaults to `0`.
 
     Returns:
-        pandas.DataFrame: `image`, `note`, `named` (the words of the note), `part`, `split`.
+        pandas.DataFrame with the columns `image`, `note`, `named` (the words of the note), `part` and `split`.
     """
     random, rows = np.random.default_rng(seed), []
     (folder / "images").mkdir(parents=True, exist_ok=True)

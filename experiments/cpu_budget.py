@@ -1,4 +1,4 @@
-"""Epochs that a budget of CPU time pays for. Unlike the clock, CPU time is the same on a busy machine."""
+"""Choose the number of epochs for a CPU time budget, which does not depend on other load of the machine."""
 
 import dataclasses
 import math
@@ -9,27 +9,27 @@ import numpy as np
 
 from kerasfusion.training import fit
 
-# Images that are timed: a few seconds of the slowest fusions.
+# Images of the timed run: a few seconds for the slowest fusions.
 TIMED_IMAGES = 320
 
 
 def plan_epochs(model, train, validation, config, seconds, output_dir):
-    """Epochs, and the share of the images that each of them sees, that take about so many processor seconds.
+    """Plan the number of epochs, and the share of images per epoch, that fit a budget of CPU seconds.
 
-    A short training of `model` is timed: its first epoch traces graphs, its third is one like all others. Both
-    count. Processor seconds are those of all threads of this process. The learning rate's schedule can then end
-    where the budget does, which is why the number of epochs has to be known before.
+    A short run of three epochs is timed. The first includes tracing; the third is representative. The time is that of
+    all threads of this process. With the number of epochs known in advance, the learning rate schedule ends with the
+    budget.
 
     Args:
-        model: A model like the one to be trained; it is trained for a moment, so make another one after.
-        train: Training `Examples`, with one image feature.
+        model: A model like the one to be trained. The timed run trains it, so build a new one afterwards.
+        train: Training `Examples` with one image feature.
         validation: Validation `Examples`.
-        config: The `TrainingConfig`, whose `epochs` do not matter.
-        seconds: The budget.
-        output_dir: Folder for the files of this short training.
+        config: `TrainingConfig`. Its `epochs` are ignored.
+        seconds: float, budget in CPU seconds.
+        output_dir: Folder for the files of the timed run.
 
     Returns:
-        tuple: `(epochs, share)`; the share of the images is below 1 so that whole epochs fit the budget.
+        tuple `(epochs, share)`. The share of images is chosen such that whole epochs fit the budget.
     """
     stamps = [time.process_time()]
     few = dataclasses.replace(config, epochs=3, patience=None)
@@ -37,7 +37,7 @@ def plan_epochs(model, train, validation, config, seconds, output_dir):
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: stamps.append(time.process_time()))
     fit(model, *parts, few, output_dir, callbacks=[clock], verbose=0)
     first, *_, last = np.diff(stamps[-4:])
-    # Validation has no backward pass: a third of the work of training.
+    # Validation has no backward pass: about a third of the cost of training.
     rows = len(train) + len(validation) / 3
     epoch = last * rows / (len(parts[0]) + len(parts[1]) / 3)
     affordable = max(seconds - (first - last), epoch / 10) / epoch
@@ -46,7 +46,7 @@ def plan_epochs(model, train, validation, config, seconds, output_dir):
 
 
 def some_images(examples, count, seed=0):
-    """The rows of so many images, chosen by chance; all rows where there are no more."""
+    """Return the rows of `count` randomly chosen images; all rows if there are not more images."""
     (index,) = examples.images.values()
     images = np.unique(index)
     if count >= len(images):

@@ -122,8 +122,7 @@ class RecommenderMixin:
 
         Returns:
             float. For explicit feedback, the negative root mean squared error. For implicit feedback, 1 minus the
-            mean
-            percentile rank (Hu et al., ICDM 2008), weighted by strength: 1 is best, 0.5 is chance.
+            mean percentile rank (Hu et al., ICDM 2008), weighted by strength: 1 is best, 0.5 is chance.
         """
         check_is_fitted(self, "row_factors_")
         triples = read_triples(X, self.dtype, self._implicit)

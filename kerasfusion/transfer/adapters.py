@@ -40,10 +40,9 @@ def enable_lora(model, rank, layers=None, alpha=None, budget=None):
     """Add LoRA to a trained model: train low-rank updates of its layers, and its heads (arXiv:2106.09685).
 
     A frozen kernel `W` becomes `W + alpha / rank · A B`. `B` is initialized with zeros, so the outputs do not change.
-    The
-    update applies to layers for which Keras has `enable_lora`: dense layers, attention projections and embeddings.
-    All other weights except the heads are frozen. After training, call `merge_lora`. A saved model already holds the
-    merged weights, and `kf.training.fit` restores them from its checkpoint.
+    The update applies to layers for which Keras has `enable_lora`: dense layers, attention projections and
+    embeddings. All other weights except the heads are frozen. After training, call `merge_lora`. A saved model
+    already holds the merged weights, and `kf.training.fit` restores them from its checkpoint.
 
     Args:
         model: A trained plain model. It is modified.
@@ -96,8 +95,7 @@ def add_adapters(model, units, layers="*"):
     """Add a bottleneck `Adapter` after each branch of the transformer blocks of a trained model (arXiv:1902.00751).
 
     Adapters are initialized as the identity. All other weights except heads and existing adapters are frozen.
-    Adapters
-    are nonlinear and cannot be merged: the model is saved, loaded and exported with them.
+    Adapters are nonlinear and cannot be merged: the model is saved, loaded and exported with them.
 
     Args:
         model: A trained plain model. It is modified.
