@@ -1,6 +1,5 @@
 """Images and labels as NumPy arrays in one `.npz` file -> a table."""
 
-import io
 import math
 import re
 import tokenize
@@ -9,9 +8,9 @@ import zlib
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from kerasfusion.data.errors import DataError, short
+from kerasfusion.data.pixel_bytes import pack_pixels
 
 # `x_train` or `train_images`: the split is in the array's name.
 _SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
@@ -29,10 +28,10 @@ _BROKEN_HEADER = (ValueError, TypeError, SyntaxError, OverflowError, MemoryError
 def read_arrays(path):
     """Read an `.npz` file as a table: a column for each array, a row for each entry of its first axis.
 
-    Images, uint8 `(n, H, W, 3)` or grey `(n, H, W)` or `(n, H, W, 1)`, become PNG bytes; zeros and ones `(n, C)`
-    become lists of the numbers of the ones (tags). Arrays of several splits, named `x_train` or `train_x`, become one
-    column `x`, with a column `split` beside it. Arrays of Python objects are refused: to read them is to run them.
-    What an array's header claims is compared with the file before anything is unpacked.
+    Images, uint8 `(n, H, W, 3)` or grey `(n, H, W)` or `(n, H, W, 1)`, become cells of `pack_pixels`; zeros and ones
+    `(n, C)` become lists of the numbers of the ones (tags). Arrays of several splits, named `x_train` or `train_x`,
+    become one column `x`, with a column `split` beside it. Arrays of Python objects are refused: to read them is to
+    run them. What an array's header claims is compared with the file before anything is unpacked.
 
     Args:
         path: `pathlib.Path` of the file.
@@ -159,14 +158,8 @@ def _cells(path, name, array):
         return [[str(place) for place in np.flatnonzero(row)] for row in array]
     is_image = array.ndim == 3 or (array.ndim == 4 and array.shape[3] in (1, 3))
     if array.dtype == np.uint8 and is_image and array.size:
-        return [_png(image) for image in array]
+        return [pack_pixels(image) for image in array]
     raise DataError(
         f"{path.name}, array {name!r}: {array.dtype} {array.shape} is neither images (uint8 (n, H, W, 3), 0..255) "
         "nor one value a row nor tags (zeros and ones (n, C))."
     )
-
-
-def _png(image):
-    file = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image).save(file, "PNG", compress_level=1)
-    return file.getvalue()

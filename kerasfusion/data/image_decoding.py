@@ -1,14 +1,15 @@
-"""Images that are files or bytes to pixels: some of them, or all of a data set a chunk at a time."""
+"""Files, encoded bytes and packed pixels to the pixels of a model: some, or a whole data set a chunk at a time."""
 
 from pathlib import Path
 
 import tensorflow as tf
 
 from kerasfusion.bounds import MOST_BLOCK_STEPS, MOST_SCANS, MOST_SEGMENTS
+from kerasfusion.data.pixel_bytes import MAGIC, SHAPE, START
 from kerasfusion.data.tf_options import without_autotune
 from kerasfusion.preprocessing.exif import exif_orientation
 from kerasfusion.preprocessing.gif import first_frame
-from kerasfusion.preprocessing.image import decode_images
+from kerasfusion.preprocessing.image import decode_image, decode_images, decode_rows, fit_pixels
 from kerasfusion.preprocessing.jpeg import has_too_many_scans
 
 # Images decoded at a time.
@@ -49,7 +50,28 @@ def decode_sources(paths, encoded, size):
     none = tf.data.Dataset.from_tensors((tf.zeros((0, 1), tf.int64), tf.zeros((0,), tf.string)))
     files = files.ignore_errors(log_warning=False).batch(tf.maximum(tf.size(paths, tf.int64), 1))
     read, contents = files.concatenate(none).take(1).get_single_element()
-    return decode_images(tf.tensor_scatter_nd_update(encoded, read, contents), size)
+    encoded = tf.tensor_scatter_nd_update(encoded, read, contents)
+    return tf.cond(
+        tf.reduce_any(_is_packed(encoded)),
+        lambda: decode_rows(_unpack_or_decode, encoded, size),
+        lambda: decode_images(encoded, size),
+    )
+
+
+def _is_packed(cells):
+    return tf.strings.substr(cells, 0, len(MAGIC)) == MAGIC
+
+
+def _unpack_or_decode(cell, size, max_pixels):
+    return tf.cond(_is_packed(cell), lambda: _unpack(cell, size), lambda: decode_image(cell, size, max_pixels))
+
+
+def _unpack(cell, size):
+    shape = tf.io.decode_raw(tf.strings.substr(cell, len(MAGIC), SHAPE.size), tf.int32)
+    pixels = tf.io.decode_raw(tf.strings.substr(cell, START, -1), tf.uint8)
+    pixels = fit_pixels(tf.ensure_shape(tf.reshape(pixels, shape), (None, None, None)), size)
+    pixels = tf.cond(tf.shape(pixels)[-1] == 1, lambda: tf.repeat(pixels, 3, axis=-1), lambda: pixels)
+    return tf.ensure_shape(pixels, (*size, 3))
 
 
 def decode_chunks(paths, encoded, size):

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kerasfusion.data.image_cache import ImageCache
 from kerasfusion.data.image_decoding import decode_chunks, decode_sources, image_sources
+from kerasfusion.data.pixel_bytes import as_encoded
 
 # Decoded pixels are kept in memory up to this many bytes; beyond, images are decoded again in every epoch, unless
 # there is a cache.
@@ -15,7 +16,7 @@ class ImageStore:
     """Distinct encoded images, and their pixels in memory where those fit, or in a cache on disk.
 
     Args:
-        keys: Each image once: a file's path (str) or its encoded bytes.
+        keys: Each image once: a file's path (str), its encoded bytes or its packed pixels (`pack_pixels`).
         size: `(height, width)` that images are resized to.
         memory_limit: Keep decoded pixels up to this many bytes.
         cache_dir: Folder of a `ImageCache`, which then holds the pixels instead of memory; written if need be.
@@ -69,10 +70,10 @@ class ImageStore:
         return decode_sources(paths, encoded, self.size)
 
     def encoded(self, index):
-        """The encoded bytes of one image; empty for -1."""
+        """The encoded bytes of one image, PNG where it came as an array; empty for -1."""
         if index < 0:
             return b""
         key = self.keys[index]
         if isinstance(key, bytes):
-            return key
+            return as_encoded(key)
         return tf.io.read_file(key).numpy()

@@ -20,6 +20,7 @@ from PIL import Image
 from kerasfusion.bounds import MOST_PIXELS
 from kerasfusion.data.clean import EXAMPLES, SkippedRows
 from kerasfusion.data.errors import DataError, place, short, source_of
+from kerasfusion.data.pixel_bytes import packed_shape
 from kerasfusion.data.table import IN_MEMORY, is_missing
 
 # What TensorFlow decodes, under Pillow's names; MPO is a JPEG with further images behind it, as phones
@@ -296,6 +297,8 @@ def _inside(folder):
 
 def _read_header(key):
     """`(height, width)`, or the reason why the image cannot be used."""
+    if isinstance(key, bytes) and (shape := packed_shape(key)):
+        return shape[:2] if shape[0] * shape[1] <= MOST_PIXELS else f"over {MOST_PIXELS // 10**6} megapixels"
     try:
         if isinstance(key, str):
             found = os.stat(key)

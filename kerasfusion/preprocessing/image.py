@@ -44,7 +44,7 @@ def decode_image(encoded, size, max_pixels=MOST_PIXELS):
 def _plain_image(encoded, size, max_pixels):
     pixels = decode_plain(encoded, max_pixels)
     pixels.set_shape((None, None, 3))
-    return tf.ensure_shape(_fitted(pixels, size), (*size, 3))
+    return tf.ensure_shape(fit_pixels(pixels, size), (*size, 3))
 
 
 # Not inlined, so that it costs a plain image a single op: its ops cost more than decoding a small image, even unused.
@@ -61,14 +61,14 @@ def _any_image(encoded, size, max_pixels):
     # Reject an image of unknown orientation: the decoder fails on an empty string.
     pixels = decode_pixels(tf.where(orientation == 0, b"", encoded), max_pixels)
     pixels = tf.cond(
-        tf.shape(pixels)[-1] % 2 == 0, lambda: _fitted_over_white(pixels, size), lambda: _fitted(pixels, size)
+        tf.shape(pixels)[-1] % 2 == 0, lambda: _fitted_over_white(pixels, size), lambda: fit_pixels(pixels, size)
     )
     pixels = tf.cond(tf.shape(pixels)[-1] == 1, lambda: tf.repeat(pixels, 3, axis=-1), lambda: pixels)
     return turn_upright(tf.ensure_shape(pixels, (None, None, 3)), orientation)
 
 
-def _fitted(pixels, size):
-    """Resize the image unless it already has the size."""
+def fit_pixels(pixels, size):
+    """Resize an image `(H, W, C)` unless it already has the size."""
     fits = tf.reduce_all(tf.shape(pixels)[:2] == size)
     return tf.cond(fits, lambda: pixels, lambda: _rounded(tf.image.resize(pixels, size, antialias=True)))
 
@@ -103,16 +103,17 @@ def decode_images(encoded, size, paths=None, max_pixels=MOST_PIXELS):
     """
     encoded = tf.convert_to_tensor(encoded)
     if paths is not None:
-        return _decode_rows(decode_image, encoded, size, max_pixels, paths)
+        return decode_rows(decode_image, encoded, size, max_pixels, paths)
     # The general function costs a request more than decoding a small image, so plain and missing images avoid it.
     return tf.cond(
         tf.reduce_all(is_plain(encoded) | (encoded == b"")),
-        lambda: _decode_rows(_plain_image, encoded, size, max_pixels),
-        lambda: _decode_rows(decode_image, encoded, size, max_pixels),
+        lambda: decode_rows(_plain_image, encoded, size, max_pixels),
+        lambda: decode_rows(decode_image, encoded, size, max_pixels),
     )
 
 
-def _decode_rows(decode_one, encoded, size, max_pixels, paths=None):
+def decode_rows(decode_one, encoded, size, max_pixels=MOST_PIXELS, paths=None):
+    """Decode a batch with a function of one image, as `decode_images` does; an image that raises costs its row."""
     count = tf.size(encoded)
     # `ignore_errors` drops rows that fail, so each row carries its index.
     rows = tf.data.Dataset.from_tensor_slices((tf.range(count), encoded if paths is None else paths, encoded))

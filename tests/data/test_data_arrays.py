@@ -8,6 +8,8 @@ from PIL import Image
 
 import kerasfusion as kf
 from kerasfusion.data import DataError
+from kerasfusion.data.image_store import ImageStore
+from kerasfusion.data.pixel_bytes import as_encoded, pack_pixels, packed_shape
 from kerasfusion.data.table import read_table
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
@@ -19,8 +21,14 @@ def write(folder, **arrays):
     return folder / "set.npz"
 
 
-def pixels_of(encoded):
-    return np.asarray(Image.open(io.BytesIO(encoded)))
+def pixels_of(cell):
+    return np.asarray(Image.open(io.BytesIO(as_encoded(cell))))
+
+
+def png(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
 
 
 def test_images_and_labels_without_a_word_said(tmp_path):
@@ -54,6 +62,49 @@ def test_splits_in_the_names(tmp_path, names):
 def test_grey_images(tmp_path, shape):
     frame = read_table(write(tmp_path, images=PIXELS[..., 0].reshape(shape), labels=LABELS))
     np.testing.assert_array_equal(pixels_of(frame["images"][3]), PIXELS[3, ..., 0])
+
+
+@pytest.mark.parametrize("memory_limit", [10**9, 0], ids=["in memory", "decoded again"])
+@pytest.mark.parametrize("size", [(16, 16), (11, 24)], ids=["as they are", "resized"])
+def test_pixels_are_those_that_png_would_give(size, memory_limit):
+    images = [*PIXELS[:3], *PIXELS[3:6, ..., 0], PIXELS[6, :5]]
+    index = np.array([6, 0, -1, 4])
+    expected, ok = ImageStore([png(image) for image in images], size).fetch(index)
+    # Also beside encoded ones and one that is broken.
+    keys = [*map(pack_pixels, images), png(PIXELS[7]), b"no image", pack_pixels(PIXELS[8])[:-1]]
+    store = ImageStore(keys, size, memory_limit)
+    pixels, found = store.fetch(index)
+    np.testing.assert_array_equal(pixels, expected)
+    np.testing.assert_array_equal(found, ok)
+    np.testing.assert_array_equal(store.fetch(np.array([6, 7, 8, 9]))[1], [True, True, False, False])
+    np.testing.assert_array_equal(pixels_of(store.encoded(4)), images[4])
+
+
+def test_neither_encoded_nor_decoded(tmp_path, monkeypatch):
+    """Arrays reach the store as they are: no PNG is written or read on the way."""
+
+    def refuse(*_, **__):
+        raise AssertionError("an image was encoded")
+
+    monkeypatch.setattr(Image.Image, "save", refuse)
+    monkeypatch.setattr(Image, "open", refuse)
+    data = kf.data.load(write(tmp_path, x=PIXELS, y=LABELS), cache_dir=tmp_path / "cache")
+    train = data.splits["train"]
+    np.testing.assert_array_equal(train.banks["image"].fetch(train.images["image"])[0], PIXELS[train.frame.index])
+
+
+def test_what_is_no_packed_image():
+    whole = pack_pixels(PIXELS[0])
+    assert packed_shape(whole) == (16, 16, 3)
+    cells = [
+        b"",
+        whole[:10],
+        whole[:-1],
+        whole + b"0",
+        png(PIXELS[0]),
+        whole.replace(b"\x03\0\0\0", b"\x02\0\0\0", 1),
+    ]
+    assert [packed_shape(cell) for cell in cells] == [None] * len(cells)
 
 
 def test_names_numbers_and_tags(tmp_path):
