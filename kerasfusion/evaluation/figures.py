@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
 from kerasfusion.evaluation import fonts
+from kerasfusion.evaluation.charts import ACCENT, BAD, GOOD, QUIET, UNSURE, draw_lines, draw_reliability
 from kerasfusion.files import atomic_write
 
-ACCENT, QUIET = "#1f6feb", "#9aa4b2"
 MOST_CLASSES = 30
 # Longer ones would make a figure larger than can be drawn.
 LONGEST_NAME, LONGEST_LINE = 40, 120
@@ -53,10 +53,9 @@ def learning_curves(history, path):
     figure = Figure(figsize=(5 * len(shown), 3.6), layout="constrained")
     epochs = [row["epoch"] for row in history]
     for axes, name in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
-        axes.plot(epochs, [row[name] for row in history], "o-", ms=3, color=QUIET, label="training")
-        axes.plot(epochs, [row[f"val_{name}"] for row in history], "o-", ms=3, color=ACCENT, label="validation")
-        axes.set(xlabel="epoch", title=name)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        series = {"training": [row[name] for row in history], "validation": [row[f"val_{name}"] for row in history]}
+        draw_lines(axes, epochs, series)
+        axes.set_title(name)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     save_figure(figure, path, dpi=120)
@@ -112,14 +111,10 @@ def reliability(calibration, path):
     for (above, below), part in zip(panels.T, ("before", "after"), strict=True):
         found = calibration[part]
         bins = found["bins"]
-        edges = np.linspace(0, 1, len(bins) + 1)
-        place = {"x": edges[:-1], "width": 1 / len(bins), "align": "edge", "edgecolor": "white"}
-        above.bar(height=[one.get("accuracy", 0) for one in bins], color=ACCENT, **place)
-        above.plot([0, 1], [0, 1], "--", color="black", lw=1)
+        draw_reliability(above, bins)
         temperature = f"temperature {calibration['temperature']:.3g}" if part == "after" else "as trained"
         above.set(title=f"{temperature}: ECE {found['ece']:.3f}, Brier {found['brier']:.3f}")
-        above.set(xlim=(0, 1), ylim=(0, 1))
-        below.bar(height=[one["count"] for one in bins], color=QUIET, **place)
+        below.stairs([one["count"] for one in bins], np.linspace(0, 1, len(bins) + 1), fill=True, color=QUIET)
         below.set(xlabel="confidence")
     panels[0, 0].set(ylabel="share that is right")
     panels[1, 0].set(ylabel="answers")
@@ -164,7 +159,7 @@ def robustness(curves, path):
     """How scores fall by degrees: a row for each task, a panel for each corruption, a line for each model."""
     tasks, corruptions = curves["task"].unique(), curves["corruption"].unique()
     first, *others = curves["model"].unique()
-    colors = dict(zip(others, ("#1a7f37", "#9a6700", "#cf222e"), strict=False))
+    colors = dict(zip(others, (GOOD, UNSURE, BAD), strict=False))
     colors.update({"late average": QUIET, first: ACCENT})
     figure = Figure(figsize=(3.2 * len(corruptions), 3.2 * len(tasks)), layout="constrained")
     panels = figure.subplots(len(tasks), len(corruptions), sharex=True, sharey="row", squeeze=False)
@@ -172,8 +167,8 @@ def robustness(curves, path):
         for axes, corruption in zip(row, corruptions, strict=True):
             part = curves[(curves["task"] == task) & (curves["corruption"] == corruption)]
             for model, line in part.groupby("model", sort=False):
-                axes.plot(line["degree"], line["value"], "o-", ms=3, color=colors[model], label=model)
-            axes.set(title=corruption, xlabel="degree")
+                draw_lines(axes, line["degree"], {model: line["value"]}, unit="degree", colors=(colors[model],))
+            axes.set_title(corruption)
             axes.grid(alpha=0.3)
         row[0].set(ylabel=f"{shorten(task)}: {part['metric'].iloc[0]}")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
@@ -221,5 +216,5 @@ def retrieval_grid(shown, images, texts, path):
                 said = textwrap.fill(shorten(str(texts[place]), LONGEST_LINE), 20)
                 axes.text(0.5, 0.5, said, ha="center", va="center", fontsize=7, transform=axes.transAxes)
         for axes, is_right in zip(others, right, strict=False):
-            axes.spines[:].set(visible=True, color="#1a7f37" if is_right else QUIET, linewidth=3 if is_right else 0.5)
+            axes.spines[:].set(visible=True, color=GOOD if is_right else QUIET, linewidth=3 if is_right else 0.5)
     save_figure(figure, path, dpi=110)

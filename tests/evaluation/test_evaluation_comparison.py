@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerasfusion.evaluation import compare_predictions, score_predictions, write_comparison_page
-from kerasfusion.evaluation.comparison_figure import spread
+from kerasfusion.evaluation.charts import spread
 from kerasfusion.schema import Task
 
 CLASSES = Task("label", "multiclass", "species", classes=("cat", "dog", "owl"))

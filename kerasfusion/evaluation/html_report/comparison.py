@@ -1,9 +1,6 @@
 """`comparison.html`: several models on the same rows, in one file that loads nothing."""
 
-import math
-
-from kerasfusion.evaluation.comparison_figure import ROUND, around, spread
-from kerasfusion.evaluation.html_report.figures import short_number, ticks
+from kerasfusion.evaluation.html_report.figures import score_and_latency, short_number
 from kerasfusion.evaluation.html_report.html import element, join, section, table
 from kerasfusion.evaluation.html_report.render import document
 from kerasfusion.evaluation.html_report.results import METRICS
@@ -26,7 +23,6 @@ _READING = (
     "difference. The best is picked on these rows, which flatters its own figure a little. With one seed, nothing is "
     "said of other seeds; with two, little."
 )
-_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 680, 50, 430, 8, 32
 
 
 def write_comparison_page(path, tasks, costs, joined, config):
@@ -125,55 +121,11 @@ def _costs(found, costs, joined):
     )
     return section(
         "Costs",
-        _score_and_latency(found, {name: costs[name]["latency_ms"] for name in names}, joined),
+        score_and_latency("Score and latency", found, {name: costs[name]["latency_ms"] for name in names}, joined),
         table("What each model costs", header, rows, range(1, 6)),
         element("p", said, class_="legend"),
         id_="costs",
     )
-
-
-def _score_and_latency(found, latency, joined):
-    names = list(latency)
-    height = max(280, _TOP + _BOTTOM + 15 * len(names))
-    base = height - _BOTTOM
-    left, right = around(latency.values())
-    low = min(found.scores[name].low for name in names)
-    high = max(found.scores[name].high for name in names)
-    air = (high - low or 1) * 0.04
-    low, high = low - air, high + air
-
-    def x(value):
-        return round(_LEFT + math.log(value / left) / math.log(right / left) * (_RIGHT - _LEFT), 1)
-
-    def y(value):
-        return round(base - (value - low) / (high - low) * (base - _TOP), 1)
-
-    drawn = [element("path", d=f"M{_LEFT} {_TOP}V{base}H{_RIGHT}", class_="axis")]
-    for value in ticks(low, high, most=6):
-        drawn.append(element("path", d=f"M{_LEFT} {y(value)}H{_RIGHT}", class_="grid"))
-        drawn.append(element("text", found.figure(value), x=_LEFT - 5, y=y(value) + 4, text_anchor="end"))
-    for value in (value for value in ROUND if left <= value <= right):
-        drawn.append(element("text", short_number(value), x=x(value), y=base + 13, text_anchor="middle"))
-    across = "milliseconds for one row (logarithmic)"
-    drawn.append(element("text", across, x=(_LEFT + _RIGHT) / 2, y=height - 3, text_anchor="middle"))
-    beside = spread([y(found.scores[name].mean) for name in names], 14, _TOP + 4, base)
-    for name, place in zip(names, beside, strict=True):
-        score, at = found.scores[name], x(latency[name])
-        kind, middle = "series1" if name in joined else "series0", y(score.mean)
-        told = f"{name}: {found.figure(score.mean)}, {latency[name]:.3g} ms"
-        drawn.append(element("path", d=f"M{at} {middle}L{_RIGHT + 12} {place}", class_="leader"))
-        drawn.append(element("line", x1=at, x2=at, y1=y(score.low), y2=y(score.high), class_="reach"))
-        drawn.append(element("circle", element("title", told), cx=at, cy=middle, r=4, class_=kind))
-        drawn.append(element("text", name, x=_RIGHT + 16, y=round(place + 4, 1), class_=kind))
-    alt = "; ".join(f"{name} {found.figure(found.scores[name].mean)} at {latency[name]:.3g} ms" for name in names)
-    svg = element("svg", drawn, viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_label=alt)
-    legend = element(
-        "p",
-        element("span", "joins modalities", class_="key series1"),
-        element("span", "does without", class_="key series0"),
-        class_="legend",
-    )
-    return element("figure", element("figcaption", "Score and latency"), svg, legend, class_="wide")
 
 
 def _asked(config):

@@ -14,7 +14,9 @@ def texts(name, found, title="Texts", does="reads"):
         ("texts that are cut", [f"{count:,}" for count in found["cut"].values()]),
         ("words unknown to the model", [f"{share:.1%}" for share in found["unknown"].values()]),
     )
-    chart = histogram("Words per text, all rows", found["edges"], counts, "words") if counts else None
+    # Texts of one length make no chart.
+    varied = len([count for count in counts if count]) > 1
+    chart = histogram("Words per text, all rows", found["edges"], counts, "words") if varied else None
     heading = element("h3", f"{title}: {name}")
     return join(heading, element("p", said), ranges, element("div", chart, class_="figures"))
 
