@@ -34,7 +34,7 @@ def expected(frame):
 
 def train(data, out):
     """One epoch of a model that takes everything."""
-    model = kf.create_model("classifier_concat", data.schema, units=8)
+    model = kf.create_model("classifier_concat", data.schema, image_encoder="small_cnn", units=8)
     config = kf.training.TrainingConfig(epochs=1, batch_size=16)
     cost = kf.training.fit(model, data.splits["train"], data.splits["validation"], config, out)
     assert np.isfinite(cost["history"][0]["loss"]) and np.isfinite(cost["history"][0]["val_loss"])

@@ -71,7 +71,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def models(data):
     """Models that were never trained: pages are about any model."""
-    settings = {"fusion": "sum", "units": 4}
+    settings = {"fusion": "sum", "units": 4, "image_encoder": "small_cnn"}
     return {"fused": kf.create_model("classifier_concat", data.schema, **settings)}
 
 

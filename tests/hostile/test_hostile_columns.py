@@ -66,6 +66,8 @@ def test_safe_names(columns, task):
             assert claims(column, task) & reserved().union(*(claims(other, task) for other in safe))
 
 
+# Graphs that are made quickly.
+SMALL = {"text_encoder": "bag_of_words", "image_encoder": {"name": "small_cnn", "filters": (4,)}, "units": 4}
 PAIRS = [
     ("front view", "front_view"),
     ("größe", "GRÖSSE"),
@@ -101,7 +103,7 @@ def test_all_names_at_once(table):
     data = kf.data.load(named, image_dir=str(folder), image_size=8, **roles)
     assert Schema.from_dict(json.loads(json.dumps(data.schema.to_dict()))) == data.schema
     assert [item.title for item in data.schema.features + data.schema.tasks] == columns
-    model = kf.create_model("classifier_sum", data.schema, text_encoder="bag_of_words", units=4)
+    model = kf.create_model("classifier_sum", data.schema, **SMALL)
     signatures = Signatures(model, data.schema)
     answer, specs = signatures.endpoints()["serving_default"]
     outputs = answer(*(np.array([b""]) for _ in specs))
@@ -159,8 +161,7 @@ def run(tmp_path_factory):
     roles = {"image": IMAGES, "text": TEXTS, "label": list(LABELS), "numeric": ["class"]}
     data = kf.data.load(folder / "table.csv", image_size=8, **roles)
     config = kf.training.TrainingConfig(epochs=1)
-    settings = {"text_encoder": "bag_of_words", "fusion": "sum", "units": 4}
-    return kf.train(data, "classifier_concat", folder / "run", config, baselines=False, **settings), folder
+    return kf.train(data, "classifier_sum", folder / "run", config, baselines=False, **SMALL), folder
 
 
 def test_a_run_says_the_columns_own_names(run):

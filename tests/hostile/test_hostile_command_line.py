@@ -76,7 +76,8 @@ def folder(tmp_path_factory):
     run = folder / "run"
     run.mkdir()
     data.schema.save(run / "schema.json")
-    kf.create_model("classifier_concat", data.schema, units=4).save(run / "model.keras")
+    model = kf.create_model("classifier_concat", data.schema, image_encoder="small_cnn", units=4)
+    model.save(run / "model.keras")
     config = {"model": "classifier_concat", "source": "pets.csv", "load": None, "data": {}, "slice_by": None}
     (run / "config.json").write_text(json.dumps(config))
     (run / "metrics.json").write_text("{}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -26,7 +27,7 @@ def pets(tmp_path_factory):
     """A folder with pets.csv, and the run and export made from it by the command line."""
     folder = tmp_path_factory.mktemp("pets")
     color_table(folder, rows=90).drop(columns="tags").to_csv(folder / "pets.csv", index=False)
-    arguments = ["--image", "photo", "--text", "description", "--label", "fits", "--model", "classifier_multiply"]
+    arguments = ["--image", "photo", "--text", "description", "--label", "fits", "--model", "classifier_text_cnn"]
     trained = run("train", folder / "pets.csv", *arguments, "--epochs", 2, "--output-dir", folder / "run")
     assert trained.exit_code == 0, trained.output
     return folder, trained.output
@@ -34,7 +35,7 @@ def pets(tmp_path_factory):
 
 def test_training_prints_what_it_inferred_and_what_it_found(pets):
     folder, output = pets
-    for said in ("--image-size", "16 x 16", "--sequence-length", "fits (binary)", "classifier_multiply", "text only"):
+    for said in ("--image-size", "16 x 16", "--sequence-length", "fits (binary)", "classifier_text_cnn", "text only"):
         assert said in output
     assert {p.name for p in (folder / "run").iterdir()} >= {
         "schema.json",
@@ -47,7 +48,7 @@ def test_training_prints_what_it_inferred_and_what_it_found(pets):
     }
     metrics = json.loads((folder / "run" / "metrics.json").read_text())
     scores = metrics["tasks"]["label"]["scores"]
-    assert next(iter(scores)) == "classifier_multiply"
+    assert next(iter(scores)) == "classifier_text_cnn"
     assert {"text only", "image only", "late average", "majority", "text lookup"} <= set(scores)
     assert {p.name for p in (folder / "run/figures").iterdir()} == {
         "comparison.png",
@@ -88,7 +89,7 @@ def test_robustness_of_the_test_split_and_of_a_table(pets):
     out = folder / "run" / "robustness"
     assert {p.name for p in out.iterdir()} == {"curves.csv", "summary.csv", "robustness.png", "report.html"}
     curves = pd.read_csv(out / "curves.csv")
-    assert curves["model"].unique().tolist() == ["classifier_multiply", "image only", "text only", "late average"]
+    assert curves["model"].unique().tolist() == ["classifier_text_cnn", "image only", "text only", "late average"]
     scores = json.loads((folder / "run" / "metrics.json").read_text())["tasks"]["label"]["scores"]
     for line in curves[curves["degree"] == 0].itertuples():
         assert line.value == pytest.approx(scores[line.model]["value"]) and line.n == scores[line.model]["n"]
@@ -100,28 +101,33 @@ def test_robustness_of_the_test_split_and_of_a_table(pets):
     assert "few.csv" in (folder / "few" / "report.html").read_text()
 
 
-def test_export_verifies_and_numbers_its_versions(pets):
-    folder, _ = pets
-    base = folder / "saved_models" / "pets"
-    (base / "1").mkdir(parents=True)  # as if exported before
-    exported = run("export", folder / "run", base)
+@pytest.fixture(scope="module")
+def exported(pets):
+    """The folder of the run's export, which was exported to once before."""
+    base = pets[0] / "saved_models" / "pets"
+    (base / "1").mkdir(parents=True)
+    exported = run("export", pets[0] / "run", base)
     assert exported.exit_code == 0, exported.output
-    assert (base / "2" / "saved_model.pb").exists()
-    assert sorted(p.name for p in base.iterdir()) == ["1", "2"]
-    verified = run("verify", base)
+    return base
+
+
+def test_export_verifies_and_numbers_its_versions(exported, tmp_path):
+    assert (exported / "2" / "saved_model.pb").exists()
+    assert sorted(p.name for p in exported.iterdir()) == ["1", "2"]
+    verified = run("verify", exported)
     assert verified.exit_code == 0 and "2: verified" in verified.output
-    (base / "2" / "variables" / "variables.index").unlink()
-    assert run("verify", base).exit_code == 1
+    shutil.copytree(exported, tmp_path / "broken")
+    (tmp_path / "broken" / "2" / "variables" / "variables.index").unlink()
+    assert run("verify", tmp_path / "broken").exit_code == 1
 
 
-def test_the_export_answers_like_the_run(pets):
+def test_the_export_answers_like_the_run(pets, exported):
     folder, _ = pets
     loaded = kf.load(folder / "run")
     rows = pd.read_csv(folder / "pets.csv").head(5)
     rows["photo"] = [str(folder / p) for p in rows["photo"]]
     expected = loaded.predict(rows)
-    version = kf.export(loaded, folder / "again")
-    with kf.serving.CApiSession(version) as session:
+    with kf.serving.CApiSession(exported / "2") as session:
         answers = session.run(
             "serving_default",
             {
@@ -149,10 +155,10 @@ def test_evaluate_another_table(pets):
     frame = pd.read_csv(folder / "pets.csv")
     frame.head(30).to_csv(folder / "test.csv", index=False)
     evaluated = run("evaluate", folder / "run", folder / "test.csv")
-    assert evaluated.exit_code == 0 and "classifier_multiply" in evaluated.output
+    assert evaluated.exit_code == 0 and "classifier_text_cnn" in evaluated.output
     reports, _ = kf.evaluate(folder / "run", folder / "test.csv")
     own = kf.load(folder / "run").predict(folder / "test.csv")["label"]
-    assert reports["label"].scores["classifier_multiply"].value == pytest.approx(
+    assert reports["label"].scores["classifier_text_cnn"].value == pytest.approx(
         (own == frame["fits"].head(30)).mean()
     )
 

@@ -21,7 +21,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pets")
     color_table(folder, rows=90).drop(columns="tags").to_csv(folder / "pets.csv", index=False)
     data = kf.data.load(folder / "pets.csv", image="photo", text="description", label=["color", "shade"])
-    kf.train(data, "classifier_multiply", folder / "run", TrainingConfig(epochs=1), baselines=False, units=16)
+    small = {"units": 16, "image_encoder": {"name": "small_cnn", "filters": (4,)}}  # graphs that are made quickly
+    kf.train(data, "classifier_multiply", folder / "run", TrainingConfig(epochs=1), baselines=False, **small)
     return folder
 
 

@@ -51,7 +51,8 @@ def test_from_a_table_to_a_served_answer(table, tmp_path):
     (task,) = data.schema.tasks
     assert task.type == "ordinal" and task.classes == ORDER and task.outputs == 3
     config = kf.training.TrainingConfig(epochs=1, batch_size=16, learning_rate=1e-2)
-    run = kf.train(data, "classifier_gated", tmp_path / "run", config)
+    image_encoder = {"name": "small_cnn", "filters": (4,)}  # graphs that are made quickly
+    run = kf.train(data, "classifier_gated", tmp_path / "run", config, image_encoder=image_encoder)
     found = run.metrics["tasks"]["label"]
     own = next(iter(found["scores"].values()))
     assert own["name"] == "mae" and {"majority", "text lookup"} <= set(found["scores"])
