@@ -13,7 +13,7 @@ def test_no_autotuner_runs_beside_it_and_what_is_made_of_it():
     assert [int(i) for i in dataset] == [0, 2, 4]
 
 
-def test_batches_are_steady(tmp_path):
+def test_batches_come_without_autotuning(tmp_path):
     frame = color_table(tmp_path, rows=40)
     frame.attrs.update(folder=str(tmp_path))
     data = kf.data.load(frame, image="photo", text="description", label="fits")

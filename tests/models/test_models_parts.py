@@ -154,7 +154,7 @@ def test_a_model_that_is_no_dual_encoder_of_one_width_is_refused(tiny_schema):
         dual_encoder(schema, {"name": "average", "units": 4}, {"name": "small_cnn", "units": 5}, units=None)
 
 
-def test_heads_of_anybodys_functional_model(tiny_schema):
+def test_get_heads_of_any_functional_model(tiny_schema):
     entry = keras.Input((3,), name="numbers")
     heads = {name: build_head(Task(name, "regression", name)) for name in ("price", "age")}
     model = keras.Model({"numbers": entry}, {name: head(entry) for name, head in heads.items()})

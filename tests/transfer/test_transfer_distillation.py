@@ -142,7 +142,7 @@ def test_classes_go_by_their_names(data):
     np.testing.assert_allclose(rows.labels["label_by_teacher"], said[:, ::-1], atol=1e-5)
 
 
-def test_what_cannot_be_taught(data):
+def test_what_cannot_be_distilled(data):
     student, splits = network(data.schema), [data.splits["test"]]
     label = data.schema["label"]
 
