@@ -72,7 +72,7 @@ TENSORFLOW = {
     "explain/captions.py",
     "explain/saliency.py",
     "preprocessing/alpha.py",
-    "preprocessing/augment.py",
+    "preprocessing/augmentation.py",
     "preprocessing/detokenize.py",
     "preprocessing/exif.py",
     "preprocessing/gif.py",

@@ -12,7 +12,7 @@ _HOMES = {
     "DataError": "errors",
     "Examples": "examples",
     "ImageStore": "image_store",
-    "choose_augmentation": "augmentation",
+    "choose_augmentation": "augmentation_choice",
     "concatenate": "examples",
     "load": "loading",
     "load_rows": "row_loading",

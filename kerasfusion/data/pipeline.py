@@ -9,7 +9,7 @@ from kerasfusion.data.feature_store import FeatureStore
 from kerasfusion.data.missing import drop_modalities
 from kerasfusion.data.tasks import TASKS
 from kerasfusion.data.tf_options import PARALLEL_CALLS, PREFETCHED, without_autotune
-from kerasfusion.preprocessing.augment import RANDOM_NUMBERS, augment_images
+from kerasfusion.preprocessing.augmentation import RANDOM_NUMBERS, augment_images
 
 # An image with more texts than this is entered several times.
 MOST_TEXTS = 32

@@ -1,6 +1,6 @@
 """Preprocessing of texts and images as TensorFlow ops, shared by training and serving."""
 
-from kerasfusion.preprocessing.augment import Augmentation, augment_images
+from kerasfusion.preprocessing.augmentation import Augmentation, augment_images
 from kerasfusion.preprocessing.image import decode_image, decode_images
 from kerasfusion.preprocessing.text import join_words, learn_vocabulary, standardize, text_vectorizer, tokenize
 from kerasfusion.preprocessing.wordpiece import WordPieceVectorizer

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from kerasfusion.bounds import BOUNDS, check_bounds
-from kerasfusion.preprocessing.augment import STRENGTHS
+from kerasfusion.preprocessing.augmentation import STRENGTHS
 
 OPTIONAL = ("max_seconds", "patience", "micro_batch_size")
 BOUNDED: tuple[str, ...] = (

@@ -1,7 +1,6 @@
 """Transfer learning: features, distillation, weight transfer, adapters, few labels, missing modalities."""
 
 from kerasfusion.transfer.adapters import add_adapters, enable_lora, merge_lora
-from kerasfusion.transfer.augmentation import append_tags, impute_modality
 from kerasfusion.transfer.distillation import distill
 from kerasfusion.transfer.features import (
     add_features,
@@ -16,6 +15,7 @@ from kerasfusion.transfer.language import (
     language_model,
     pretrain_decoder,
 )
+from kerasfusion.transfer.modal_augmentation import append_tags, impute_modality
 from kerasfusion.transfer.net2net import deepen, widen
 from kerasfusion.transfer.semi_supervised import pseudo_labels, select_for_labeling
 from kerasfusion.transfer.weight_transfer import transfer_weights

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from kerasfusion.preprocessing import Augmentation, augment_images
-from kerasfusion.preprocessing.augment import RANDOM_NUMBERS, STRENGTHS
+from kerasfusion.preprocessing.augmentation import RANDOM_NUMBERS, STRENGTHS
 
 # Random numbers of 0.5 change nothing (that of the mirror none from 0.5 on).
 STILL = [0.5, 0.5, 0.5, 0.5, 0.9, 0.5, 0.5, 0.5]

@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from kerasfusion.preprocessing.augment import Augmentation
+from kerasfusion.preprocessing.augmentation import Augmentation
 
 # Words that a mirrored image makes wrong: sides, points of the compass, writing. English, German, French, Spanish,
 # Italian, Portuguese, Dutch, Russian, Chinese and Japanese, Korean, Arabic. Too many are matched rather than too few.
