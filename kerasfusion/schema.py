@@ -198,6 +198,11 @@ class Schema:
         found = {TYPES[task.type].model for task in self.tasks}
         return next(iter(sorted(found - {"label"})), "label")
 
+    @property
+    def is_paired(self):
+        """Whether a task needs all features of a row: the row pairs them."""
+        return any(TYPES[task.type].paired for task in self.tasks)
+
     def only(self, *kinds):
         """The same schema with the features of these kinds alone (what a single-modality baseline sees)."""
         return dataclasses.replace(self, features=tuple(f for f in self.features if f.kind in kinds))

@@ -12,7 +12,7 @@ from kerasfusion.problem_types import TASK_TYPES
 from kerasfusion.serving.metadata import FILE, read_metadata
 
 PACKAGE = Path(kerasfusion.__file__).parent
-REGISTRIES = ("heads", "data", "evaluation", "evaluation.html_report", "serving")
+REGISTRIES = ("heads", "data", "training", "evaluation", "evaluation.html_report", "explain", "serving")
 # A task's type compared with, or looked for among, names of types.
 COMPARED = re.compile(
     r"""\b(\w*task\w*|tags|item|ours|theirs|new|was|t)\.type\s*(==|!=|\bin\b|\bnot in\b)\s*[("'\[{]"""

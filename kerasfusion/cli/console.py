@@ -97,53 +97,10 @@ def show_data(data, further=()):
 def show_scores(report):
     """Print the verdict and the scores of one task."""
     say(f"\n{report['verdict']}", "bold")
-    _TABLES.get(report.get("type"), _show_labels)(report)
+    # Imported here: evaluation needs Keras, which most commands do not.
+    from kerasfusion.evaluation.tasks import TASKS
 
-
-def _show_labels(report):
-    first = next(iter(report["scores"].values()))
-    kinds = list(next(iter(report["by_kind"].values()), {}))
-    # Many classes do not fit a terminal's width; they are all in metrics.json.
-    kinds = kinds if len(kinds) <= 6 else []
-    rows = []
-    for name, score in report["scores"].items():
-        by_kind = report["by_kind"].get(name, {})
-        rows.append((name, _figure(score, interval=True), *(_figure(by_kind[kind]) for kind in kinds)))
-    show(("", f"{first['name']} [95 % interval]", *map(str, kinds)), rows)
-
-
-def _show_retrieval(report):
-    rows = []
-    directions = {**report["directions"], **{f"chance, {name}": part for name, part in report["chance"].items()}}
-    for name, part in directions.items():
-        recall = (f"{value:.1%}" for value in part["recall"].values())
-        counts = (f"{part[key]:,}" for key in ("queries", "gallery"))
-        rows.append((name, *recall, f"{part['median_rank']:g}", f"{part['mrr']:.3f}", *counts))
-    show(("", "R@1", "R@5", "R@10", "median rank", "MRR", "queries", "searched"), rows)
-
-
-def _show_captions(report):
-    columns = ("", "CIDEr [95 % interval]", "BLEU-1", "BLEU-4", "ROUGE-L", "novel", "distinct words", "length")
-    rows = []
-    for name, found in report["scores"].items():
-        cider, novel = found["cider"], "" if found["novel"] is None else f"{found['novel']:.1%}"
-        ends = f"{cider['value']:.3f} [{cider['low']:.3f}, {cider['high']:.3f}]"
-        bleu = (f"{found['bleu'][order]:.1f}" for order in (0, 3))
-        rest = (f"{found['rouge_l']:.3f}", novel, f"{found['words']:,}", f"{found['length']:.1f}")
-        rows.append((name, ends, *bleu, *rest))
-    show(columns, rows)
-
-
-# Tables of the tasks that are not scored by one metric.
-_TABLES = {"retrieval": _show_retrieval, "captioning": _show_captions}
-
-
-def _figure(score, interval=False):
-    def one(value):
-        return f"{value:.4g}" if score["name"] == "mae" else f"{value:.1%}"
-
-    ends = f" [{one(score['low'])}, {one(score['high'])}]" if interval else ""
-    return one(score["value"]) + ends
+    show(*TASKS[report.get("type", "multiclass")].score_table(report))
 
 
 def show_verification(report):

@@ -24,7 +24,7 @@ class SkippedRows:
     Example:
     ```python
     frame, skipped = clean_rows(frame, columns)
-    print(skipped + Skipped({"not an image": 1}, {"not an image": [(7, "photo", "cat.png")]}))
+    print(skipped + SkippedRows({"not an image": 1}, {"not an image": [(7, "photo", "cat.png")]}))
     # 3 rows:
     #   2 x label missing: row 4, column 'species' (nan); row 9, column 'species' ('')
     #   1 x not an image: row 7, column 'photo' ('cat.png')
@@ -77,7 +77,7 @@ def clean_rows(frame, columns):
         DataError: More than half of the rows would be dropped.
     """
     labels = list(columns.labels)
-    captions = columns.of_type("captioning")
+    captions = columns.text_labels
     for column in captions:
         frame = one_caption_per_row(frame, column)
     raw = frame

@@ -7,12 +7,13 @@ import pandas as pd
 
 from kerasfusion.data.errors import DataError, listed, nearest, place, short, source_of
 from kerasfusion.data.labels import infer_problem_type, is_list, is_value, read_numbers, value_name
+from kerasfusion.data.pixel_bytes import MAGIC
 from kerasfusion.data.table import is_missing
-from kerasfusion.problem_types import LABEL_TYPES, TYPES
+from kerasfusion.problem_types import LABEL_TYPES, ROW_TYPES, TEXT_TYPES, TYPES
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-# How encoded images begin: PNG, JPEG, GIF, BMP, WebP's container, TIFF (both byte orders).
-IMAGE_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\x00", b"MM\x00*")
+# How images begin: packed pixels, PNG, JPEG, GIF, BMP, WebP's container, TIFF (both byte orders).
+IMAGE_BEGINNINGS = (MAGIC, b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\x00", b"MM\x00*")
 # Kinds of columns that are neither images nor text: a table may have thousands of them.
 NUMERIC = "biufcmM"
 IMAGE_NAMES = ("image", "photo", "picture", "img", "image_path", "path", "file", "filename", "file_name")
@@ -61,9 +62,10 @@ class ColumnRoles:
     sample_weight: str | None = None
     reasons: dict[str, str] = dataclasses.field(default_factory=dict)
 
-    def of_type(self, *types):
-        """The label columns of these types."""
-        return [column for column, type_ in self.labels.items() if type_ in types]
+    @property
+    def text_labels(self):
+        """The label columns whose cells are texts to write."""
+        return [column for column, type_ in self.labels.items() if type_ in TEXT_TYPES]
 
     @property
     def class_labels(self):
@@ -142,7 +144,7 @@ def infer_columns(
     if roles.get("sample_weight"):
         reasons["sample_weight"] = "given: multiplies loss and metrics while training; test scores are unweighted"
     types = problem_type.values() if isinstance(problem_type, dict) else (problem_type,)
-    caption, match = "captioning" in types, problem_type == "retrieval"
+    caption, match = any(kind in TEXT_TYPES for kind in types), problem_type in ROW_TYPES
     if match:
         if given["label"]:
             raise DataError(

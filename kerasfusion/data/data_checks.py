@@ -31,7 +31,7 @@ def run_data_checks(frame, columns, images):
         if len(texts) == len(frame) and texts.nunique() == 1:
             notes.append(f"Every row has the same text (column {column!r}): nothing can be learnt from it.")
         notes += _garbled(texts, column)
-    for column in columns.of_type("captioning"):
+    for column in columns.text_labels:
         notes += _garbled(frame[column], column)
     return notes + _label_again(frame, columns)
 

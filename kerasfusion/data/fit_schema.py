@@ -47,7 +47,7 @@ def fit_schema(frame, columns, tasks, names, image_size, sequence_length, max_to
             feature, reasons = fit_pieces(texts, feature, sequence_length, tokenizer)
         features.append(feature)
         settings += _word_settings(column, feature.vocabulary, feature.length, reasons)
-    for column in columns.of_type("captioning"):
+    for column in columns.text_labels:
         task, reasons = _learn_caption(frame[column], column, sequence_length, max_tokens)
         tasks.append(task)
         settings += _word_settings(column, task.vocabulary, task.length - 2, reasons)
@@ -77,16 +77,17 @@ def class_orders(columns, classes):
     return orders
 
 
-def feature_and_task_names(columns, match):
+def feature_and_task_names(columns, of_rows=None):
     """Names of the inputs and of the tasks, two dicts column -> name.
 
-    The only one of a kind has the kind's name; several have their columns' names, made safe.
+    The only one of a kind has the kind's name; several have their columns' names, made safe. A task whose labels are
+    the rows themselves is named `of_rows`.
     """
     kinds = {"image": columns.image, "text": columns.text}
     inputs = {only[0]: kind for kind, only in kinds.items() if len(only) == 1}
     several = [column for each in kinds.values() if len(each) > 1 for column in each]
     tasks = {column: TASKS[kind].default_name for column, kind in columns.labels.items()}
-    only = ["match"] if match else list(tasks.values()) if len(tasks) == 1 else []
+    only = [of_rows] if of_rows else list(tasks.values()) if len(tasks) == 1 else []
     taken = reserved(with_requests=not {"caption", "match"}.isdisjoint(only))
     taken = taken.union(*map(claims, [*inputs.values(), *["numbers"][: len(columns.numeric)]]))
     taken = taken.union(*(claims(name, task=True) for name in only))

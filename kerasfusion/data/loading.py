@@ -15,6 +15,7 @@ from kerasfusion.data.split import make_splits
 from kerasfusion.data.table import read_table
 from kerasfusion.data.tasks import TASKS, encode_labels
 from kerasfusion.data.tfds_source import is_tfds, read_tfds
+from kerasfusion.problem_types import ROW_TYPES, TEXT_TYPES
 from kerasfusion.schema import Task
 
 
@@ -99,15 +100,15 @@ def load(
     )
     skipped = skipped + dropped
 
-    match = problem_type == "retrieval"
-    input_names, task_names = feature_and_task_names(columns, match)
+    of_rows = TASKS[problem_type].default_name if problem_type in ROW_TYPES else None
+    input_names, task_names = feature_and_task_names(columns, of_rows)
     labels, tasks = _encode_labels(frame, columns, task_names, classes)
     splits, notes = make_splits(frame, columns, groups=list(images.index.values()), labels=labels, seed=seed)
     notes = [*unread, *leaks, *notes]
     notes += [*duplicates_across_splits(frame, columns, splits), *run_data_checks(frame, columns, images.index)]
     train = splits["train"]
     tasks = [TASKS[task.type].fit(task, labels[task.column][train]) for task in tasks]
-    tasks = [Task("match", "retrieval", columns.image[0])] if match else tasks
+    tasks = [Task(of_rows, problem_type, columns.image[0])] if of_rows else tasks
     schema, word_settings = fit_schema(
         frame.iloc[train], columns, tasks, input_names, images.size, sequence_length, max_tokens, str(tokenizer)
     )
@@ -136,8 +137,8 @@ def load(
 def _resolve_columns(source, roles, group, problem_type):
     """The table, and the role of each of its columns."""
     if is_tfds(source):
-        if roles["label"] is None and problem_type == "captioning":
-            roles = {**roles, "label": "caption"}
+        if roles["label"] is None and problem_type in TEXT_TYPES:
+            roles = {**roles, "label": TASKS[problem_type].default_name}
         frame, roles = read_tfds(source, roles)
     else:
         frame = read_table(source)
@@ -147,7 +148,7 @@ def _resolve_columns(source, roles, group, problem_type):
 def _clean(frame, columns, problem_type, drop_label_leaks):
     """The rows that can be used, those that cannot, and sentences on texts that give a label away."""
     frame, skipped = clean_rows(frame, columns)
-    if problem_type == "retrieval":
+    if problem_type in ROW_TYPES:
         frame, alone = whole_rows(frame, columns)
         skipped += alone
     naming, leaks = naming_rows(frame, columns)
@@ -164,7 +165,7 @@ def _encode_labels(frame, columns, names, classes):
     """Label column -> array, and the tasks; without those that learn a text, from the training split."""
     orders, labels, tasks = class_orders(columns, classes), {}, []
     for column, kind in columns.labels.items():
-        if not TASKS[kind].learns_text:
+        if kind not in TEXT_TYPES:
             labels[column], found = encode_labels(frame, column, kind, orders.get(column))
             tasks.append(Task(names[column], kind, column, found))
     return labels, tasks

@@ -6,7 +6,7 @@ from kerasfusion.data.errors import DataError, listed, nearest
 from kerasfusion.data.examples import encode_rows
 from kerasfusion.data.image_columns import read_images_of
 from kerasfusion.data.table import read_table
-from kerasfusion.problem_types import TYPES
+from kerasfusion.problem_types import ROW_TYPES, TYPES
 
 
 def load_rows(source, schema, *, image_dir=None, allow_external_paths=False, with_labels=True, columns=None):
@@ -23,14 +23,14 @@ def load_rows(source, schema, *, image_dir=None, allow_external_paths=False, wit
         columns: The `ColumnRoles` of the data the schema came from, to keep its `slice_by` column; optional.
 
     Returns:
-        tuple: `(Examples, Skipped)`.
+        tuple: `(Examples, SkippedRows)`.
 
     Raises:
         DataError: A column is missing, or a label has a class the schema does not know.
     """
     frame = read_table(source)
     kinds = {kind: [c for f in schema.of_kind(kind) for c in f.columns] for kind in ("image", "text", "numeric")}
-    pairs = schema.of_type("retrieval")
+    pairs = [task for task in schema.tasks if task.type in ROW_TYPES]
     read = [task for task in schema.tasks if task not in pairs] if with_labels else []
     # A caption and its embedding are of one column.
     labels = {task.column: task.type for task in sorted(read, key=lambda task: TYPES[task.type].from_column)}

@@ -8,6 +8,7 @@ from kerasfusion.evaluation import figures
 from kerasfusion.evaluation.caption_report import shown_images
 from kerasfusion.evaluation.predict import decode_predictions
 from kerasfusion.evaluation.retrieval_report import shown_queries
+from kerasfusion.evaluation.tasks import TASKS
 
 
 def run_figures(history, reports, test, looked_at):
@@ -25,22 +26,25 @@ def run_figures(history, reports, test, looked_at):
     yield "learning_curves.png", functools.partial(figures.learning_curves, history)
     for name, found in reports.items():
         end = "" if len(reports) == 1 else f"_{name}"
-        for file, draw in _FIGURES.get(found.task.type, _label_figures)(found, test, looked_at.get(name)):
+        for file, draw in TASKS[found.task.type].figures(found, test, looked_at.get(name)):
             yield f"{file}{end}.png", draw
 
 
-def _match_figures(found, test, _):
+def retrieval_figures(found, test):
+    """Queries and what was found: pairs of a name and a function of the `path`, as are those of the others."""
     yield "retrieval", functools.partial(_draw_queries, found, test)
 
 
-def _caption_figures(found, test, looked_at):
+def caption_figures(found, test, looked_at):
+    """Scores, captions, and where each word looked."""
     yield "comparison", functools.partial(figures.comparison, found.ciders)
     yield "examples", functools.partial(_draw_captions, found, test)
     if isinstance(looked_at, list):
         yield "looked_at", functools.partial(figures.words_looked_at, looked_at)
 
 
-def _label_figures(found, test, looked_at):
+def label_figures(found, test, looked_at):
+    """Scores, mistakes, calibration, examples, and what they looked at."""
     yield "comparison", functools.partial(figures.comparison, found.scores)
     if found.task.one_class:
         yield "confusion", functools.partial(figures.confusion, found.task, found.labels, found.decided)
@@ -98,7 +102,3 @@ def _asked(test, rows):
     """The texts of each row, short enough to stand beside its image."""
     texts = [test.raw(feature)[rows] for feature in test.schema.of_kind("text")]
     return [" / ".join(str(text[i]) for text in texts)[:90] for i in range(len(rows))]
-
-
-# Where the figures differ from those of labels.
-_FIGURES = {"retrieval": _match_figures, "captioning": _caption_figures}

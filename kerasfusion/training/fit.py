@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerasfusion.data.augmentation import choose_augmentation
+from kerasfusion.data.augmentation_choice import choose_augmentation
 from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.files import write_text
 from kerasfusion.models import get_heads, plain_model
@@ -102,7 +102,7 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
         ),
         "validation": BatchedDataset(validation, 4 * config.batch_size, together),
     }
-    if config.modality_dropout and schema.of_type("retrieval"):
+    if config.modality_dropout and schema.is_paired:
         raise ValueError("A match takes an image and a text: leave modality dropout at 0.")
     micro_batch = config.micro_batch_size and config.micro_batch_size / config.batch_size
     # An optimizer of our own must not come into the model's file.

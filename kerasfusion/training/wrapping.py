@@ -1,9 +1,10 @@
 """Which training wrappers a model is trained in: those asked for, and the one that its batches need."""
 
-from kerasfusion.models import TrainingWrapper, captioning, contrastive, image_major
+from kerasfusion.models import TrainingWrapper
 from kerasfusion.models.training_wrapper import wrappers_of
 from kerasfusion.training.distributed_contrastive import AcrossReplicas
 from kerasfusion.training.gradient_cache import GradientCache
+from kerasfusion.training.tasks import wrap_for_batches
 
 
 def wrap_model(model, wrappers, batches, micro_batch=None, changed=False):
@@ -26,9 +27,7 @@ def wrap_model(model, wrappers, batches, micro_batch=None, changed=False):
     for wrapper in wrappers if isinstance(wrappers, list | tuple) else [wrappers]:
         model = wrapper(model)
     if not any(wrapper.takes_batches for wrapper in wrappers_of(model)):
-        types = [task.type for task in batches.examples.schema.tasks]
-        choose = next((BATCH_WRAPPERS[kind] for kind in types if kind in BATCH_WRAPPERS), _image_major)
-        model = choose(model, batches)
+        model = wrap_for_batches(model, batches)
     if micro_batch is not None:
         if not any(isinstance(wrapper, AcrossReplicas) for wrapper in wrappers_of(model)):
             raise ValueError(
@@ -37,24 +36,3 @@ def wrap_model(model, wrappers, batches, micro_batch=None, changed=False):
         # Image-major, a batch is counted in images.
         model = GradientCache(model, max(1, round(micro_batch * batches.batch_size)))
     return TrainingWrapper(model) if changed and not isinstance(model, TrainingWrapper) else model
-
-
-def _contrastive(model, batches):
-    return AcrossReplicas(contrastive(model))
-
-
-def _captioning(model, batches):
-    # With texts beside the image, each caption has a context of its own.
-    texts = batches.examples.schema.of_kind("text")
-    return captioning(model) if batches.image_major and not texts else _image_major(model, batches)
-
-
-def _image_major(model, batches):
-    if not batches.image_major:
-        return model
-    (image,) = batches.examples.schema.of_kind("image")
-    return image_major(model, image.name)
-
-
-# By the type of a task; all others are trained by rows, image-major where images have many.
-BATCH_WRAPPERS = {"retrieval": _contrastive, "captioning": _captioning}

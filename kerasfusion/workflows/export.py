@@ -77,7 +77,7 @@ def export(
     run = run if isinstance(run, Run) else load(run)
     if examples is None:
         examples = reference.load_reference(run.path / "reference_inputs.npz")["serving_default"][0]
-    if (freeze or bfloat16 or lite) and evaluate and run.schema.of_type("retrieval"):
+    if (freeze or bfloat16 or lite) and evaluate and run.schema.is_paired:
         raise ValueError("What a variant costs is measured for labels alone. Pass evaluate=False (--no-evaluate).")
     variant = "bfloat16" if bfloat16 else "frozen" if freeze else "variables"
     # Before the export, so that a run whose data is gone leaves no version behind.

@@ -6,10 +6,8 @@ from kerasfusion.zoo import list_models
 
 def default_model(data):
     """The model used when none is named, and why: `(name, reason)`."""
-    if pairs_images_with_texts(data.schema):
-        return "dual_lstm_cnn", "which image a text belongs to is learned"
-    if writes_captions(data.schema):
-        return "caption_attend", "captions are to be written"
+    if data.schema.model_task in _DEFAULTS:
+        return _DEFAULTS[data.schema.model_task]
     if not data.schema.of_kind("text"):
         return "image_only", "there is no text"
     if not data.schema.of_kind("image"):
@@ -50,22 +48,20 @@ def with_fusion(family, fusion):
 
 def refuse_unlabelled(job, schema):
     """Raise the error of a job that is for labels, where the data pairs images with texts or has them described."""
-    if schema.of_type("retrieval"):
+    if schema.model_task in _SCORES:
+        what, scores = _SCORES[schema.model_task]
         raise ValueError(
-            f"{job} is for labels, and this is a match. Train each model by kf.train (`kerasfusion train "
-            "--problem-type retrieval`): its metrics.json has R@K, median rank, MRR and rsum of both directions "
-            "beside chance."
-        )
-    if schema.of_type("captioning"):
-        raise ValueError(
-            f"{job} is for labels, and these are captions. Train each captioner by kf.train (`kerasfusion train "
-            "--problem-type captioning`): its metrics.json has CIDEr, BLEU and ROUGE-L beside two baselines."
+            f"{job} is for labels, and {what}. Train each model by kf.train (`kerasfusion train --problem-type "
+            f"{schema.model_task}`): its metrics.json has {scores}."
         )
 
 
-def pairs_images_with_texts(schema):
-    return bool(schema.of_type("retrieval"))
-
-
-def writes_captions(schema):
-    return bool(schema.of_type("captioning"))
+# By the models that learn a task (`register_model(task=…)`); which model is for labels depends on the inputs.
+_DEFAULTS = {
+    "retrieval": ("dual_lstm_cnn", "which image a text belongs to is learned"),
+    "captioning": ("caption_attend", "captions are to be written"),
+}
+_SCORES = {
+    "retrieval": ("this is a match", "R@K, median rank, MRR and rsum of both directions beside chance"),
+    "captioning": ("these are captions", "CIDEr, BLEU and ROUGE-L beside two baselines"),
+}

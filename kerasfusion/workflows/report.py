@@ -11,7 +11,8 @@ from kerasfusion.evaluation.html_report.parts import DETAILS_FILE, read_history
 from kerasfusion.evaluation.html_report.write import FILE as PAGE
 from kerasfusion.evaluation.html_report.write import provenance, save_details
 from kerasfusion.evaluation.run_figures import run_figures
-from kerasfusion.explain import NoFeatureMapError, explain_captions, explain_examples
+from kerasfusion.explain import NoFeatureMapError
+from kerasfusion.explain.tasks import TASKS
 from kerasfusion.files import folder_lock
 from kerasfusion.training import Run, load
 from kerasfusion.training.model_file import load_model
@@ -130,7 +131,7 @@ def _looked_at(model, found, test):
     """Task -> rows with what the model looked at, or the reason why there are none; empty without images."""
     shown = {}
     for name, task_report in found.items() if test.images else ():
-        explain = _EXPLAIN.get(task_report.task.type, explain_examples)
+        explain = TASKS[task_report.task.type]
         if explain is None:
             continue
         try:
@@ -138,7 +139,3 @@ def _looked_at(model, found, test):
         except NoFeatureMapError as reason:
             shown[name] = str(reason)
     return shown
-
-
-# A dual encoder attends to nothing.
-_EXPLAIN = {"retrieval": None, "captioning": explain_captions}

@@ -10,15 +10,14 @@ import numpy as np
 
 from kerasfusion import __version__
 from kerasfusion.evaluation import evaluate_models, predict_logits
-from kerasfusion.evaluation.caption_scores import require_scorers
-from kerasfusion.evaluation.captions import generate_captions
 from kerasfusion.evaluation.predict import restrict_schema
+from kerasfusion.evaluation.tasks import TASKS
 from kerasfusion.files import atomic_write, write_json
 from kerasfusion.progress import progress
 from kerasfusion.training import Run, TrainingConfig, load
 from kerasfusion.transfer import enable_lora, transfer_weights
 from kerasfusion.workflows.distillation import Teacher
-from kerasfusion.workflows.model_families import default_model, writes_captions
+from kerasfusion.workflows.model_families import default_model
 from kerasfusion.workflows.reference_inputs import save_reference_inputs
 from kerasfusion.workflows.reload import load_arguments
 from kerasfusion.workflows.report import PAGE, draw_report, write_report
@@ -130,8 +129,8 @@ def train(
         "keras": keras.__version__,
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
     }
-    if writes_captions(data.schema):
-        require_scorers()
+    for task in data.schema.tasks:
+        TASKS[task.type].require_scorers()
 
     def make():
         made = create_model(model, data.schema, **changes)
@@ -193,7 +192,11 @@ def _metrics(model, found, data, name, costs):
 
 def _latency(model, examples):
     """Milliseconds per row of `predict` on 256 rows, the second call."""
-    answer = generate_captions if writes_captions(examples.schema) else predict_logits
+    writers = [task for task in examples.schema.tasks if TASKS[task.type].answers_alone]
+
+    def answer(model, rows):
+        return TASKS[writers[0].type].write(model, rows, writers[0]) if writers else predict_logits(model, rows)
+
     some = examples.take(np.arange(min(256, len(examples))))
     answer(model, some)
     started = time.perf_counter()

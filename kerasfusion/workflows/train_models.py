@@ -6,6 +6,7 @@ import logging
 import keras
 
 from kerasfusion.evaluation import calibrate
+from kerasfusion.evaluation.tasks import TASKS
 from kerasfusion.files import write_json
 from kerasfusion.models import FusionModel, late_average, unimodal
 from kerasfusion.training import fit
@@ -13,7 +14,6 @@ from kerasfusion.training.callbacks import save_whole
 from kerasfusion.training.model_file import load_model
 from kerasfusion.training.strategy import precision
 from kerasfusion.transfer import merge_lora
-from kerasfusion.workflows.model_families import pairs_images_with_texts, writes_captions
 from kerasfusion.workflows.run_folder import remove_checkpoints
 from kerasfusion.zoo import create_model
 
@@ -54,7 +54,7 @@ def train_all(make, data, output_dir, run_config, config, teacher, callbacks, se
         if baselines and teacher is not None:
             one(make, "without teacher", output_dir / "baselines" / "without_teacher")
             kinds = [kind for kind in kinds if any(f.name in models[model].input for f in data.schema.of_kind(kind))]
-        labelled = not (pairs_images_with_texts(data.schema) or writes_captions(data.schema))
+        labelled = not any(TASKS[task.type].reports_alone for task in data.schema.tasks)
         if baselines and labelled and len(kinds) > 1:
             members = {
                 kind: one(

@@ -11,8 +11,6 @@ class LabelType:
 
     # Name of the only task of the type.
     default_name = "label"
-    # Whether the classes, or the vocabulary, are learned by `load` from texts of the training split.
-    learns_text = False
     # Whether the decoder reads the label, shifted by one token (teacher forcing).
     read_shifted = False
     # Whether the report describes the labels.

@@ -9,7 +9,6 @@ class Captioning(LabelType):
     """int32 `(n, L)` token ids with start and end."""
 
     default_name = "caption"
-    learns_text = True
     read_shifted = True
     # An image may well be described in several ways.
     one_answer = False

@@ -8,6 +8,7 @@ from kerasfusion.evaluation.html_report.examples import examples
 from kerasfusion.evaluation.html_report.figures import interval, lines
 from kerasfusion.evaluation.html_report.html import element, join, section, table
 from kerasfusion.evaluation.html_report.tasks import TASKS
+from kerasfusion.evaluation.score_tables import score_text
 from kerasfusion.evaluation.statistics import RESAMPLES
 
 MOST_KINDS = 50
@@ -39,8 +40,7 @@ def training(parts):
         if any(math.isfinite(value) for part in series.values() for value in part):
             charts.append(lines(name.replace("_", " "), epochs, series, best))
     said = f"{run} epoch(s) of at most {most}. The weights kept are those of epoch {best}, "
-    match = parts.schema.of_type("retrieval")
-    said += f"which had the {'highest recall' if match else 'lowest loss'} on the validation split."
+    said += f"which had the {TASKS[parts.schema.tasks[0].type].best_epoch} on the validation split."
     return section("Training", element("p", said), element("div", charts, class_="figures"), id_="training")
 
 
@@ -63,13 +63,6 @@ def results(parts):
     return join(sections)
 
 
-def figure(score, ends=False):
-    """A score as people read it, with its interval where wanted."""
-    one = "{:.4g}".format if score["name"] == "mae" else "{:.1%}".format
-    value = one(score["value"])
-    return f"{value} [{one(score['low'])}, {one(score['high'])}]" if ends else value
-
-
 def _scores(found):
     scores = found["scores"]
     first = next(iter(scores.values()))
@@ -79,7 +72,7 @@ def _scores(found):
             name,
             element(
                 "div",
-                element("span", figure(score, ends=True)),
+                element("span", score_text(score, interval=True)),
                 interval(score["value"], score["low"], score["high"], most, first=place == 0),
                 class_="reading",
             ),
@@ -115,6 +108,6 @@ def _by_kind(parts, task, found):
         caption += f" (the {MOST_KINDS} commonest of {len(kinds):,}; all are in metrics.json)"
     rows = []
     for kind in kinds[:MOST_KINDS]:
-        cells = [figure(by_kind[name][kind], ends=name == models[0]) for name in models]
+        cells = [score_text(by_kind[name][kind], interval=name == models[0]) for name in models]
         rows.append([kind, *cells, f"{own[kind]['n']:,}"])
     return table(caption, (column or "class", *models, "n"), rows, range(1, 2 + len(models)))

@@ -10,6 +10,9 @@ class TaskEvaluation:
     reports_alone = False
     answers_alone = False
 
+    def require_scorers(self):
+        """Raise an ImportError that names the extra, where scores need packages that are not installed."""
+
     def decide(self, prediction):
         """Decisions in the form of the labels, of a head's `predictions`."""
         raise NotImplementedError
@@ -74,6 +77,27 @@ class TaskEvaluation:
     def report(self, models, examples, task, train=None):
         """The report of a task that `reports_alone`."""
         raise NotImplementedError
+
+    def figures(self, found, test, looked_at):
+        """A run's figures of the task.
+
+        Args:
+            found: The task's report.
+            test: The `Examples` that it is about.
+            looked_at: Rows of `kf.explain`, or the reason why there are none.
+
+        Returns:
+            Iterable of a figure's name, and a function of the `path` that draws it.
+        """
+        from kerasfusion.evaluation.run_figures import label_figures
+
+        return label_figures(found, test, looked_at)
+
+    def score_table(self, found):
+        """The task's part of `metrics.json` as a table: its header and rows, strings."""
+        from kerasfusion.evaluation.score_tables import label_table
+
+        return label_table(found)
 
     def result_rows(self, model, found):
         """Rows of a results table, of the task's part of `metrics.json`."""

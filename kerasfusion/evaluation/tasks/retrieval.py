@@ -21,6 +21,16 @@ class RetrievalEvaluation(TaskEvaluation):
 
         return match_report(*next(iter(models.items())), examples, task)
 
+    def figures(self, found, test, looked_at):
+        from kerasfusion.evaluation.run_figures import retrieval_figures
+
+        return retrieval_figures(found, test)
+
+    def score_table(self, found):
+        from kerasfusion.evaluation.score_tables import retrieval_table
+
+        return retrieval_table(found)
+
     def result_rows(self, model, found):
         from kerasfusion.evaluation.results import match_score_rows
 

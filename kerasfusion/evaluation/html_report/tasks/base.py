@@ -9,6 +9,8 @@ class TaskPage:
 
     # The metric, beside the loss, whose curve is drawn.
     curve = "accuracy"
+    # What the epoch whose weights are kept is best by.
+    best_epoch = "lowest loss"
     # What the verdict compares with.
     rival = "the best baseline"
     # What the calibration counts.

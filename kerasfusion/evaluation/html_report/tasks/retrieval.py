@@ -9,6 +9,7 @@ class RetrievalPage(TaskPage):
     """Recall of both directions. Its curve is the recall within a batch, not of the whole gallery."""
 
     curve = "recall"
+    best_epoch = "highest recall"
     rival = "chance"
 
     def details(self, found, examples):
