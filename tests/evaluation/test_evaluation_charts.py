@@ -37,7 +37,7 @@ def test_a_chart_is_a_part_of_the_page(name):
     assert not re.search(r"\sid=|url\(|xmlns|xlink|<(use|defs|metadata|style)\b", chart)
     assert chart.count("<svg") == 1 and 'role="img"' in chart and "<b>" not in chart
     # Every color is the page's, in the light and in the dark; so is the font.
-    assert "var(--accent)" in chart and not re.search("#[0-9a-f]{6}", chart)
+    assert "var(--" in chart and not re.search("#[0-9a-f]{6}", chart)
     assert "font-size" in chart and not re.search("font:|font-family", chart)
 
 

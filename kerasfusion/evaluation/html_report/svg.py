@@ -90,7 +90,8 @@ def _placed(node, by_id):
 
 
 def _themed(style):
-    style = re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", style)
+    # Releases of Matplotlib write fonts in one way or the other; the size is kept.
+    style = re.sub(r"font: ([\d.]+px) [^;]*", r"font-size: \1", re.sub("font-family: [^;]*;? ?", "", style))
     for color, name in _NAMES.items():
         style = style.replace(color, f"var(--{name})")
     return style
