@@ -17,8 +17,9 @@ def texts(name, found, title="Texts", does="reads"):
     # Texts of one length make no chart.
     varied = len([count for count in counts if count]) > 1
     chart = histogram("Words per text, all rows", found["edges"], counts, "words") if varied else None
+    chart = chart and element("div", chart, class_="figures")
     heading = element("h3", f"{title}: {name}")
-    return join(heading, element("p", said), ranges, element("div", chart, class_="figures"))
+    return join(heading, element("p", said), ranges, chart)
 
 
 def ranges_table(caption, ranges, *further):
