@@ -2,44 +2,39 @@
 """# Image-text retrieval with contrastive losses
 
 - Article: 000, sections 3.1.1 and 4.1.2
-- What you will learn: train dual encoders with five losses, search inside a SavedModel, rerank
+- What you will learn: train dual encoders with five losses, search inside a SavedModel, rerank with a fused model
 - Time: hours for five losses (`--quick`: a minute)
 - Data: DATA/flickr8k_128, an image-caption table of your own, or drawn shapes with --quick
 
 ```shell
 python experiments/05_contrastive_retrieval.py --data-dir DATA      # DATA/flickr8k_128, five losses: hours
-python experiments/05_contrastive_retrieval.py --data-dir DATA --losses "triplet, hardest"     # triplets alone
-python experiments/05_contrastive_retrieval.py DATA/noto_emoji/data.jsonl --data-dir DATA   # emoji, their names
-python experiments/05_contrastive_retrieval.py captions.csv --image photo --text caption    # a table of your own
-python experiments/05_contrastive_retrieval.py --quick              # drawn shapes, less than a minute
+python experiments/05_contrastive_retrieval.py --data-dir DATA --losses "triplet, hardest"     # one loss
+python experiments/05_contrastive_retrieval.py DATA/noto_emoji/data.jsonl --data-dir DATA   # emoji and their names
+python experiments/05_contrastive_retrieval.py captions.csv --image photo --text caption    # your own table
+python experiments/05_contrastive_retrieval.py --quick              # drawn shapes, a minute
 ```
 
-An image and its caption are put near to each other in one space, and what does not belong together far apart. Then
-a sentence finds images by their distance alone, and each image is looked at only once, before anybody asks.
+A dual encoder maps images and captions into one embedding space, where matching pairs are close and all others are
+far apart. A sentence then finds images by distance alone, and every image is encoded once, before the first query.
 
-What the article prints as the goal of its two forms of contrastive learning, and what is done here:
+The article prints an objective for its two forms of contrastive learning. It cannot be trained as printed:
 
-| the article                         | what it means                        | here                               |
-|-------------------------------------|--------------------------------------|------------------------------------|
-| max f(x, y) − min f(x, y')          | each maximum or minimum is taken by  | one expected loss over all pairs   |
-|                                     | itself; nothing ties x, y to y'      | of a batch                         |
-| f, a similarity in one term and a   | longer vectors are always better: it | cosines: lengths are 1             |
-| "distance" in the other             | has no bound (section 1)             |                                    |
-| "triplet" has the same formula      | no margin, so it never stops pushing | a margin, section 3                |
-| nothing on several texts of one     | they would be pushed apart           | they are positives of one another  |
-| image                             |                                      |                                    |
+| the article                             | the problem                          | here                       |
+|-----------------------------------------|--------------------------------------|----------------------------|
+| max f(x, y) − min f(x, y')              | each extremum is taken by itself     | expected loss over a batch |
+| f: once a similarity, once a "distance" | longer vectors are always better     | cosine similarity          |
+| the "triplet" form is the same          | no margin, so it never stops pushing | a margin                   |
+| several captions of one image           | they would be pushed apart           | they count as positives    |
 """
 
 # %%
-import tempfile
 from pathlib import Path
 
 import _common
+import _retrieval
 import numpy as np
-from _datasets import draw_captioned, flickr8k_pairs, mobilenet_weights
 
 import kerasfusion as kf
-from kerasfusion.evaluation.results import score_rows
 from kerasfusion.serving import CApiSession
 
 LOSSES = {
@@ -49,248 +44,176 @@ LOSSES = {
     "triplet, semi-hard": {"name": "triplet", "mining": "semi_hard"},
     "cosine margin": "cosine_margin",
 }
-parser = _common.tutorial_parser(__doc__, "05_contrastive_retrieval")
-parser.add_argument("source", nargs="?", help="a table with an image and a caption in each row")
-parser.add_argument("--image", help="its image column")
-parser.add_argument("--text", help="its caption column")
-parser.add_argument("--losses", nargs="+", choices=LOSSES, help="only these; the first is indexed and asked")
-parser.add_argument("--rerank", action="store_true", help="train a fused model on hard pairs as well (section 6)")
-parser.add_argument("--resume", action="store_true", help="read trainings back that --out holds already")
-parser.add_argument("--weights", help="weights of MobileNetV2 0.35; DATA/mobilenet_v2_035 if not given")
-parser.add_argument("--epochs", type=int, default=20)
-parser.add_argument("--seed", type=int, default=0)
+parser = _retrieval.add_flags(_common.tutorial_parser(__doc__, "05_contrastive_retrieval"), LOSSES)
 arguments = _common.parse(parser)
 
 # %% [markdown]
-# ## 1. Why the printed goal cannot be reached
+# ## 1. Why the printed objective has no optimum
 #
-# Take the printed formula at its word, with the inner product as f, on vectors drawn by chance, and make the vectors
-# longer. It grows with the square of their length and has no best value: training would only make numbers large. The
-# loss used here (InfoNCELoss, the article's "contrastive" in its usual form) sees cosines. For each text it is the
-# cross-entropy of choosing its image among all of the batch, so it has a bound, 0, and a value with a meaning: a
-# blind guess among N images costs log N.
+# We evaluate the printed formula on random vectors, with the inner product as f, and scale the vectors. The value
+# grows with the square of their length, so training would only make the vectors longer. InfoNCE compares cosines: for
+# each text it is the cross-entropy of choosing its image within the batch. Its lower bound is 0, and random guessing
+# among N images costs log N.
 
 # %%
 random = np.random.default_rng(0)
 images, texts = random.normal(size=(2, 64, 16)).astype("float32")
-for length in (1, 10, 100):
-    scores = (length * texts) @ (length * images).T
+for scale in (1, 10, 100):
+    scores = (scale * texts) @ (scale * images).T
     printed = np.diag(scores).max() - np.min(scores[~np.eye(64, dtype=bool)])
-    cosines = scores / np.outer(np.linalg.norm(length * texts, axis=1), np.linalg.norm(length * images, axis=1))
+    cosines = scores / np.outer(np.linalg.norm(scale * texts, axis=1), np.linalg.norm(scale * images, axis=1))
     loss = float(kf.losses.InfoNCELoss()(np.eye(64, dtype="int32"), cosines.astype("float32")))
-    print(
-        f"vectors {length:3} times as long: printed goal {printed:12,.1f}, InfoNCELoss {loss:.4f} "
-        f"(log 64 = {np.log(64):.4f})"
-    )
+    print(f"scale {scale:3}: printed objective {printed:12,.1f}, InfoNCE {loss:.4f} (log 64 = {np.log(64):.4f})")
 
 # %% [markdown]
 # ## 2. The data
 #
-# A table with an image and a caption in each row; an image with five captions has five rows.
-# `problem_type="retrieval"` says that there is no label: what belongs together is
-# the row itself. All captions of an image stay in one split.
-
+# The table has an image and a caption per row; an image with five captions has five rows. There is no label:
+# `problem_type="retrieval"` says that the image and the caption of a row belong together. All captions of an image
+# are in the same split.
 
 # %%
-scratch = tempfile.TemporaryDirectory()
-columns = {"image": arguments.image or "image", "text": arguments.text or ("text" if arguments.source else "caption")}
-# How large MobileNetV2 sees the images (no size: as they are), and how the words are read.
-sizes, reading = (), {"kernel_sizes": (1, 2, 3), "filters": 256, "embedding_dim": 200}
-if arguments.quick:
-    data = kf.data.load(draw_captioned(Path(scratch.name)), **columns, problem_type="retrieval")
-elif arguments.source:
-    data = kf.data.load(arguments.source, **columns, problem_type="retrieval", seed=arguments.seed)
-elif arguments.data_dir:
-    table = flickr8k_pairs(Path(arguments.data_dir) / "flickr8k_128")
-    # MobileNetV2 learned from images of 224 pixels. It knows these of 128 better when they are drawn as large, and
-    # better still when it sees them in two sizes. With so many captions a small network reads them as well.
-    sizes, reading = (224, 288), {"kernel_sizes": (1, 2), "filters": 192, "embedding_dim": 128}
-    # Words that stand in a single caption are left out: they would only help to learn that caption by heart.
-    shape = {"image_size": 128, "sequence_length": 24, "max_tokens": 4500}
-    data = kf.data.load(table, **columns, split="split", problem_type="retrieval", allow_external_paths=True, **shape)
-else:
-    parser.error("name a table, or the folder that flickr8k_128 is in: --data-dir or KERASFUSION_DATA (or --quick)")
-for what, value, why, flag in data.settings:
-    print(f"{what:20} {value}  ({why}; {flag})")
+data, text_settings, image_sizes = _retrieval.load_pairs(arguments, parser)
+for name, value, reason, flag in data.settings:
+    print(f"{name:20} {value}  ({reason}; {flag})")
 
 # %% [markdown]
-# ## 3. Two branches, and five ways to draw them together
+# ## 3. Train dual encoders with five losses
 #
-# A text CNN reads the words, and a MobileNetV2 that keeps its ImageNet weights looks, so that 6,000 photos are enough
-# to learn from. It never changes, so it sees each photo once, and its mirror image; what it makes of them (1,280
-# numbers for each size) is kept and trained on. Between those numbers and the shared space stands one linear layer:
-# what is deeper there knows the training photos by heart sooner than it knows others. The five losses see the same
-# batches:
+# A text CNN encodes the captions. The image encoder is a MobileNetV2 with frozen ImageNet weights, so that 6,000
+# photos are enough. Since it is frozen, each photo and its mirror image are encoded once, and the features are
+# cached. A single linear layer projects them into the shared space: deeper projections overfit sooner. All losses see
+# the same batches:
 #
-# * InfoNCELoss: choose the right one among all of the batch. Its temperature is learned.
-# * SigmoidContrastiveLoss: each pair by itself, yes or no.
-# * Triplet, hardest negative (VSE++): only the wrong one that is nearest counts, up to a margin.
-# * Triplet, semi-hard negative (FaceNet): the nearest of those that are further away than the right one already.
-# * Cosine margin: right ones to a cosine of 1, wrong ones below a margin, none compared with another.
+# * InfoNCE: choose the matching caption or image within the batch; the temperature is learned. * SigLIP: classify
+# each pair of the batch on its own. * Triplet, hardest negative (VSE++): only the most similar negative counts, up to
+# a margin. * Triplet, semi-hard negative (FaceNet): the most similar of the negatives that are already farther than
+# the positive. * Cosine margin: a cosine of 1 for positives and below a margin for negatives.
 #
-# A larger batch holds harder negatives: here 512 captions of nearly as many photos (`image_major=False`: one caption
-# of a photo, as photos cost nothing any more).
+# Larger batches have harder negatives. Here a batch has 512 captions of almost as many photos. With cached features
+# photos cost little, so `image_major=False` samples single captions rather than all captions of a photo.
 
 # %%
-weights = arguments.weights or mobilenet_weights(None if arguments.quick else arguments.data_dir)
 if arguments.quick:
-    model = "dual_lstm_cnn"
-    small = {"name": "small_cnn", "filters": (16, 32), "flatten": True}
-    changes = {"text_encoder": "average", "image_encoder": small, "units": 32, "dropout": 0.0}
-    config = kf.training.TrainingConfig(
-        epochs=16, batch_size=32, learning_rate=2e-3, patience=None, seed=arguments.seed
-    )
+    model, settings, config = _retrieval.small_dual_encoder(arguments.seed)
 else:
     model = "dual_gru_mobilenet"
-    words = {"name": "text_cnn", "dropout": 0.2, **reading}
-    look = {
+    image_encoder = {
         "name": "mobilenet_v2",
         "alpha": 0.35,
-        "weights": weights,
+        "weights": _retrieval.imagenet_weights(arguments),
         "global_pool": True,
         "flip_tta": True,
-        "image_sizes": sizes,
+        "image_sizes": image_sizes,
+        "units": None,
     }
-    changes = {"text_encoder": {**words, "units": None}, "image_encoder": {**look, "units": None}}
-    changes |= {"units": 512, "dropout": 0.5}
+    text_encoder = {"name": "text_cnn", "dropout": 0.2, **text_settings, "units": None}
+    settings = {"text_encoder": text_encoder, "image_encoder": image_encoder, "units": 512, "dropout": 0.5}
     config = kf.training.TrainingConfig(
         epochs=arguments.epochs, batch_size=512, learning_rate=2e-3, image_major=False, seed=arguments.seed
     )
-    if weights is None:
-        print("No weights for MobileNetV2: all of it learns from a random start, which takes many more photos.")
-
+folder = {"overwrite": not arguments.resume, "resume": arguments.resume}
 runs = {}
-for name in arguments.losses or (["info_nce"] if arguments.quick else list(LOSSES)):
-    folder = arguments.output_dir / name.replace(", ", "_").replace(" ", "_")
-    settings = {"overwrite": not arguments.resume, "resume": arguments.resume}
-    runs[name] = kf.train(data, model, folder, config, loss=LOSSES[name], **settings, **changes)
+for name in arguments.losses or (["info_nce"] if arguments.quick else LOSSES):
+    path = arguments.output_dir / name.replace(", ", "_").replace(" ", "_")
+    runs[name] = kf.train(data, model, path, config, loss=LOSSES[name], **folder, **settings)
     print(runs[name].metrics["tasks"]["match"]["verdict"])
 
 # %% [markdown]
-# ## 4. What was found
+# ## 4. Compare the losses
 #
-# R@K is the share of queries with a right answer among the first K. Chance stands beside it, because R@10 of twenty
-# images is one half without any training. `figures/retrieval.png` of each run shows some queries, the same of every
-# loss, and what they found.
+# R@K is the fraction of queries with a correct answer among the first K results. Compare it with chance: R@10 of
+# twenty images is one half without any training. `figures/retrieval.png` of each run shows the results of the same
+# queries.
 
 # %%
 for name, run in runs.items():
-    found = run.metrics["tasks"]["match"]
-    for direction, part in found["directions"].items():
-        recall = "  ".join(f"R@{k} {value:6.1%}" for k, value in part["recall"].items())
-        chance = "  ".join(f"{value:6.1%}" for value in found["chance"][direction]["recall"].values())
-        print(f"{name:20} {direction}: {recall}  median rank {part['median_rank']:g}  (chance {chance})")
-    print(f"{name:20} images: {run.path / 'figures' / 'retrieval.png'}")
+    match = run.metrics["tasks"]["match"]
+    for direction, scores in match["directions"].items():
+        chance = match["chance"][direction]["recall"]
+        recall = "  ".join(f"R@{k} {value:6.1%} (chance {chance[k]:6.1%})" for k, value in scores["recall"].items())
+        print(f"{name:20} {direction}: {recall}  median rank {scores['median_rank']:g}")
+    print(f"{name:20} {run.path / 'figures' / 'retrieval.png'}")
 first = next(iter(runs.values()))
 
 # %% [markdown]
-# ## 5. A search that is served
+# ## 5. Serve a search
 #
-# The test images go into the SavedModel, as vectors: a sentence in, names of images out. The same by the command
-# line, with a folder of images:
+# The embeddings of the test images become part of the SavedModel: it takes a sentence and returns names of images. On
+# the command line, with a folder of images:
 #
 #     kerasfusion index RUN images/ saved_models/search
+#
+# The signature `zero_shot` classifies an image: it returns the probability of each of the labels in the request.
 
 # %%
-gallery = data.splits["test"].frame.drop_duplicates(columns["image"])
-if arguments.quick:
-    gallery = gallery.assign(image=[str(Path(scratch.name) / name) for name in gallery["image"]])
-version, left_out = kf.export_search_index(
-    first, gallery, arguments.output_dir / "saved_model", k=5, allow_external_paths=True
+version, _ = kf.export_search_index(
+    first, _retrieval.gallery(data, arguments), arguments.output_dir / "saved_model", k=5, allow_external_paths=True
 )
 report = kf.verify(version)
 print(report)
-query = data.splits["test"].raw(data.schema["text"])[0]
-feature = data.schema["image"]
-encoded = data.splits["test"].banks[feature.name].encoded(data.splits["test"].images[feature.name][0])
+raw = data.splits["test"].take(np.arange(1)).raw_inputs()
+query = raw["text"][0].decode()
+labels = ["a red circle", "a blue square"] if arguments.quick else ["a photo of a dog", "a photo of people"]
+labels.append(query)
 with CApiSession(version) as session:
-    found = session.run("search", {"text": [query.encode()]})
-    print(f"\n{query!r} finds")
-    for name, score in zip(found["ids"][0], found["scores"][0], strict=True):
-        print(f"  {score:.3f}  {Path(name.decode()).name}")
-    # Any words may be labels: the nearest to the image is chosen.
-    labels = ["a red circle", "a blue square"] if arguments.quick else ["a photo of a dog", "a photo of people"]
-    labels.append(query)
-    answer = session.run("zero_shot", {"image_bytes": [encoded], "labels": [[label.encode() for label in labels]]})
+    found = session.run("search", {"text": raw["text"]})
+    answer = session.run(
+        "zero_shot", {"image_bytes": raw["image_bytes"], "labels": [[label.encode() for label in labels]]}
+    )
+print(f"\nResults for {query!r}:")
+for name, score in zip(found["ids"][0], found["scores"][0], strict=True):
+    print(f"  {score:.3f}  {Path(name.decode()).name}")
 print("zero_shot:", {label: f"{p:.1%}" for label, p in zip(labels, answer["probabilities"][0], strict=True)})
 
 # %% [markdown]
-# ## 6. A second look at the first ten
+# ## 6. Rerank the first ten results
 #
-# Two branches that never meet cannot weigh a word against a place in the image. A model that sees both at once can,
-# but a pair at a time: it cannot be asked about every image, only about the first ten that the dual encoder found.
-# It starts from the dual encoder's branches (`init_from`) and learns from its mistakes: `mine_hard_negatives` puts
-# three wrong
-# pairs to each right one, some of texts and images that the dual encoder takes to be near, none with words that
-# belong to the image, and others at random. From then on it is a label as any other, "no" or "yes", with its
-# baselines. "No" to everything is right in nearly three of four: what counts is the score within each kind of pair.
+# A dual encoder encodes text and image independently, so no word can attend to an image region. A fused model can,
+# but it has to process every pair, so it only reranks the ten best results of the dual encoder (`--rerank`). It
+# starts from the dual encoder's weights (`init_from`) and learns from its mistakes: `mine_hard_negatives` adds three
+# negatives to each positive, some of them similar to the positive according to the dual encoder, the others random.
+# The task is binary classification. Always answering "no" is right for almost three of four pairs, so look at the
+# accuracy on each kind of pair.
 #
-# It may well make the order worse: of each image it saw three wrong captions, where the dual encoder saw all of a
-# batch. Then the dual encoder alone is the better search, and the cheaper one.
+# Reranking may also make the results worse: the fused model saw three negatives per positive, the dual encoder a
+# whole batch. Then use the dual encoder alone, which is also cheaper.
 
 # %%
-reranked = None
+fused = reranked = None
 if arguments.rerank:
-    # Of the hard ones alone, a model that knows few images learns nothing for long.
-    pairs = kf.workflows.mine_hard_negatives(
-        data, first, random_fraction=0.75 if arguments.quick else 0.5, seed=arguments.seed
-    )
+    # With hard negatives alone, a model that has seen few images learns nothing for many epochs.
+    random_fraction = 0.75 if arguments.quick else 0.5
+    pairs = kf.workflows.mine_hard_negatives(data, first, random_fraction=random_fraction, seed=arguments.seed)
     print("\n" + pairs.notes[-1])
     if arguments.quick:
-        changes |= {"image_encoder": {**small, "flatten": False}, "fusion": {"name": "film", "filters": 32}}
-        config = kf.training.TrainingConfig(
-            epochs=30, batch_size=32, learning_rate=3e-3, patience=None, seed=arguments.seed
-        )
+        changes, config = _retrieval.small_reranker(arguments.seed)
     else:
-        # The cells of the image, which words may steer; the network that sees them stays frozen and looks once.
-        changes |= {
-            "image_encoder": {**look, "global_pool": False, "image_sizes": sizes[:1], "units": 128},
-            "units": 256,
-            "dropout": 0.3,
-        }
+        # FiLM needs the grid of features instead of its mean. MobileNetV2 stays frozen and its features cached.
+        grid = {"global_pool": False, "image_sizes": image_sizes[:1], "units": 128}
+        changes = {"image_encoder": {**image_encoder, **grid}, "units": 256, "dropout": 0.3}
         changes |= {"fusion": {"name": "film", "filters": 64, "kernel_size": 1}}
         config = kf.training.TrainingConfig(epochs=6, batch_size=256, learning_rate=1e-3, seed=arguments.seed)
-    settings |= {"init_from": first.path, "baselines": not arguments.quick}
-    fused = kf.train(pairs, "classifier_film", arguments.output_dir / "pairs", config, **settings, **changes)
-    found = fused.metrics["tasks"]["label"]
-    print(found["verdict"])
-    for kind, part in found["by_kind"]["classifier_film"].items():
-        print(f"  {kind:14} {part['value']:6.1%} of {part['n']:,} pairs")
+    folder |= {"init_from": first.path, "baselines": not arguments.quick}
+    fused = kf.train(
+        pairs, "classifier_film", arguments.output_dir / "pairs", config, **folder, **{**settings, **changes}
+    )
+    print(fused.metrics["tasks"]["label"]["verdict"])
+    for kind, score in fused.metrics["tasks"]["label"]["by_kind"]["classifier_film"].items():
+        print(f"  {kind:14} {score['value']:6.1%} of {score['n']:,} pairs")
     reranked = kf.evaluation.rerank(first.model, fused.model, data.splits["test"], k=10)
-    print(f"The first 10 in the order of the fused model:\n{reranked}")
+    print(f"After reranking the first 10:\n{reranked}")
 
 if arguments.results:
-    rows = [
-        {**row, "model": f"{row['model']}, {name}"} for name, run in runs.items() for row in score_rows(run.metrics)
-    ]
-    if reranked is not None:
-        rows += [{**row, "model": f"{row['model']}, hard pairs"} for row in score_rows(fused.metrics)]
-        for direction, after in reranked.after.items():
-            gain = reranked.gain[direction]
-            rows += [
-                {
-                    "model": "first 10 reordered",
-                    "metric": f"R@1 {direction}",
-                    "value": after.recall[1],
-                    "n": after.queries,
-                },
-                {
-                    "model": "first 10 reordered",
-                    "metric": f"gain of R@1 {direction}",
-                    "value": gain.value,
-                    "low": gain.low,
-                    "high": gain.high,
-                    "n": after.queries,
-                },
-            ]
-    source = (arguments.source or "").replace(str(arguments.data_dir), "DATA")
-    command = f"python experiments/05_contrastive_retrieval.py {source} --data-dir DATA".replace("  ", " ")
-    if arguments.losses:
-        command += " --losses " + " ".join(f"'{name}'" if " " in name else name for name in arguments.losses)
-    command += " --rerank" * arguments.rerank
-    command += f" --seed {arguments.seed} --results experiments/results/{arguments.results.name}"
-    # With the losses in its name: others, recorded before, stay in the file.
     experiment = f"05_contrastive_retrieval, {' and '.join(runs)}, seed {arguments.seed}"
+    rows, command = _retrieval.result_rows(runs, fused, reranked), _retrieval.command(arguments)
     _common.record(arguments.results, rows, experiment, command, arguments.seed)
 
+# %% [markdown]
+# ## Try it yourself
+#
+# Train with `batch_size=64`: which loss suffers most from the easier negatives? Search your own photos with
+# `kerasfusion index`. Write labels of your own for `zero_shot`.
+
+# %%
 _common.finish(report.ok)

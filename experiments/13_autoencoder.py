@@ -2,308 +2,253 @@
 """# A multimodal autoencoder
 
 - Article: 001, section 3
-- What you will learn: one code for image and sentence: reconstruct, fill in, denoise, sample
+- What you will learn: train one code for an image and its sentence, then reconstruct, impute, denoise and sample
 - Time: some minutes on one core (`--quick`: a minute)
-- Data: drawn shapes
+- Data: images of one shape each, drawn by the script
 
 ```shell
 python experiments/13_autoencoder.py            # some minutes on one core
-python experiments/13_autoencoder.py --quick    # to see it run
+python experiments/13_autoencoder.py --quick    # a small run, to see it work
 ```
 
-The article says of autoencoders that they learn representations of few numbers, of texts and of images, and that
-this helps to annotate images. Its only code (section 4) is none:
+The article says that autoencoders learn low-dimensional representations of texts and images, and that these improve
+the annotation of images. Its only code (section 4) contains no autoencoder:
 
-| the article                                | what happens                              | here                      |
-|--------------------------------------------|-------------------------------------------|---------------------------|
-| a chain of layers from images to classes | nothing is encoded to be decoded again,   | `kf.models.autoencoder`   |
-|                                            | and there is no text                      |                           |
-| softmax, and a loss with                   | softmax is taken twice, and the gradient  | heads give logits and own |
-| `from_logits=True`                         | of what is surely right or wrong is lost  | the loss that fits them   |
-| codes "for text and images"                | two codes that know nothing of each other | one code, from either or  |
-|                                            | fill nothing in                           | both                      |
-| "improves the annotation of images"        | against what?                             | PCA, the mean image,    |
-|                                            |                                           | ridge, the commonest words|
+| the article                           | the problem                              | here                           |
+|---------------------------------------|------------------------------------------|--------------------------------|
+| layers from images to classes         | nothing is decoded; there is no text     | `kf.models.autoencoder`        |
+| softmax, then `from_logits=True`      | softmax is applied twice                 | heads that return logits       |
+| codes "for text and images"           | separate codes cannot impute each other  | one code, from either or both  |
+| "improves the annotation of images"   | no baseline                              | PCA, ridge, the mean image     |
 """
 
 # %%
-import dataclasses
-
 import _common
 import keras
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
+from _figures import save_columns
+from _shapes import bag_of_words, distance_to_nearest, draw_shapes, pixels
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.metrics import f1_score
-from sklearn.neighbors import NearestNeighbors
 
 import kerasfusion as kf
-from kerasfusion.data.shapes_world import Scene, draw_scene, encode_png, placed, sample_object
 from kerasfusion.evaluation import postprocess, predict_logits
 from kerasfusion.serving import CApiSession
 
-parser = _common.tutorial_parser(__doc__, "13_autoencoder", drawn=True)
-parser.add_argument("--seeds", type=int, default=3, help="of the weights, the order and what is left out")
+parser = _common.tutorial_parser(__doc__, "13_autoencoder", drawn=True, seeds=3)
 parser.add_argument("--epochs", type=int, default=30)
-parser.add_argument("--code", type=int, default=16, help="numbers in the code")
-parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split that is scored")
+parser.add_argument("--code", type=int, default=16, help="dimension of the code")
 arguments = _common.parse(parser)
-seeds = range(1 if arguments.quick else arguments.seeds)
-sizes = {"train": 400, "validation": 64, "test": 64} if arguments.quick else {"train": 6000, "validation": 500}
-sizes.setdefault("test", 1000)
+full = {"train": 6000, "validation": 500, "test": 1000}
+sizes = {"train": 400, "validation": 64, "test": 64} if arguments.quick else full
+results = _common.Results(arguments, "13_autoencoder", ["seeds", "epochs", "code", "on"], "autoencoder.csv")
 
 # %% [markdown]
 # ## 1. Images and sentences
 #
-# One shape on a light ground, and "a small red circle at the top left". The sentence does not say all: exactly where
-# in its quarter the shape lies, and how light the ground is, only the image knows.
-
+# Each image shows one shape on a light background. Its sentence reads like "a small red circle at the top left". The
+# sentence is incomplete: only the image shows the exact position and the shade of the background.
+#
+# An autoencoder has no labels. Its targets are its inputs, so the schema has features but no tasks.
 
 # %%
-def drawn(sizes, seed):
-    """A table of images, 64 pixels wide, and sentences."""
-    rng, rows = np.random.default_rng(seed), []
-    for split, size in sizes.items():
-        for _ in range(size):
-            item = sample_object(rng)
-            encoded = encode_png(draw_scene(Scene((item,)), rng))
-            rows.append({"image": encoded, "text": placed(item), "split": split})
-    return pd.DataFrame(rows)
-
-
-# What is learned are the features themselves: a schema without tasks.
-data = kf.data.load(
-    drawn(sizes, seed=0), image="image", text="text", split="split", problem_type="retrieval", image_size=32
-)
+table = draw_shapes(sizes, seed=0)
+data = kf.data.load(table, image="image", text="text", split="split", problem_type="retrieval", image_size=32)
 schema = kf.Schema(data.schema.features, tasks=())
 splits = {name: examples.with_features(schema) for name, examples in data.splits.items()}
 train, validation, test = splits["train"], splits["validation"], splits[arguments.on]
-vocabulary = schema["text"].vocabulary
+results.n = len(test)
 print(test.frame["text"].head(3).to_string(index=False))
 
+# %% [markdown]
+# The baselines and the metrics need plain arrays: pixel values in 0..1, and a bag of words with 0 or 1 for each word
+# of the vocabulary.
 
-def pixels_of(examples):
-    """Brightness, float32 `(n, 32, 32, 3)` in 0..1."""
-    return np.asarray(examples.banks["image"].fetch(examples.images["image"])[0], "float32") / 255
-
-
-def words_of(examples):
-    """Which words each sentence has: 0 or 1, `(n, V)`."""
-    ids = examples.text["text"]
-    return np.stack([(ids == 4 + place).any(axis=1) for place in range(len(vocabulary))], axis=1).astype("float32")
+# %%
+train_pixels, test_pixels = (pixels(examples).astype("float32") / 255 for examples in (train, test))
+train_words, test_words = (bag_of_words(examples).astype("float32") for examples in (train, test))
+flat = train_pixels.reshape(len(train), -1)
 
 
-images = {name: pixels_of(examples) for name, examples in (("train", train), ("test", test))}
-words = {name: words_of(examples) for name, examples in (("train", train), ("test", test))}
-rows = []
+def squared_error(images):
+    return np.mean((np.reshape(images, test_pixels.shape) - test_pixels) ** 2)
 
 
-def add(model, metric, values):
-    """A figure over the seeds, printed and kept for the results."""
-    values = [float(value) for value in np.atleast_1d(values)]
-    spread = f" ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else ""
-    print(f"  {model:40} {metric:34} {np.mean(values):.5f}{spread}")
-    rows.extend(
-        {"model": model, "metric": metric, "value": value, "n": len(test), "seed": seed}
-        for seed, value in enumerate(values)
-    )
-
-
-def squared_error(found, true=images["test"]):
-    return np.mean((np.reshape(found, true.shape) - true) ** 2)
+def word_f1(words):
+    return f1_score(test_words, words, average="macro", zero_division=0)
 
 
 # %% [markdown]
-# ## 2. The network
+# ## 2. The model
 #
-# A small CNN and a mean of words, concatenated, and then the code: 16 numbers for 3,072 pixels and the sentence.
-# Behind the code, transposed convolutions draw the image and a dense layer says which words there are. In training,
-# a third of the rows loses its image and a third its sentence, but has to give back both.
+# A small CNN encodes the image, and the mean of the word embeddings encodes the sentence. Both are concatenated and
+# projected to a code of 16 numbers, compared with 3,072 pixel values. From the code, transposed convolutions generate
+# the image and a dense layer predicts which words the sentence contains. During training a third of the rows
+# loses its image and another third its sentence, but the model still has to reconstruct both.
 #
-# - *Plain*: that.
-# - *Denoising*: pixels are noisy and words unknown on the way in.
-# - *Variational*: the code is drawn from a normal distribution around its mean, and kept near the standard one.
+# We compare three variants:
+#
+# - *Plain*: as described.
+# - *Denoising*: the inputs get pixel noise and unknown words.
+# - *Variational*: the code is sampled from a normal distribution that is regularized toward the standard normal.
 
 # %%
 KINDS = {"plain": {}, "denoising": {"noise_stddev": 0.2}, "variational": {"kl_weight": 0.01}}
 CNN = {"name": "small_cnn", "filters": (8, 16, 32), "flatten": True}
 
 
-def learned(kind, seed):
-    """An autoencoder of one of `KINDS`."""
+def train_autoencoder(kind, seed):
     keras.utils.set_random_seed(seed)
     model = kf.models.autoencoder(
         schema, "average", CNN, latent_dim=arguments.code, filters=(64, 32, 16), name=f"code_{kind}", **KINDS[kind]
     )
+    # A third of this learning rate leaves all shapes in one color for many epochs: color adds little to the error.
     epochs = 1 if arguments.quick else arguments.epochs
-    # At a third of this rate all shapes stay of one color for long: color is little of the error.
     config = kf.training.TrainingConfig(
         epochs=epochs, learning_rate=6e-3, modality_dropout=2 / 3, patience=None, seed=seed
     )
-    found = kf.training.fit(model, train, validation, config, arguments.output_dir / f"{kind}_{seed}", verbose=0)
-    print(f"{kind}, seed {seed}: {found['seconds']:.0f} s")
+    kf.training.fit(model, train, validation, config, arguments.output_dir / f"{kind}_{seed}", verbose=0)
     return model
 
 
-def without(examples, name):
-    """The rows as if they had never had their image, or their sentence."""
-    if name == "image":
-        return dataclasses.replace(examples, images={"image": np.full(len(examples), -1, "int32")})
-    return dataclasses.replace(examples, text={"text": np.zeros_like(examples.text["text"])})
-
-
-def filled(model, examples):
-    """What comes out: pixels `(n, 32, 32, 3)` and words, true or false, `(n, V)`."""
-    found = postprocess(model, predict_logits(model, examples))
-    return found["image"]["pixels"], found["text"]["probabilities"] > 0.5
-
-
-models = {kind: [learned(kind, seed) for seed in seeds] for kind in KINDS}
+models = {kind: [train_autoencoder(kind, seed) for seed in results.seeds] for kind in KINDS}
 
 # %% [markdown]
-# ## 3. In and out again
+# ## 3. Reconstruction
 #
-# PCA is the best linear code of so many numbers. It describes a shape at a place by adding whole images; the
-# network may say where, how large and of what color.
+# The model now reconstructs the test images from both inputs, from the image alone and from the sentence alone.
+# The baseline is PCA, the best linear code of the same dimension. Compare the squared errors: PCA describes a
+# shape as a sum of images, while the network can encode position, size and color.
 
 # %%
-GIVEN = {"both": test, "the image": without(test, "text"), "the sentence": without(test, "image")}
-back = {kind: [{g: filled(m, rows) for g, rows in GIVEN.items()} for m in found] for kind, found in models.items()}
-flat = images["train"].reshape(len(train), -1)
+METRIC = "squared error of the image"
+GIVEN = {"both": test, "the image": test.without("text"), "the sentence": test.without("image")}
+
+
+def reconstruct(model, examples):
+    """Return pixels `(n, 32, 32, 3)` in 0..1 and predicted words, bool `(n, V)`."""
+    outputs = postprocess(model, predict_logits(model, examples))
+    return outputs["image"]["pixels"], outputs["text"]["probabilities"] > 0.5
+
+
+outputs = {
+    kind: [{given: reconstruct(model, rows) for given, rows in GIVEN.items()} for model in trained]
+    for kind, trained in models.items()
+}
 pca = PCA(arguments.code, random_state=0).fit(flat)
-linear = pca.inverse_transform(pca.transform(images["test"].reshape(len(test), -1)))
-print("\nThe image given back:")
-for kind, found in back.items():
-    for given in ("both", "the image"):
-        add(f"{kind}, from {given}", "squared error of the image", [squared_error(f[given][0]) for f in found])
-add(f"PCA, {arguments.code} numbers", "squared error of the image", squared_error(linear))
+pca_images = pca.inverse_transform(pca.transform(test_pixels.reshape(len(test), -1)))
+
+
+def add_errors(kind, given):
+    results.add(f"{kind}, from {given}", METRIC, [squared_error(output[given][0]) for output in outputs[kind]])
+
+
+print("\nReconstructed images:")
+for kind in KINDS:
+    add_errors(kind, "both")
+    add_errors(kind, "the image")
+results.add(f"PCA, {arguments.code} numbers", METRIC, squared_error(pca_images))
 
 # %% [markdown]
-# ## 4. Filled in
+# ## 4. Imputing a missing modality
 #
-# The image from the sentence alone: blurred over all places that the sentence allows, for that has the least
-# squared error. Ridge regression, from which words there are to pixels, adds an image for each word: it cannot draw
-# red here and blue there. The words from the image alone: against always saying those that most sentences have.
+# *The image from the sentence.* The result is blurred over all positions that the sentence allows, because that
+# minimizes the squared error. Ridge regression from words to pixels adds up one image per word, so it cannot make the
+# color depend on the position.
+#
+# *The words from the image.* The baseline predicts the words that occur in more than half of the sentences.
 
 # %%
-ridge = Ridge(alpha=1.0).fit(words["train"], flat)
-said = ridge.predict(words["test"])
-print("\nThe image from the sentence alone:")
-for kind, found in back.items():
-    errors = [squared_error(f["the sentence"][0]) for f in found]
-    add(f"{kind}, from the sentence", "squared error of the image", errors)
-add("ridge regression, from the words", "squared error of the image", squared_error(said))
-mean = np.broadcast_to(images["train"].mean(axis=0), images["test"].shape)
-add("the mean image", "squared error of the image", squared_error(mean))
+ridge = Ridge(alpha=1.0).fit(train_words, flat)
+ridge_images = ridge.predict(test_words)
+print("\nImages from the sentence alone:")
+for kind in KINDS:
+    add_errors(kind, "the sentence")
+results.add("ridge regression, from the words", METRIC, squared_error(ridge_images))
+mean_image = np.broadcast_to(train_pixels.mean(axis=0), test_pixels.shape)
+results.add("the mean image", METRIC, squared_error(mean_image))
 
-
-def f1(found):
-    return f1_score(words["test"], found, average="macro", zero_division=0)
-
-
-print("\nThe words from the image alone:")
-for kind, found in back.items():
-    add(f"{kind}, from the image", "f1 of the words", [f1(f["the image"][1]) for f in found])
-common = words["train"].mean(axis=0) > 0.5
-add("the commonest words", "f1 of the words", f1(np.broadcast_to(common, words["test"].shape)))
+print("\nWords from the image alone:")
+for kind in KINDS:
+    scores = [word_f1(output["the image"][1]) for output in outputs[kind]]
+    results.add(f"{kind}, from the image", "f1 of the words", scores)
+frequent = np.broadcast_to(train_words.mean(axis=0) > 0.5, test_words.shape)
+results.add("the commonest words", "f1 of the words", word_f1(frequent))
 
 # %% [markdown]
-# ## 5. Out of noise
+# ## 5. Denoising
 #
-# Images with normal noise of a fifth of the whole range. What learned from such images takes the noise away; PCA
-# does too, as far as noise lies outside of its 16 directions.
+# The test images get normal noise with a standard deviation of 0.2. The denoising variant was trained on such images.
+# PCA removes the noise outside of its 16 components.
 
 # %%
-noisy = np.clip(images["test"] + np.random.default_rng(0).normal(0, 0.2, images["test"].shape), 0, 1)
-print("\nThe clean image from a noisy one alone:")
+noisy = np.clip(test_pixels + np.random.default_rng(0).normal(0, 0.2, test_pixels.shape), 0, 1)
+inputs = {
+    "image": (255 * noisy).astype("uint8"),
+    "image_present": np.ones(len(test), bool),
+    "text": np.zeros((len(test), *models["plain"][0].input["text"].shape[1:]), "int32"),
+    "text_present": np.zeros(len(test), bool),
+}
+print("\nClean images from noisy ones:")
 for kind in ("plain", "denoising"):
-    errors = []
-    for model in models[kind]:
-        batch = {"image": (255 * noisy).astype("uint8"), "image_present": np.ones(len(test), bool)}
-        batch |= {"text": np.zeros_like(test.text["text"]), "text_present": np.zeros(len(test), bool)}
-        errors.append(squared_error(keras.ops.sigmoid(model.predict(batch, verbose=0)["image"])))
-    add(f"{kind}, from a noisy image", "squared error of the image", errors)
-linear_clean = pca.inverse_transform(pca.transform(noisy.reshape(len(test), -1)))
-add("PCA, from a noisy image", "squared error of the image", squared_error(linear_clean))
-add("the noisy image itself", "squared error of the image", squared_error(noisy))
+    cleaned = [keras.ops.sigmoid(model.predict(inputs, verbose=0)["image"]) for model in models[kind]]
+    results.add(f"{kind}, from a noisy image", METRIC, [*map(squared_error, cleaned)])
+pca_cleaned = pca.inverse_transform(pca.transform(noisy.reshape(len(test), -1)))
+results.add("PCA, from a noisy image", METRIC, squared_error(pca_cleaned))
+results.add("the noisy image itself", METRIC, squared_error(noisy))
 
 # %% [markdown]
-# ## 6. Codes that nobody encoded
+# ## 6. Sampling
 #
-# A code drawn by chance is decoded, and held against the most alike of the training images. For each kind codes are
-# drawn from the normal distribution with the mean and the deviation of its own codes; between the codes of a plain
-# autoencoder there may be nothing.
+# We sample codes from a normal distribution with the mean and standard deviation of the training codes, decode them
+# and measure the distance to the nearest training image. The region between the codes of a plain autoencoder may
+# decode to nothing that looks like a shape; a variational one is trained to fill it.
+
 
 # %%
-nearest = NearestNeighbors(n_neighbors=1).fit(flat)
+def decode(model, codes):
+    return np.asarray(keras.ops.sigmoid(model.decode(codes)["image"]))
 
 
-def decoder_of(model):
-    """The part behind the code: `(n, code)` to pixels."""
-    return lambda code: np.asarray(keras.ops.sigmoid(model.decode(code)["image"]))
-
-
-def codes_of(model, examples):
-    return kf.transfer.extract_features(model, "code", examples)
-
-
-print("\nImages of codes drawn by chance:")
-invented = {}
+print("\nImages decoded from random codes:")
+samples = {}
 for kind in ("plain", "variational"):
-    distances = []
+    samples[kind] = []
     for seed, model in enumerate(models[kind]):
-        codes = codes_of(model, train)
-        own = codes.mean(axis=0), codes.std(axis=0)
-        chance = np.random.default_rng(seed).normal(*own, (len(test), arguments.code))
-        invented[kind] = decoder_of(model)(chance.astype("float32"))
-        found, _ = nearest.kneighbors(invented[kind].reshape(len(test), -1))
-        distances.append(np.mean(found**2) / flat.shape[1])
-    add(kind, "squared distance to a real image", distances)
-found, _ = nearest.kneighbors(images["test"].reshape(len(test), -1))
-add("real images", "squared distance to a real image", np.mean(found**2) / flat.shape[1])
+        codes = kf.transfer.extract_features(model, "code", train)
+        random = np.random.default_rng(seed).normal(
+            codes.mean(axis=0), codes.std(axis=0), (len(test), codes.shape[1])
+        )
+        samples[kind].append(decode(model, random.astype("float32")))
+    distances = [distance_to_nearest(images, train_pixels) for images in samples[kind]]
+    results.add(kind, "squared distance to a real image", distances)
+results.add("real images", "squared distance to a real image", distance_to_nearest(test_pixels, train_pixels))
 
 # %% [markdown]
-# ## 7. What was found, in images
-
-
-# %%
-def sheet(columns, path):
-    """Titles and images `(n, 32, 32, 3)`, one column each."""
-    figure = Figure(figsize=(1.15 * len(columns), 6.6), layout="constrained")
-    for place, (title, shown) in enumerate(columns.items(), start=1):
-        axes = figure.add_subplot(1, len(columns), place)
-        axes.imshow(np.concatenate(list(np.reshape(shown, (-1, 32, 32, 3))[:6])).clip(0, 1))
-        axes.set_title(title, fontsize=7)
-        axes.axis("off")
-    figure.savefig(path, dpi=120)
-
-
-first = back["plain"][0]
-columns = {"image": images["test"], "from both": first["both"][0], "from the\nimage": first["the image"][0]}
-columns |= {"PCA": linear, "from the\nsentence": first["the sentence"][0], "ridge": said}
-sheet(columns, arguments.output_dir / "filled_in.png")
-codes = codes_of(models["variational"][0], test)[:12]
-columns = {
-    f"{share:.0%}": decoder_of(models["variational"][0])((1 - share) * codes[::2] + share * codes[1::2])
-    for share in np.linspace(0, 1, 5)
-}
-columns |= {f"drawn,\n{kind}": shown for kind, shown in invented.items()}
-sheet(columns, arguments.output_dir / "codes.png")
-print(f"\nImages: {arguments.output_dir}/filled_in.png, codes.png (interpolated and random codes)")
-
-# %% [markdown]
-# ## 8. A SavedModel
+# ## 7. Look at the images
 #
-# It takes an image, a sentence or both, and gives back both: a PNG and words. `encode` gives the code.
+# `filled_in.png` shows reconstructions and imputations. `codes.png` interpolates between the codes of two test images
+# and shows random samples.
 
 # %%
-model = models["plain"][0]
-raw = {
-    "image_bytes": [test.banks["image"].encoded(place) for place in test.images["image"][:4]],
-    "text": [sentence.encode() for sentence in test.raw(schema["text"])[:4]],
-}
+plain, variational = outputs["plain"][0], models["variational"][0]
+columns = {"image": test_pixels, "from both": plain["both"][0], "from the\nimage": plain["the image"][0]}
+columns |= {"PCA": pca_images, "from the\nsentence": plain["the sentence"][0], "ridge": ridge_images}
+save_columns(arguments.output_dir / "filled_in.png", columns)
+codes = kf.transfer.extract_features(variational, "code", test)[:12]
+columns = {f"{s:.0%}": decode(variational, (1 - s) * codes[::2] + s * codes[1::2]) for s in np.linspace(0, 1, 5)}
+columns |= {f"sampled,\n{kind}": images[-1] for kind, images in samples.items()}
+save_columns(arguments.output_dir / "codes.png", columns)
+
+# %% [markdown]
+# ## 8. Serve it
+#
+# The SavedModel takes an image, a sentence or both, and returns a PNG and words. The signature `encode` returns the
+# code.
+
+# %%
+model, raw = models["plain"][0], test.take(np.arange(4)).raw_inputs()
 version = kf.serving.export_model(model, schema, arguments.output_dir / "saved_model", raw)
 report = kf.verify(version)
 print(report)
@@ -312,23 +257,19 @@ with CApiSession(version) as session:
         "serving_default", {"image_bytes": [raw["image_bytes"][0], b""], "text": [b"", raw["text"][1]]}
     )
     code = session.run("encode", {"image_bytes": [b""], "text": [b"a large blue cross at the bottom right"]})["code"]
-print(f"{raw['text'][0].decode()!r} was seen and put into the words {answer['text'][0].decode()!r}")
+print(f"Image of {raw['text'][0].decode()!r}, described as {answer['text'][0].decode()!r}")
 (arguments.output_dir / "from_words.png").write_bytes(answer["image_bytes"][1])
-print(f"{raw['text'][1].decode()!r} was read and drawn: {arguments.output_dir}/from_words.png")
-print("The code of 'a large blue cross at the bottom right':", np.round(code[0], 1))
+print(f"Sentence {raw['text'][1].decode()!r}, decoded to {arguments.output_dir}/from_words.png")
+print("Code of 'a large blue cross at the bottom right':", np.round(code[0], 1))
 
-if arguments.results:
-    command = f"python experiments/13_autoencoder.py --seeds {arguments.seeds} --epochs {arguments.epochs}"
-    command += f" --code {arguments.code} --on {arguments.on}" + " --quick" * arguments.quick
-    command += " --results experiments/results/autoencoder.csv"
-    for seed in seeds:
-        own = [row for row in rows if row["seed"] == seed]
-        _common.record(arguments.results, own, f"13_autoencoder, {seed}", command, seed)
+for seed in results.seeds:
+    results.record(f"13_autoencoder, {seed}", seed)
 
 # %% [markdown]
-# ## What to change
+# ## Try it yourself
 #
-# A code of 4 numbers: which of color, shape and place goes first? `kl_weight=0.1`? Two shapes in one image?
+# Use a code of 4 numbers: which of color, shape and position is lost first? Try `kl_weight=0.1`. Draw two shapes per
+# image.
 
 # %%
 _common.finish(report.ok)

@@ -2,8 +2,12 @@
 
 import argparse
 import os
+import statistics
 import sys
 from pathlib import Path
+
+import pandas as pd
+from scipy import stats
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -11,13 +15,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 BASELINES = {"text lookup": "per-question majority", "ceiling of image alone": "image-only oracle"}
 
 
-def tutorial_parser(doc, name, drawn=False):
+def tutorial_parser(doc, name, drawn=False, seeds=None):
     """Build a parser with the flags that all tutorials share.
 
     Args:
         doc: Docstring of the script. Its first line is the description.
         name: Name of the script without `.py`.
         drawn: Whether the script draws its data, so that `--data-dir` has no effect. Defaults to `False`.
+        seeds: Default of `--seeds`, which comes with `--on`. Defaults to `None`: the script has neither.
 
     Returns:
         argparse.ArgumentParser
@@ -28,6 +33,9 @@ def tutorial_parser(doc, name, drawn=False):
     data_dir = "unused: the script draws its data" if drawn else "folder that holds the data sets"
     parser.add_argument("--data-dir", default=None if drawn else os.environ.get("KERASFUSION_DATA"), help=data_dir)
     parser.add_argument("--results", type=Path, help="CSV file to record the results in")
+    if seeds:
+        parser.add_argument("--seeds", type=int, default=seeds, help="number of seeds")
+        parser.add_argument("--on", choices=["test", "validation"], default="test", help="split to evaluate on")
     return parser
 
 
@@ -62,6 +70,74 @@ def recorded(path):
     from kerasfusion.evaluation.results import read_results
 
     return read_results(path) if path and path.exists() else []
+
+
+class Results:
+    """The results of a tutorial: printed as they are added, and written to the CSV file given by `--results`.
+
+    Args:
+        arguments: What `parse` returned.
+        script: Name of the script without `.py`.
+        flags: Names of the flags that the results depend on, for the recorded command.
+        file: Name of the CSV file in `experiments/results`.
+
+    Attributes:
+        seeds: The seeds to run, one in quick mode.
+        n: Number of test rows that a metric is computed on, unless `add` is told otherwise.
+        rows: list of dict, the rows of the CSV file.
+    """
+
+    def __init__(self, arguments, script, flags, file):
+        values = [f"--{flag} {getattr(arguments, flag)}" for flag in flags] + ["--quick"] * arguments.quick
+        self.command = " ".join([f"python experiments/{script}.py", *values, f"--results experiments/results/{file}"])
+        self.path = arguments.results
+        self.seeds = range(1 if arguments.quick else arguments.seeds)
+        self.n = None
+        self.rows = []
+
+    def add(self, model, metric, values, n=None, seed=0):
+        """Add the value of a metric, or a list with one value per seed, starting at `seed`."""
+        n = self.n if n is None else n
+        values = values if isinstance(values, list) else [values]
+        values = [value if isinstance(value, int) else float(value) for value in values]
+        spread = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
+        print(f"  {model:44} {metric:38} {statistics.fmean(values):.5g}{spread}")
+        self.rows += [
+            {"model": model, "metric": metric, "value": value, "n": n, "seed": seed + i}
+            for i, value in enumerate(values)
+        ]
+
+    def by_seed(self):
+        """Return a pandas.DataFrame with one row per (model, metric) and one column per seed."""
+        table = pd.DataFrame(self.rows)
+        return table.pivot_table(index=["model", "metric"], columns="seed", values="value", sort=False)
+
+    def record(self, experiment, seed):
+        """Write the rows of a seed to the CSV file."""
+        record(self.path, [row for row in self.rows if row["seed"] == seed], experiment, self.command, seed)
+
+    def restore(self, experiment, seed):
+        """Read what an interrupted run recorded with the same command. Return whether there was anything."""
+        found = [r for r in recorded(self.path) if (r["experiment"], r["command"]) == (experiment, self.command)]
+        self.rows += [{**row, "value": float(row["value"]), "seed": seed} for row in found]
+        return bool(found)
+
+
+def print_gains(values, reference):
+    """Print the mean of each model over seeds, and its gain with the 95 % interval of a paired t-test.
+
+    Args:
+        values: pandas.DataFrame, one row per model and one column per seed.
+        reference: Function from the name of a model to that of the model to compare with.
+    """
+    for name, found in values.iterrows():
+        baseline, gain = values.loc[reference(name)], ""
+        if name != reference(name):
+            gain = f"{(found - baseline).mean():+6.1%}"
+            if len(found) > 1:
+                interval = stats.ttest_rel(found, baseline).confidence_interval()
+                gain += f" [{interval.low:+.1%}, {interval.high:+.1%}]"
+        print(f"  {name:54} {found.mean():6.1%}  {gain}")
 
 
 def finish(ok):

@@ -10,17 +10,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "experiments").glob("[0-9]*.py"))
 
-
-# The tests have ten minutes on two cores: the quickest tutorial runs with all others.
-ALWAYS = "05"
 # Factors of views and ways to tag, compared and not served.
 SERVE_NOTHING = ("07", "10")
 
 
-@pytest.mark.parametrize(
-    "script",
-    [pytest.param(p, id=p.stem, marks=[] if p.stem.startswith(ALWAYS) else [pytest.mark.slow]) for p in SCRIPTS],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("script", [pytest.param(p, id=p.stem) for p in SCRIPTS])
 def test_quick_mode(script, tmp_path):
     results = tmp_path / "results.csv"
     command = [sys.executable, str(script), "--quick", "--out", str(tmp_path / "out"), "--results", str(results)]

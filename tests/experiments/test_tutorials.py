@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import kerasfusion as kf
+
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SCRIPTS = [pytest.param(p, id=p.stem) for p in sorted(EXPERIMENTS.glob("[0-9]*.py"))]
 HEADER = ("Article", "What you will learn", "Time", "Data")
@@ -66,6 +68,30 @@ def test_nothing_private_is_imported_and_arguments_are_shared(script):
             assert not any(part.startswith("_") for part in parts), parts
     assert "argparse" not in text and "append_results" not in text
     assert f'_common.tutorial_parser(__doc__, "{script.stem}"' in text
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_name_of_the_library_exists(script):
+    """`kf.a.b` and what is imported from kerasfusion resolve, also where no quick run comes by."""
+    helpers = [path for path in EXPERIMENTS.glob("_*.py") if path.stem in script.read_text(encoding="utf-8")]
+    for path in (script, *helpers):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("kerasfusion"):
+                module = importlib.import_module(node.module)
+                for alias in node.names:
+                    getattr(module, alias.name)
+            elif isinstance(node, ast.Attribute) and ast.unparse(node).startswith("kf."):
+                resolve(ast.unparse(node))
+
+
+def resolve(dotted):
+    """The object that `kf.a.b` names; what a function returns, and attributes of objects, are not followed."""
+    found = kf
+    for name in dotted.split(".")[1:]:
+        if not name.isidentifier() or not isinstance(found, type(kf)):
+            break
+        found = getattr(found, name)
+    return found
 
 
 def test_recorded_flags_still_parse(common, tmp_path, monkeypatch):
