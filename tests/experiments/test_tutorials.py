@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import kerasfusion as kf
@@ -118,3 +119,31 @@ def test_the_exit_code_says_whether_the_export_was_verified(common):
         with pytest.raises(SystemExit) as end:
             common.finish(ok)
         assert end.value.code == code
+
+
+def test_results_of_a_seed_are_recorded_and_restored_by_their_command(common, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parser = common.tutorial_parser("# A", "01_a", drawn=True, seeds=2)
+    arguments = common.parse(parser, ["--results", "r.csv"])
+    results = common.Results(arguments, "01_a", ["seeds", "on"], "a.csv")
+    assert results.command == "python experiments/01_a.py --seeds 2 --on test --results experiments/results/a.csv"
+    results.n = 10
+    results.add("model", "accuracy", [0.5, 0.75])
+    results.add("model", "labels", 7, n=3, seed=1)
+    assert results.by_seed().loc[("model", "accuracy")].tolist() == [0.5, 0.75]
+    for seed in results.seeds:
+        results.record(f"01_a, {seed}", seed)
+    again = common.Results(arguments, "01_a", ["seeds", "on"], "a.csv")
+    assert again.restore("01_a, 1", 1) and [row["value"] for row in again.rows] == [0.75, 7]
+    assert [row["n"] for row in again.rows] == ["10", "3"]
+    other = common.Results(common.parse(parser, ["--results", "r.csv", "--seeds", "3"]), "01_a", ["seeds"], "a.csv")
+    assert not other.restore("01_a, 1", 1)
+
+
+def test_gains_are_paired_by_seed(common, capsys):
+    values = pd.DataFrame([[0.5, 0.6, 0.7], [0.6, 0.7, 0.8001]], index=["base", "better"])
+    common.print_gains(values, lambda name: "base")
+    base, better = capsys.readouterr().out.splitlines()
+    assert base.split() == ["base", "60.0%"] and "+10.0% [+10.0%, +10.0%]" in better
+    common.print_gains(values[[0]], lambda name: "base")
+    assert capsys.readouterr().out.rstrip().endswith("+10.0%")
