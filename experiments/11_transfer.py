@@ -29,23 +29,11 @@ tutorial implements all three and compares each method with a baseline:
 
 # %%
 import _common
+import _transfer
 import keras
 import numpy as np
 from _scores import Scoreboard
-from _transfer import (
-    captioner_settings,
-    check_requirements,
-    command,
-    load_captions,
-    load_emoji,
-    load_images,
-    load_shapes,
-    plot_learning_curves,
-    sample,
-    split_captions,
-    take_images,
-    train_and_validation,
-)
+from _transfer import sample, train_and_validation
 from keras import ops
 
 import kerasfusion as kf
@@ -55,7 +43,7 @@ parser = _common.tutorial_parser(__doc__, "11_transfer")
 parser.add_argument("--seeds", type=int, default=3, help="seeds of weights, order and choice of labels")
 parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split to score")
 arguments = _common.parse(parser)
-check_requirements(parser, arguments)
+_transfer.check_requirements(parser, arguments)
 quick, on = arguments.quick, arguments.on
 seeds = range(1 if quick else arguments.seeds)
 
@@ -66,8 +54,8 @@ seeds = range(1 if quick else arguments.seeds)
 # image belongs to both. A third data set holds emoji: an image, a name and a coarse class.
 
 # %%
-animals, vehicles = load_images(arguments)
-emoji = load_emoji(arguments)
+animals, vehicles = _transfer.load_images(arguments)
+emoji = _transfer.load_emoji(arguments)
 for data in (animals, vehicles, emoji):
     print({name: len(split) for name, split in data.splits.items()}, data.schema.tasks[0].classes)
 
@@ -140,7 +128,7 @@ for fraction, epochs, batch_size in ((0.5, 1, 16),) if quick else ((0.01, 30, 16
     accuracies, _ = scoreboard.run(title, test_vehicles, feature_transfer, seeds if fraction < 1 else [0], **settings)
     for name, accuracy in accuracies.items():
         learning_curves.setdefault(name, []).append((num_labels, accuracy))
-plot_learning_curves(learning_curves, arguments.output_dir / "feature_transfer.png")
+_transfer.plot_learning_curves(learning_curves, arguments.output_dir / "feature_transfer.png")
 
 # %% [markdown]
 # Features also transfer across modalities. `add_features` appends φ(x) to each row as a numeric feature, and a text
@@ -196,7 +184,7 @@ teacher = models["teacher, image and name"]
 # as many steps. Compare it with the student without a teacher.
 
 # %%
-shapes = load_shapes(arguments)
+shapes = _transfer.load_shapes(arguments)
 
 
 def few_labels(seed):
@@ -256,16 +244,16 @@ for name, hidden_dim in (("f(X) · g(Y)", 0), ("f(X) · g(Y) + h(X, Y)", 16)):
 
 # %%
 num_photos = 8 if quick else 600
-captions, sentences = load_captions(arguments, num_photos * len(seeds))
+captions, sentences = _transfer.load_captions(arguments, num_photos * len(seeds))
 captions, sentences = kf.transfer.extend_vocabulary(captions, sentences, max_tokens=2000)
 (task,) = captions.schema.tasks
-validation, test = split_captions(captions, on)
+validation, test = _transfer.split_captions(captions, on)
 title = f"language transfer, {num_photos} photos"
 for seed in seeds:
-    photos = take_images(captions.splits["train"], seed * num_photos, (seed + 1) * num_photos)
+    photos = _transfer.take_images(captions.splits["train"], seed * num_photos, (seed + 1) * num_photos)
     for name in ("captioner", "captioner that learned sentences first"):
         keras.utils.set_random_seed(seed)
-        captioner = kf.models.captioner(captions.schema, **captioner_settings(arguments, SMALL_CNN))
+        captioner = kf.models.captioner(captions.schema, **_transfer.captioner_settings(arguments, SMALL_CNN))
         if name == "captioner that learned sentences first":
             kf.transfer.pretrain_decoder(captioner, sentences, validation, config(seed, 3), fit_dir, verbose=0)
         train(captioner, [photos, validation], config(seed, 12, learning_rate=1e-3))
@@ -348,7 +336,7 @@ examples = vehicles.splits["test"].take(range(4)).raw_inputs()
 version = kf.serving.export_model(merged, vehicles.schema, arguments.output_dir / "saved_model", examples)
 report = kf.verify(version)
 print(report)
-scoreboard.record(arguments.results, "11_transfer", command(arguments))
+scoreboard.record(arguments.results, "11_transfer", _transfer.command(arguments))
 
 # %% [markdown]
 # ## Next steps

@@ -25,17 +25,11 @@ ordinary classifiers:
 
 # %%
 import _common
+import _reasoning
 import keras
 import numpy as np
 import pandas as pd
-from _reasoning import (
-    QUESTIONS,
-    draw_store,
-    keep_few_labels,
-    plot_joint_and_conditional,
-    plot_questions,
-    plot_rules,
-)
+from _reasoning import QUESTIONS, draw_store, keep_few_labels, look_up, trust_every_answer
 from _scores import Scoreboard
 
 import kerasfusion as kf
@@ -184,11 +178,7 @@ likelihoods = {
     name: kf.reasoning.confusion_likelihood(validation.labels["part"], codes, num_parts, len(QUESTIONS[name]))
     for name, codes in answers(validation).items()
 }
-trusting = {
-    name: np.where(catalogue[name.rstrip("?")].to_numpy()[:, None] == np.array(QUESTIONS[name]), 1.0, 1e-3)
-    for name in ("color?", "shape?")
-}
-trusting["where?"] = np.full((num_parts, 2), 0.5)
+trusting = trust_every_answer(catalogue)
 test_answers, rng = answers(test), np.random.default_rng(0)
 
 # %% [markdown]
@@ -222,7 +212,7 @@ def conditional_reasoning(models):
 
 conditional = [conditional_reasoning(models) for models in experts]
 scoreboard.compare("conditional", test, conditional, part, "accuracy (part)")
-plot_joint_and_conditional(
+_reasoning.plot_joint_and_conditional(
     joint, conditional, test.labels["part"], arguments.output_dir / "joint_and_conditional.png"
 )
 
@@ -232,12 +222,7 @@ plot_joint_and_conditional(
 # %%
 image_posterior = predict(experts[0]["image"])["part"]["probabilities"]
 beliefs, asked = kf.reasoning.ask_greedily(image_posterior, likelihoods, test_answers)
-correct = beliefs.argmax(axis=-1) == test.labels["part"]
-row = int(np.argmax(~correct[0] & correct[-1]))
-steps = ["image", *(f"{question} {test.frame[question].iloc[row]}" for question in asked[row])]
-names = [f"{color} {shape}" for color, shape in catalogue.itertuples(index=False)]
-image, label = store / test.frame["image"].iloc[row], test.labels["part"][row]
-plot_questions(image, beliefs[:, row], steps, names, label, arguments.output_dir / "questions.png")
+_reasoning.plot_questions(store, test, catalogue, beliefs, asked, arguments.output_dir / "questions.png")
 
 # %% [markdown]
 # ## 4. Logical reasoning
@@ -271,18 +256,8 @@ for wrong in ("P01 implies color=green", "P01 implies orange"):
 # labeled validation rows fit a temperature for each head, in every case. Compare the accuracy of the part and the
 # share of rows that violate a rule.
 
+
 # %%
-part_of = {appearance: code for code, appearance in enumerate(catalogue.itertuples(index=False, name=None))}
-colors, shapes = (np.array(data.schema[name].classes) for name in ("color", "shape"))
-
-
-def look_up(classes):
-    """Replace the part by the one that has the predicted color and shape."""
-    appearances = zip(colors[classes["color"]], shapes[classes["shape"]], strict=True)
-    parts = [part_of.get(appearance, own) for appearance, own in zip(appearances, classes["part"], strict=True)]
-    return {**classes, "part": np.array(parts)}
-
-
 def logical_reasoning(num_labels, seed):
     """Method -> task -> predicted classes; and the model trained with rules."""
     labeled = keep_few_labels(train, num_labels, seed)
@@ -297,7 +272,7 @@ def logical_reasoning(num_labels, seed):
         found[name] = {task.name: predict_classes(task, prediction[task.name]) for task in data.schema.tasks}
         found[decoded] = kf.reasoning.constrained_decode(rules, prediction)
         if loss is None:
-            found["looked up"] = look_up(found[name])
+            found["looked up"] = look_up(found[name], data.schema, catalogue)
     return found, model
 
 
@@ -317,7 +292,7 @@ for num_labels in budgets:
         violations.setdefault(name, []).append(shares)
         correct = [(one_seed[name]["part"] == test.labels["part"]).mean() for one_seed in found]
         accuracies.setdefault(name, []).append(correct)
-plot_rules(budgets, accuracies, violations, arguments.output_dir / "rules.png")
+_reasoning.plot_rules(budgets, accuracies, violations, arguments.output_dir / "rules.png")
 print(f"\nFigures: {arguments.output_dir}/joint_and_conditional.png, questions.png, rules.png")
 
 # %% [markdown]
