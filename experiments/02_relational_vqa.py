@@ -52,7 +52,7 @@ source = "sort_of_clevr:quick" if arguments.quick else "sort_of_clevr:fresh"
 data = kf.data.load(source, image_size=75, slice_by=("questions/type", "questions/subtype"))
 test = data.splits["test"]
 print(test.frame[["question", "answer", "type", "subtype"]].iloc[::5].head(4).to_string(index=False))
-print({split: len(np.unique(examples.images["image"])) for split, examples in data.splits.items()}, "images\n")
+print({split: len(np.unique(examples.arrays["image"])) for split, examples in data.splits.items()}, "images\n")
 
 tests = {"accuracy": test}
 if not arguments.quick:
@@ -185,8 +185,8 @@ study.print_table()
 
 # %%
 best = study.best_run()
-rows = np.unique(test.images["image"], return_index=True)[1][:4]
-images = [test.banks["image"].encoded(i) for i in test.images["image"][rows]]
+rows = np.unique(test.arrays["image"], return_index=True)[1][:4]
+images = [test.banks["image"].encoded(i) for i in test.arrays["image"][rows]]
 questions = [question.encode() for question in test.frame["question"].iloc[rows]]
 version = kf.serving.export_model(
     keras.saving.load_model(best / "model.keras"),

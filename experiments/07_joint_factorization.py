@@ -113,7 +113,7 @@ encoder = kf.encoders.MobileNetV2Encoder(None, weights=weights, alpha=0.35)
 batches = np.split(np.arange(len(images.keys), dtype="int32"), range(64, len(images.keys), 64))
 pooled = np.concatenate([encoder(images.fetch(batch)[0], training=False)["pooled"] for batch in batches])
 captions = {name: part.raw(data.schema["text"]) for name, part in data.splits.items()}
-image_of_text = {name: part.images["image"] for name, part in data.splits.items()}
+image_of_text = {name: part.arrays["image"] for name, part in data.splits.items()}
 
 width = 16 if arguments.quick else arguments.width
 tfidf = TfidfVectorizer(min_df=1 if arguments.quick else 3, sublinear_tf=True).fit(captions["train"])

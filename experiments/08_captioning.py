@@ -162,7 +162,7 @@ if shapes:
 version = kf.export(runs[arguments.models[-1]], arguments.output_dir / "saved_model")
 report = kf.verify(version)
 print(report)
-image = test.banks["image"].encoded(test.images["image"][image_rows][0])
+image = test.banks["image"].encoded(test.arrays["image"][image_rows][0])
 with kf.serving.CApiSession(version) as session:
     inputs = {"image_bytes": [image] * 3, "prompt": [b"", b"", b"a large"], "strategy": [b"greedy", b"beam", b"beam"]}
     outputs = session.run("caption", inputs)

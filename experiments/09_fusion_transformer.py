@@ -156,9 +156,9 @@ for name, setting in SETTINGS.items():
         kf.training.fit(model, inputs.splits["train"], inputs.splits["validation"], seed_config, folder)
         shares.append(evaluate(name, model, test, seed))
         if only is None:
-            no_image = dataclasses.replace(test, images={"image": np.full(len(test), -1, "int32")})
+            no_image = test.without("image")
             evaluate(f"{name}, asked without the image", model, no_image, seed)
-            no_hint = dataclasses.replace(test, text={"text": np.zeros_like(test.text["text"])})
+            no_hint = test.without("text")
             evaluate(f"{name}, asked without the hint", model, no_hint, seed)
             exported = exported or (model, inputs)
     print(f"{name}: {np.mean(shares):.1%}, mean of {len(shares)} seeds")
@@ -176,7 +176,7 @@ if exported is None:
 model, inputs = exported
 test = inputs.splits["test"]
 request = {
-    "image_bytes": [test.banks["image"].encoded(i) for i in test.images["image"][:4]],
+    "image_bytes": [test.banks["image"].encoded(i) for i in test.arrays["image"][:4]],
     "text": [text.encode() for text in test.raw(test.schema["text"])[:4]],
 }
 version = kf.serving.export_model(model, inputs.schema, arguments.output_dir / "saved_model", request)

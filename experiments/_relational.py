@@ -54,7 +54,7 @@ class Study:
                 types = examples.frame[column].to_numpy(object)
                 for name in dict.fromkeys(types):
                     score = kf.evaluation.score_predictions(
-                        self.task, labels, predictions, examples.images["image"], types == name
+                        self.task, labels, predictions, examples.arrays["image"], types == name
                     )
                     fields = {key: getattr(score, key) for key in ("value", "low", "high", "n")}
                     rows.append({"metric": f"{metric} ({name})", **fields})
@@ -65,7 +65,7 @@ class Study:
         examples = self.validation
         relational = examples.frame["type"].to_numpy(object) == "relational"
         score = kf.evaluation.score_predictions(
-            self.task, examples.labels[self.task.name], predict(examples), examples.images["image"], relational
+            self.task, examples.labels[self.task.name], predict(examples), examples.arrays["image"], relational
         )
         return {"metric": CHOSEN_BY, "value": score.value}
 
@@ -106,7 +106,7 @@ class Study:
         config |= {"global_clipnorm": 1.0, "jit_compile": True}
         examples = mirrored(self.train) if mirror else self.train
         plan = self.plan(run_dir, fusion, seed, minutes, examples, config)
-        examples = some_images(examples, round(plan["share"] * len(np.unique(examples.images["image"]))), seed)
+        examples = some_images(examples, round(plan["share"] * len(np.unique(examples.arrays["image"]))), seed)
         print(f"{name}: {plan['epochs']} epochs of {len(examples):,} questions", flush=True)
         model = self.build_model(fusion, seed)
         config = kf.training.TrainingConfig(**config, epochs=plan["epochs"])

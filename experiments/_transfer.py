@@ -129,7 +129,7 @@ def sample(data, fraction, seed):
 
 def take_images(examples, first, last):
     """The rows of some of the images."""
-    images = examples.images["image"]
+    images = examples.arrays["image"]
     return examples.take(np.flatnonzero(np.isin(images, np.unique(images)[first:last])))
 
 

@@ -52,7 +52,7 @@ def contrastive_scores(run, data):
     frame = data.splits["test"].frame
     examples, _ = kf.data.load_rows(frame, run.schema, allow_external_paths=True, with_labels=False)
     images, embeddings = kf.evaluation.embed_images(run.model, examples)
-    own = np.searchsorted(images, examples.images["image"])
+    own = np.searchsorted(images, examples.arrays["image"])
     return retrieval(embeddings, kf.evaluation.embed_texts(run.model, examples), own)
 
 

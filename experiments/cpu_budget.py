@@ -47,7 +47,7 @@ def plan_epochs(model, train, validation, config, seconds, output_dir):
 
 def some_images(examples, count, seed=0):
     """Return the rows of `count` randomly chosen images; all rows if there are not more images."""
-    (index,) = examples.images.values()
+    (index,) = (examples.arrays[name] for name in examples.banks)
     images = np.unique(index)
     if count >= len(images):
         return examples

@@ -5,6 +5,8 @@ import keyword
 import re
 import unicodedata
 
+from kerasfusion.feature_kinds import FEATURE_KINDS
+
 RULE = "ASCII letters, digits and _, a letter first, at most 100 characters, and no Python keyword"
 LONGEST = 100
 _DIGEST = 6
@@ -17,7 +19,8 @@ _FEATURE = {
 # `val_` is what Keras puts before the logs of a validation split.
 _TASK = {"layer": ("head_{}", "average_{}"), "value": ("{}", "{}_probabilities", "val_{}")}
 _LAYERS: tuple[str, ...] = ("code", "context", "decoder", "fusion", "tagger", "tags_as_words")
-_LAYERS += ("image_only", "numeric_only", "numbers_only", "text_only")
+# Single-modality models, one of them by its name of version 0.1.
+_LAYERS += (*(f"{kind}_only" for kind in FEATURE_KINDS), "numbers_only")
 _VALUES = ("embedding", "probabilities", "val")
 # What a request to a captioner or a dual encoder may say besides its features.
 _REQUESTS = ("labels", "prompt", "seed", "strategy", "temperature", "top_k", "top_p")

@@ -5,11 +5,10 @@ import json
 import re
 from pathlib import Path
 
+from kerasfusion.feature_kinds import FEATURE_KINDS, KINDS
 from kerasfusion.files import write_json
 from kerasfusion.names import RULE, claims, is_named_after, is_safe, reserved, safe_names
 from kerasfusion.problem_types import TASK_TYPES, TYPES
-
-FEATURE_KINDS = ("text", "image", "numeric")
 
 # The first ids of every vocabulary. A word's id is its place in `vocabulary` plus `len(SPECIAL_TOKENS)`.
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[START]", "[END]")
@@ -24,7 +23,7 @@ class Feature:
     Args:
         name: The input's name, in layers and served requests: the kind for the only feature of that kind, else its
             column's name, made safe (`kf.data.safe_names`).
-        kind: `"text"`, `"image"` or `"numeric"`.
+        kind: `"text"`, `"image"` or `"numeric"`, or another of `kf.schema.FEATURE_KINDS`.
         columns: Where it comes from in a table: one column for text and image, one or more for numeric.
         size: Image only. `(height, width)` in pixels.
         length: Text: token ids per example. Numeric: width of the vector.
@@ -59,6 +58,16 @@ class Feature:
     def title(self):
         """The name to show to people: the column's own where the feature is named after it."""
         return _title(self.name, *self.columns)
+
+    @property
+    def traits(self):
+        """The `FeatureKind` of its kind."""
+        return KINDS[self.kind]
+
+    @property
+    def input_shape(self):
+        """Shape of one row of its input: `(L,)` of a text, `(H, W, 3)` of an image, `(n,)` of numbers."""
+        return self.traits.input_shape(self)
 
     @property
     def vocabulary_size(self):
@@ -202,6 +211,16 @@ class Schema:
     def is_paired(self):
         """Whether a task needs all features of a row: the row pairs them."""
         return any(TYPES[task.type].paired for task in self.tasks)
+
+    @property
+    def kinds(self):
+        """The kinds of its features, in order: its modalities."""
+        return tuple(dict.fromkeys(feature.kind for feature in self.features))
+
+    @property
+    def stored(self):
+        """The features whose cells are files, such as images."""
+        return tuple(f for f in self.features if f.traits.stored)
 
     def only(self, *kinds):
         """The same schema with the features of these kinds alone (what a single-modality baseline sees)."""

@@ -14,7 +14,7 @@ import kerasfusion
 PACKAGE = Path(kerasfusion.__file__).parent
 
 # Plain data and helpers without Keras: known to all.
-FLOOR = {"bounds", "files", "lazy", "names", "problem_types", "progress", "schema"}
+FLOOR = {"bounds", "feature_kinds", "files", "lazy", "names", "problem_types", "progress", "schema"}
 # The neutral floor: Keras alone, on any backend.
 LAYERS = {"layers", "losses", "metrics"}
 PARTS = {"encoders", "decoders", "fusion", "heads"}
@@ -23,11 +23,12 @@ DATA = {"data", "preprocessing"}
 # Part -> what it may import, besides itself and the floor.
 ARROWS = {
     "bounds": set(),
+    "feature_kinds": set(),
     "files": set(),
-    "names": set(),
+    "names": {"feature_kinds"},
     "problem_types": set(),
     "progress": set(),
-    "schema": {"files", "names", "problem_types"},
+    "schema": {"feature_kinds", "files", "names", "problem_types"},
     "lazy": set(),
     "masking": set(),
     "keras_compat": set(),
@@ -67,7 +68,9 @@ TENSORFLOW = {
     "data/tf_options.py",
     "evaluation/caption_baselines.py",
     "evaluation/captions.py",
-    "evaluation/corruptions.py",
+    "evaluation/corruption.py",
+    "evaluation/features/image.py",
+    "evaluation/features/text.py",
     "evaluation/robustness.py",
     "explain/captions.py",
     "explain/saliency.py",
@@ -75,6 +78,8 @@ TENSORFLOW = {
     "preprocessing/augmentation.py",
     "preprocessing/detokenize.py",
     "preprocessing/exif.py",
+    "preprocessing/features/numeric.py",
+    "preprocessing/features/text.py",
     "preprocessing/gif.py",
     "preprocessing/image.py",
     "preprocessing/image_formats.py",
@@ -83,6 +88,9 @@ TENSORFLOW = {
     "preprocessing/wordpiece.py",
     "serving/caption_signatures.py",
     "serving/dual_signatures.py",
+    "serving/features/image.py",
+    "serving/features/numeric.py",
+    "serving/features/text.py",
     "serving/freezing.py",
     "serving/gallery.py",
     "serving/image_signatures.py",

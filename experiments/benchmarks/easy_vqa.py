@@ -45,7 +45,7 @@ table.loc[table["answer"].isin(colors), "kind"] = "color"
 data = kf.data.load(table, image="image", text="question", label="answer", split="split", slice_by="kind")
 train, validation, test = (data.splits[name] for name in ("train", "validation", "test"))
 task = data.schema.tasks[0]
-groups = test.images["image"]
+groups = test.arrays["image"]
 
 
 def plain_network():
@@ -66,9 +66,9 @@ def plain_batches(examples, batch_size, shuffle, seed):
     """One image per question, from the same pixels in memory; whole batches are gathered, nothing per example."""
     words = data.schema["text"].vocabulary_size
     bags = np.zeros((len(examples), words), "float32")
-    np.put_along_axis(bags, examples.text["text"], 1.0, axis=1)
+    np.put_along_axis(bags, examples.arrays["text"], 1.0, axis=1)
     bags[:, 0] = 0.0
-    bags, index = tf.constant(bags), tf.constant(examples.images["image"])
+    bags, index = tf.constant(bags), tf.constant(examples.arrays["image"])
     labels, bank = tf.constant(examples.labels["label"]), examples.banks["image"]
     rows = tf.data.Dataset.range(len(examples))
     if shuffle:

@@ -121,7 +121,7 @@ def decoding_rates(folder):
     bank = train.banks["image"]
     decoded = kf.data.ImageStore(bank.keys, bank.size, memory_limit=0)
     train.banks["image"] = decoded
-    files = [bank.keys[i] for i in train.images["image"]]
+    files = [bank.keys[i] for i in train.arrays["image"]]
 
     def raw(path):
         pixels = tf.image.resize(tf.io.decode_jpeg(tf.io.read_file(path), channels=3), bank.size, antialias=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from kerasfusion.cli.parameters import Columns, Number, Output
+from kerasfusion.feature_kinds import KINDS
 from kerasfusion.problem_types import PROBLEM_TYPES
 
 COLUMNS, FOLDER, FILE = Columns(), click.Path(path_type=Path), click.Path(path_type=Path)
@@ -44,9 +45,7 @@ def together(*decorators):
 
 data_options = together(
     click.argument("source"),
-    option("--image", "Image column(s), divided by commas.", type=COLUMNS),
-    option("--text", "Text column(s), divided by commas.", type=COLUMNS),
-    option("--numeric", "Columns of plain numbers, divided by commas.", type=COLUMNS),
+    *(option(f"--{kind}", traits.help, type=COLUMNS) for kind, traits in KINDS.items()),
     option("--label", "Column(s) to predict, divided by commas.", type=COLUMNS),
     option(
         "--problem-type",

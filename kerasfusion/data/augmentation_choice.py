@@ -4,6 +4,7 @@ import re
 
 import pandas as pd
 
+from kerasfusion.data.features import FEATURES
 from kerasfusion.preprocessing.augmentation import Augmentation
 
 # Words that a mirrored image makes wrong: sides, points of the compass, writing. English, German, French, Spanish,
@@ -70,8 +71,11 @@ def choose_augmentation(examples, strength="light"):
 def _named(pattern, examples):
     """The first text feature or class that has such a word, as words for people; "" if none has."""
     pattern = f"({pattern})"
-    for feature in examples.schema.of_kind("text"):
-        counts = pd.Series(examples.raw(feature), dtype=object).value_counts()
+    for feature in examples.schema.features:
+        texts = FEATURES[feature.kind].words(feature, examples)
+        if texts is None:
+            continue
+        counts = pd.Series(texts, dtype=object).value_counts()
         found = pd.Series(counts.index, dtype=object).str.extract(pattern, re.IGNORECASE, expand=False)
         rows = pd.Series(counts.to_numpy()).groupby(found.to_numpy()).sum()
         if len(rows):

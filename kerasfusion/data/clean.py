@@ -1,61 +1,14 @@
 """Rows that cannot be used: dropped, counted, and shown."""
 
-import dataclasses
-
 import pandas as pd
 
 from kerasfusion.data.captions import one_caption_per_row, without_wordless
-from kerasfusion.data.column_roles import check_text
-from kerasfusion.data.errors import DataError, short, source_of
-from kerasfusion.data.labels import check_values, read_numbers, value_name
-from kerasfusion.data.table import is_missing
-
-EXAMPLES = 3
-
-
-@dataclasses.dataclass(frozen=True)
-class SkippedRows:
-    """What was left out of a table, and why.
-
-    Args:
-        counts: Reason -> number of rows.
-        examples: Reason -> the first three `(row, column, value)`; rows count from 1 as in the table.
-
-    Example:
-    ```python
-    frame, skipped = clean_rows(frame, columns)
-    print(skipped + SkippedRows({"not an image": 1}, {"not an image": [(7, "photo", "cat.png")]}))
-    # 3 rows:
-    #   2 x label missing: row 4, column 'species' (nan); row 9, column 'species' ('')
-    #   1 x not an image: row 7, column 'photo' ('cat.png')
-    ```
-    """
-
-    counts: dict[str, int] = dataclasses.field(default_factory=dict)
-    examples: dict[str, list[tuple]] = dataclasses.field(default_factory=dict)
-
-    @property
-    def total(self):
-        """Number of rows, over all reasons."""
-        return sum(self.counts.values())
-
-    def __bool__(self):
-        return self.total > 0
-
-    def __add__(self, other):
-        reasons = [*self.counts, *(r for r in other.counts if r not in self.counts)]
-        return SkippedRows(
-            {r: self.counts.get(r, 0) + other.counts.get(r, 0) for r in reasons},
-            {r: [*self.examples.get(r, []), *other.examples.get(r, [])][:EXAMPLES] for r in reasons},
-        )
-
-    def __str__(self):
-        lines = [f"{self.total:,} row{'' if self.total == 1 else 's'}{':' if self else ''}"]
-        for reason, count in self.counts.items():
-            examples = self.examples.get(reason, [])
-            shown = [f"row {row}, column {column!r} ({short(value)})" for row, column, value in examples]
-            lines.append(f"  {count:,} x {reason}{': ' if shown else ''}{'; '.join(shown)}")
-        return "\n".join(lines)
+from kerasfusion.data.errors import DataError, source_of
+from kerasfusion.data.features import FEATURES
+from kerasfusion.data.features.text import check_text
+from kerasfusion.data.labels import check_values, value_name
+from kerasfusion.data.skipped_rows import SkippedRows, skipped_rows
+from kerasfusion.data.table import stripped
 
 
 def clean_rows(frame, columns):
@@ -84,7 +37,7 @@ def clean_rows(frame, columns):
     frame = clean_features(frame, columns)
     for column in [*labels, columns.split, columns.group, columns.slice_by]:
         if column is not None:
-            frame[column] = _stripped(frame[column])
+            frame[column] = stripped(frame[column])
     for column, what in _named_once(columns).items():
         check_values(frame, column, what)
     for column in captions:
@@ -98,8 +51,8 @@ def clean_rows(frame, columns):
     for column in labels:
         # A row without two of its labels is one row.
         rows = no_label[column] & ~no_label.loc[:, :column].iloc[:, :-1].any(axis=1)
-        skipped += _skipped("label missing", raw[rows], column)
-    skipped += _skipped("no text, image or number", raw[no_feature], columns.features[0])
+        skipped += skipped_rows("label missing", raw[rows], column)
+    skipped += skipped_rows("every input missing", raw[no_feature], columns.features[0])
     if skipped.total * 2 > len(frame):
         raise DataError(
             f"{source_of(frame)}: {skipped.total:,} of {len(frame):,} rows cannot be used, so something "
@@ -122,9 +75,10 @@ def whole_rows(frame, columns):
         DataError: No row has both.
     """
     skipped, whole = SkippedRows(), pd.Series(True, index=frame.index)
-    for column, what in ((columns.image[0], "no image"), (columns.text[0], "no text")):
+    (image,), (text,) = columns.of_kind("image"), columns.of_kind("text")
+    for column, what in ((image, "no image"), (text, "no text")):
         lacking = frame[column].isna() & whole
-        skipped += _skipped(f"{what} to match", frame[lacking], column)
+        skipped += skipped_rows(f"{what} to match", frame[lacking], column)
         whole &= ~lacking
     if not whole.any():
         raise DataError(f"{source_of(frame)}: no row has both an image and a text.\n{skipped}")
@@ -145,15 +99,9 @@ def clean_features(frame, columns):
         DataError: A text cell is no text, or a number no finite number.
     """
     frame = frame.copy(deep=False)
-    for column in columns.image + columns.text:
-        frame[column] = _stripped(frame[column])
-    for column in columns.text:
-        check_text(frame, column)
-        texts = frame[column].map(value_name, na_action="ignore")
-        # Without a single text it would be a column of numbers.
-        frame[column] = texts if texts.notna().any() else texts.astype(object)
-    for column in columns.numeric:
-        frame[column] = read_numbers(frame, column)
+    for kind, names in columns.inputs.items():
+        for column in names:
+            frame[column] = FEATURES[kind].clean(frame, column)
     return frame
 
 
@@ -168,7 +116,7 @@ def duplicates_across_splits(frame, columns, splits):
     Returns:
         A list of sentences, one for each split that has such rows; rows count from 1 as in the table.
     """
-    names = list(columns.image + columns.text)
+    names = [c for kind, own in columns.inputs.items() if FEATURES[kind].identifies for c in own]
     if not names:
         return []
     cells = pd.DataFrame({name: _hashable(frame[name]) for name in names})
@@ -196,21 +144,6 @@ def _named_once(columns):
         if column is not None:
             named.setdefault(column, what)
     return named
-
-
-def _stripped(series):
-    if isinstance(series.dtype, pd.StringDtype):
-        series = series.str.strip()
-    elif series.dtype == object:
-        series = series.map(lambda v: v.strip() if isinstance(v, str) else v, na_action="ignore")
-    return series.mask(is_missing(series))
-
-
-def _skipped(reason, rows, column):
-    if not len(rows):
-        return SkippedRows()
-    first = rows[column].head(EXAMPLES)
-    return SkippedRows({reason: len(rows)}, {reason: [(int(i) + 1, column, value) for i, value in first.items()]})
 
 
 def _hashable(series):

@@ -2,19 +2,20 @@
 
 import unicodedata
 
+from kerasfusion.data.features import FEATURES
+from kerasfusion.data.features.text import garbled_notes
 from kerasfusion.data.labels import value_name
-
-# How UTF-8 looks once it was read as Windows-1252 and saved again: "Ã¼" for "ü", "â€™" for an apostrophe.
-_GARBLED = "[ÃÂ][\u0080-\u00bf]|â€"
+from kerasfusion.feature_kinds import KINDS
 
 
-def run_data_checks(frame, columns, images):
+def run_data_checks(frame, columns, places):
     """Sentences on what a reader of the results should know of the columns.
 
     Args:
         frame: A frame from `clean_rows`.
         columns: Its `ColumnRoles`.
-        images: Image column -> int array (number of rows,), equal numbers for rows of one image, -1 for none.
+        places: Column of files, such as images -> int array (number of rows,), equal numbers for rows of one file, -1
+            for none.
 
     Returns:
         list of str: labels spelled in several ways, features that are the same in every row or equal to a label, and
@@ -23,16 +24,11 @@ def run_data_checks(frame, columns, images):
     notes = []
     for column in columns.class_labels:
         notes += _spellings(frame[column], column)
-    for column in columns.image:
-        if len(set(images[column].tolist())) == 1:
-            notes.append(f"Every row shows the same image (column {column!r}): nothing can be learnt from it.")
-    for column in columns.text:
-        texts = frame[column].dropna()
-        if len(texts) == len(frame) and texts.nunique() == 1:
-            notes.append(f"Every row has the same text (column {column!r}): nothing can be learnt from it.")
-        notes += _garbled(texts, column)
+    for kind, own in columns.inputs.items():
+        for column in own:
+            notes += FEATURES[kind].notes(frame, column, places.get(column))
     for column in columns.text_labels:
-        notes += _garbled(frame[column], column)
+        notes += garbled_notes(frame[column], column)
     return notes + _label_again(frame, columns)
 
 
@@ -53,28 +49,12 @@ def _spellings(series, column):
     return notes
 
 
-def _garbled(texts, column):
-    lost = texts.str.contains("\ufffd", regex=False)
-    garbled = texts.str.contains(_GARBLED, regex=True)
-    notes = []
-    for found, what in (
-        (lost, "characters that were lost when they were written (\ufffd)"),
-        (garbled, "UTF-8 that was read as another encoding and saved again"),
-    ):
-        if found.any():
-            notes.append(
-                f"Text {column!r}: {found.sum():,} row(s) hold {what}, such as row "
-                f"{texts.index[found.argmax()] + 1}. Export the table anew as UTF-8."
-            )
-    return notes
-
-
 def _label_again(frame, columns):
     """Features whose cell is the label, in every row that has both."""
-    notes = []
+    cells, notes = [c for kind, own in columns.inputs.items() if not KINDS[kind].stored for c in own], []
     for label in columns.labels:
         names = frame[label].map(value_name, na_action="ignore")
-        for feature in columns.text + columns.numeric:
+        for feature in cells:
             given = frame[feature].notna() & names.notna()
             same = frame[feature].map(value_name, na_action="ignore") == names
             if given.any() and same[given].all():

@@ -1,30 +1,14 @@
 """A data set that was loaded: its schema and its rows by split."""
 
 import dataclasses
-import typing
 
 import numpy as np
 
-from kerasfusion.data.clean import SkippedRows
 from kerasfusion.data.column_roles import ColumnRoles
 from kerasfusion.data.examples import Examples
+from kerasfusion.data.settings import Setting
+from kerasfusion.data.skipped_rows import SkippedRows
 from kerasfusion.schema import Schema
-
-
-class Setting(typing.NamedTuple):
-    """One setting of a data set, inferred or given.
-
-    Args:
-        name: What it is, such as `"image size"`.
-        value: Its value, for people.
-        reason: Why it has that value.
-        option: The command line's option that changes it.
-    """
-
-    name: str
-    value: str
-    reason: str
-    option: str
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,7 +40,8 @@ class Data:
     @property
     def texts_per_image(self):
         """Mean number of training rows that show the same image; 0 when there is no single image column."""
-        index = list(self.splits["train"].images.values())
+        train = self.splits["train"]
+        index = [train.arrays[name] for name in train.banks]
         if len(index) != 1 or not (index[0] >= 0).any():
             return 0.0
         shown = index[0][index[0] >= 0]

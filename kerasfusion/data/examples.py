@@ -6,10 +6,9 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from kerasfusion.data.features import FEATURES
 from kerasfusion.data.image_store import ImageStore
-from kerasfusion.data.labels import read_numbers
 from kerasfusion.data.tasks import TASKS
-from kerasfusion.preprocessing.text import text_vectorizer
 from kerasfusion.schema import Schema
 
 
@@ -20,10 +19,9 @@ class Examples:
     Args:
         schema: What the arrays follow.
         frame: The raw rows, for reports, lookups and images of examples.
-        text: Text feature -> int32 `(n, L)` token ids.
-        numeric: Numeric feature -> float32 `(n, d)`, missing cells filled with the training mean.
-        numeric_present: Numeric feature -> bool `(n,)`, False where all cells of the row are missing.
-        images: Image feature -> int32 `(n,)`, places in its bank, -1 for a missing image.
+        arrays: Feature -> array `(n, …)`. Text: int32 `(n, L)` token ids. Numeric: float32 `(n, d)`, missing cells
+            filled with the training mean. Image: int32 `(n,)`, places in its bank, -1 for a missing image.
+        present: Feature -> bool `(n,)`, False where the row lacks it; of numbers, where all cells are missing.
         banks: Image feature -> `ImageStore`.
         labels: Task -> labels as the contract has them; empty where the table has no labels.
         weights: Task -> float32 `(n,)` that multiply loss and metrics, 0 where the label is missing.
@@ -31,13 +29,17 @@ class Examples:
 
     schema: Schema
     frame: pd.DataFrame
-    text: dict
-    numeric: dict
-    numeric_present: dict
-    images: dict
+    arrays: dict
+    present: dict
     banks: dict
     labels: dict
     weights: dict
+    # Feature -> kind of all arrays, also of those that the schema leaves out.
+    kinds: dict = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        kinds = {**self.kinds, **{feature.name: feature.kind for feature in self.schema.features}}
+        object.__setattr__(self, "kinds", kinds)
 
     def __len__(self):
         return len(self.frame)
@@ -46,7 +48,7 @@ class Examples:
         """The same with these row positions alone, in this order."""
         cut = {
             name: {key: array[rows] for key, array in getattr(self, name).items()}
-            for name in ("text", "numeric", "numeric_present", "images", "labels", "weights")
+            for name in ("arrays", "present", "labels", "weights")
         }
         return dataclasses.replace(self, frame=self.frame.iloc[rows], **cut)
 
@@ -61,16 +63,13 @@ class Examples:
 
     def without(self, *names):
         """The same rows with these features missing."""
-        text, images, numeric, present = dict(self.text), dict(self.images), dict(self.numeric), self.numeric_present
+        arrays, present = dict(self.arrays), dict(self.present)
         for name in names:
-            if name in images:
-                images[name] = np.full(len(self), -1, "int32")
-            elif name in text:
-                text[name] = np.zeros_like(text[name])
-            else:
-                numeric[name] = np.tile(np.asarray(self.schema[name].mean, "float32"), (len(self), 1))
-                present = {**present, name: np.zeros(len(self), bool)}
-        return dataclasses.replace(self, text=text, images=images, numeric=numeric, numeric_present=present)
+            feature, array = self.schema[name], arrays[name]
+            missing = -1 if feature.traits.stored else FEATURES[feature.kind].missing(feature)
+            arrays[name] = np.broadcast_to(np.asarray(missing, array.dtype), array.shape).copy()
+            present[name] = np.zeros(len(self), bool)
+        return dataclasses.replace(self, arrays=arrays, present=present)
 
     def without_labels(self):
         """The same rows with no label, so that nothing can learn from it by mistake."""
@@ -79,10 +78,16 @@ class Examples:
     def fingerprint(self):
         """A hash of all that training sees, the images' paths or bytes standing for their pixels: 64 digits."""
         digest = hashlib.sha256()
-        for field in ("text", "numeric", "numeric_present", "images", "labels", "weights"):
-            for name, array in sorted(getattr(self, field).items()):
-                digest.update(f"{field} {name} {array.dtype} {array.shape}".encode())
-                digest.update(np.ascontiguousarray(array).tobytes())
+        parts = []
+        for kind, entry in FEATURES.items():
+            names = [name for name in sorted(self.arrays) if self.kinds[name] == kind]
+            for label, field in entry.hashed:
+                parts += [(label, name, getattr(self, field)[name]) for name in names]
+        for field in ("labels", "weights"):
+            parts += [(field, name, array) for name, array in sorted(getattr(self, field).items())]
+        for label, name, array in parts:
+            digest.update(f"{label} {name} {array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
         for name, bank in sorted(self.banks.items()):
             digest.update(f"{name} {bank.size}".encode())
             for key in bank.keys:
@@ -109,47 +114,35 @@ class Examples:
         """
         inputs = {}
         for feature in self.schema.features:
-            name = feature.name
-            if feature.kind == "image":
-                bank = self.banks[name]
-                inputs[f"{name}_bytes"] = [bank.encoded(i) if i >= 0 else b"" for i in self.images[name]]
-            elif feature.kind == "text":
-                inputs[name] = [text.encode() for text in self.raw(feature)]
-            else:
-                inputs[name] = self.numeric[name]
+            inputs |= FEATURES[feature.kind].raw_inputs(feature, self)
         return inputs
 
 
-def encode_rows(frame, schema, image_index, banks, with_labels=True):
+def encode_rows(frame, schema, places, banks, with_labels=True):
     """Encode rows by a schema that is complete.
 
     Args:
         frame: A clean table with the schema's columns.
         schema: A `Schema` with vocabularies, classes and statistics.
-        image_index: Image feature -> int32 `(n,)` places in its bank, -1 for none.
-        banks: Image feature -> `ImageStore`.
+        places: Feature whose cells are files, such as an image -> int32 `(n,)` places in its bank, -1 for none.
+        banks: The same features -> `ImageStore`.
         with_labels: Encode the tasks' columns as well.
 
     Returns:
         Examples
     """
-    text, numeric, numeric_present, labels, weights = {}, {}, {}, {}, {}
-    for feature in schema.of_kind("text"):
-        # Every distinct text is tokenised once: questions repeat by the thousand.
-        codes, distinct = pd.factorize(frame[feature.columns[0]].fillna("").astype(str))
-        ids = text_vectorizer(feature)(np.asarray(distinct, object)).numpy().astype("int32")
-        text[feature.name] = ids[codes]
-    for feature in schema.of_kind("numeric"):
-        values = np.stack([read_numbers(frame, column) for column in feature.columns], axis=1)
-        numeric_present[feature.name] = ~np.isnan(values).all(axis=1)
-        filled = np.where(np.isnan(values), np.asarray(feature.mean)[None], values)
-        numeric[feature.name] = filled.astype("float32")
+    arrays, present, labels, weights = {}, {}, {}, {}
+    for name, index in places.items():
+        arrays[name] = np.asarray(index, "int32")
+        present[name] = arrays[name] >= 0
+    for feature in schema.features:
+        if not feature.traits.stored:
+            arrays[feature.name], present[feature.name] = FEATURES[feature.kind].encode(frame, feature)
     if with_labels:
         for task in schema.tasks:
-            found = TASKS[task.type].label_rows(task, frame, schema, image_index, text)
+            found = TASKS[task.type].label_rows(task, frame, schema, arrays)
             labels[task.name], weights[task.name] = found
-    images = {name: np.asarray(index, "int32") for name, index in image_index.items()}
-    return Examples(schema, frame, text, numeric, numeric_present, images, dict(banks), labels, weights)
+    return Examples(schema, frame, arrays, present, dict(banks), labels, weights)
 
 
 def concatenate(parts):
@@ -178,16 +171,17 @@ def concatenate(parts):
     if any(set(part.labels) != tasks for part in parts):
         raise ValueError(f"join: some rows were read without {' and '.join(sorted(tasks))}; label them first.")
     joined = {}
-    for field in ("text", "numeric", "numeric_present", "labels", "weights"):
+    for field in ("arrays", "present", "labels", "weights"):
         found = [getattr(part, field) for part in parts]
         joined[field] = {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}
-    images, banks = {}, {}
+    banks = {}
     for name, bank in first.banks.items():
-        images[name], banks[name] = [part.images[name] for part in parts], bank
+        banks[name] = bank
         # Parts of one table have their images in common already.
         if any(part.banks[name] is not bank for part in parts):
             starts = np.cumsum([0, *(len(part.banks[name].keys) for part in parts[:-1])])
-            images[name] = [np.where(i < 0, i, i + start) for i, start in zip(images[name], starts, strict=True)]
+            places = [part.arrays[name] for part in parts]
+            places = [np.where(i < 0, i, i + start) for i, start in zip(places, starts, strict=True)]
+            joined["arrays"][name] = np.concatenate(places).astype("int32")
             banks[name] = ImageStore([key for part in parts for key in part.banks[name].keys], bank.size)
-        images[name] = np.concatenate(images[name]).astype("int32")
-    return Examples(first.schema, pd.concat([part.frame for part in parts]), images=images, banks=banks, **joined)
+    return Examples(first.schema, pd.concat([part.frame for part in parts]), banks=banks, kinds=first.kinds, **joined)

@@ -7,12 +7,12 @@ from urllib.parse import quote
 
 import numpy as np
 
-from kerasfusion.data.clean import SkippedRows
-from kerasfusion.data.dataset import Setting
 from kerasfusion.data.errors import DataError
 from kerasfusion.data.image_decoding import why_undecodable
 from kerasfusion.data.image_store import ImageStore
 from kerasfusion.data.images import resolve_images
+from kerasfusion.data.settings import Setting
+from kerasfusion.data.skipped_rows import SkippedRows
 from kerasfusion.data.table import is_missing
 from kerasfusion.names import safe_names
 
@@ -40,7 +40,7 @@ class ImageColumns:
 
 
 def read_image_columns(frame, columns, image_size, image_dir, allow_external_paths, cache_dir):
-    """Read the images of a table's image columns and drop the rows whose image cannot be read.
+    """Read the images of a table's image columns, and tell the rows whose image cannot be read.
 
     Args:
         frame: A frame from `clean_rows`.
@@ -51,7 +51,7 @@ def read_image_columns(frame, columns, image_size, image_dir, allow_external_pat
         cache_dir: See there.
 
     Returns:
-        tuple: the frame, its `ImageColumns`, and the `SkippedRows`.
+        tuple: the `ImageColumns`; bool `(rows,)`, which rows are usable; and the `SkippedRows` of the others.
 
     Raises:
         DataError: More than half of the rows have an image that cannot be read.
@@ -63,11 +63,12 @@ def read_image_columns(frame, columns, image_size, image_dir, allow_external_pat
         column: ImageStore(found.decodable(checks[column]), size, cache_dir=_cache_folder(cache_dir, column, size))
         for column, found in sources.items()
     }
-    frame, index, dropped = _drop_bad_images(frame, sources, checks, stores)
+    usable, dropped = _usable_rows(frame, sources, checks, stores)
+    index = {column: found.row_index for column, found in sources.items()}
     settings = [Setting("image size", f"{size[0]} x {size[1]}", reason, "--image-size")] if columns else []
     settings += [_cache_setting(column, store.cache) for column, store in stores.items() if store.cache is not None]
     sizes = {column: check.sizes for column, check in checks.items()}
-    return frame, ImageColumns(size, index, stores, sizes, settings), dropped
+    return ImageColumns(size, index, stores, sizes, settings), usable, dropped
 
 
 def read_images_of(frame, feature, image_dir, allow_external_paths):
@@ -133,8 +134,8 @@ def _cache_setting(column, cache):
     return Setting(f"image cache ({column})", value, reasons[cache.state], "--cache-dir")
 
 
-def _drop_bad_images(frame, sources, checks, stores):
-    """Rows with an image that cannot be read: dropped and counted; more than half of them is an error."""
+def _usable_rows(frame, sources, checks, stores):
+    """Rows whose images can be read, and a count of the others; more than half of them is an error."""
     bad_rows = np.zeros(len(frame), bool)
     dropped = SkippedRows()
     for column, found in sources.items():
@@ -147,11 +148,7 @@ def _drop_bad_images(frame, sources, checks, stores):
             f"{frame.attrs.get('source', 'table')}: {bad_rows.sum():,} of {len(frame):,} rows have an image that "
             f"cannot be read.\n{dropped}"
         )
-    images = {column: found.row_index[~bad_rows] for column, found in sources.items()}
-    attrs = frame.attrs
-    frame = frame[~bad_rows]
-    frame.attrs = attrs
-    return frame, images, dropped
+    return ~bad_rows, dropped
 
 
 def _undecodable(found, failed):

@@ -18,9 +18,9 @@ import pandas as pd
 from PIL import Image
 
 from kerasfusion.bounds import MOST_PIXELS
-from kerasfusion.data.clean import EXAMPLES, SkippedRows
 from kerasfusion.data.errors import DataError, place, short, source_of
 from kerasfusion.data.pixel_bytes import packed_shape
+from kerasfusion.data.skipped_rows import EXAMPLES, SkippedRows
 from kerasfusion.data.table import IN_MEMORY, is_missing
 
 # What TensorFlow decodes, under Pillow's names; MPO is a JPEG with further images behind it, as phones

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-from kerasfusion.data.clean import EXAMPLES, SkippedRows
+from kerasfusion.data.features import FEATURES
 from kerasfusion.data.labels import value_name
+from kerasfusion.data.skipped_rows import EXAMPLES, SkippedRows
 from kerasfusion.preprocessing.text import standardize
 
 # A word of a class's name stands for the class if it is at least so long and in no other class's name.
@@ -73,7 +74,7 @@ def naming_rows(frame, columns):
         codes, classes = pd.factorize(frame[label].map(value_name))
         if len(classes) > MOST_CLASSES:
             continue
-        for text in columns.text:
+        for text in _sentences(columns):
             named = mentions_class(frame[text], classes)
             own = named[np.arange(len(frame)), codes] & (named.sum(axis=1) == 1)
             naming |= named.any(axis=1)
@@ -94,7 +95,8 @@ def without_naming_rows(frame, columns, naming):
     if not len(rows):
         return frame, SkippedRows(), []
     reason = "text names a class (--drop-label-leaks)"
-    first = [(int(i) + 1, columns.text[0], frame.at[i, columns.text[0]]) for i in rows[:EXAMPLES]]
+    text = _sentences(columns)[0]
+    first = [(int(i) + 1, text, frame.at[i, text]) for i in rows[:EXAMPLES]]
     attrs, frame = frame.attrs, frame[~naming]
     frame.attrs = attrs
     note = (
@@ -102,6 +104,10 @@ def without_naming_rows(frame, columns, naming):
         "elsewhere: the case itself, but also by whom, where and how the text was written."
     )
     return frame, SkippedRows({reason: len(rows)}, {reason: first}), [note]
+
+
+def _sentences(columns):
+    return [column for kind, own in columns.inputs.items() if FEATURES[kind].sentences for column in own]
 
 
 def _standard(strings):

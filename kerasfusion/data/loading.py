@@ -1,20 +1,26 @@
 """Load a data set: resolve columns, clean rows, read images, split, fit the schema, encode."""
 
+import numpy as np
+
 from kerasfusion.bounds import check_bounds
 from kerasfusion.data.clean import clean_rows, duplicates_across_splits, whole_rows
 from kerasfusion.data.column_roles import infer_columns
 from kerasfusion.data.data_checks import run_data_checks
-from kerasfusion.data.dataset import Data, Setting
+from kerasfusion.data.dataset import Data
 from kerasfusion.data.errors import DataError
 from kerasfusion.data.examples import encode_rows
+from kerasfusion.data.features import FEATURES
 from kerasfusion.data.fit_schema import class_orders, feature_and_task_names, fit_schema
-from kerasfusion.data.image_columns import image_sides, read_image_columns
+from kerasfusion.data.image_columns import image_sides
 from kerasfusion.data.label_leakage import naming_rows, without_naming_rows
 from kerasfusion.data.sample_weights import read_sample_weights
+from kerasfusion.data.settings import Setting
+from kerasfusion.data.skipped_rows import SkippedRows
 from kerasfusion.data.split import make_splits
 from kerasfusion.data.table import read_table
 from kerasfusion.data.tasks import TASKS, encode_labels
 from kerasfusion.data.tfds_source import is_tfds, read_tfds
+from kerasfusion.feature_kinds import KINDS
 from kerasfusion.problem_types import ROW_TYPES, TEXT_TYPES
 from kerasfusion.schema import Task
 
@@ -90,34 +96,33 @@ def load(
     """
     arguments = dict(locals())
     _check_settings(image_size, sequence_length, max_tokens, seed)
-    roles = {"image": image, "text": text, "numeric": numeric, "label": label, "split": split, "slice_by": slice_by}
-    roles.update(sample_weight=sample_weight)
+    roles = {role: arguments[role] for role in (*KINDS, "label", "split", "slice_by", "sample_weight")}
     frame, columns = _resolve_columns(source, roles, group, problem_type)
     unread = frame.attrs.get("notes", [])
     frame, skipped, leaks = _clean(frame, columns, problem_type, drop_label_leaks)
-    frame, images, dropped = read_image_columns(
-        frame, columns.image, image_size, image_dir, allow_external_paths, cache_dir
+    frame, dropped, files = _read_files(frame, columns, arguments)
+    index, stores, sizes = (
+        {column: value for read in files.values() for column, value in getattr(read, part).items()}
+        for part in ("index", "stores", "sizes")
     )
     skipped = skipped + dropped
 
     of_rows = TASKS[problem_type].default_name if problem_type in ROW_TYPES else None
     input_names, task_names = feature_and_task_names(columns, of_rows)
     labels, tasks = _encode_labels(frame, columns, task_names, classes)
-    splits, notes = make_splits(frame, columns, groups=list(images.index.values()), labels=labels, seed=seed)
+    splits, notes = make_splits(frame, columns, groups=list(index.values()), labels=labels, seed=seed)
     notes = [*unread, *leaks, *notes]
-    notes += [*duplicates_across_splits(frame, columns, splits), *run_data_checks(frame, columns, images.index)]
+    notes += [*duplicates_across_splits(frame, columns, splits), *run_data_checks(frame, columns, index)]
     train = splits["train"]
     tasks = [TASKS[task.type].fit(task, labels[task.column][train]) for task in tasks]
-    tasks = [Task(of_rows, problem_type, columns.image[0])] if of_rows else tasks
-    schema, word_settings = fit_schema(
-        frame.iloc[train], columns, tasks, input_names, images.size, sequence_length, max_tokens, str(tokenizer)
-    )
+    tasks = [Task(of_rows, problem_type, columns.of_kind("image")[0])] if of_rows else tasks
+    schema, learned = fit_schema(frame.iloc[train], columns, tasks, input_names, arguments, files)
     names = {feature.columns[0]: feature.name for feature in schema.features}
     examples = encode_rows(
         frame,
         schema,
-        {names[column]: index for column, index in images.index.items()},
-        {names[column]: store for column, store in images.stores.items()},
+        {names[column]: places for column, places in index.items()},
+        {names[column]: store for column, store in stores.items()},
     )
     counts = " / ".join(f"{len(splits[name]):,}" for name in splits)
     rows = Setting("rows", counts, "train / validation / test", "--split, --group")
@@ -128,8 +133,8 @@ def load(
         skipped,
         notes,
         str(frame.attrs.get("source", "table")),
-        [*_role_settings(columns), *images.settings, *word_settings, rows],
-        {names[column]: sizes for column, sizes in images.sizes.items()},
+        [*_role_settings(columns), *(s for read in files.values() for s in read.settings), *learned, rows],
+        {names[column]: found for column, found in sizes.items()},
         arguments,
     )
 
@@ -159,6 +164,20 @@ def _clean(frame, columns, problem_type, drop_label_leaks):
         frame = frame.copy(deep=False)
         frame[columns.sample_weight] = read_sample_weights(frame, columns.sample_weight)
     return frame, skipped, leaks
+
+
+def _read_files(frame, columns, options):
+    """The rows whose files can be read, those that cannot, and what was read: kind -> such as `ImageColumns`."""
+    found, skipped, usable = {}, SkippedRows(), np.ones(len(frame), bool)
+    for kind, own in columns.inputs.items():
+        if KINDS[kind].stored:
+            found[kind], readable, dropped = FEATURES[kind].read_columns(frame, own, options)
+            skipped, usable = skipped + dropped, usable & readable
+    for read in found.values():
+        read.index.update({column: places[usable] for column, places in read.index.items()})
+    attrs, frame = frame.attrs, frame[usable]
+    frame.attrs = attrs
+    return frame, skipped, found
 
 
 def _encode_labels(frame, columns, names, classes):
@@ -204,10 +223,10 @@ def _weighted(part, column, split):
 
 def _role_settings(columns):
     lines = []
-    for role in ("image", "text", "numeric", "label", "split", "group", "slice_by", "sample_weight"):
+    for role in (*KINDS, "label", "split", "group", "slice_by", "sample_weight"):
         value = {"label": ", ".join(f"{c} ({k})" for c, k in columns.labels.items())}.get(role)
         if value is None:
-            value = getattr(columns, role)
+            value = columns.of_kind(role) if role in KINDS else getattr(columns, role)
             value = ", ".join(value) if isinstance(value, tuple) else value
         reason = columns.reasons.get(role, "")
         if value or reason:

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from kerasfusion.data.features import FEATURES
+
 
 def take_away(x, features, lost):
     """Make features missing in some rows: they look exactly as those that were never there.
@@ -17,7 +19,7 @@ def take_away(x, features, lost):
     changed = dict(x)
     for feature in features:
         name, value = feature.name, x[feature.name]
-        missing = tf.constant(feature.mean, value.dtype) if feature.kind == "numeric" else tf.zeros_like(value)
+        missing = tf.constant(FEATURES[feature.kind].missing(feature), value.dtype)
         where = tf.reshape(lost, tf.concat([tf.shape(lost), [1] * (value.shape.rank - lost.shape.rank)], 0))
         changed[name] = tf.where(where, missing, value)
         changed[f"{name}_present"] = x[f"{name}_present"] & ~lost
@@ -42,7 +44,7 @@ def drop_modalities(x, schema, real, random, rate):
     Returns:
         dict: `x`, with a modality less in some rows.
     """
-    kinds = list(dict.fromkeys(feature.kind for feature in schema.features))
+    kinds = schema.kinds
     flat = tf.reshape(real, (tf.shape(random)[0], -1))  # (B, K)
     has = []
     for kind in kinds:

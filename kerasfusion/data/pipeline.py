@@ -68,7 +68,8 @@ class BatchedDataset:
         if image_major:
             if len(examples.schema.of_kind("image")) != 1:
                 raise ValueError("Image-major batches need exactly one image feature.")
-            self.entries = _group_by_image(next(iter(examples.images.values())))
+            (image,) = examples.schema.of_kind("image")
+            self.entries = _group_by_image(examples.arrays[image.name])
             self.counts = (self.entries >= 0).sum(axis=1)
             self.batch_size = max(1, round(batch_size / self.counts.mean()))
         else:
@@ -139,11 +140,11 @@ class BatchedDataset:
         examples, schema = self.examples, self.examples.schema
         image_names = [feature.name for feature in schema.of_kind("image")]
         # They enter a model at another place than pixels, see `EncodedModel.encode`.
-        cached = {name for name in image_names if isinstance(examples.banks[name], FeatureStore)}
+        cached = {f.name for f in schema.stored if isinstance(examples.banks[f.name], FeatureStore)}
         entries, counts = tf.constant(self.entries), tf.constant(self.counts, tf.int32)
         arrays = {
             name: {key: tf.constant(array) for key, array in getattr(examples, name).items()}
-            for name in ("text", "numeric", "numeric_present", "images", "labels", "weights")
+            for name in ("arrays", "present", "labels", "weights")
         }
 
         def gather(batch, random, chances):
@@ -155,19 +156,16 @@ class BatchedDataset:
             x = {}
             for feature in schema.features:
                 name = feature.name
-                if feature.kind == "image":
-                    index = tf.gather(arrays["images"][name], images)
+                if feature.traits.stored:
+                    index = tf.gather(arrays["arrays"][name], images)
                     x[name], present = examples.banks[name].fetch(index)
-                    if self.augment:
+                    if self.augment and name in image_names:
                         changed = augment_images(x[name], random[:, image_names.index(name)], self.augment)
                         x[name] = tf.where(present[:, None, None, None], changed, x[name])
                     x[f"{name}_present"] = present
-                elif feature.kind == "text":
-                    x[name] = tf.gather(arrays["text"][name], rows)
-                    x[f"{name}_present"] = tf.reduce_any(x[name] != 0, axis=-1) & real
                 else:
-                    x[name] = tf.gather(arrays["numeric"][name], rows)
-                    x[f"{name}_present"] = tf.gather(arrays["numeric_present"][name], rows) & real
+                    x[name] = tf.gather(arrays["arrays"][name], rows)
+                    x[f"{name}_present"] = tf.gather(arrays["present"][name], rows) & real
             whole = x
             if self.modality_dropout:
                 chances = chances[:, : 1 + (tf.shape(rows)[1] if self.image_major else 1)]

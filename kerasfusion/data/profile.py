@@ -3,11 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from kerasfusion.data.labels import read_numbers
-from kerasfusion.data.summaries import describe_texts, value_range
+from kerasfusion.data.features import FEATURES
 from kerasfusion.data.tasks import TASKS
-
-MOST_SIZES = 8
+from kerasfusion.feature_kinds import KINDS
 
 
 def profile_splits(splits, image_sizes=None):
@@ -19,7 +17,7 @@ def profile_splits(splits, image_sizes=None):
             as they came, 0 where unknown. None: sizes are left out.
 
     Returns:
-        dict of JSON values. `rows`: split -> count. `labels`, `text`, `image`, `numbers`: what each task, feature or
+        dict of JSON values. `rows`: split -> count. `labels`, `text`, `image`, `numeric`: what each task, feature or
         numeric column holds. `missing`: feature -> split -> count. `repeats`: how many rows have the inputs of an
         earlier row, and by task how many have inputs that also occur with another label.
 
@@ -30,7 +28,6 @@ def profile_splits(splits, image_sizes=None):
     ```
     """
     schema = next(iter(splits.values())).schema
-    columns = [column for feature in schema.of_kind("numeric") for column in feature.columns]
     return {
         "rows": {name: len(split) for name, split in splits.items()},
         # Of a match the label is the row's own image.
@@ -39,53 +36,22 @@ def profile_splits(splits, image_sizes=None):
             for task in schema.tasks
             if TASKS[task.type].profiled
         },
-        "text": {feature.name: _text(feature, splits) for feature in schema.of_kind("text")},
-        "image": {
-            feature.name: _image(feature, splits, (image_sizes or {}).get(feature.name))
-            for feature in schema.of_kind("image")
-        },
-        "numeric": {
-            column: {name: value_range(read_numbers(split.frame, column)) for name, split in splits.items()}
-            for column in columns
-        },
+        **{kind: _cells(schema.of_kind(kind), splits, image_sizes or {}) for kind in KINDS},
         "missing": {
-            feature.name: {name: int(_missing(feature, split).sum()) for name, split in splits.items()}
+            feature.name: {
+                name: int(FEATURES[feature.kind].lacking(feature, split).sum()) for name, split in splits.items()
+            }
             for feature in schema.features
         },
         "repeats": _repeats(schema, splits),
     }
 
 
-def _text(feature, splits):
-    texts = {name: split.raw(feature) for name, split in splits.items()}
-    ids = {name: split.text[feature.name] for name, split in splits.items()}
-    return describe_texts(texts, ids, len(feature.vocabulary), feature.length)
-
-
-def _image(feature, splits, sizes):
-    found = {"size": list(feature.size), "images": {}, "rows_per_image": {}}
-    shown = {name: split.images[feature.name] for name, split in splits.items()}
-    for name, index in shown.items():
-        counts = np.unique(index[index >= 0], return_counts=True)[1]
-        found["images"][name] = len(counts)
-        found["rows_per_image"][name] = value_range(counts)
-    if sizes is not None:
-        used = np.unique(np.concatenate(list(shown.values())))
-        sizes = sizes[used[used >= 0]]
-        distinct, counts = np.unique(sizes[sizes[:, 0] > 0], axis=0, return_counts=True)
-        order = np.argsort(-counts, kind="stable")
-        found["distinct_sizes"] = len(distinct)
-        found["sizes"] = [[*map(int, distinct[i]), int(counts[i])] for i in order[:MOST_SIZES]]
-        found["height"], found["width"] = (value_range(sizes[sizes[:, 0] > 0][:, axis]) for axis in (0, 1))
+def _cells(features, splits, sizes):
+    found = {}
+    for feature in features:
+        found |= FEATURES[feature.kind].profile(feature, splits, sizes.get(feature.name))
     return found
-
-
-def _missing(feature, split):
-    if feature.kind == "text":
-        return split.frame[feature.columns[0]].isna().to_numpy()
-    if feature.kind == "image":
-        return split.images[feature.name] < 0
-    return ~split.numeric_present[feature.name]
 
 
 def _repeats(schema, splits):
@@ -105,13 +71,6 @@ def _repeats(schema, splits):
 
 
 def _inputs(schema, split):
-    cells = []
-    for feature in schema.features:
-        if feature.kind == "text":
-            cells.append(split.raw(feature))
-        elif feature.kind == "image":
-            cells.append(split.images[feature.name])
-        else:
-            cells += [read_numbers(split.frame, column) for column in feature.columns]
+    cells = [cell for feature in schema.features for cell in FEATURES[feature.kind].cells(feature, split)]
     # By place: a column of numbers may be called like another feature.
-    return pd.DataFrame(dict(enumerate(cells)))
+    return pd.DataFrame({place: np.asarray(cell) for place, cell in enumerate(cells)})

@@ -1,11 +1,13 @@
 """Further tables for a schema that was learned before."""
 
-from kerasfusion.data.clean import SkippedRows, clean_features, clean_rows
+from kerasfusion.data.clean import clean_features, clean_rows
 from kerasfusion.data.column_roles import ColumnRoles
 from kerasfusion.data.errors import DataError, listed, nearest
 from kerasfusion.data.examples import encode_rows
-from kerasfusion.data.image_columns import read_images_of
+from kerasfusion.data.features import FEATURES
+from kerasfusion.data.skipped_rows import SkippedRows
 from kerasfusion.data.table import read_table
+from kerasfusion.feature_kinds import KINDS
 from kerasfusion.problem_types import ROW_TYPES, TYPES
 
 
@@ -29,13 +31,13 @@ def load_rows(source, schema, *, image_dir=None, allow_external_paths=False, wit
         DataError: A column is missing, or a label has a class the schema does not know.
     """
     frame = read_table(source)
-    kinds = {kind: [c for f in schema.of_kind(kind) for c in f.columns] for kind in ("image", "text", "numeric")}
+    inputs = {kind: tuple(c for f in schema.of_kind(kind) for c in f.columns) for kind in KINDS}
     pairs = [task for task in schema.tasks if task.type in ROW_TYPES]
     read = [task for task in schema.tasks if task not in pairs] if with_labels else []
     # A caption and its embedding are of one column.
     labels = {task.column: task.type for task in sorted(read, key=lambda task: TYPES[task.type].from_column)}
     slice_by = columns.slice_by if columns is not None and columns.slice_by in frame.columns else None
-    needed = [*kinds["image"], *kinds["text"], *kinds["numeric"], *labels]
+    needed = [*(column for own in inputs.values() for column in own), *labels]
     lacking = [column for column in needed if column not in frame.columns]
     if lacking:
         raise DataError(
@@ -44,14 +46,12 @@ def load_rows(source, schema, *, image_dir=None, allow_external_paths=False, wit
             + "".join(f" ({near[0]!r} to {name!r}?)" for name in lacking if (near := nearest(name, frame.columns)))
             + "."
         )
-    roles = ColumnRoles(
-        tuple(kinds["image"]), tuple(kinds["text"]), tuple(kinds["numeric"]), labels, slice_by=slice_by
-    )
+    roles = ColumnRoles({kind: own for kind, own in inputs.items() if own}, labels, slice_by=slice_by)
     frame, skipped = clean_rows(frame, roles) if with_labels else (clean_features(frame, roles), SkippedRows())
-    images, banks = {}, {}
-    for feature in schema.of_kind("image"):
-        images[feature.name], banks[feature.name], missing = read_images_of(
-            frame, feature, image_dir, allow_external_paths
-        )
-        skipped = skipped + missing
-    return encode_rows(frame, schema, images, banks, with_labels), skipped
+    places, banks = {}, {}
+    options = {"image_dir": image_dir, "allow_external_paths": allow_external_paths}
+    for feature in schema.stored:
+        found = FEATURES[feature.kind].read_again(frame, feature, options)
+        places[feature.name], banks[feature.name] = found[:2]
+        skipped = skipped + found[2]
+    return encode_rows(frame, schema, places, banks, with_labels), skipped

@@ -97,6 +97,15 @@ def is_missing(series):
     return missing
 
 
+def stripped(series):
+    """A column without the blanks around its strings, missing cells as NaN."""
+    if isinstance(series.dtype, pd.StringDtype):
+        series = series.str.strip()
+    elif series.dtype == object:
+        series = series.map(lambda v: v.strip() if isinstance(v, str) else v, na_action="ignore")
+    return series.mask(is_missing(series))
+
+
 def whole_characters(text):
     """The text with the sign for a lost character in place of halves of one, which JSON can hold and UTF-8 cannot."""
     if text.isascii():

@@ -9,6 +9,7 @@ import pandas as pd
 
 from kerasfusion.data.column_roles import SPLITS
 from kerasfusion.data.errors import DataError, nearest
+from kerasfusion.feature_kinds import FEATURE_KINDS
 
 # Name of a set that the package makes -> the module that has its `prepare`.
 OWN = {"shapes": "kerasfusion.data.shapes_world", "sort_of_clevr": "kerasfusion.data.sort_of_clevr"}
@@ -52,7 +53,7 @@ def read_tfds(source, roles):
         own = _own_roles(roles["label"])
         roles = {role: value if value is not None else own.get(role) for role, value in roles.items()}
     paths = {role: _as_list(value) for role, value in roles.items() if role != "split" and value}
-    if "label" not in paths or not ("image" in paths or "text" in paths):
+    if "label" not in paths or paths.keys().isdisjoint(FEATURE_KINDS):
         raise DataError(
             f"{source}: say which features are image, text and label (--image, --text, --label). "
             f"It has {', '.join(_paths(builder.info.features))}."

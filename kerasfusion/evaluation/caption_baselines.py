@@ -66,7 +66,7 @@ def image_features(model, examples, rows):
     def mean(pixels):
         return tf.reduce_mean(encoder(pixels, training=False)["sequence"], axis=1)
 
-    batches = tf.data.Dataset.from_tensor_slices(examples.images[image.name][rows]).batch(BATCH_SIZE)
+    batches = tf.data.Dataset.from_tensor_slices(examples.arrays[image.name][rows]).batch(BATCH_SIZE)
     images = without_autotune(batches.map(bank.fetch).prefetch(PREFETCHED))
     return np.concatenate([mean(pixels).numpy() for pixels, _ in images])
 

@@ -79,7 +79,7 @@ def caption_rows(examples, task):
         caption, or an image that can be read, are left out.
     """
     (image,) = examples.schema.of_kind("image")
-    index = examples.images[image.name]
+    index = examples.arrays[image.name]
     kept = np.flatnonzero((examples.weights[task.name] > 0) & (index >= 0))
     seen = {feature.name: examples.raw(feature)[kept] for feature in examples.schema.of_kind("text")}
     seen = pd.DataFrame({image.name: index[kept], **seen})
@@ -144,7 +144,7 @@ def caption_report(captions, examples, task, train=None, features=None):
         captions["majority"] = [majority_caption(known)] * len(rows)
         if features is not None:
             captions["nearest neighbor"] = nearest_captions(features[1], features[0], [own[0] for own in seen])
-    groups = examples.images[image.name][rows]
+    groups = examples.arrays[image.name][rows]
     scores = {name: score_captions(own, references, known, groups) for name, own in captions.items()}
     terms = {name: (found.per_image, np.ones(len(rows))) for name, found in scores.items()}
     difference = difference_to_best({name: found.cider for name, found in scores.items()}, terms, groups)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.decoders import beam_search, sample
+from kerasfusion.encoders.features import FEATURES
 from kerasfusion.models import as_captioner
 from kerasfusion.preprocessing.detokenize import drawn, words_of
 from kerasfusion.preprocessing.text import join_words
@@ -81,7 +82,7 @@ def attention_maps(model, examples):
         raise ValueError(f"{model.decoder.name} sees the image as one vector: there is no attention to show.")
     (image,) = examples.schema.of_kind("image")
     height, width = _cells(model.encoders[image.name], image)
-    before = sum(f.length for f in examples.schema.features if f.kind == "text" and f.name < image.name)
+    before = sum(FEATURES[f.kind].tokens(f) for f in examples.schema.features if f.name < image.name)
 
     def look(context, _):
         told, _ = sample(model.decoder, model.head, context)

@@ -1,11 +1,10 @@
 """Where a model is right and wrong, row by row and class by class, as plain JSON for a report."""
 
+from kerasfusion.evaluation.features import FEATURES
 from kerasfusion.evaluation.predict import decode_predictions
 from kerasfusion.evaluation.tasks import TASKS
-from kerasfusion.evaluation.thumbnails import thumbnail
 
 EXAMPLES = 8
-LONGEST_TEXT = 500
 
 
 def task_details(found, examples, count=EXAMPLES):
@@ -58,24 +57,9 @@ def example(found, examples, place):
 
 
 def row_inputs(examples, position):
-    """What went into one row: a list of dicts with `name`, `kind` and `text`, `numbers` or an image's `src`."""
+    """What went into one row: a list of dicts with `name`, `kind` and `text`, `numeric` or an image's `src`."""
     shown = []
     for feature in examples.schema.features:
         cell = {"name": feature.title, "kind": feature.kind}
-        if feature.kind == "image":
-            image = examples.images[feature.name][position]
-            cell["given"] = bool(image >= 0)
-            made = thumbnail(examples.banks[feature.name].encoded(image)) if image >= 0 else None
-            if made is not None:
-                cell["src"], (cell["width"], cell["height"]) = made
-            path = examples.frame[feature.columns[0]].iloc[position]
-            if isinstance(path, str) and not path.startswith("data:"):
-                cell["path"] = path
-        elif feature.kind == "text":
-            text = examples.raw(feature)[position]
-            cell["text"] = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + " …"
-        else:
-            cells = examples.frame[list(feature.columns)].iloc[position]
-            cell["numeric"] = {column: None if value != value else float(value) for column, value in cells.items()}
-        shown.append(cell)
+        shown.append(cell | FEATURES[feature.kind].shown(feature, examples, position))
     return shown

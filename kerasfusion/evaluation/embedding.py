@@ -33,7 +33,7 @@ def embed_images(model, examples):
         cannot be read are left out.
     """
     (feature,) = examples.schema.of_kind("image")
-    index = examples.images[feature.name]
+    index = examples.arrays[feature.name]
     rows = np.flatnonzero(index >= 0)
     images, first = np.unique(index[rows], return_index=True)
     embeddings, there = _embed(model, examples.take(rows[first]), "image")

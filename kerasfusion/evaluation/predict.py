@@ -94,8 +94,8 @@ def predict_rows(model, schema, rows, image_dir=None, allow_external_paths=False
         answer |= TASKS[task.type].columns(
             task, found[task.name], together.get(task.name), examples, functools.partial(_beside, titles)
         )
-    for feature in schema.of_kind("image"):
-        answer[_beside(titles, f"{feature.title}_ok")] = examples.images[feature.name] >= 0
+    for feature in schema.stored:
+        answer[_beside(titles, f"{feature.title}_ok")] = examples.present[feature.name]
     return pd.DataFrame(answer)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from kerasfusion.evaluation import trivial_baselines
 from kerasfusion.evaluation.calibration import before_and_after
+from kerasfusion.evaluation.features import FEATURES
 from kerasfusion.evaluation.predict import postprocess, predict_classes, predict_logits
 from kerasfusion.evaluation.scores import (
     difference_to_best,
@@ -112,7 +113,7 @@ def evaluate_models(models, examples, train=None, slice_by=None):
 
 def image_groups(examples):
     """Which rows show the same image, int `(n,)`; None where there is no single image column."""
-    images = list(examples.images.values())
+    images = [examples.arrays[name] for name in examples.banks]
     # A missing image is nobody's twin.
     return np.where(images[0] >= 0, images[0], -1 - np.arange(len(examples))) if len(images) == 1 else None
 
@@ -146,10 +147,11 @@ def _lookups(task, train, test, groups):
     seen = np.flatnonzero(train.weights[task.name] > 0)
     labels = train.labels[task.name][seen]
     answers = {"majority": trivial_baselines.majority(task, labels, len(test))}
-    texts = train.schema.of_kind("text")
-    if texts:
-        keys = [list(zip(*(part.raw(f) for f in texts), strict=True)) for part in (train.take(seen), test)]
-        answers["text lookup"] = trivial_baselines.by_key(task, keys[0], labels, keys[1])
+    for kind, entry in FEATURES.items():
+        parts = [[entry.keys(f, part) for f in train.schema.of_kind(kind)] for part in (train.take(seen), test)]
+        if parts[0] and parts[0][0] is not None:
+            known, asked = (list(zip(*keys, strict=True)) for keys in parts)
+            answers[f"{entry.what} lookup"] = trivial_baselines.by_key(task, known, labels, asked)
     if groups is not None and len(np.unique(groups)) * 2 <= len(groups):
         answers["ceiling of image alone"] = trivial_baselines.ceiling_by_key(
             task, groups.tolist(), test.labels[task.name]

@@ -101,7 +101,7 @@ def match_report(name, model, examples, task):
     """
     (image,) = examples.schema.of_kind("image")
     image_places, images = embed_images(model, examples)
-    index = examples.images[image.name]
+    index = examples.arrays[image.name]
     rows = np.flatnonzero((examples.weights[task.name] > 0) & np.isin(index, image_places))
     if not len(rows):
         raise ValueError("No row has both an image that can be read and a text with a word in it: nothing to score.")

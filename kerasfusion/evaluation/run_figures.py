@@ -71,7 +71,7 @@ def _draw_captions(found, test, path, count=12):
     """What was written about a few images, and below what a person wrote."""
     places = shown_images(found, count)
     (image,) = test.schema.of_kind("image")
-    images = test.banks[image.name].fetch(test.images[image.name][found.rows[places]])[0].numpy()
+    images = test.banks[image.name].fetch(test.arrays[image.name][found.rows[places]])[0].numpy()
     written = next(iter(found.captions.values()))
     texts = [f"{written[place]}\n({found.references[place][0]})" for place in places]
     figures.example_grid(images, texts, ["black"] * len(texts), path)
@@ -82,9 +82,9 @@ def _draw_examples(found, test, path, count=12):
     task = found.task
     random = np.random.default_rng(0)
     chosen = np.sort(random.choice(len(found.rows), min(count, len(found.rows)), replace=False))
-    image = next(iter(test.images))
+    image = next(iter(test.banks))
     rows = found.rows[chosen]
-    images = test.banks[image].fetch(test.images[image][rows])[0].numpy()
+    images = test.banks[image].fetch(test.arrays[image][rows])[0].numpy()
     answers, labels = decode_predictions(task, found.decided[chosen]), decode_predictions(task, found.labels[chosen])
     captions, colors = [], []
     for i, asked in enumerate(_asked(test, rows)):

@@ -35,7 +35,7 @@ def explain_captions(model, found, examples, count=IMAGES):
         written = attention_maps(model, some)
     except ValueError as reason:
         raise NoFeatureMapError(str(reason)) from None
-    images = some.banks[image.name].fetch(some.images[image.name])[0].numpy()
+    images = some.banks[image.name].fetch(some.arrays[image.name])[0].numpy()
     rows = []
     for place, pixels, (words, maps) in zip(places, images, written, strict=True):
         heat = tf.image.resize(maps[..., None], pixels.shape[:2])[..., 0].numpy()

@@ -36,7 +36,7 @@ def explain_examples(model, found, examples, count=ROWS):
         raise NoFeatureMapError(f"{task.name!r} is of type {task.type}, so there is no class to ask about.")
     rows = []
     for image in image_encoders(model):
-        imaged = examples.images[image][found.rows] >= 0
+        imaged = examples.arrays[image][found.rows] >= 0
         places = np.concatenate([order[imaged[order]][:count] for order in ranked(found)])
         asked = [(place, *question) for place in places for question in _asked(found, place)]
         if not asked:

@@ -4,7 +4,8 @@ import functools
 
 import keras
 
-from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS, ApplicationEncoder, NumericEncoder
+from kerasfusion.encoders import IMAGE_ENCODERS, ApplicationEncoder
+from kerasfusion.encoders.features import FEATURES
 
 
 def make_inputs(schema):
@@ -19,13 +20,8 @@ def make_inputs(schema):
     """
     inputs = {}
     for feature in schema.features:
-        shape, dtype = {
-            "text": lambda f: ((f.length,), "int32"),
-            "image": lambda f: ((*f.size, 3), "uint8"),
-            "numeric": lambda f: ((f.length,), "float32"),
-        }[feature.kind](feature)
         present = f"{feature.name}_present"
-        inputs[feature.name] = keras.Input(shape, dtype=dtype, name=feature.name)
+        inputs[feature.name] = keras.Input(feature.input_shape, dtype=feature.traits.dtype, name=feature.name)
         inputs[present] = keras.Input((), dtype="bool", name=present)
     return inputs
 
@@ -59,14 +55,12 @@ def make_encoders(schema, text_encoder, image_encoder, units, pretrained_embeddi
                 "model that looks by one of these, such as classifier_mobilenet, or give another image_encoder."
             )
 
+    wanted = {"text": text_encoder, "image": image_encoder}
+
     def make(feature):
-        name = f"encode_{feature.name}"
-        if feature.kind == "text":
-            vocabulary = {"vocabulary": feature.vocabulary, "vocabulary_size": feature.vocabulary_size}
-            return build_layer(TEXT_ENCODERS, text_encoder, units=units, **vocabulary, name=name)
-        if feature.kind == "image":
-            return build_layer(IMAGE_ENCODERS, image_encoder, units=units, name=name)
-        return NumericEncoder(units, mean=feature.mean, std=feature.std, name=name)
+        kind = FEATURES[feature.kind]
+        encoder, arguments = wanted.get(feature.kind, kind.default), kind.arguments(feature)
+        return build_layer(kind.family, encoder, units=units, **arguments, name=f"encode_{feature.name}")
 
     return {feature.name: functools.partial(make, feature) for feature in schema.features}
 
@@ -76,8 +70,7 @@ def rebuild_encoder(branch, feature):
     settings = branch.get_config()
     # Of a loaded encoder, in place of the pretrained network that it is to start from.
     settings.pop("backbone_config", None)
-    if feature.kind == "text":
-        settings["vocabulary"] = feature.vocabulary
+    settings |= FEATURES[feature.kind].rebuilt(feature)
     # Not `from_config`, which reads no file: it is for encoders whose weights are loaded.
     return type(branch)(**settings)
 

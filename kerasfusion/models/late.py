@@ -152,7 +152,8 @@ def late_average(schema, members=None, name="late_average", **settings):
     """
     if members and settings:
         raise ValueError(f"late_average: {sorted(settings)} are for new members, and members were given.")
-    kinds = dict.fromkeys(feature.kind for feature in schema.features)
-    members = members or {kind: fusion_model(schema.only(kind), name=f"{kind}_only", **settings) for kind in kinds}
+    members = members or {
+        kind: fusion_model(schema.only(kind), name=f"{kind}_only", **settings) for kind in schema.kinds
+    }
     heads = {t.name: lambda t=t: LateAverage(build_head(t), name=f"average_{t.name}") for t in schema.tasks}
     return LateAverageModel(make_inputs(schema), members, heads, name=name)

@@ -12,6 +12,8 @@ from kerasfusion.bounds import SERVING_PIXELS, check_bounds
 from kerasfusion.files import folder_lock, temporary_folder
 from kerasfusion.problem_types import TYPES
 from kerasfusion.serving import reference, warmup
+from kerasfusion.serving.features import FEATURES
+from kerasfusion.serving.features.text import words_bytes
 from kerasfusion.serving.freezing import freeze
 from kerasfusion.serving.image_signatures import AutoencoderSignatures, DrawingSignatures
 from kerasfusion.serving.lite import write_lite
@@ -133,9 +135,8 @@ def _write(model, schema, folder, examples, name, variant, gallery, max_pixels):
     return {
         "variant": variant,
         "tolerance": TOLERANCES[variant],
-        "vocabulary_bytes": sum(
-            len(word.encode()) + 1 for part in (*features, *schema.tasks) for word in part.vocabulary
-        ),
+        "vocabulary_bytes": sum(FEATURES[f.kind].table_bytes(f) for f in features)
+        + sum(words_bytes(task.vocabulary) for task in schema.tasks),
         "constant_bytes": size * model.count_params(),
         "variables": len(model.variables) if variant == "variables" else 0,
         "max_pixels": max_pixels,

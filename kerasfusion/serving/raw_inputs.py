@@ -3,7 +3,8 @@
 import tensorflow as tf
 
 from kerasfusion.bounds import SERVING_PIXELS
-from kerasfusion.preprocessing import decode_images, text_vectorizer
+from kerasfusion.preprocessing.features import FEATURES as PREPROCESSING
+from kerasfusion.serving.features import FEATURES
 
 
 class RawInputs:
@@ -14,23 +15,21 @@ class RawInputs:
 
     Attributes:
         max_pixels: Images of more pixels count as unreadable. Set it before the first call.
-        vectorizers: text feature -> `TextVectorization`.
+        lookups: feature -> what holds its lookup table, of a text its `TextVectorization`.
     """
 
     def __init__(self, features):
         self.features = features
         self.max_pixels = SERVING_PIXELS
-        self.vectorizers = {f.name: text_vectorizer(f) for f in features if f.kind == "text"}
+        made = {f.name: PREPROCESSING[f.kind].resource(f) for f in features}
+        self.lookups = {name: resource for name, resource in made.items() if resource is not None}
         # Traced once and called by every endpoint: a copy of its graph in each would add to a small export.
         self._parts = {f.name: tf.function(self._part(f), input_signature=[self.spec(f)]) for f in features}
         self._preprocess = tf.function(self._preprocess, input_signature=self.specs())
 
     def spec(self, feature):
         """The `tf.TensorSpec` of one feature."""
-        if feature.kind == "numeric":
-            return tf.TensorSpec((None, feature.length), tf.float32, name=feature.name)
-        suffix = "_bytes" if feature.kind == "image" else ""
-        return tf.TensorSpec((None,), tf.string, name=feature.name + suffix)
+        return FEATURES[feature.kind].spec(feature)
 
     def specs(self):
         """Their `tf.TensorSpec`s: `<text>` and `<image>_bytes` string `(B,)`, `<numbers>` float32 `(B, d)`."""
@@ -46,10 +45,8 @@ class RawInputs:
         return self._preprocess(*raw)
 
     def resources(self):
-        """The vectorizers, for an export to track; they must have been called before."""
-        for vectorizer in self.vectorizers.values():
-            vectorizer(tf.constant(["built before it is tracked"]))
-        return list(self.vectorizers.values())
+        """What holds lookup tables, for an export to track."""
+        return list(self.lookups.values())
 
     def preprocess_one(self, feature, value):
         """The same for one feature alone."""
@@ -70,20 +67,11 @@ class RawInputs:
         return inputs, flags
 
     def _part(self, feature):
-        name = feature.name
+        name, kind = feature.name, PREPROCESSING[feature.kind]
 
         def preprocess(value):
-            flags = {}
-            if feature.kind == "text":
-                own = tf.cast(self.vectorizers[name](value), tf.int32)
-                present = tf.reduce_any(own != 0, axis=-1)
-            elif feature.kind == "image":
-                own, present = decode_images(value, feature.size, max_pixels=self.max_pixels)
-                flags[f"{name}_ok"] = present
-            else:
-                given = ~tf.math.is_nan(value)
-                own = tf.where(given, value, tf.constant(feature.mean, tf.float32))
-                present = tf.reduce_any(given, axis=-1)
+            own, present = kind.read(feature, value, self.lookups.get(name), self.max_pixels)
+            flags = {f"{name}_ok": present} if feature.traits.stored else {}
             return {name: own, f"{name}_present": present}, flags
 
         return preprocess

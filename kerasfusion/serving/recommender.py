@@ -5,6 +5,7 @@ import tensorflow as tf
 from sklearn.utils.validation import check_is_fitted
 
 from kerasfusion.serving.exporting import TOLERANCES, write_endpoints, write_examples, write_version
+from kerasfusion.serving.features import FEATURES
 from kerasfusion.serving.signatures import Signatures
 
 # Users and items whose answers are stored for `verify`, beside one that is not known.
@@ -168,7 +169,7 @@ def write_recommender(factors, model_dir, k=10, tower=None, examples=None):
         write_examples(folder, recommender.records(factors.ratings_, examples), folder.parent.name)
         features = [] if tower is None else recommender.content.raw.features
         ids = sum(len(name.encode()) + ID_BYTES for name in recommender.user_names + recommender.item_names)
-        words = sum(len(word.encode()) + 1 for feature in features for word in feature.vocabulary)
+        words = sum(FEATURES[feature.kind].table_bytes(feature) for feature in features)
         return {
             "variant": "variables",
             "tolerance": TOLERANCES["variables"],

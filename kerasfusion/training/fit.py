@@ -188,10 +188,11 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
 
 def shares_images(examples):
     """Whether rows share images so often (twice each or more) that image-major batches save work."""
-    images = list(examples.images.values())
-    if len(examples.schema.of_kind("image")) != 1 or not (images[0] >= 0).any():
+    images = examples.schema.of_kind("image")
+    if len(images) != 1 or not examples.present[images[0].name].any():
         return False
-    shown = images[0][images[0] >= 0]
+    shown = examples.arrays[images[0].name]
+    shown = shown[shown >= 0]
     return len(shown) >= 2 * len(np.unique(shown))
 
 

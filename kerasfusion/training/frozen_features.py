@@ -43,11 +43,11 @@ def frozen_features(model, splits, memory_limit=MEMORY_LIMIT):
     changed = False
     plain = plain_model(model)
     cacheable = plain.cacheable() if isinstance(plain, EncodedModel) else {}
-    for feature in splits[0].schema.of_kind("image"):
+    for feature in splits[0].schema.stored:
         encoder = cacheable.get(feature.name)
         if encoder is None:
             continue
-        shown = [np.unique(split.images[feature.name]) for split in splits]
+        shown = [np.unique(split.arrays[feature.name]) for split in splits]
         # The last one, zeros, stands for a missing image.
         places = [np.append(index[index >= 0], -1).astype("int32") for index in shown]
         images = sum(len(index) - 1 for index in places)

@@ -53,7 +53,7 @@ def read_model(path, schema):
     if not isinstance(model.input, dict):
         raise ValueError(_damaged(path, "its inputs have no names"))
     outputs = model.output if isinstance(model.output, dict) else {}
-    wanted = {f.name: _input_shape(f) for f in schema.features if f.name in model.input}
+    wanted = {f.name: f.input_shape for f in schema.features if f.name in model.input}
     found = {name: tuple(model.input[name].shape[1:]) for name in wanted}
     for task in schema.tasks:
         if task.name in outputs and TYPES[task.type].from_column:
@@ -101,20 +101,8 @@ def _problem(item):
         if item.one_class and item.outputs == 1 and len(item.classes) != 2:
             return f"a binary task has two classes, not {len(item.classes)}"
         return None
-    if item.kind in ("text", "numeric") and not _is_count(item.length):
-        return f"length must be a whole number above 0, not {item.length!r}"
-    if not item.columns:
-        return "it has no columns"
-    if item.kind == "image" and (not item.size or len(item.size) != 2 or not all(map(_is_count, item.size))):
-        return f"size must be two whole numbers above 0, not {item.size!r}"
-    if item.kind == "numeric" and not len(item.columns) == len(item.mean) == len(item.std) == item.length:
-        return "columns, mean, std and length must be of one number of columns"
-    return None
+    return item.traits.problem(item)
 
 
 def _is_count(value):
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _input_shape(feature):
-    return (*feature.size, 3) if feature.kind == "image" else (feature.length,)

@@ -203,7 +203,7 @@ def teachable_classes(teacher, schema, own, needed=True):
                 f"The teacher {teacher.name} needs {theirs.name!r} ({theirs.kind}), which the rows lack. They have "
                 f"{kinds}."
             )
-        if theirs.kind == "numeric" and theirs.columns != ours.columns:
+        if theirs.traits.joint and theirs.columns != ours.columns:
             raise ValueError(
                 f"The columns of {theirs.name!r} must be {', '.join(theirs.columns)} for the teacher {teacher.name}. "
                 f"Received: {', '.join(ours.columns)}"
@@ -227,26 +227,31 @@ def encode_for_teacher(teacher, schema, splits):
     """
     own = splits[0].schema
     differ = [
-        dataclasses.replace(theirs, columns=own[theirs.name].columns)
-        for theirs in schema.features
-        if theirs.name in teacher.input
-        and any(getattr(own[theirs.name], what) != getattr(theirs, what) for what in ("size", "length", "vocabulary"))
+        theirs
+        for theirs in (_read_from(theirs, own) for theirs in schema.features if theirs.name in teacher.input)
+        if theirs != own[theirs.name]
     ]
     if not differ:
         return splits
-    texts = Schema([feature for feature in differ if feature.kind == "text"], ())
-    sizes = {feature.name: feature.size for feature in differ if feature.kind == "image"}
+    texts = Schema([feature for feature in differ if not feature.traits.stored], ())
+    sizes = {feature.name: feature.size for feature in differ if feature.traits.stored}
     # The splits of a table share an image store.
     shared = {id(bank): (bank, name) for split in splits for name, bank in split.banks.items() if name in sizes}
     banks = {key: ImageStore(bank.keys, sizes[name]) for key, (bank, name) in shared.items()}
     return [
         dataclasses.replace(
             split,
-            text={**split.text, **encode_rows(split.frame, texts, {}, {}, with_labels=False).text},
+            arrays={**split.arrays, **encode_rows(split.frame, texts, {}, {}, with_labels=False).arrays},
             banks={name: banks.get(id(bank), bank) for name, bank in split.banks.items()},
         )
         for split in splits
     ]
+
+
+def _read_from(theirs, own):
+    """A teacher's feature, read from the rows' own columns with the rows' own statistics."""
+    ours = own[theirs.name]
+    return dataclasses.replace(theirs, columns=ours.columns, mean=ours.mean, std=ours.std)
 
 
 def _order(theirs, ours):

@@ -73,8 +73,8 @@ def extract_features(model, layer, examples):
         raise ValueError(
             f"extract_features: {layer!r} of {model.name} needs {' and '.join(lacking)}, which the rows do not have."
         )
-    if len(names) == 1 and names[0] in examples.images:
-        _, first, back = np.unique(examples.images[names[0]], return_index=True, return_inverse=True)
+    if len(names) == 1 and names[0] in examples.banks:
+        _, first, back = np.unique(examples.arrays[names[0]], return_index=True, return_inverse=True)
         return predict_logits(part, examples.take(first))["features"][back]
     return predict_logits(part, examples)["features"]
 
@@ -111,8 +111,8 @@ def add_features(model, layer, splits, name="numbers"):
         dataclasses.replace(
             split,
             schema=Schema((*split.schema.features, feature), split.schema.tasks),
-            numeric={**split.numeric, name: features},
-            numeric_present={**split.numeric_present, name: np.ones(len(split), bool)},
+            arrays={**split.arrays, name: features},
+            present={**split.present, name: np.ones(len(split), bool)},
         )
         for split, features in zip(splits, found, strict=True)
     ]

@@ -113,7 +113,7 @@ def impute_modality(model, examples, missing, given, alpha=1.0):
     fusion = model.fusion if isinstance(model, FusionModel) else None
     if fusion is None or fusion.read[missing] != "pooled":
         raise ValueError(f"impute_modality: {model.name} has no fusion of pooled vectors for {missing!r}.")
-    both = np.flatnonzero(_present(examples, missing) & _present(examples, given))
+    both = np.flatnonzero(examples.present[missing] & examples.present[given])
     if not len(both):
         raise ValueError(f"impute_modality: no row has both {missing} and {given}.")
     rows = examples.take(both)
@@ -148,12 +148,3 @@ def _check_tagger(tagger, tags, schema):
             "tagger on a single image of the same size."
         )
     return found[0]
-
-
-def _present(examples, name):
-    """Rows that have the feature, bool `(n,)`."""
-    if name in examples.images:
-        return examples.images[name] >= 0
-    if name in examples.text:
-        return (examples.text[name] != 0).any(axis=1)
-    return examples.numeric_present[name]

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
+from kerasfusion.encoders.features import FEATURES
 from kerasfusion.models import Captioner, get_heads
-from kerasfusion.schema import SPECIAL_TOKENS, Task
+from kerasfusion.schema import SPECIAL_TOKENS, Feature, Task
 
 
 def transfer_weights(model, parent, schema=None, parent_schema=None):
@@ -103,7 +104,8 @@ def _common(layer, weight, old, schemas):
         return common
     if new is None or was is None or _kind(new) != _kind(was):
         return None
-    if _kind(new) == "image" and new.size != was.size and tuple(weight.shape) != tuple(old.shape):
+    resized = isinstance(new, Feature) and new.size != was.size
+    if resized and tuple(weight.shape) != tuple(old.shape):
         return None
     if isinstance(new, Task) and new.one_class and new.outputs < len(new.classes) and new.classes != was.classes:
         return None
@@ -129,17 +131,16 @@ def _items(model, schema):
 
 
 def _named_axis(item, is_head, weight):
-    """The axis of a weight that is indexed by words, classes or columns, and the names along it."""
-    end, is_task = weight.path.rsplit("/", 1)[-1], isinstance(item, Task)
-    worded = item.length is not None if is_task else item.kind == "text"
-    if worded and end == "embeddings" and weight.shape[0] == item.vocabulary_size:
-        return 0, (*SPECIAL_TOKENS, *item.vocabulary)
-    if worded and is_head:
-        return len(weight.shape) - 1, (*SPECIAL_TOKENS, *item.vocabulary)
-    if is_task and item.has_probabilities and item.outputs == len(item.classes):
+    """The axis of a weight that is counted in words, classes or columns, and the names along it."""
+    if not isinstance(item, Task):
+        return FEATURES[item.kind].named_axis(item, weight)
+    words = (*SPECIAL_TOKENS, *item.vocabulary)
+    if item.length is not None and weight.path.endswith("/embeddings") and weight.shape[0] == item.vocabulary_size:
+        return 0, words
+    if item.length is not None and is_head:
+        return len(weight.shape) - 1, words
+    if item.has_probabilities and item.outputs == len(item.classes):
         return len(weight.shape) - 1, item.classes
-    if not is_task and item.kind == "numeric" and end == "kernel":
-        return 0, item.columns
     return None, ()
 
 

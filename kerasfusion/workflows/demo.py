@@ -23,7 +23,7 @@ def query_exported_model(version, data, count=4):
     test = data.splits["test"]
     rows = (~test.frame["type"].duplicated()).to_numpy().nonzero()[0][:count].tolist()
     questions = [test.frame["question"].iloc[row] for row in rows]
-    images = [test.banks["image"].encoded(test.images["image"][row]) for row in rows]
+    images = [test.banks["image"].encoded(test.arrays["image"][row]) for row in rows]
     with CApiSession(version) as session:
         answers = session.run(
             "serving_default",

@@ -63,7 +63,7 @@ def export_search_index(run, gallery, model_dir, *, id_column=None, k=10, image_
         with_labels=False,
     )
     names = _names(frame, feature.columns[0], id_column, source)
-    named = pd.DataFrame({"id": names, "image": examples.images[feature.name]})
+    named = pd.DataFrame({"id": names, "image": examples.arrays[feature.name]})
     images, embeddings = embed_images(run.model, examples)
     readable = named["image"].isin(images)
     left_out = list(dict.fromkeys(named["id"][~readable]))

@@ -87,7 +87,7 @@ def mine_hard_negatives(data, run, negatives=3, random_fraction=0.5, num_candida
         f"A dual encoder ({run.path.name}) chose the wrong pairs, and nobody looked: a text of another image may "
         "be true of this one."
     )
-    columns = ColumnRoles(data.columns.image, data.columns.text, (), {LABEL: "binary"}, slice_by=KIND)
+    columns = ColumnRoles(data.columns.inputs, {LABEL: "binary"}, slice_by=KIND)
     return Data(
         schema,
         splits,
@@ -103,13 +103,13 @@ def mine_hard_negatives(data, run, negatives=3, random_fraction=0.5, num_candida
 def _pairs(model, part, schema, negatives, shares, num_candidates, random):
     """`Examples` of one split's right and wrong pairs; None where there is nothing wrong."""
     (image,), (text,) = schema.of_kind("image"), schema.of_kind("text")
-    (weights,), index = part.weights.values(), part.images[image.name]
+    (weights,), index = part.weights.values(), part.arrays[image.name]
     image_places, images = embed_images(model, part)
     rows = np.flatnonzero((weights > 0) & np.isin(index, image_places))
     texts = embed_texts(model, part.take(rows))
     image_of_text = np.searchsorted(image_places, index[rows])
     # By what the model reads: texts that it cannot tell apart must not be right here and wrong there.
-    codes = np.unique(part.text[text.name][rows], axis=0, return_inverse=True)[1].reshape(-1)
+    codes = np.unique(part.arrays[text.name][rows], axis=0, return_inverse=True)[1].reshape(-1)
     counts = random.multinomial(negatives, shares, size=len(rows))
     anchors, places, words, kinds = wrong_pairs(images, texts, image_of_text, codes, counts, num_candidates, random)
     if not len(anchors):
@@ -132,10 +132,8 @@ def _pairs(model, part, schema, negatives, shares, num_candidates, random):
     return Examples(
         schema=schema,
         frame=frame,
-        text={text.name: part.text[text.name][words]},
-        numeric={},
-        numeric_present={},
-        images={image.name: shown},
+        arrays={text.name: part.arrays[text.name][words], image.name: shown},
+        present={text.name: part.present[text.name][words], image.name: shown >= 0},
         banks=part.banks,
         labels={"label": labels},
         weights={"label": weights[rows][np.append(right, anchors)]},

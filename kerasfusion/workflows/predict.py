@@ -80,7 +80,8 @@ def predictions_csv(frame, escape_formulas=False):
 
 
 def _predict_row(run, image=None, text=None):
-    row = {}
+    # What is not given is missing.
+    row = dict.fromkeys(column for feature in run.schema.features for column in feature.columns)
     # An image that is named one by one may lie anywhere; those of a table are held to its folder.
     image = None if image is None else os.path.abspath(image)
     for kind, value in (("image", image), ("text", text)):
@@ -88,7 +89,6 @@ def _predict_row(run, image=None, text=None):
         if value is not None and len(features) != 1:
             raise DataError(f"The run has {len(features)} {kind} inputs; predict a table instead.")
         row.update({feature.columns[0]: None if value is None else str(value) for feature in features})
-    row.update({column: float("nan") for feature in run.schema.of_kind("numeric") for column in feature.columns})
     if image is None and text is None:
         raise DataError("Pass an image (--image), a sentence (--text), both, or a table.")
     return run.predict(pd.DataFrame([row]))

@@ -77,7 +77,7 @@ def train_item_tower(
     """
     config = config or TrainingConfig()
     data = _items(factors, items, id_column, image, text, config.seed)
-    kinds = list(dict.fromkeys(feature.kind for feature in data.schema.features))
+    kinds = data.schema.kinds
     model = model or ("classifier_gated" if len(kinds) > 1 else f"{kinds[0]}_only")
     run_config = {
         "model": model,

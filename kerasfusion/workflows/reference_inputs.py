@@ -14,8 +14,8 @@ def save_reference_inputs(path, data):
     test = data.splits["test"]
     # Rows with different images, so that a mix-up of rows would be seen; of some, those with the smallest files,
     # because every export carries them.
-    image = next(iter(test.images.values()), np.arange(len(test)))
+    image = next((test.arrays[name] for name in test.banks), np.arange(len(test)))
     rows = np.unique(image, return_index=True)[1][:REFERENCE_CANDIDATES]
-    sizes = [sum(len(test.banks[name].encoded(index[row])) for name, index in test.images.items()) for row in rows]
+    sizes = [sum(len(bank.encoded(test.arrays[name][row])) for name, bank in test.banks.items()) for row in rows]
     rows = rows[np.argsort(sizes, kind="stable")[:REFERENCE_ROWS]]
     reference.save_reference(path, {"serving_default": (test.take(rows).raw_inputs(), {})})

@@ -73,8 +73,7 @@ def load_baselines(run):
     kf.workflows.load_baselines(kf.load("runs/pets"))  # {"text only": …, "image only": …, "late average": …}
     ```
     """
-    kinds = list(dict.fromkeys(feature.kind for feature in run.schema.features))
-    paths = {kind: run.path / "baselines" / f"{kind}_only" / "model.keras" for kind in kinds}
+    paths = {kind: run.path / "baselines" / f"{kind}_only" / "model.keras" for kind in run.schema.kinds}
     members = {kind: load_model(path) for kind, path in paths.items() if path.exists()}
     models = {f"{kind} only": model for kind, model in members.items()}
     if len(members) > 1:

@@ -130,7 +130,7 @@ def _made(folder):
 def _looked_at(model, found, test):
     """Task -> rows with what the model looked at, or the reason why there are none; empty without images."""
     shown = {}
-    for name, task_report in found.items() if test.images else ():
+    for name, task_report in found.items() if test.banks else ():
         explain = TASKS[task_report.task.type]
         if explain is None:
             continue

@@ -50,7 +50,7 @@ def train_all(make, data, output_dir, run_config, config, teacher, callbacks, se
         for task, temperature in calibrate(models[model], data.splits["validation"]).items():
             logger.info(f"  temperature of {task}'s probabilities: {temperature:.3g}, fitted on the validation split")
         save_whole(models[model], output_dir / "model.keras")
-        kinds = list(dict.fromkeys(feature.kind for feature in data.schema.features))
+        kinds = data.schema.kinds
         if baselines and teacher is not None:
             one(make, "without teacher", output_dir / "baselines" / "without_teacher")
             kinds = [kind for kind in kinds if any(f.name in models[model].input for f in data.schema.of_kind(kind))]

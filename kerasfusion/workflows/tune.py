@@ -11,6 +11,7 @@ import pandas as pd
 
 from kerasfusion.bounds import check_bounds
 from kerasfusion.encoders import IMAGE_ENCODERS, TEXT_ENCODERS
+from kerasfusion.feature_kinds import KINDS
 from kerasfusion.files import atomic_write, write_json
 from kerasfusion.fusion import FUSIONS
 from kerasfusion.progress import progress
@@ -136,7 +137,8 @@ def _space(data, choices):
         wrong = [value for value in values if value not in _KNOWN.get(name, values)]
         if wrong or not values:
             raise ValueError(f"{name}: there is no {wrong}; choose from {', '.join(sorted(_KNOWN.get(name, ())))}.")
-    lacking = [f"{kind}_encoder" for kind in ("text", "image") if not data.schema.of_kind(kind)]
+    encoders = {f"{kind}_encoder" for kind in set(KINDS) - set(data.schema.kinds)}
+    lacking = [name for name in TUNE_CHOICES if name in encoders]
     lacking += ["fusion"] if lacking else []
     return {name: list(values) for name, values in chosen.items() if name not in lacking}
 

@@ -188,7 +188,7 @@ def test_a_image_named_by_itself_may_lie_anywhere(two_folders, monkeypatch):
         schema = kf.Schema((kf.Feature("image", "image", ("photo",), size=(8, 8)),), ())
 
         def predict(self, rows):
-            return kf.data.load_rows(rows, self.schema, with_labels=False)[0].images["image"].tolist()
+            return kf.data.load_rows(rows, self.schema, with_labels=False)[0].arrays["image"].tolist()
 
     monkeypatch.chdir(inside)
     assert kf.workflows.predict(Run(), {"image": "../elsewhere/x.png"}) == [0]
@@ -231,14 +231,14 @@ def texts_of(cells, tmp_path):
     rows = [{"text": cell, "label": i % 2} for i, cell in enumerate([*cells, *["a sound text"] * 12])]
     path = tmp_path / "pets.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
-    frame, skipped = clean_rows(read_table(path), ColumnRoles((), ("text",), (), {"label": "binary"}))
+    frame, skipped = clean_rows(read_table(path), ColumnRoles({"text": ("text",)}, {"label": "binary"}))
     return frame, skipped
 
 
 def test_empty_texts_are_counted(tmp_path):
     cells = ["", "  ", "\t\n", None, float("nan")]
     frame, skipped = texts_of(cells, tmp_path)
-    assert skipped.counts == {"no text, image or number": 5}
+    assert skipped.counts == {"every input missing": 5}
     assert len(frame) == 12
 
 
@@ -305,7 +305,7 @@ def test_numbers_in_a_text_column_are_the_same_words_when_training_and_predictin
     assert set(data.schema["text"].vocabulary) == {"1", "2"}
     examples, _ = kf.data.load_rows(frame.head(3), data.schema, with_labels=False)
     one, two = (4 + data.schema["text"].vocabulary.index(word) for word in "12")
-    assert examples.text["text"][:, 0].tolist() == [one, two, 0]
+    assert examples.arrays["text"][:, 0].tolist() == [one, two, 0]
 
 
 ENCODINGS = {
@@ -327,7 +327,8 @@ def remarks_on(texts=None, labels=None, photo=None, **more):
     count = len(next(v for v in (texts, labels, photo) if v is not None))
     texts, labels = texts or [f"t {i}" for i in range(count)], labels or ["a"] * count
     frame = read_table(pd.DataFrame({"text": texts, "label": labels, **more}))
-    columns = ColumnRoles(("photo",) if photo else (), ("text",), tuple(more), {"label": "multiclass"})
+    inputs = {"image": ("photo",) if photo else (), "text": ("text",), "numeric": tuple(more)}
+    columns = ColumnRoles(inputs, {"label": "multiclass"})
     return run_data_checks(frame, columns, {"photo": np.asarray(photo)} if photo else {})
 
 
@@ -369,7 +370,7 @@ def test_labels_of_several_types_are_refused(cells, message):
 
 def test_missing_labels_are_counted():
     frame = labels(["a", None, np.nan, "b", "", "a", "b"])
-    _, skipped = clean_rows(frame, ColumnRoles((), ("text",), (), {"label": "multiclass"}))
+    _, skipped = clean_rows(frame, ColumnRoles({"text": ("text",)}, {"label": "multiclass"}))
     assert str(skipped).startswith("3 rows:\n  3 x label missing: row 2, column 'label' (nan)")
 
 
@@ -394,7 +395,7 @@ def test_spellings_of_one_class_are_said_and_not_joined():
 def splits_of(cells, **roles):
     more = {name: roles.pop(f"{name}_cells") for name in ("split", "patient") if f"{name}_cells" in roles}
     frame = labels(cells).assign(**more)
-    columns = ColumnRoles((), ("text",), (), {"label": "multiclass"}, **roles)
+    columns = ColumnRoles({"text": ("text",)}, {"label": "multiclass"}, **roles)
     return make_splits(frame, columns, labels={"label": encode_labels(frame, "label", "multiclass")[0]})
 
 

@@ -33,12 +33,13 @@ def png(image):
 
 def test_images_and_labels_without_a_word_said(tmp_path):
     data = kf.data.load(write(tmp_path, x=PIXELS, y=LABELS))
-    assert data.columns.image == ("x",) and data.columns.labels == {"y": "multiclass"} and data.source == "set.npz"
+    assert data.columns.of_kind("image") == ("x",) and data.columns.labels == {"y": "multiclass"}
+    assert data.source == "set.npz"
     assert data.columns.reasons["image"] == "inferred: the cells are encoded images"
     assert data.schema["label"].classes == ("0", "1", "2") and data.schema["image"].size == (16, 16)
     for split in data.splits.values():
         rows = split.frame.index.to_numpy()
-        np.testing.assert_array_equal(split.banks["image"].fetch(split.images["image"])[0], PIXELS[rows])
+        np.testing.assert_array_equal(split.banks["image"].fetch(split.arrays["image"])[0], PIXELS[rows])
         np.testing.assert_array_equal(split.labels["label"], LABELS[rows])
 
 
@@ -90,7 +91,7 @@ def test_neither_encoded_nor_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "open", refuse)
     data = kf.data.load(write(tmp_path, x=PIXELS, y=LABELS), cache_dir=tmp_path / "cache")
     train = data.splits["train"]
-    np.testing.assert_array_equal(train.banks["image"].fetch(train.images["image"])[0], PIXELS[train.frame.index])
+    np.testing.assert_array_equal(train.banks["image"].fetch(train.arrays["image"])[0], PIXELS[train.frame.index])
 
 
 def test_what_is_no_packed_image():

@@ -134,7 +134,7 @@ def test_rows_keep_their_texts_and_labels(train):
 
 def test_a_missing_image_stays_zeros(train):
     train = train.take(np.arange(12))
-    train.images["image"][4] = -1
+    train.arrays["image"][4] = -1
     ((x, _, _),) = BatchedDataset(train, 12, augment=Augmentation("strong")).dataset()
     assert x["image_present"].numpy().tolist() == [i != 4 for i in range(12)]
     assert not x["image"][4].numpy().any() and x["image"][5].numpy().any()

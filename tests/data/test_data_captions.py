@@ -56,10 +56,10 @@ def test_a_list_is_one_row_for_each_caption(data, tmp_path):
     assert (found.name, found.type, found.column) == ("caption", "captioning", "caption")
     assert found.outputs == found.vocabulary_size == len(found.vocabulary) + 4
     assert found.vocabulary[:3] == ("thing", "a", "number") and found.length == 4 + 2
-    assert data.columns.text == () and not data.schema.of_kind("text")
+    assert data.columns.of_kind("text") == () and not data.schema.of_kind("text")
     assert sum(len(split) for split in data.splits.values()) == 4 + 8 * 2
     assert not data.skipped
-    shown = [set(split.images["image"].tolist()) for split in data.splits.values()]
+    shown = [set(split.arrays["image"].tolist()) for split in data.splits.values()]
     assert sum(map(len, shown)) == len(set.union(*shown)) == 12  # no image is in two splits
     data.schema.save(tmp_path / "schema.json")
     assert Schema.load(tmp_path / "schema.json") == data.schema
@@ -118,7 +118,7 @@ def test_another_table_of_captions_is_read_by_the_same_schema(data):
     examples, skipped = load_rows(other, data.schema)
     thing = data.schema["caption"].vocabulary.index("thing") + 4
     assert examples.labels["caption"][:, :2].tolist() == [[2, thing], [2, 1]]
-    assert examples.images["image"][0] == examples.images["image"][1]
+    assert examples.arrays["image"][0] == examples.arrays["image"][1]
     assert skipped.counts == {"label missing": 1}
     # To caption them, none are needed.
     examples, _ = load_rows(other[["photo"]], data.schema, with_labels=False)
@@ -163,7 +163,8 @@ def test_what_is_no_caption_is_refused():
         load(table().rename(columns={"caption": "said"}), problem_type="captioning")
     with pytest.raises(DataError, match="row 1, column 'caption': the text is a dict"):
         load(table().assign(caption=[{"raw": "cat"}] * 12), image="photo", **CAPTION)
-    assert load(frame, image="photo", text="sentence", problem_type="captioning").columns.text == ("sentence",)
+    columns = load(frame, image="photo", text="sentence", problem_type="captioning").columns
+    assert columns.of_kind("text") == ("sentence",)
 
 
 def test_free_text_as_a_label_names_the_way_out():

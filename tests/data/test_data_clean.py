@@ -14,7 +14,7 @@ def table(**columns):
     return read_table(pd.DataFrame(columns))
 
 
-COLUMNS = ColumnRoles(image=("photo",), text=("text",), numeric=(), labels={"label": "multiclass"})
+COLUMNS = ColumnRoles({"image": ("photo",), "text": ("text",)}, labels={"label": "multiclass"})
 
 
 def test_rows_are_stripped_dropped_and_counted():
@@ -33,7 +33,7 @@ def test_rows_are_stripped_dropped_and_counted():
     assert frame["text"].iloc[0] == "hello"
     assert frame["label"].tolist() == ["cat", "dog", "cat"]
     assert frame.attrs["source"] == "DataFrame"
-    assert skipped.counts == {"label missing": 2, "no text, image or number": 1}
+    assert skipped.counts == {"label missing": 2, "every input missing": 1}
     assert skipped.total == 3
     assert [row for row, _, _ in skipped.examples["label missing"]] == [5, 6]
     assert skipped.examples["label missing"][1] == (6, "label", "\t")
@@ -47,7 +47,7 @@ def test_nothing_to_skip():
 
 
 def test_numeric_text_and_string_numbers():
-    columns = ColumnRoles(image=(), text=("text",), numeric=("age", "weight"), labels={"label": "regression"})
+    columns = ColumnRoles({"text": ("text",), "numeric": ("age", "weight")}, labels={"label": "regression"})
     frame, skipped = clean_rows(
         table(text=[1.0, np.nan, 2.5], age=["65", "", " 7"], weight=[1, 2, 3], label=[1, 2, 3]), columns
     )
@@ -58,17 +58,17 @@ def test_numeric_text_and_string_numbers():
 
 
 def test_lists_and_bytes_are_left_alone():
-    columns = ColumnRoles(image=("photo",), text=(), numeric=(), labels={"label": "multilabel"})
+    columns = ColumnRoles({"image": ("photo",)}, labels={"label": "multilabel"})
     frame, skipped = clean_rows(
         table(photo=[b"x", {"bytes": b"x"}, b"", b"y"], label=[["a"], [], ["b"], ["b"]]), columns
     )
     assert frame["photo"].tolist() == [b"x", {"bytes": b"x"}, b"y"]
     assert frame["label"].tolist() == [["a"], [], ["b"]]
-    assert skipped.counts == {"no text, image or number": 1}
+    assert skipped.counts == {"every input missing": 1}
 
 
 def test_a_row_counts_once():
-    columns = ColumnRoles(image=(), text=("text",), numeric=(), labels={"a": "multiclass", "b": "multiclass"})
+    columns = ColumnRoles({"text": ("text",)}, labels={"a": "multiclass", "b": "multiclass"})
     _, skipped = clean_rows(
         table(text=["x", "x", None, "x"], a=["1", None, None, "1"], b=["1", None, "1", "2"]), columns
     )
@@ -111,13 +111,13 @@ def test_duplicates_across_splits():
         "test: 2 row(s) have the same 'photo' and 'text' as a training row (row 5 and row 1). "
         "Scores may be too good.",
     ]
-    numbers_only = ColumnRoles(image=(), text=(), numeric=("n",), labels={"label": "multiclass"})
+    numbers_only = ColumnRoles({"numeric": ("n",)}, labels={"label": "multiclass"})
     assert duplicates_across_splits(frame, numbers_only, splits) == []
 
 
 def test_duplicates_of_images_as_bytes():
     frame = table(photo=[{"bytes": b"x"}, {"bytes": b"y"}, {"bytes": b"x"}], label=["0", "1", "0"])
-    columns = ColumnRoles(image=("photo",), text=(), numeric=(), labels={"label": "multiclass"})
+    columns = ColumnRoles({"image": ("photo",)}, labels={"label": "multiclass"})
     splits = {"train": np.array([0]), "validation": np.array([1]), "test": np.array([2])}
     assert duplicates_across_splits(frame, columns, splits) == [
         "test: 1 row(s) have the same 'photo' as a training row (row 3 and row 1). Scores may be too good."

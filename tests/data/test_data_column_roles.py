@@ -25,9 +25,9 @@ def pets(rows=12, **more):
 
 def test_roles_are_found_with_reasons():
     columns = infer_columns(pets(split=["train"] * 9 + ["Val", "test", "test"]))
-    assert columns.image == ("photo",)
-    assert columns.text == ("description",)
-    assert columns.numeric == ()
+    assert columns.of_kind("image") == ("photo",)
+    assert columns.of_kind("text") == ("description",)
+    assert columns.of_kind("numeric") == ()
     assert columns.labels == {"species": "multiclass"}
     assert (columns.split, columns.group, columns.slice_by) == ("split", None, None)
     assert columns.features == ("photo", "description")
@@ -52,9 +52,9 @@ def test_roles_can_be_given():
         group="id",
         slice_by="id",
     )
-    assert columns.image == ()
-    assert columns.text == ("id", "description")
-    assert columns.numeric == ("age",)
+    assert columns.of_kind("image") == ()
+    assert columns.of_kind("text") == ("id", "description")
+    assert columns.of_kind("numeric") == ("age",)
     assert (columns.split, columns.group, columns.slice_by) == ("photo", "id", "id")
     assert columns.reasons["text"] == "given"
     assert columns.reasons["image"] == "none, as given"
@@ -62,22 +62,22 @@ def test_roles_can_be_given():
 
 def test_a_image_column_that_also_groups_is_found():
     columns = infer_columns(pets(), group="photo")
-    assert (columns.image, columns.group) == (("photo",), "photo")
+    assert (columns.of_kind("image"), columns.group) == (("photo",), "photo")
 
 
 def test_a_column_with_a_comma_in_its_name():
-    assert infer_columns(pets(**{"a, b": ["x y z"] * 12}), text="a, b").text == ("a, b",)
+    assert infer_columns(pets(**{"a, b": ["x y z"] * 12}), text="a, b").of_kind("text") == ("a, b",)
 
 
 def test_text_is_the_long_and_varied_column():
     more = {"licence": ["Creative Commons Attribution Share Alike 4.0 International"] * 6 + ["All rights"] * 6}
-    assert infer_columns(pets(**more)).text == ("description",)
+    assert infer_columns(pets(**more)).of_kind("text") == ("description",)
 
 
 def test_one_word_texts_only_by_name():
     frame = pets().drop(columns="description")
-    assert infer_columns(frame).text == ()
-    assert infer_columns(frame.rename(columns={"id": "Text"})).text == ("Text",)
+    assert infer_columns(frame).of_kind("text") == ()
+    assert infer_columns(frame.rename(columns={"id": "Text"})).of_kind("text") == ("Text",)
 
 
 @pytest.mark.parametrize(
@@ -91,16 +91,16 @@ def test_one_word_texts_only_by_name():
 )
 def test_image_cells(cells, reason):
     columns = infer_columns(pets(photo=cells))
-    assert columns.image == ("photo",)
+    assert columns.of_kind("image") == ("photo",)
     assert columns.reasons["image"] == f"inferred: {reason}"
 
 
 def test_web_addresses_are_not_taken_for_files():
-    assert infer_columns(pets(url=["https://x.org/a.jpg"] * 12)).image == ("photo",)
+    assert infer_columns(pets(url=["https://x.org/a.jpg"] * 12)).of_kind("image") == ("photo",)
 
 
 def test_several_image_columns():
-    assert infer_columns(pets(other=["a.png"] * 12)).image == ("photo",)
+    assert infer_columns(pets(other=["a.png"] * 12)).of_kind("image") == ("photo",)
     with pytest.raises(DataError, match=r"which are the images, \['left', 'right'\]\? .*image="):
         infer_columns(pets(left=["a.png"] * 12, right=["b.png"] * 12).drop(columns="photo"))
 
@@ -214,7 +214,7 @@ def test_numbers_must_be_numeric(tmp_path):
         infer_columns(pets(age=[np.inf] * 12), numeric="age")
     with pytest.raises(DataError, match=r"column 'age' \(numbers\): every cell is empty"):
         infer_columns(pets(age=[None] * 12), numeric="age")
-    assert infer_columns(pets(age=["1", " 2.5", ""] * 4), numeric="age").numeric == ("age",)
+    assert infer_columns(pets(age=["1", " 2.5", ""] * 4), numeric="age").of_kind("numeric") == ("age",)
 
 
 def test_texts_must_be_strings():

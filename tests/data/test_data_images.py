@@ -211,5 +211,5 @@ def test_copies_of_an_image_do_not_cross_splits(tmp_path):
         Image.new("RGB", (8, 8), (i // 2 * 6, 9, 9)).save(tmp_path / f"{i}.png")
     frame = pd.DataFrame({"photo": [f"{i}.png" for i in range(40)], "label": ["a", "a", "b", "b"] * 10})
     data = load(frame, image="photo", label="label", image_dir=tmp_path)
-    images = {name: set(part.images["image"].tolist()) for name, part in data.splits.items()}
+    images = {name: set(part.arrays["image"].tolist()) for name, part in data.splits.items()}
     assert sum(map(len, images.values())) == len(set.union(*images.values())) == 20

@@ -33,10 +33,12 @@ def table(start, images, places):
     return kf.data.Examples(
         SCHEMA,
         pd.DataFrame({"row": rows}),
-        {"text": np.stack([rows, rows], axis=1).astype("int32")},
-        {"numbers": rows[:, None].astype("float32")},
-        {"numbers": rows % 2 == 0},
-        {"image": np.array(places, "int32")},
+        {
+            "image": np.array(places, "int32"),
+            "text": np.stack([rows, rows], axis=1).astype("int32"),
+            "numbers": rows[:, None].astype("float32"),
+        },
+        {"image": np.array(places) >= 0, "text": rows > 0, "numbers": rows % 2 == 0},
         {"image": images},
         {"label": (rows % 3).astype("float32")},
         {"label": np.full(len(rows), 0.5, "float32")},
@@ -48,12 +50,12 @@ def test_parts_of_one_table_share_their_images():
     joined = kf.data.concatenate([whole.take([2, 3]), whole.take([0]), whole.take([2])])
     assert joined.banks["image"] is whole.banks["image"]
     assert joined.frame["row"].tolist() == [2, 3, 0, 2]
-    assert joined.text["text"].tolist() == [[2, 2], [3, 3], [0, 0], [2, 2]]
-    assert joined.numeric["numbers"].tolist() == [[2], [3], [0], [2]]
-    assert joined.numeric_present["numbers"].tolist() == [True, False, True, True]
+    assert joined.arrays["text"].tolist() == [[2, 2], [3, 3], [0, 0], [2, 2]]
+    assert joined.arrays["numbers"].tolist() == [[2], [3], [0], [2]]
+    assert joined.present["numbers"].tolist() == [True, False, True, True]
     assert joined.labels["label"].tolist() == [2, 0, 0, 2]
     assert joined.weights["label"].tolist() == [0.5] * 4
-    assert joined.images["image"].tolist() == [2, -1, 0, 2]
+    assert joined.arrays["image"].tolist() == [2, -1, 0, 2]
 
 
 def test_another_table_brings_its_images(monkeypatch):
@@ -61,8 +63,8 @@ def test_another_table_brings_its_images(monkeypatch):
     first, second = table(0, Bank(["a", "b"]), [1, 0]), table(5, Bank(["c", "d", "e"], (8, 8)), [2, -1, 0])
     joined = kf.data.concatenate([first, second, first])
     assert joined.banks == {"image": Bank(["a", "b", "c", "d", "e", "a", "b"])}
-    assert joined.images["image"].tolist() == [1, 0, 4, -1, 2, 6, 5]
-    assert joined.images["image"].dtype == np.int32
+    assert joined.arrays["image"].tolist() == [1, 0, 4, -1, 2, 6, 5]
+    assert joined.arrays["image"].dtype == np.int32
     assert joined.frame["row"].tolist() == [0, 1, 5, 6, 7, 0, 1]
 
 

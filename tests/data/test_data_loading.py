@@ -129,8 +129,8 @@ def test_other_rows_follow_the_schema_and_keep_what_is_missing(table):
     )
     examples, skipped = kf.data.load_rows(rows, data.schema, with_labels=False)
     assert len(examples) == 3
-    assert examples.images["image"].tolist() == [0, -1, -1]
-    assert examples.text["text"][1].tolist() == [1, 1, 0, 0, 0, 0, 0]
+    assert examples.arrays["image"].tolist() == [0, -1, -1]
+    assert examples.arrays["text"][1].tolist() == [1, 1, 0, 0, 0, 0, 0]
     assert skipped.total == 1 and "none.png" in str(skipped)
     with pytest.raises(DataError, match="'photo'"):
         kf.data.load_rows(rows.drop(columns="photo"), data.schema, with_labels=False)

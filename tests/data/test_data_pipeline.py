@@ -34,8 +34,8 @@ def test_every_row_comes_once_with_its_own_image(examples, image_major, shuffle)
         assert (x["text_present"] == real).all()
         seen += list(zip(x["text"][real].tolist(), images[real].mean((-3, -2)), y["label"][real], strict=True))
     assert len(seen) == len(examples)
-    bank = examples.banks["image"].fetch(examples.images["image"])[0].numpy().mean((-3, -2))
-    triples = zip(examples.text["text"].tolist(), bank, examples.labels["label"], strict=True)
+    bank = examples.banks["image"].fetch(examples.arrays["image"])[0].numpy().mean((-3, -2))
+    triples = zip(examples.arrays["text"].tolist(), bank, examples.labels["label"], strict=True)
     own = {tuple(text): (image, label) for text, image, label in triples}
     # The test's sentences end in a number, so that no two are equal unless their number is unknown to training.
     for text, image, label in seen:
@@ -97,7 +97,7 @@ def test_no_rows(examples):
 
 
 def test_a_missing_image_is_zeros_and_absent(examples):
-    examples.images["image"][0] = -1
+    examples.arrays["image"][0] = -1
     x, _, _ = read(BatchedDataset(examples, 4))[0]
     assert x["image_present"].tolist() == [False, True, True, True]
     assert not x["image"][0].any() and x["image"][1].any()

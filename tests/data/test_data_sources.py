@@ -58,9 +58,9 @@ def test_files_give_what_the_frame_gives(frame, expected, folder, ending):
     assert data.schema == expected.schema
     for name, split in data.splits.items():
         other = expected.splits[name]
-        np.testing.assert_array_equal(split.text["text"], other.text["text"])
+        np.testing.assert_array_equal(split.arrays["text"], other.arrays["text"])
         np.testing.assert_array_equal(split.labels["label"], other.labels["label"])
-        pixels, others = (part.banks["image"].fetch(part.images["image"])[0] for part in (split, other))
+        pixels, others = (part.banks["image"].fetch(part.arrays["image"])[0] for part in (split, other))
         np.testing.assert_array_equal(pixels, others)
 
 
@@ -70,7 +70,7 @@ def test_parquet_with_images_inside(frame, expected, folder):
     inside.to_parquet(folder / "inside.parquet")
     data = kf.data.load(folder / "inside.parquet", **ROLES)
     pixels, others = (
-        part.banks["image"].fetch(part.images["image"])[0]
+        part.banks["image"].fetch(part.arrays["image"])[0]
         for part in (data.splits["train"], expected.splits["train"])
     )
     np.testing.assert_array_equal(pixels, others)
@@ -151,7 +151,7 @@ def test_a_frame_that_was_filtered_and_reordered(frame):
     some.attrs.update(frame.attrs)
     data = kf.data.load(some, **ROLES)
     for split in data.splits.values():
-        pixels = split.banks["image"].fetch(split.images["image"])[0].numpy().mean(axis=(1, 2)).argmax(axis=1)
+        pixels = split.banks["image"].fetch(split.arrays["image"])[0].numpy().mean(axis=(1, 2)).argmax(axis=1)
         names = np.array(data.schema["label"].classes)[split.labels["label"]]
         assert names.tolist() == [("red", "green", "blue")[i] for i in pixels]
         assert pd.Index(split.frame.index).max() < 40

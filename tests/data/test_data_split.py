@@ -12,7 +12,7 @@ from kerasfusion.data.tasks import encode_labels
 
 
 def columns(kind="multiclass", **roles):
-    return ColumnRoles(image=(), text=("text",), numeric=(), labels={"label": kind}, **roles)
+    return ColumnRoles({"text": ("text",)}, labels={"label": kind}, **roles)
 
 
 def table(labels, **more):

@@ -51,5 +51,5 @@ def test_a_captioned_set_of_tfds(tmp_path, monkeypatch):
     assert {name: len(split) for name, split in data.splits.items()} == {"train": 12, "validation": 6, "test": 6}
     said = {"val 0 said 0", "val 1 said 0", "val 1 said 1", "val 2 said 0", "val 2 said 1", "val 2 said 2"}
     assert set(data.splits["validation"].frame["text"]) == said
-    assert [len(set(split.images["image"])) for split in data.splits.values()] == [6, 3, 3]
+    assert [len(set(split.arrays["image"])) for split in data.splits.values()] == [6, 3, 3]
     assert data.notes[0] == "Not read from tfds:coco_alike: the split(s) unlabeled."

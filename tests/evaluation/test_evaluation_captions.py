@@ -96,14 +96,15 @@ def test_a_row_is_captioned_once_for_all_that_is_seen(data):
     (task,) = data.schema.tasks
     for part in data.splits.values():
         rows, references = caption_rows(part, task)
-        shown = part.images["image"][rows]
-        assert len(set(shown)) == len(shown) == len(set(part.images["image"]))
+        shown = part.arrays["image"][rows]
+        assert len(set(shown)) == len(shown) == len(set(part.arrays["image"]))
         captions = part.frame["caption"].to_numpy()
         for row, own in zip(rows, references, strict=True):
-            assert own == captions[part.images["image"] == part.images["image"][row]].tolist()
+            assert own == captions[part.arrays["image"] == part.arrays["image"][row]].tolist()
     part = data.splits["train"]
-    lost = dataclasses.replace(part, images={"image": np.where(np.arange(len(part)) == 0, -1, part.images["image"])})
-    kept = (part.images["image"] == part.images["image"][0]).sum()
+    places = np.where(np.arange(len(part)) == 0, -1, part.arrays["image"])
+    lost = dataclasses.replace(part, arrays={**part.arrays, "image": places})
+    kept = (part.arrays["image"] == part.arrays["image"][0]).sum()
     assert len(caption_rows(lost, task)[0]) == len(caption_rows(part, task)[0]) - (kept == 1)
 
 

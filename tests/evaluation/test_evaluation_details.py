@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from kerasfusion.data import Examples
-from kerasfusion.evaluation.details import LONGEST_TEXT, task_details
+from kerasfusion.evaluation.details import task_details
+from kerasfusion.evaluation.features.text import LONGEST_TEXT
 from kerasfusion.evaluation.report import TaskReport
 from kerasfusion.evaluation.thumbnails import thumbnail
 from kerasfusion.schema import Feature, Schema, Task
@@ -24,7 +25,7 @@ def details_of(task, labels, prediction, decided, texts=None, **options):
     frame = pd.DataFrame({"said": texts or [f"text {i}" for i in range(len(labels) + 1)]})
     frame.index += 10
     schema = Schema((Feature("text", "text", ("said",), length=2),), (task,))
-    examples = Examples(schema, frame, {}, {}, {}, {}, {}, {}, {})
+    examples = Examples(schema, frame, {}, {}, {}, {}, {})
     found = TaskReport(task, {}, {}, {}, labels, decided, {k: np.asarray(v) for k, v in prediction.items()}, rows)
     return task_details(found, examples, **options)
 

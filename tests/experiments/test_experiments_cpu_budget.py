@@ -17,21 +17,22 @@ class Rows:
     """What is used of `Examples`: rows of images."""
 
     def __init__(self, images):
-        self.images = {"image": np.asarray(images)}
+        self.arrays = {"image": np.asarray(images)}
+        self.banks = {"image": None}
 
     def __len__(self):
-        return len(self.images["image"])
+        return len(self.arrays["image"])
 
     def take(self, rows):
-        return Rows(self.images["image"][rows])
+        return Rows(self.arrays["image"][rows])
 
 
 def test_some_images_with_all_their_rows():
     rows = Rows(np.repeat(np.arange(50), 3))
     some = some_images(rows, 10)
-    assert len(some) == 30 and len(np.unique(some.images["image"])) == 10
-    np.testing.assert_array_equal(some.images["image"], some_images(rows, 10).images["image"])
-    assert set(some.images["image"]) != set(some_images(rows, 10, seed=1).images["image"])
+    assert len(some) == 30 and len(np.unique(some.arrays["image"])) == 10
+    np.testing.assert_array_equal(some.arrays["image"], some_images(rows, 10).arrays["image"])
+    assert set(some.arrays["image"]) != set(some_images(rows, 10, seed=1).arrays["image"])
     assert some_images(rows, 50) is rows
 
 

@@ -39,7 +39,7 @@ def test_wrong_and_right_rows(data, model, found):
     assert right == [False] * 3 + [True] * 3
     for row, is_right in zip(rows, right, strict=True):
         position = report.rows[row["place"]]
-        image = train.images["image"][position]
+        image = train.arrays["image"][position]
         assert image >= 0
         np.testing.assert_array_equal(row["pixels"], train.banks["image"].fetch(np.array([image]))[0][0])
         answer, label = (report.task.classes[int(part[row["place"]])] for part in (report.decided, report.labels))
@@ -66,7 +66,7 @@ def test_what_cannot_be_shown_says_why(data, model, found):
     train = data.splits["train"]
     with pytest.raises(NoFeatureMapError, match="'shade' is of type regression"):
         explain_examples(model, found["shade"], train)
-    without = train.take(np.flatnonzero(train.images["image"] < 0))
+    without = train.take(np.flatnonzero(train.arrays["image"] < 0))
     blind = kf.evaluation.evaluate_models({"model": model}, without)["color"]
     with pytest.raises(NoFeatureMapError, match="no row that was scored has an image"):
         explain_examples(model, blind, without)

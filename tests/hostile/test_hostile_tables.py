@@ -52,7 +52,7 @@ def load(source, roles):
     for line in (*data.notes, str(data.skipped), *sum(data.settings, ())):
         line.encode("utf-8")
     for split in data.splits.values():
-        for array in (*split.numeric.values(), *split.labels.values(), *split.weights.values()):
+        for array in (*split.arrays.values(), *split.labels.values(), *split.weights.values()):
             assert np.isfinite(array).all()
     assert all(name for task in data.schema.tasks for name in task.classes)
     again, _ = kf.data.load_rows(source, data.schema, columns=data.columns)

@@ -28,7 +28,7 @@ def served(tmp_path_factory):
     for weight in (*model.decoder.weights, model.head.dense.kernel, model.get_layer("context").projection.kernel):
         weight.assign(6 * weight if len(weight.shape) > 1 else weight)
     some = data.splits["train"].take(range(4))
-    images = [some.banks["image"].encoded(place) for place in some.images["image"]]
+    images = [some.banks["image"].encoded(place) for place in some.arrays["image"]]
     base = tmp_path_factory.mktemp("exports") / "captioner"
     version = export_model(model, data.schema, base, {"image_bytes": [*images, b"no image"]})
     with CApiSession(version) as session:
@@ -63,7 +63,7 @@ def test_the_log_probability_is_that_of_the_words(served):
     words = [task.vocabulary.index(word) + 4 for word in caption]
     ids = np.zeros((1, task.length - 1), "int32")
     ids[0, : len(words) + 1] = [2, *words]
-    pixels = some.banks["image"].fetch(some.images["image"][1:2])[0].numpy()
+    pixels = some.banks["image"].fetch(some.arrays["image"][1:2])[0].numpy()
     own = {"image": pixels, "image_present": np.ones(1, bool), "caption": ids}
     logits = model(own)["caption"][0].numpy()
     log = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))

@@ -49,8 +49,8 @@ def test_labels_are_the_features_before_any_was_dropped(splits):
 
 def test_what_was_never_there_is_not_learned(splits):
     rows = splits["train"].take(np.arange(2))
-    images = {"image": np.array([-1, rows.images["image"][1]], "int32")}
-    x, _, w = next(iter(BatchedDataset(type(rows)(**{**vars(rows), "images": images}), 2).dataset()))
+    arrays = {**rows.arrays, "image": np.array([-1, rows.arrays["image"][1]], "int32")}
+    x, _, w = next(iter(BatchedDataset(type(rows)(**{**vars(rows), "arrays": arrays}), 2).dataset()))
     assert x["image_present"].numpy().tolist() == [False, True]
     assert w["image"].numpy().tolist() == [0, 1]
     assert w["text"].numpy().tolist() == [1, 1]

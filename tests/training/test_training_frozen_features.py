@@ -131,14 +131,14 @@ def test_a_network_sees_each_image_once(data, tmp_path, monkeypatch):
     # Once for the shape; 12 images and 6, and with both the one that stands for a missing image.
     assert rows == [1, 13, 7]
     bank, pixels = cached[0].banks["image"], splits[0].banks["image"]
-    index = splits[0].images["image"][:5]
+    index = splits[0].arrays["image"][:5]
     features, present = bank.fetch(np.append(index, -1))
     expected = model.get_layer("encode_image").features(pixels.fetch(np.append(index, -1))[0])
     np.testing.assert_allclose(features, expected, atol=1e-6)
     np.testing.assert_array_equal(present, [True] * 5 + [False])
     # An image of another split was never seen: there is nothing to train on by mistake.
     with pytest.raises(Exception, match="is not in"):
-        bank.fetch(splits[1].images["image"][:1])
+        bank.fetch(splits[1].arrays["image"][:1])
 
 
 def test_features_that_are_too_large_are_stored_in_half_or_not_at_all(data, messages):

@@ -128,7 +128,7 @@ class Batches:
 
     def __init__(self, schema, image_major=True):
         self.image_major, self.batch_size = image_major, 8
-        self.examples = Examples(schema, None, {}, {}, {}, {}, {}, {}, {})
+        self.examples = Examples(schema, None, {}, {}, {}, {}, {})
 
 
 def test_which_wrapper_a_task_takes(tiny_schema):

@@ -85,7 +85,7 @@ def test_features_of_rows_and_as_a_feature(data, parent, monkeypatch):
     feature = train.schema["seen"]
     assert (feature.kind, feature.length, test.schema) == ("numeric", 8, train.schema)
     np.testing.assert_allclose(feature.mean, found.mean(axis=0), rtol=1e-5)
-    np.testing.assert_array_equal(train.numeric["seen"], found)
+    np.testing.assert_array_equal(train.arrays["seen"], found)
     # Features of images as input of a model that reads.
     reader = fusion_model(train.schema.only("text", "numeric"), text_encoder="average", units=4)
     assert sorted(reader.input) == ["seen", "seen_present", "text", "text_present"]

@@ -115,8 +115,8 @@ def at_once(monkeypatch):
     """Vectors of all rows without the cost of `predict`."""
 
     def predict(model, examples):
-        pixels, seen = examples.banks["image"].fetch(examples.images["image"])
-        x = {"image": np.array(pixels), "image_present": np.array(seen), **examples.text}
+        pixels, seen = examples.banks["image"].fetch(examples.arrays["image"])
+        x = {"image": np.array(pixels), "image_present": np.array(seen), "text": examples.arrays["text"]}
         x["text_present"] = (x["text"] != 0).any(axis=1)
         return {key: np.array(value) for key, value in model({name: x[name] for name in model.input}).items()}
 
@@ -140,8 +140,8 @@ def pairs(tiny_schema, rows_for):
     text, places = batch["text"].copy(), np.arange(12, dtype="int32")
     text[1], places[0] = 0, -1
     examples = kf.data.Examples(
-        tiny_schema, pd.DataFrame(index=range(12)), {"text": text}, {}, {}, {"image": places},
-        {"image": Images(batch["image"])}, {}, {},
+        tiny_schema, pd.DataFrame(index=range(12)), {"text": text, "image": places},
+        {"text": (text != 0).any(axis=1), "image": places >= 0}, {"image": Images(batch["image"])}, {}, {},
     )  # fmt: skip
     return examples, {**batch, "text": text}
 

@@ -37,7 +37,7 @@ def rows(schema, logits, **frame):
     logits = np.asarray(logits, "float32")
     frame = pd.DataFrame({"row": range(len(logits)), **frame})
     there = np.ones(len(logits), bool)
-    return kf.data.Examples(schema, frame, {}, {"numbers": logits}, {"numbers": there}, {}, {}, {}, {})
+    return kf.data.Examples(schema, frame, {"numbers": logits}, {"numbers": there}, {}, {}, {})
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def at_once(monkeypatch):
     """Logits of all rows without the cost of `predict`."""
 
     def predict(model, examples):
-        x = {**examples.numeric, "numbers_present": examples.numeric_present["numbers"]}
+        x = {**examples.arrays, "numbers_present": examples.present["numbers"]}
         return {task: np.array(logits) for task, logits in model(x).items()}
 
     monkeypatch.setattr("kerasfusion.transfer.semi_supervised.predict_logits", predict)

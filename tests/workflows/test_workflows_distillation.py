@@ -71,15 +71,15 @@ def test_a_teacher_that_reads_in_another_way(table, data, run):
     read = encode_for_teacher(teacher.run.model, data.schema, splits)
     assert read[0].banks["image"] is read[1].banks["image"] and read[0].banks["image"].size == (16, 16)
     for split, name in zip(read, ("test", "train"), strict=True):
-        np.testing.assert_array_equal(split.text["text"], data.splits[name].text["text"])
-        np.testing.assert_array_equal(split.images["image"], data.splits[name].images["image"])
+        np.testing.assert_array_equal(split.arrays["text"], data.splits[name].arrays["text"])
+        np.testing.assert_array_equal(split.arrays["image"], data.splits[name].arrays["image"])
     student = kf.create_model("image_only", small.schema, **SMALL)
     twin, (rows,) = teacher.teach(student, splits[:1])
     x, *_ = next(iter(kf.data.BatchedDataset(data.splits["test"], 10).dataset()))
     expected = teacher.run.model(x)["label"]
     np.testing.assert_allclose(rows.labels["label_by_teacher"], expected, rtol=1e-5, atol=1e-6)
     # The student's rows stay as they were loaded.
-    assert rows.banks["image"].size == (8, 8) and rows.text["text"].shape == (10, 3)
+    assert rows.banks["image"].size == (8, 8) and rows.arrays["text"].shape == (10, 3)
     assert {task.name: task.weight for task in rows.schema.tasks} == {"label": 0.75, "label_by_teacher": 0.25}
     assert twin.get_layer("head_label_by_teacher").temperature == 2.0
     # Whether it knows these rows' labels cannot be told.

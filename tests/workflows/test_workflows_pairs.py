@@ -83,10 +83,10 @@ def test_pairs_are_a_binary_label_within_their_split(match):
         assert set(frame["pair"]) == {"right", "near text", "near image", "any text", "any image"}
         assert part.weights["label"].tolist() == [1.0] * len(part)
         # What a model reads is what the table says.
-        words = dict(zip(before.frame["caption"], before.text["text"].tolist(), strict=True))
-        assert part.text["text"].tolist() == [words[caption] for caption in frame["caption"]]
+        words = dict(zip(before.frame["caption"], before.arrays["text"].tolist(), strict=True))
+        assert part.arrays["text"].tolist() == [words[caption] for caption in frame["caption"]]
         keys = part.banks["image"].keys
-        assert all(keys[i].endswith(photo) for i, photo in zip(part.images["image"], frame["photo"], strict=True))
+        assert all(keys[i].endswith(photo) for i, photo in zip(part.arrays["image"], frame["photo"], strict=True))
     model = kf.create_model("classifier_concat", pairs.schema, units=8, image_encoder="small_cnn")
     test = pairs.splits["test"]
     found = kf.evaluation.evaluate_models({"fused": model}, test, pairs.splits["train"], pairs.columns.slice_by)[

@@ -56,7 +56,7 @@ def mirrored(examples):
         labels = np.where((number & bit > 0) & (subtype == asked), sides - labels, labels)
     return dataclasses.replace(
         copies,
-        images={"image": 4 * copies.images["image"] + number},
+        arrays={**copies.arrays, "image": 4 * copies.arrays["image"] + number},
         banks={"image": MirroredStore(copies.banks["image"])},
         labels={task.name: labels.astype("int32")},
     )

@@ -53,15 +53,14 @@ class LabelType:
         """
         raise NotImplementedError
 
-    def label_rows(self, task, frame, schema, image_index, text):
+    def label_rows(self, task, frame, schema, arrays):
         """Labels and weights of the rows of a table.
 
         Args:
             task: A `Task`.
             frame: The table.
             schema: Its `Schema`.
-            image_index: dict image feature -> int32 `(n,)`.
-            text: dict text feature -> int32 `(n, L)`.
+            arrays: dict feature -> array, as in `Examples`.
 
         Returns:
             tuple: the labels, 0 where they are missing, and float32 weights `(n,)`.

@@ -13,7 +13,7 @@ class Captioning(LabelType):
     # An image may well be described in several ways.
     one_answer = False
 
-    def label_rows(self, task, frame, schema, image_index, text):
+    def label_rows(self, task, frame, schema, arrays):
         labels = encode_captions(frame[task.column].fillna("").astype(str), task)
         return labels, (labels[:, 1] != END).astype("float32")
 

@@ -11,8 +11,8 @@ class Retrieval(LabelType):
     default_name = "match"
     profiled = False
 
-    def label_rows(self, task, frame, schema, image_index, text):
+    def label_rows(self, task, frame, schema, arrays):
         (image,), (words,) = schema.of_kind("image"), schema.of_kind("text")
-        index = np.asarray(image_index[image.name], "int32")
-        whole = (index >= 0) & (text[words.name] != 0).any(axis=1)
+        index = arrays[image.name]
+        whole = (index >= 0) & (arrays[words.name] != 0).any(axis=1)
         return np.maximum(index, 0), whole.astype("float32")

@@ -4,6 +4,7 @@ from kerasfusion.evaluation.details import example
 from kerasfusion.evaluation.html_report.html import element, join
 from kerasfusion.evaluation.html_report.rows import place_line, shown_input
 from kerasfusion.evaluation.thumbnails import jpeg
+from kerasfusion.feature_kinds import KINDS
 
 _SAID = (
     "Bright places spoke for the class named below each image, the brightest most; dark ones did not (Grad-CAM, "
@@ -71,8 +72,8 @@ def _card(row):
         )
         for shown in row["maps"]
     ]
-    texts = [shown_input(row, cell) for cell in row["inputs"] if cell["kind"] != "image"]
-    images = [element("div", shown_input(row, cell)) for cell in row["inputs"] if cell["kind"] == "image"]
+    texts = [shown_input(row, cell) for cell in row["inputs"] if not KINDS[cell["kind"]].stored]
+    images = [element("div", shown_input(row, cell)) for cell in row["inputs"] if KINDS[cell["kind"]].stored]
     return element(
         "article",
         texts,

@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+from kerasfusion.evaluation.html_report.features import FEATURES
 from kerasfusion.evaluation.html_report.html import code, element, section, table
 from kerasfusion.evaluation.html_report.requests import IMAGE
 from kerasfusion.evaluation.html_report.tasks import TASKS
@@ -69,10 +70,7 @@ def request_row(schema, sample):
     """
     row = {}
     for feature in schema.features:
-        if feature.kind == "image":
-            row[f"{feature.name}_bytes"] = {"b64": IMAGE}
-        else:
-            row[feature.name] = sample[feature.name]
+        row |= FEATURES[feature.kind].request(feature, sample.get(feature.name))
     return row
 
 
@@ -81,8 +79,8 @@ def answers(schema):
     found = []
     for task in schema.tasks:
         found += TASKS[task.type].outputs(task, several=len(schema.tasks) > 1)
-    for feature in schema.of_kind("image"):
-        found.append((f"{feature.name}_ok", "whether the image could be read; if not, it counts as missing"))
+    for feature in schema.features:
+        found += FEATURES[feature.kind].answers(feature)
     return found
 
 
@@ -108,8 +106,5 @@ def _python(row, address):
 def _without_server(parts):
     cells, sample = {}, parts.details["sample"]
     for feature in parts.schema.features:
-        if feature.kind == "numeric":
-            cells.update(zip(feature.columns, sample[feature.name], strict=True))
-        else:
-            cells[feature.columns[0]] = "image.png" if feature.kind == "image" else sample[feature.name]
+        cells |= FEATURES[feature.kind].cells(feature, sample.get(feature.name))
     return f"import kerasfusion as kf\n\nrun = kf.load({parts.folder!r})\nprint(run.predict([{cells!r}]))"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from kerasfusion.data.profile import profile_splits
-from kerasfusion.evaluation.details import LONGEST_TEXT
+from kerasfusion.evaluation.features import FEATURES
 from kerasfusion.evaluation.html_report.parts import DETAILS_FILE, Parts, read_parts, run_parts
 from kerasfusion.evaluation.html_report.render import render
 from kerasfusion.evaluation.html_report.tasks import TASKS
@@ -149,13 +149,9 @@ def _rows_of(frame):
 
 
 def _sample(examples):
-    """The first text that is there and the numbers of the first row, to stand in a sample request."""
-    sample = {}
-    for feature in examples.schema.of_kind("text"):
-        sample[feature.name] = next((text for text in examples.raw(feature) if text.strip()), "")[:LONGEST_TEXT]
-    for feature in examples.schema.of_kind("numeric"):
-        sample[feature.name] = [round(float(value), 4) for value in examples.numeric[feature.name][0]]
-    return sample
+    """What stands in a sample request: feature -> a text, or a list of numbers; not for files."""
+    found = {f.name: FEATURES[f.kind].sample(f, examples) for f in examples.schema.features}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _write(parts, path):

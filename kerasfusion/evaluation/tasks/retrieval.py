@@ -12,7 +12,7 @@ class RetrievalEvaluation(TaskEvaluation):
 
     def columns(self, task, prediction, decided, examples, name):
         (image,), (text,) = examples.schema.of_kind("image"), examples.schema.of_kind("text")
-        whole = (examples.images[image.name] >= 0) & (examples.text[text.name] != 0).any(axis=1)
+        whole = (examples.arrays[image.name] >= 0) & (examples.arrays[text.name] != 0).any(axis=1)
         return {"similarity": np.where(whole, prediction["similarity"], np.nan)}
 
     def report(self, models, examples, task, train=None):

@@ -109,7 +109,7 @@ def test_load_knows_it(data):
     }
     assert data.columns.slice_by == "type" and data.texts_per_image == 20
     assert data.schema.tasks[0].classes == ("1", "2", "3", "4", "5", "6", "circle", "no", "square", "yes")
-    images = [set(part.images["image"].tolist()) for part in data.splits.values()]
+    images = [set(part.arrays["image"].tolist()) for part in data.splits.values()]
     assert [len(found) for found in images] == [180, 20, 40] and len(set.union(*images)) == 240
     assert set(data.splits["test"].frame["type"]) == {"relational", "non-relational"}
     assert set(data.splits["test"].frame["subtype"]) == set(SUBTYPES)
@@ -120,8 +120,8 @@ def test_mirrored_answers_are_those_of_the_mirrored_scene(data, splits):
     test = data.splits["test"].take(np.arange(0, 800, 7))
     copies = mirrored(test)
     assert len(copies) == 4 * len(test)
-    images, present = copies.banks["image"].fetch(copies.images["image"])
-    originals = test.banks["image"].fetch(test.images["image"])[0].numpy()
+    images, present = copies.banks["image"].fetch(copies.arrays["image"])
+    originals = test.banks["image"].fetch(test.arrays["image"])[0].numpy()
     assert present.numpy().all()
     changed = 0
     for row, image in enumerate(images.numpy()):

@@ -1,0 +1,12 @@
+"""The data layer's registry of feature kinds: how columns are found, cleaned, learned from, encoded and described."""
+
+from kerasfusion.data.features.image import ImageFiles
+from kerasfusion.data.features.numeric import NumericColumns
+from kerasfusion.data.features.text import TextColumns
+
+# In the order in which the fingerprints of finished runs hash them: a new kind comes last.
+FEATURES = {
+    "text": TextColumns(),
+    "numeric": NumericColumns(),
+    "image": ImageFiles(),
+}

@@ -1,0 +1,11 @@
+"""The encoders' registry of feature kinds: which layers encode a `Feature`, and with which arguments."""
+
+from kerasfusion.encoders.features.image import ImageEncoding
+from kerasfusion.encoders.features.numeric import NumericEncoding
+from kerasfusion.encoders.features.text import TextEncoding
+
+FEATURES = {
+    "text": TextEncoding(),
+    "image": ImageEncoding(),
+    "numeric": NumericEncoding(),
+}

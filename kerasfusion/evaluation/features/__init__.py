@@ -1,0 +1,11 @@
+"""The evaluation's registry of feature kinds: how a row is shown, and what can go wrong with it."""
+
+from kerasfusion.evaluation.features.image import ImageInputs
+from kerasfusion.evaluation.features.numeric import NumericInputs
+from kerasfusion.evaluation.features.text import TextInputs
+
+FEATURES = {
+    "text": TextInputs(),
+    "image": ImageInputs(),
+    "numeric": NumericInputs(),
+}

@@ -1,0 +1,11 @@
+"""The preprocessing layer's registry of feature kinds: what a caller sends, made what a model takes."""
+
+from kerasfusion.preprocessing.features.image import EncodedImage
+from kerasfusion.preprocessing.features.numeric import Numbers
+from kerasfusion.preprocessing.features.text import Strings
+
+FEATURES = {
+    "text": Strings(),
+    "image": EncodedImage(),
+    "numeric": Numbers(),
+}

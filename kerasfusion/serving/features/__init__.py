@@ -1,0 +1,11 @@
+"""The serving layer's registry of feature kinds: inputs of signatures."""
+
+from kerasfusion.serving.features.image import ServedImage
+from kerasfusion.serving.features.numeric import ServedNumbers
+from kerasfusion.serving.features.text import ServedText
+
+FEATURES = {
+    "text": ServedText(),
+    "image": ServedImage(),
+    "numeric": ServedNumbers(),
+}
