@@ -74,6 +74,11 @@ class Feature:
         """Number of token ids, the four special ones included."""
         return len(self.vocabulary) + len(SPECIAL_TOKENS)
 
+    @property
+    def token_names(self):
+        """What each token id stands for."""
+        return (*SPECIAL_TOKENS, *self.vocabulary)
+
 
 @dataclasses.dataclass(frozen=True)
 class Task:

@@ -2,7 +2,6 @@
 
 from kerasfusion.encoders.features.base import Encoding
 from kerasfusion.encoders.text import TEXT_ENCODERS
-from kerasfusion.schema import SPECIAL_TOKENS
 
 
 class TextEncoding(Encoding):
@@ -21,5 +20,5 @@ class TextEncoding(Encoding):
 
     def named_axis(self, feature, weight):
         if weight.path.endswith("/embeddings") and weight.shape[0] == feature.vocabulary_size:
-            return 0, (*SPECIAL_TOKENS, *feature.vocabulary)
+            return 0, feature.token_names
         return None, ()
