@@ -24,7 +24,7 @@ _PAIRS = "which image a text belongs to"
 _CAPTIONS = "texts that describe images"
 # Where the question is about images and texts themselves.
 ALLOWED = {
-    "data/augmentation.py": "what may be changed in an image",
+    "data/augmentation_choice.py": "what may be changed in an image",
     "data/clean.py": _PAIRS,
     "data/loading.py": _PAIRS,
     "data/missing.py": _MAJOR,
@@ -48,8 +48,8 @@ ALLOWED = {
     "serving/image_signatures.py": "images drawn from texts",
     "training/fit.py": _MAJOR,
     "training/gradient_cache.py": _PAIRS,
-    "training/wrapping.py": _MAJOR,
-    "transfer/augmentation.py": "tags of an image, written behind a text",
+    "training/tasks.py": _MAJOR,
+    "transfer/modal_augmentation.py": "tags of an image, written behind a text",
     "workflows/context.py": _CAPTIONS,
     "workflows/index.py": "a gallery of images",
     "workflows/model_families.py": "which families of the zoo, all of a text and an image, suit the data",
