@@ -30,7 +30,7 @@ def image_sources(keys):
     return tf.constant(paths, tf.string), tf.constant(encoded, tf.string)
 
 
-def decode_sources(paths, encoded, size):
+def decode_sources(paths, encoded, size, packed=False):
     """Read and decode some images; what cannot be read or decoded costs its row alone.
 
     The files are read first, and all of them decoded then: `decode_images` looks at their beginnings and saves itself
@@ -40,6 +40,7 @@ def decode_sources(paths, encoded, size):
         paths: tf.string `(B,)`, as from `image_sources`.
         encoded: tf.string `(B,)`, likewise.
         size: `(height, width)` that images are resized to.
+        packed: Whether some are packed pixels. Their ops are not traced where none are.
 
     Returns:
         tuple: uint8 `(B, height, width, 3)` and bool `(B,)`, False (and zeros) where there is no image.
@@ -51,19 +52,16 @@ def decode_sources(paths, encoded, size):
     files = files.ignore_errors(log_warning=False).batch(tf.maximum(tf.size(paths, tf.int64), 1))
     read, contents = files.concatenate(none).take(1).get_single_element()
     encoded = tf.tensor_scatter_nd_update(encoded, read, contents)
-    return tf.cond(
-        tf.reduce_any(_is_packed(encoded)),
-        lambda: decode_rows(_unpack_or_decode, encoded, size),
-        lambda: decode_images(encoded, size),
-    )
+    return decode_rows(_unpack_or_decode, encoded, size) if packed else decode_images(encoded, size)
 
 
-def _is_packed(cells):
+def is_packed(cells):
+    """Which cells, tf.string `(B,)`, are packed pixels: bool `(B,)`."""
     return tf.strings.substr(cells, 0, len(MAGIC)) == MAGIC
 
 
 def _unpack_or_decode(cell, size, max_pixels):
-    return tf.cond(_is_packed(cell), lambda: _unpack(cell, size), lambda: decode_image(cell, size, max_pixels))
+    return tf.cond(is_packed(cell), lambda: _unpack(cell, size), lambda: decode_image(cell, size, max_pixels))
 
 
 def _unpack(cell, size):
@@ -85,8 +83,9 @@ def decode_chunks(paths, encoded, size):
     Yields:
         tuple: uint8 `(m, height, width, 3)` and bool `(m,)`, False (and zeros) where decoding failed; NumPy arrays.
     """
+    packed = bool(tf.reduce_any(is_packed(encoded)))
     chunks = tf.data.Dataset.from_tensor_slices((paths, encoded)).batch(CHUNK)
-    chunks = chunks.map(lambda paths, encoded: decode_sources(paths, encoded, size)).prefetch(1)
+    chunks = chunks.map(lambda paths, encoded: decode_sources(paths, encoded, size, packed)).prefetch(1)
     yield from without_autotune(chunks).as_numpy_iterator()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasfusion.data.image_cache import ImageCache
-from kerasfusion.data.image_decoding import decode_chunks, decode_sources, image_sources
+from kerasfusion.data.image_decoding import decode_chunks, decode_sources, image_sources, is_packed
 from kerasfusion.data.pixel_bytes import as_encoded
 
 # Decoded pixels are kept in memory up to this many bytes; beyond, images are decoded again in every epoch, unless
@@ -34,6 +34,7 @@ class ImageStore:
         self.in_memory = self.cache is None and len(self.keys) * size[0] * size[1] * 3 <= memory_limit
         self.failed = np.zeros(len(self.keys), bool) if self.cache is None else self.cache.failed
         self._sources = image_sources(self.keys)
+        self._packed = bool(tf.reduce_any(is_packed(self._sources[1])))
         self._pixels = self._ok = None
         if self.in_memory:
             self._decode_all()
@@ -67,7 +68,7 @@ class ImageStore:
             return tf.gather(self._pixels, index), tf.gather(self._ok, index)
         paths, encoded = (tf.gather(source, tf.maximum(index, 0)) for source in self._sources)
         paths, encoded = (tf.where(index < 0, "", source) for source in (paths, encoded))
-        return decode_sources(paths, encoded, self.size)
+        return decode_sources(paths, encoded, self.size, self._packed)
 
     def encoded(self, index):
         """The encoded bytes of one image, PNG where it came as an array; empty for -1."""
