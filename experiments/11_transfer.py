@@ -39,9 +39,7 @@ from keras import ops
 import kerasfusion as kf
 from kerasfusion.evaluation import postprocess, predict_logits
 
-parser = _common.tutorial_parser(__doc__, "11_transfer")
-parser.add_argument("--seeds", type=int, default=3, help="seeds of weights, order and choice of labels")
-parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split to score")
+parser = _common.tutorial_parser(__doc__, "11_transfer", seeds=3)
 arguments = _common.parse(parser)
 _transfer.check_requirements(parser, arguments)
 quick, on = arguments.quick, arguments.on

@@ -35,11 +35,9 @@ from _scores import Scoreboard
 import kerasfusion as kf
 from kerasfusion.evaluation import calibrate, calibration_scores, postprocess, predict_classes, predict_logits
 
-parser = _common.tutorial_parser(__doc__, "12_reasoning", drawn=True)
-parser.add_argument("--seeds", type=int, default=3, help="seeds of weights, order and choice of labels")
+parser = _common.tutorial_parser(__doc__, "12_reasoning", drawn=True, seeds=3)
 parser.add_argument("--rule-weight", type=float, default=0.1, help="weight of the rule loss")
 parser.add_argument("--norm", default="product", help="fuzzy logic of the rule loss: product, lukasiewicz or goedel")
-parser.add_argument("--on", choices=["test", "validation"], default="test", help="the split to score")
 arguments = _common.parse(parser)
 seeds = range(1 if arguments.quick else arguments.seeds)
 epochs = 1 if arguments.quick else 12
