@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ class Examples:
         banks: Image feature -> `ImageStore`.
         labels: Task -> labels as the contract has them; empty where the table has no labels.
         weights: Task -> float32 `(n,)` that multiply loss and metrics, 0 where the label is missing.
+        cache_dir: Folder where training keeps features of frozen networks, or None.
     """
 
     schema: Schema
@@ -36,6 +38,7 @@ class Examples:
     weights: dict
     # Feature -> kind of all arrays, also of those that the schema leaves out.
     kinds: dict = dataclasses.field(default_factory=dict)
+    cache_dir: Path | None = None
 
     def __post_init__(self):
         kinds = {**self.kinds, **{feature.name: feature.kind for feature in self.schema.features}}
@@ -184,4 +187,4 @@ def concatenate(parts):
             places = [np.where(i < 0, i, i + start) for i, start in zip(places, starts, strict=True)]
             joined["arrays"][name] = np.concatenate(places).astype("int32")
             banks[name] = ImageStore([key for part in parts for key in part.banks[name].keys], bank.size)
-    return Examples(first.schema, pd.concat([part.frame for part in parts]), banks=banks, kinds=first.kinds, **joined)
+    return Examples(first.schema, pd.concat([part.frame for part in parts]), banks=banks, kinds=first.kinds, cache_dir=first.cache_dir, **joined)

@@ -1,5 +1,7 @@
 """Load a data set: resolve columns, clean rows, read images, split, fit the schema, encode."""
 
+import dataclasses
+
 import numpy as np
 
 from kerasfusion.bounds import check_bounds
@@ -77,7 +79,8 @@ def load(
         cache_dir: Folder for decoded images, one folder in it for each image column and size. They are decoded
             once, also over several calls, and read from there while training, so that images may be larger than
             memory. Without it, pixels are kept in memory up to 2 GiB, and beyond decoded in every epoch. Texts,
-            numbers and labels are always kept in memory; they are small.
+            numbers and labels are always kept in memory; they are small. Training keeps features of frozen networks
+            there too, in its folder `features`.
         drop_label_leaks: Leave out rows whose text names a class, so that it cannot give the label away.
         seed: Seed of the splits.
 
@@ -124,6 +127,7 @@ def load(
         {names[column]: places for column, places in index.items()},
         {names[column]: store for column, store in stores.items()},
     )
+    examples = dataclasses.replace(examples, cache_dir=cache_dir)
     counts = " / ".join(f"{len(splits[name]):,}" for name in splits)
     rows = Setting("rows", counts, "train / validation / test", "--split, --group")
     return Data(

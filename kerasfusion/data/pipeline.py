@@ -140,7 +140,7 @@ class BatchedDataset:
         examples, schema = self.examples, self.examples.schema
         image_names = [feature.name for feature in schema.of_kind("image")]
         # They enter a model at another place than pixels, see `EncodedModel.encode`.
-        cached = {f.name for f in schema.stored if isinstance(examples.banks[f.name], FeatureStore)}
+        cached = {name for name, bank in examples.banks.items() if isinstance(bank, FeatureStore)}
         entries, counts = tf.constant(self.entries), tf.constant(self.counts, tf.int32)
         arrays = {
             name: {key: tf.constant(array) for key, array in getattr(examples, name).items()}
@@ -163,6 +163,9 @@ class BatchedDataset:
                         changed = augment_images(x[name], random[:, image_names.index(name)], self.augment)
                         x[name] = tf.where(present[:, None, None, None], changed, x[name])
                     x[f"{name}_present"] = present
+                elif name in cached:
+                    x[name], present = examples.banks[name].fetch(tf.gather(arrays["arrays"][name], rows))
+                    x[f"{name}_present"] = present & real
                 else:
                     x[name] = tf.gather(arrays["arrays"][name], rows)
                     x[f"{name}_present"] = tf.gather(arrays["present"][name], rows) & real

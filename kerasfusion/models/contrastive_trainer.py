@@ -49,6 +49,8 @@ class ContrastiveTrainer(TrainingWrapper):
         super().__init__(model, name=f"{model.name}_contrastive")
         ((self.task, self.head),) = plain.heads.items()
         self.ranks = {name: len(tensor.shape) for name, tensor in plain.input.items()}
+        # Cached features of a text have one axis more than its ids.
+        self.ranks |= {f"{name}_features": 3 for name, kind in plain.kinds.items() if kind == "text"}
 
     def forward(self, trainer, inputs):
         return trainer.scores(trainer.embed(inputs))

@@ -52,13 +52,14 @@ class ImageMajor(TrainingWrapper):
     def forward(self, trainer, inputs):
         once = {name: inputs[name] for name in self.per_image if name in inputs}
         encoded, count = trainer.encode(once), 1
-        if self.per_text:
-            count = ops.shape(inputs[self.per_text[-1]])[1]
+        per_text = [name if name in inputs else f"{name}_features" for name in self.per_text]
+        if per_text:
+            count = ops.shape(inputs[per_text[-1]])[1]
             if encoded:
                 # Pixels that are encoded already need not be repeated.
                 once = {name: value for name, value in once.items() if name == self.per_image[-1]}
             encoded, once = keras.tree.map_structure(lambda value: ops.repeat(value, count, axis=0), (encoded, once))
-            once = {**once, **{name: _flatten(inputs[name]) for name in self.per_text}}
+            once = {**once, **{name: _flatten(inputs[name]) for name in per_text}}
             encoded = trainer.encode(once, encoded)
         outputs = trainer.predict_encoded(encoded, once)
         return {task: ops.reshape(out, (-1, count, *out.shape[1:])) for task, out in outputs.items()}

@@ -5,6 +5,7 @@ import re
 import keras
 
 from kerasfusion.training.adalora import AdaLoRA, rank_budget
+from kerasfusion.training.backbone_rate import SlowBackboneAdamW, backbone_ratios
 from kerasfusion.training.strategy import on_gpu
 
 # Of several axes, but no matrix that a layer multiplies with: biases of a GRU or of attention, positions, and tokens
@@ -59,8 +60,11 @@ def compile_model(model, heads, schema, config, total_steps, steps_per_execution
     )
     settings = {"weight_decay": config.weight_decay, "global_clipnorm": config.global_clipnorm}
     pairs, kept = rank_budget(model)
+    slower = backbone_ratios(model, config)
     if pairs:
         optimizer = AdaLoRA(pairs, kept, total_steps, learning_rate=schedule, **settings)
+    elif slower:
+        optimizer = SlowBackboneAdamW(slower, schedule, **settings)
     else:
         optimizer = keras.optimizers.AdamW(schedule, **settings)
     optimizer.exclude_from_weight_decay(var_list=[v for v in model.trainable_variables if not is_decayed(v)])

@@ -6,7 +6,7 @@ from pathlib import Path
 from kerasfusion.bounds import BOUNDS, check_bounds
 from kerasfusion.preprocessing.augmentation import STRENGTHS
 
-OPTIONAL = ("max_seconds", "patience", "micro_batch_size")
+OPTIONAL = ("max_seconds", "patience", "micro_batch_size", "backbone_learning_rate")
 BOUNDED: tuple[str, ...] = (
     "epochs",
     "batch_size",
@@ -33,6 +33,9 @@ class TrainingConfig:
             interrupted training resumes exactly. None sets no budget.
         batch_size: Rows per batch (image-major: about so many texts).
         learning_rate: Highest learning rate of AdamW.
+        backbone_learning_rate: Highest learning rate of pretrained layers that are fine-tuned (`fine_tune` of their
+            encoder); None, that of the encoder: 1/40 of `learning_rate` for a BERT and for EfficientNet-Lite0,
+            `learning_rate` itself for the networks of `keras.applications`.
         weight_decay: Decoupled weight decay (arXiv 1711.05101) of matrices, kernels and word embeddings: not of
             weights with fewer than two axes, positions, class tokens and temperatures.
         warmup_ratio: Share of all steps during which the rate climbs from 0; then it follows a cosine to 0.
@@ -69,6 +72,7 @@ class TrainingConfig:
     micro_batch_size: int | None = None
     jit_compile: bool | None = None
     seed: int = 0
+    backbone_learning_rate: float | None = None
 
     def __post_init__(self):
         if self.epochs is None:

@@ -14,6 +14,7 @@ from kerasfusion.files import write_text
 from kerasfusion.models import get_heads, plain_model
 from kerasfusion.progress import progress
 from kerasfusion.training.adalora import AFTER, begin_anew, rank_budget
+from kerasfusion.training.backbone_rate import backbone_ratios
 from kerasfusion.training.budget import epochs_within
 from kerasfusion.training.callbacks import History, SaveBest
 from kerasfusion.training.checkpoint import Checkpoint
@@ -84,7 +85,7 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
     )
     on_pixels, started = [train, validation], time.perf_counter()
     # Changed images would have changed features.
-    splits = on_pixels if augment else frozen_features(model, on_pixels)
+    splits = frozen_features(model, on_pixels, kinds=("text",) if augment else ("image", "text"))
     train, validation = splits
     seconds_before = time.perf_counter() - started
     # Without tasks an image is given back, each time with its own text: nothing is asked of it several times.
@@ -106,7 +107,7 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
         raise ValueError("A match takes an image and a text: leave modality dropout at 0.")
     micro_batch = config.micro_batch_size and config.micro_batch_size / config.batch_size
     # An optimizer of our own must not come into the model's file.
-    changed = splits is not on_pixels or bool(shared_out)
+    changed = splits is not on_pixels or bool(shared_out) or bool(backbone_ratios(model, config))
     trained = wrap_model(model, wrappers, batches["train"], micro_batch, changed)
     steps = batches["train"].steps
 

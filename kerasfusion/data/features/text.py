@@ -137,7 +137,8 @@ def _fit_pieces(texts, feature, limits):
     lengths = (text_vectorizer(feature)(texts).numpy() != 0).sum(axis=1)
     kept, why = _kept_length(lengths, limits["sequence_length"])
     feature = dataclasses.replace(feature, length=max(kept, 3))
-    return feature, _settings(feature.columns[0], vocabulary, feature.length, f"pieces of {tokenizer}", why)
+    reasons = f"pieces of {tokenizer}", why
+    return feature, _settings(feature.columns[0], vocabulary, feature.length, *reasons, "tokens", "--tokenizer")
 
 
 def _kept_length(lengths, length):
@@ -150,10 +151,10 @@ def _kept_length(lengths, length):
     return kept, why
 
 
-def _settings(column, vocabulary, length, seen, why):
+def _settings(column, vocabulary, length, seen, why, unit="words", option="--max-tokens"):
     return [
-        Setting(f"vocabulary ({column})", f"{len(vocabulary):,} words", seen, "--max-tokens"),
-        Setting(f"text length ({column})", f"{length} words", why, "--sequence-length"),
+        Setting(f"vocabulary ({column})", f"{len(vocabulary):,} {unit}", seen, option),
+        Setting(f"text length ({column})", f"{length} {unit}", why, "--sequence-length"),
     ]
 
 

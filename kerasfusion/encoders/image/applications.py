@@ -46,6 +46,8 @@ class ApplicationEncoder(ImageEncoder):
     application: str | None = None  # the function in `keras.applications`
     last_blocks: tuple[str, ...] = ()  # how the names of the layers on the smallest grid begin
     last_frozen: str | None = None  # the layer before them
+    # Share of the learning rate for pretrained layers that are fine-tuned.
+    learning_rate_ratio = 1.0
 
     def __init__(
         self,
@@ -110,6 +112,11 @@ class ApplicationEncoder(ImageEncoder):
             )
             *grid, channels = self.backbone.output_shape
             self.projection.build((*grid, channels * max(1, len(self.image_sizes))))
+
+    @property
+    def pretrained_weights(self):
+        """Trainable weights that did not start at random."""
+        return [] if self.start is None else self.backbone.trainable_weights
 
     def _cut(self):
         """Split the backbone into `frozen_backbone` and `tuned_backbone`, which learns; None where there is none."""

@@ -135,7 +135,7 @@ class BertEncoder(keras.layers.Layer):
     ```
     """
 
-    # Of the config's learning rate, for pretrained layers that are fine-tuned.
+    # Share of the learning rate for pretrained layers that are fine-tuned.
     learning_rate_ratio = 0.025
 
     def __init__(
@@ -243,6 +243,12 @@ class BertEncoder(keras.layers.Layer):
         for name, value in weights.items():
             layer, _, weight = name.rpartition("/")
             getattr(layers[layer], weight).assign(value)
+
+    @property
+    def pretrained_weights(self):
+        """Trainable weights that did not start at random."""
+        layers = () if self.start is None else (self.embedding, self.positions, self.embedding_norm, *self.blocks)
+        return [weight for layer in layers for weight in layer.trainable_weights]
 
     def embed(self, ids):
         """Embed token ids and their places: `(B, L)` -> float `(B, L, hidden_dim)`."""
