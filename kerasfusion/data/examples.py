@@ -187,4 +187,11 @@ def concatenate(parts):
             places = [np.where(i < 0, i, i + start) for i, start in zip(places, starts, strict=True)]
             joined["arrays"][name] = np.concatenate(places).astype("int32")
             banks[name] = ImageStore([key for part in parts for key in part.banks[name].keys], bank.size)
-    return Examples(first.schema, pd.concat([part.frame for part in parts]), banks=banks, kinds=first.kinds, cache_dir=first.cache_dir, **joined)
+    return Examples(
+        first.schema,
+        pd.concat([part.frame for part in parts]),
+        banks=banks,
+        kinds=first.kinds,
+        cache_dir=first.cache_dir,
+        **joined,
+    )
