@@ -84,5 +84,12 @@ KINDS = {
         counts=("length",),
         per_column=("mean", "std"),
     ),
+    "categorical": FeatureKind(
+        "categories",
+        "Columns of categories, divided by commas.",
+        joint=True,
+        counts=("length",),
+        per_column=("categories",),
+    ),
 }
 FEATURE_KINDS = tuple(KINDS)

@@ -12,6 +12,8 @@ from kerasfusion.problem_types import TASK_TYPES, TYPES
 
 # The first ids of every vocabulary. A word's id is its place in `vocabulary` plus `len(SPECIAL_TOKENS)`.
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[START]", "[END]")
+# The first ids of every column of categories.
+SPECIAL_CATEGORIES = ("[MISSING]", "[UNKNOWN]")
 # How a text becomes token ids: words of the training texts, or BERT's pieces, of lower-cased words or not.
 TOKENIZERS = ("words", "wordpiece", "wordpiece_cased")
 
@@ -32,6 +34,9 @@ class Feature:
         std: Numeric only. Per-column standard deviation over the training split.
         tokenizer: Text only. `"words"`, or a WordPiece tokenizer as BERT's: `"wordpiece"`, which lower-cases words
             and strips accents, or `"wordpiece_cased"`.
+        categories: Categorical only. By column the categories of ids 2, 3, …, most frequent first; empty where there
+            were too many.
+        buckets: Categorical only. Number of ids that the categories of such a column are hashed into.
     """
 
     name: str
@@ -43,6 +48,8 @@ class Feature:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     tokenizer: str = "words"
+    categories: tuple[tuple[str, ...], ...] = ()
+    buckets: int = 0
 
     def __post_init__(self):
         if self.tokenizer not in TOKENIZERS:
@@ -53,6 +60,7 @@ class Feature:
             object.__setattr__(self, field, tuple(getattr(self, field)))
         if self.size is not None:
             object.__setattr__(self, "size", tuple(self.size))
+        object.__setattr__(self, "categories", tuple(map(tuple, self.categories)))
 
     @property
     def title(self):
@@ -73,6 +81,11 @@ class Feature:
     def vocabulary_size(self):
         """Number of token ids, the four special ones included."""
         return len(self.vocabulary) + len(SPECIAL_TOKENS)
+
+    @property
+    def category_names(self):
+        """What the ids of each column of categories stand for; of a hashed column, numbers of buckets."""
+        return [(*SPECIAL_CATEGORIES, *(known or range(self.buckets))) for known in self.categories]
 
     @property
     def token_names(self):

@@ -33,6 +33,7 @@ def load(
     image=None,
     text=None,
     numeric=None,
+    categorical=None,
     label=None,
     problem_type=None,
     classes=None,
@@ -58,6 +59,8 @@ def load(
         image: Column(s) with images; looked for when None. For TFDS, paths into its features, `"a/b"`.
         text: Column(s) with text.
         numeric: Column(s) of plain numbers that go in as one vector.
+        categorical: Column(s) of categories, an embedding each. The categories are learned on the training split; a
+            column with more than `max_tokens` of them is hashed into as many buckets.
         label: Column(s) to predict.
         problem_type: `"binary"`, `"multiclass"`, `"multilabel"`, `"regression"`, or dict label -> type; inferred when
             None. `"captioning"`: the label is a sentence about the image, one in a row or a list of several.
@@ -71,7 +74,7 @@ def load(
             validating, in every task. The test split's scores stay unweighted.
         image_size: `(height, width)` or one side in pixels.
         sequence_length: Words (tokens, with start and end) kept of a text, and words of a caption.
-        max_tokens: Size limit of the vocabulary.
+        max_tokens: Size limit of a vocabulary, of words or of the categories of a column.
         tokenizer: How input texts become tokens: `"words"` of the training texts; or the subword pieces of a
             pretrained text encoder, `"minilm"`, or of a folder in Hugging Face form, which that encoder needs.
         image_dir: Folder that relative image paths start from, instead of the table's own.

@@ -1,5 +1,6 @@
 """Encoders: map the input of one modality to a token sequence, a pooled vector and a mask (images also to a grid)."""
 
+from kerasfusion.encoders.categorical import CategoricalEncoder
 from kerasfusion.encoders.image import (
     IMAGE_ENCODERS,
     ApplicationEncoder,
@@ -45,6 +46,7 @@ __all__ = [
     "BiLSTMEncoder",
     "CLIPImageEncoder",
     "CLIPTextEncoder",
+    "CategoricalEncoder",
     "EfficientNetB0Encoder",
     "EfficientNetLite0Encoder",
     "GRUEncoder",

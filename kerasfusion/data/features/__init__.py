@@ -1,5 +1,6 @@
 """The data layer's registry of feature kinds: how columns are found, cleaned, learned from, encoded and described."""
 
+from kerasfusion.data.features.categorical import CategoricalColumns
 from kerasfusion.data.features.image import ImageFiles
 from kerasfusion.data.features.numeric import NumericColumns
 from kerasfusion.data.features.text import TextColumns
@@ -9,4 +10,5 @@ FEATURES = {
     "text": TextColumns(),
     "numeric": NumericColumns(),
     "image": ImageFiles(),
+    "categorical": CategoricalColumns(),
 }

@@ -1,5 +1,6 @@
 """The encoders' registry of feature kinds: which layers encode a `Feature`, and with which arguments."""
 
+from kerasfusion.encoders.features.categorical import CategoricalEncoding
 from kerasfusion.encoders.features.image import ImageEncoding
 from kerasfusion.encoders.features.numeric import NumericEncoding
 from kerasfusion.encoders.features.text import TextEncoding
@@ -8,4 +9,5 @@ FEATURES = {
     "text": TextEncoding(),
     "image": ImageEncoding(),
     "numeric": NumericEncoding(),
+    "categorical": CategoricalEncoding(),
 }

@@ -1,5 +1,6 @@
 """The evaluation's registry of feature kinds: how a row is shown, and what can go wrong with it."""
 
+from kerasfusion.evaluation.features.categorical import CategoricalInputs
 from kerasfusion.evaluation.features.image import ImageInputs
 from kerasfusion.evaluation.features.numeric import NumericInputs
 from kerasfusion.evaluation.features.text import TextInputs
@@ -8,4 +9,5 @@ FEATURES = {
     "text": TextInputs(),
     "image": ImageInputs(),
     "numeric": NumericInputs(),
+    "categorical": CategoricalInputs(),
 }

@@ -1,5 +1,6 @@
 """The preprocessing layer's registry of feature kinds: what a caller sends, made what a model takes."""
 
+from kerasfusion.preprocessing.features.categorical import Categories
 from kerasfusion.preprocessing.features.image import EncodedImage
 from kerasfusion.preprocessing.features.numeric import Numbers
 from kerasfusion.preprocessing.features.text import Strings
@@ -8,4 +9,5 @@ FEATURES = {
     "text": Strings(),
     "image": EncodedImage(),
     "numeric": Numbers(),
+    "categorical": Categories(),
 }

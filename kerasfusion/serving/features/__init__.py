@@ -1,5 +1,6 @@
 """The serving layer's registry of feature kinds: inputs of signatures."""
 
+from kerasfusion.serving.features.categorical import ServedCategories
 from kerasfusion.serving.features.image import ServedImage
 from kerasfusion.serving.features.numeric import ServedNumbers
 from kerasfusion.serving.features.text import ServedText
@@ -8,4 +9,5 @@ FEATURES = {
     "text": ServedText(),
     "image": ServedImage(),
     "numeric": ServedNumbers(),
+    "categorical": ServedCategories(),
 }

@@ -1,5 +1,6 @@
 """The report's registry of feature kinds: what a page shows of them, and requests with them."""
 
+from kerasfusion.evaluation.html_report.features.categorical import CategoricalPart
 from kerasfusion.evaluation.html_report.features.image import ImagePart
 from kerasfusion.evaluation.html_report.features.numeric import NumericPart
 from kerasfusion.evaluation.html_report.features.text import TextPart
@@ -8,4 +9,5 @@ FEATURES = {
     "text": TextPart(),
     "image": ImagePart(),
     "numeric": NumericPart(),
+    "categorical": CategoricalPart(),
 }
