@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from kerasfusion.preprocessing.bert_characters import character_tables
 from kerasfusion.serving.features.base import ServedFeature
 
 
@@ -12,7 +13,12 @@ class ServedText(ServedFeature):
         return tf.TensorSpec((None,), tf.string, name=feature.name)
 
     def table_bytes(self, feature):
-        return words_bytes(feature.vocabulary)
+        words = words_bytes(feature.vocabulary)
+        if feature.tokenizer == "words":
+            return words
+        # Of many pieces the ids count as well, and so do the tables of characters.
+        tables = character_tables(feature.tokenizer == "wordpiece")
+        return words + 8 * len(feature.vocabulary) + sum(table.nbytes for table in tables)
 
 
 def words_bytes(words):
