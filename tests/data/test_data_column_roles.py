@@ -38,6 +38,7 @@ def test_roles_are_found_with_reasons():
         "problem_type": "species is multiclass: inferred: 3 distinct strings",
         "split": "inferred: holds only test, train, val",
         "numeric": "none: numeric columns are used only when named (numeric=…)",
+        "categorical": "none: categorical columns are used only when named (categorical=…)",
     }
 
 
