@@ -13,7 +13,8 @@ import kerasfusion as kf
 
 PACKAGES = ("encoders", "decoders", "fusion", "heads", "layers", "losses", "metrics", "masking")
 # They read a table, or download a preset.
-NEEDS_DATA = {"CLIPImageEncoder", "CLIPTextEncoder", "KerasHubTextEncoder", "load_word_vectors"}
+NEEDS_DATA = {"BertEncoder", "CLIPImageEncoder", "CLIPTextEncoder", "KerasHubTextEncoder", "MiniLMEncoder"}
+NEEDS_DATA |= {"load_word_vectors"}
 
 
 def examples():
@@ -26,7 +27,9 @@ def examples():
                     continue
                 code = re.search(r"```python\n(.*?)```", textwrap.dedent(f"    {found.__doc__ or ''}"), re.DOTALL)
                 if code:
-                    marks = [pytest.mark.slow] if module.__name__.endswith(".applications") else []
+                    marks = (
+                        [pytest.mark.slow] if module.__name__.endswith((".applications", "efficientnet_lite")) else []
+                    )
                     yield pytest.param(code[1], vars(module), id=f"{package}.{name}", marks=marks)
 
 

@@ -10,7 +10,7 @@ import pytest
 import kerasfusion
 
 ROOT = pathlib.Path(kerasfusion.__file__).parent
-FLOOR = ("decoders", "encoders", "fusion", "heads", "layers", "losses", "metrics", "models")
+FLOOR = ("decoders", "encoders", "fusion", "heads", "layers", "losses", "metrics", "models", "pretrained")
 BESIDE = ("keras_compat", "masking")
 FILES = sorted(path for part in FLOOR for path in (ROOT / part).rglob("*.py"))
 FILES += [ROOT / f"{name}.py" for name in BESIDE]

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from kerasfusion.pretrained.packages import PACKAGES, weight_file
-from kerasfusion.schema import SPECIAL_TOKENS
 
 # What ids 0 to 3 of a text feature are called in BERT's vocabularies.
 BERT_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
@@ -122,7 +121,7 @@ def read_vocabulary(folder):
             f"{settings}: strip_accents unlike do_lower_case and tokenize_chinese_chars=false are not supported."
         )
     order = [*BERT_TOKENS, *(piece for piece in pieces if piece not in BERT_TOKENS)]
-    return tuple(order[len(SPECIAL_TOKENS) :]), np.array([rows[piece] for piece in order]), lowercase
+    return tuple(order[len(BERT_TOKENS) :]), np.array([rows[piece] for piece in order]), lowercase
 
 
 def read_bert_weights(folder):
