@@ -1,5 +1,6 @@
 """Scores with intervals, baselines, images."""
 
+from kerasfusion.evaluation.bag_of_words import BagOfWords
 from kerasfusion.evaluation.calibration import calibrate, calibration_scores, fit_temperature
 from kerasfusion.evaluation.caption_report import CaptionReport
 from kerasfusion.evaluation.caption_scores import CaptionScores, score_captions
@@ -28,6 +29,7 @@ from kerasfusion.evaluation.robustness import Robustness, robustness_curves
 from kerasfusion.evaluation.scores import Score, score_predictions
 
 __all__ = [
+    "BagOfWords",
     "CaptionReport",
     "CaptionScores",
     "MatchReport",
