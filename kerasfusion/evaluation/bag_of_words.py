@@ -1,6 +1,7 @@
 """The classical text baseline: TF-IDF of word and character n-grams, and a linear model."""
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -15,7 +16,7 @@ ANALYZERS = {
 # Of more text than this, only words are counted: each character is part of ten n-grams.
 MOST_CHARACTERS = 5_000_000
 # Most weights of a linear model: n-grams times classes.
-MOST_WEIGHTS = 20_000_000
+MOST_WEIGHTS = 2_000_000
 
 
 class BagOfWords:
@@ -40,13 +41,13 @@ class BagOfWords:
     """
 
     def __init__(self, train, validation):
-        self.columns, self.vectorizers, self.models = [], {}, {}
         schema = train.schema
         self.columns = [feature.columns[0] for feature in schema.of_kind("text")]
         self.vectorizers = self._fit_vectorizers(train, max(task.outputs for task in schema.tasks))
+        self.models = {}
         if self.vectorizers:
-            vectors = self._vectors(train), self._vectors(validation)
-            fitted = {t.name: fit_linear(t, vectors[0], train, vectors[1], validation) for t in schema.tasks}
+            vectors, places, held_out = self._vectors(train, validation)
+            fitted = {t.name: fit_linear(t, vectors, (places, train), (held_out, validation)) for t in schema.tasks}
             self.models = {name: model for name, model in fitted.items() if model is not None}
 
     def decide(self, task, examples):
@@ -63,7 +64,8 @@ class BagOfWords:
 
     def predict(self, task, examples):
         """Predict probabilities or values, as the head of such a task does: dict of arrays."""
-        return self.models[task.name].predict(task, self._vectors(examples))
+        vectors, places = self._vectors(examples)
+        return {key: value[places] for key, value in self.models[task.name].predict(task, vectors).items()}
 
     def save(self, path):
         """Write the n-grams and weights into an `.npz` file.
@@ -114,17 +116,21 @@ class BagOfWords:
         for column, text in texts.items():
             for name in ["word"] if length > MOST_CHARACTERS else ANALYZERS:
                 rare = 1 if len(text) < 2000 else 2
-                most = max(MOST_WEIGHTS // outputs, 1000)
+                most = max(MOST_WEIGHTS // outputs, 2000)
                 try:
                     fitted[column, name] = _vectorizer(ANALYZERS[name], min_df=rare, max_features=most).fit(text)
                 except ValueError:  # no text has a single n-gram
                     continue
         return fitted
 
-    def _vectors(self, examples):
-        texts = _texts(examples, self.columns)
-        parts = [fitted.transform(texts[column]) for (column, _), fitted in self.vectorizers.items()]
-        return hstack(parts).tocsr()
+    def _vectors(self, *splits):
+        """The features of the distinct texts, and for each split the place of every row among them."""
+        texts = pd.concat([pd.DataFrame(_texts(split, self.columns)) for split in splits], ignore_index=True)
+        places = texts.groupby(self.columns, sort=False).ngroup().to_numpy()
+        distinct = texts.drop_duplicates(ignore_index=True)
+        parts = [fitted.transform(distinct[column]) for (column, _), fitted in self.vectorizers.items()]
+        ends = np.cumsum([len(split) for split in splits])[:-1]
+        return hstack(parts).tocsr(), *np.split(places, ends)
 
 
 def _vectorizer(analyzer, **settings):

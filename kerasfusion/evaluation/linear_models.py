@@ -1,15 +1,18 @@
 """Linear models on fixed features: logistic regression for classes and tags, ridge regression for numbers."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 from scipy.special import expit, softmax
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from kerasfusion.evaluation.tasks import TASKS
 
 # Inverse regularization strengths, one of which the validation split chooses.
 STRENGTHS = (1.0, 10.0, 100.0)
+MOST_ITERATIONS = 100
 # The logit of a class or tag that no training row has, and the negative of that of a tag that all have.
 NEVER = -30.0
 
@@ -44,32 +47,45 @@ class LinearModel:
         return {"probabilities": softmax(logits, axis=1)}
 
 
-def fit_linear(task, vectors, train, validation_vectors, validation):
+def fit_linear(task, vectors, train, validation):
     """Fit a linear model of a task; the validation split chooses the strength of its regularization.
 
     Args:
         task: A `Task`.
-        vectors: float `(n, d)`, dense or sparse, of the rows of `train`.
-        train: `Examples`.
-        validation_vectors: The same of the rows of `validation`.
-        validation: `Examples`.
+        vectors: float `(m, d)`, dense or sparse: the distinct features.
+        train: int `(n,)`, the features of each training row, and its `Examples`.
+        validation: The same of the validation rows.
 
     Returns:
         `LinearModel`; None where the task's labels are no classes, tags or numbers, or all alike.
     """
-    rows, held_out = (np.flatnonzero(part.weights[task.name] > 0) for part in (train, validation))
-    labels, weights = train.labels[task.name][rows], train.weights[task.name][rows]
+    places, labels, weights = _labelled(task, *train)
+    checked_places, checked_labels, _ = _labelled(task, *validation)
     if not (task.one_class or task.any_classes or task.is_number) or len(np.unique(labels, axis=0)) < 2:
         return None
+    if task.one_class:
+        places, labels, weights = _merge(places, labels, weights)
     found = {}
     for strength in STRENGTHS:
-        model = _fit(task, strength, vectors[rows], labels, weights)
-        decided = TASKS[task.type].decide(model.predict(task, validation_vectors[held_out]))
-        name, top, bottom = TASKS[task.type].row_terms(validation.labels[task.name][held_out], decided)
+        model = _fit(task, strength, vectors[places], labels, weights)
+        decided = TASKS[task.type].decide(model.predict(task, vectors[checked_places]))
+        name, top, bottom = TASKS[task.type].row_terms(checked_labels, decided)
         score = top.sum() / max(bottom.sum(), 1)
         # Of equal scores, the stronger regularization.
         found[-score if name == "mae" else score, -strength] = model
     return found[max(found)]
+
+
+def _labelled(task, places, examples):
+    """Features, labels and weights of the rows that have a label."""
+    rows = np.flatnonzero(examples.weights[task.name] > 0)
+    return places[rows], examples.labels[task.name][rows], examples.weights[task.name][rows]
+
+
+def _merge(places, labels, weights):
+    """Rows with the same features and class as one row of their summed weight: the same objective, sooner."""
+    pairs, rows = np.unique(np.stack([places, labels.astype(int)]), axis=1, return_inverse=True)
+    return pairs[0], pairs[1].astype(labels.dtype), np.bincount(rows.ravel(), weights)
 
 
 def _fit(task, strength, vectors, labels, weights):
@@ -81,7 +97,7 @@ def _fit(task, strength, vectors, labels, weights):
     if task.class_count == 2:
         positive = _binary(strength, vectors, labels, weights)
         return _join([_model(np.zeros_like(positive.kernel.T), 0.0), positive])
-    logistic = _logistic(strength).fit(vectors, labels, weights)
+    logistic = _logistic(strength, vectors, labels, weights)
     coefficients, intercept = logistic.coef_, logistic.intercept_
     if len(logistic.classes_) == 2:  # one logit for both
         coefficients, intercept = np.vstack([-coefficients, coefficients]) / 2, np.array([-1, 1]) * intercept / 2
@@ -94,12 +110,16 @@ def _fit(task, strength, vectors, labels, weights):
 def _binary(strength, vectors, labels, weights):
     if len(np.unique(labels)) < 2:
         return _model(np.zeros((1, vectors.shape[1])), NEVER if labels[0] == 0 else -NEVER)
-    logistic = _logistic(strength).fit(vectors, labels, weights)
+    logistic = _logistic(strength, vectors, labels, weights)
     return _model(logistic.coef_, logistic.intercept_)
 
 
-def _logistic(strength):
-    return LogisticRegression(C=strength, max_iter=100, tol=1e-3)
+def _logistic(strength, vectors, labels, weights):
+    logistic = LogisticRegression(C=strength, max_iter=MOST_ITERATIONS, tol=1e-3)
+    with warnings.catch_warnings():
+        # Stopped early is regularized as well, and the validation split judges it.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return logistic.fit(vectors, labels, weights)
 
 
 def _model(coefficients, intercept):
