@@ -1,5 +1,7 @@
 """The classical text baseline: TF-IDF of word and character n-grams, and a linear model."""
 
+import zipfile
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import hstack
@@ -91,7 +93,20 @@ class BagOfWords:
 
         Args:
             path: str or Path.
+
+        Raises:
+            ValueError: the file is not one of these.
         """
+        try:
+            return cls._load(path)
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{path} cannot be read as a bag of words ({type(error).__name__}: {error}). Delete it to evaluate "
+                "without this baseline, or train the run again."
+            ) from error
+
+    @classmethod
+    def _load(cls, path):
         self = cls.__new__(cls)
         self.vectorizers, self.models = {}, {}
         with np.load(path, allow_pickle=False) as arrays:

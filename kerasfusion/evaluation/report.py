@@ -81,7 +81,7 @@ class TaskReport:
         }
 
 
-def evaluate_models(models, examples, train=None, slice_by=None):
+def evaluate_models(models, examples, train=None, slice_by=None, classical=None):
     """Score a model and its baselines on a split.
 
     Args:
@@ -89,6 +89,7 @@ def evaluate_models(models, examples, train=None, slice_by=None):
         examples: The split's `Examples`, with labels.
         train: Training `Examples`, for the trivial_baselines; None leaves these out.
         slice_by: Column by which scores are broken down; None breaks down by class, where there are classes.
+        classical: Optional dict name -> `BagOfWords`, scored beside the models on the tasks that it learned.
 
     Returns:
         dict task name -> TaskReport, of a match `MatchReport`, of a caption `CaptionReport`
@@ -102,7 +103,7 @@ def evaluate_models(models, examples, train=None, slice_by=None):
     first, model = next(iter(models.items()))
     reports = {}
     for task in examples.schema.tasks:
-        own = _task_report(task, found, examples, train, slice_by, groups)
+        own = _task_report(task, found, examples, train, slice_by, groups, classical or {})
         if task.has_probabilities:
             temperature = get_heads(model)[task.name].temperature
             calibration = before_and_after(task, own.labels, logits[first][task.name][own.rows], temperature)
@@ -118,11 +119,14 @@ def image_groups(examples):
     return np.where(images[0] >= 0, images[0], -1 - np.arange(len(examples))) if len(images) == 1 else None
 
 
-def _task_report(task, found, examples, train, slice_by, groups):
+def _task_report(task, found, examples, train, slice_by, groups, classical):
     rows = np.flatnonzero(examples.weights[task.name] > 0)
     labels = examples.labels[task.name][rows]
     groups = None if groups is None else groups[rows]
     decided = {name: predict_classes(task, prediction[task.name])[rows] for name, prediction in found.items()}
+    for name, baseline in classical.items():
+        if task.name in baseline.models:
+            decided[name] = baseline.decide(task, examples.take(rows))
     if train is not None:
         decided.update(_lookups(task, train, examples.take(rows), groups))
     scores = {name: score_predictions(task, labels, answers, groups) for name, answers in decided.items()}

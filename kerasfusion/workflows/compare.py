@@ -29,7 +29,7 @@ from kerasfusion.zoo import create_model, get_entry, list_models
 logger = logging.getLogger(__name__)
 
 # What the reference's runs give besides their model.
-LATE, LOOKUPS = "late average", ("majority", "text lookup")
+LATE = "late average"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,9 +64,9 @@ def compare(
 ):
     """Train models with the same settings with several seeds, and say which differences are more than chance.
 
-    Beside the named models there are always: the majority's answer and a lookup of the text, the family's model that
-    concatenates, its branches alone (text only, image only) and their late average. With a single modality there is
-    nothing to join, and only the lookups are added. Each of these is trained once for every seed.
+    Beside the named models there are always: the majority's answer, a lookup of the text, bag of words with a linear
+    model, the family's model that concatenates, its branches alone (text only, image only) and their late average. With a single modality there is
+    nothing to join, and only the baselines without a network are added. Each of these is trained once for every seed.
 
     The splits are the data's and the same for all; a seed changes initial weights, the order of the rows and
     dropout. The test split is read once for each model and seed. Intervals and tests are those of

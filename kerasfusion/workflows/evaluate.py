@@ -2,6 +2,7 @@ from kerasfusion.data import load_rows
 from kerasfusion.evaluation import evaluate_models, write_evaluation_page
 from kerasfusion.evaluation.predict import restrict_schema
 from kerasfusion.training import Run, load
+from kerasfusion.workflows.classical import load_classical
 
 
 def evaluate(run, source, image_dir=None, allow_external_paths=False, page=None):
@@ -32,7 +33,8 @@ def evaluate(run, source, image_dir=None, allow_external_paths=False, page=None)
     examples, skipped = load_rows(source, schema, image_dir=image_dir, allow_external_paths=allow_external_paths)
     slice_by = run.config.get("slice_by")
     slice_by = slice_by if slice_by in examples.frame.columns else None
-    found = evaluate_models({run.config["model"]: run.model}, examples, slice_by=slice_by)
+    models = {run.config["model"]: run.model}
+    found = evaluate_models(models, examples, slice_by=slice_by, classical=load_classical(run.path))
     if page is not None:
         write_evaluation_page(page, run, found, examples, skipped)
     return found, skipped

@@ -16,6 +16,7 @@ from kerasfusion.explain.tasks import TASKS
 from kerasfusion.files import folder_lock
 from kerasfusion.training import Run, load
 from kerasfusion.training.model_file import load_model
+from kerasfusion.workflows.classical import load_classical
 from kerasfusion.workflows.reload import check_data, load_baselines, load_run_data
 
 
@@ -66,7 +67,8 @@ def draw_report(run, data):
     if without.exists():
         models["without teacher"] = load_model(without)
     models |= load_baselines(run)
-    reports = evaluate_models(models, data.splits["test"], data.splits["train"], run.config["slice_by"])
+    test, known = data.splits["test"], data.splits["train"]
+    reports = evaluate_models(models, test, known, run.config["slice_by"], load_classical(run.path))
     data = dataclasses.replace(data, notes=run.metrics["notes"])
     return write_report(run.path, run.model, reports, data, _made(run.path))
 

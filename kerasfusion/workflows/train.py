@@ -16,6 +16,7 @@ from kerasfusion.files import atomic_write, write_json
 from kerasfusion.progress import progress
 from kerasfusion.training import Run, TrainingConfig, load
 from kerasfusion.transfer import enable_lora, transfer_weights
+from kerasfusion.workflows.classical import fit_classical
 from kerasfusion.workflows.distillation import Teacher
 from kerasfusion.workflows.model_families import default_model
 from kerasfusion.workflows.reference_inputs import save_reference_inputs
@@ -49,7 +50,7 @@ def train(
     """Train a model and everything it has to beat, and write the run's folder.
 
     Text only and image only are made of the model's own branches and trained with the same settings; late average is
-    made of these two; the lookups need no training. A match (`kf.data.load(..., problem_type="retrieval")`) has to
+    made of these two; the lookups need no training, and bag of words with a linear model takes seconds. A match (`kf.data.load(..., problem_type="retrieval")`) has to
     beat chance: a branch alone finds nothing. A captioner has to beat the commonest caption and that of the most
     similar image.
     The test split is read once, at the end.
@@ -63,7 +64,7 @@ def train(
         model: A name in the zoo; None chooses one by the data.
         output_dir: The run's folder.
         config: A `TrainingConfig`; None uses its defaults.
-        baselines: Train the single-modality baselines as well.
+        baselines: Train the single-modality baselines and the classical ones as well.
         callbacks: Keras callbacks for the training of the model, such as `keras.callbacks.TensorBoard`; the baselines
             are trained without.
         verbose: Whether to log progress (0 or False: silent).
@@ -151,8 +152,10 @@ def train(
             logger.info(str(teacher))
         settings = {"verbose": verbose, "resume": resume}
         models, costs = train_all(make, data, output_dir, run_config, config, teacher, callbacks, settings)
+        classical = fit_classical(data, output_dir) if baselines else {}
         logger.info("Scoring on the test split")
-        found = evaluate_models(models, data.splits["test"], data.splits["train"], data.columns.slice_by)
+        test, known, slice_by = data.splits["test"], data.splits["train"], data.columns.slice_by
+        found = evaluate_models(models, test, known, slice_by, classical)
         metrics = _metrics(models[model], found, data, model, costs)
         answers = {f"{task}/{name}": part for task in found for name, part in found[task].answers.items()}
         with atomic_write(output_dir / ANSWERS_FILE) as temporary:

@@ -98,3 +98,14 @@ def test_texts_without_a_word_and_labels_that_are_all_alike_leave_nothing_to_fit
     assert BagOfWords(dataclasses.replace(train, frame=empty), data.splits["validation"]).models == {}
     alike = train.take(np.flatnonzero(train.labels["fruit"] == 0))
     assert set(BagOfWords(alike, data.splits["validation"]).models) == {"is_big", "tags", "price"}
+
+
+def test_a_broken_file_is_named(tmp_path):
+    path = tmp_path / "bag_of_words.npz"
+    for content in (b"", b"PK\x03\x04 not a zip", b"text"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"bag_of_words.npz cannot be read as a bag of words .*train the run"):
+            BagOfWords.load(path)
+    np.savez(path, **{"0/idf": np.zeros(1, "float32")})
+    with pytest.raises(ValueError, match="KeyError"):
+        BagOfWords.load(path)
