@@ -109,7 +109,7 @@ class BagOfWords:
     def _load(cls, path):
         self = cls.__new__(cls)
         self.vectorizers, self.models = {}, {}
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             for place in range(sum(name.endswith("/idf") for name in arrays)):
                 column, analyzer, terms = (
                     arrays[f"{place}/{name}"].tobytes().decode("utf-8", "surrogatepass")

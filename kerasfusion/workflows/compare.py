@@ -65,8 +65,9 @@ def compare(
     """Train models with the same settings with several seeds, and say which differences are more than chance.
 
     Beside the named models there are always: the majority's answer, a lookup of the text, bag of words with a linear
-    model, the family's model that concatenates, its branches alone (text only, image only) and their late average. With a single modality there is
-    nothing to join, and only the baselines without a network are added. Each of these is trained once for every seed.
+    model, the family's model that concatenates, its branches alone (text only, image only)
+    and their late average. With a single modality there is nothing to join, and only the baselines without a network
+    are added. Each of these is trained once for every seed.
 
     The splits are the data's and the same for all; a seed changes initial weights, the order of the rows and
     dropout. The test split is read once for each model and seed. Intervals and tests are those of

@@ -49,15 +49,14 @@ def train(
 ):
     """Train a model and everything it has to beat, and write the run's folder.
 
-    Text only and image only are made of the model's own branches and trained with the same settings; late average is
-    made of these two; the lookups need no training, and bag of words with a linear model takes seconds. A match (`kf.data.load(..., problem_type="retrieval")`) has to
-    beat chance: a branch alone finds nothing. A captioner has to beat the commonest caption and that of the most
-    similar image.
-    The test split is read once, at the end.
+    Baselines: text only and image only are the model's own branches, trained with the same settings; late average is
+    the mean of these two; bag of words with a linear model (`kf.evaluation.BagOfWords`) is fitted in seconds; lookups
+    need no training. In retrieval, a model has to beat chance; a captioner, the most frequent caption and that of the
+    most similar image. The test split is read once, at the end.
 
-    A run that was interrupted (Ctrl-C, a kill, a crash) is gone on with by the same call and `resume=True`: models
-    that were done are read back, and the one in training ends as if nothing had happened. Until then `kf.load` gives
-    the best weights so far.
+    To resume a run that was interrupted (Ctrl-C, a kill, a crash), repeat the call with `resume=True`: finished
+    models are read back, and the one in training ends as if nothing had happened. Until then `kf.load` gives the best
+    weights so far.
 
     Args:
         data: What `kf.data.load` returned.
