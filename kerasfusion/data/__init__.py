@@ -18,6 +18,7 @@ _HOMES = {
     "load_rows": "row_loading",
     "mentions_class": "label_leakage",
     "read_tfds": "tfds_source",
+    "retokenize": "retokenizing",
 }
 
 __all__ = sorted([*_HOMES, "safe_names"])

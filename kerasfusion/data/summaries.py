@@ -11,12 +11,13 @@ MOST_BINS = 16
 _UNKNOWN = SPECIAL_TOKENS.index("[UNK]")
 
 
-def describe_texts(texts, ids, vocabulary, length):
-    """Lengths and unknown tokens of texts, by split."""
+def describe_texts(texts, ids, vocabulary, length, count=None):
+    """Lengths and unknown tokens of texts, by split; `count` gives their lengths, of words if None."""
+    count = count or (lambda distinct: tokenize(distinct).row_lengths().numpy())
     lengths, unknown = {}, {}
     for name, split in texts.items():
         codes, distinct = pd.factorize(split)
-        lengths[name] = tokenize(distinct).row_lengths().numpy()[codes]
+        lengths[name] = count(distinct)[codes]
         words = (ids[name] != 0) & (ids[name] != END)
         unknown[name] = float((ids[name] == _UNKNOWN).sum() / max(words.sum(), 1))
     return {

@@ -85,7 +85,8 @@ class TextColumns(FeatureColumns):
     def profile(self, feature, splits, sizes=None):
         texts = {name: split.raw(feature) for name, split in splits.items()}
         ids = {name: split.arrays[feature.name] for name, split in splits.items()}
-        return {feature.name: describe_texts(texts, ids, len(feature.vocabulary), feature.length)}
+        counted = _count_pieces(feature) if feature.tokenizer != "words" else None
+        return {feature.name: describe_texts(texts, ids, len(feature.vocabulary), feature.length, counted)}
 
     def lacking(self, feature, examples):
         return examples.frame[feature.columns[0]].isna().to_numpy()
@@ -129,16 +130,20 @@ def _fit_pieces(texts, feature, limits):
     feature = dataclasses.replace(
         feature,
         vocabulary=vocabulary,
-        length=LONGEST_COUNTED,
         tokenizer="wordpiece" if lowercase else "wordpiece_cased",
     )
-    # Of longer texts it is enough to know that they are cut.
-    texts = np.asarray(texts.fillna("").astype(str), object)
-    lengths = (text_vectorizer(feature)(texts).numpy() != 0).sum(axis=1)
+    lengths = _count_pieces(feature)(texts.fillna("").astype(str))
     kept, why = _kept_length(lengths, limits["sequence_length"])
     feature = dataclasses.replace(feature, length=max(kept, 3))
     reasons = f"pieces of {tokenizer}", why
     return feature, _settings(feature.columns[0], vocabulary, feature.length, *reasons, "tokens", "--tokenizer")
+
+
+def _count_pieces(feature):
+    """A function that counts the tokens of texts, start and end included, up to those that a BERT takes."""
+    # Of longer texts it is enough to know that they are cut.
+    vectorize = text_vectorizer(dataclasses.replace(feature, length=LONGEST_COUNTED))
+    return lambda texts: (vectorize(np.asarray(texts, object)).numpy() != 0).sum(axis=1)
 
 
 def _kept_length(lengths, length):
