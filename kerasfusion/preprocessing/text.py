@@ -1,6 +1,7 @@
 """Text standardization and vectorization, as TensorFlow ops shared by training and SavedModels."""
 
 import collections
+import functools
 
 import keras
 import tensorflow as tf
@@ -54,7 +55,7 @@ def text_vectorizer(feature, name=None):
         keras.layers.TextVectorization or WordPieceVectorizer: tf.string `(B,)` -> int64 `(B, length)`.
     """
     if getattr(feature, "tokenizer", "words") != "words":
-        return WordPieceVectorizer(feature)
+        return _wordpiece_vectorizer(feature)
     return keras.layers.TextVectorization(
         standardize=standardize,
         split="whitespace",
@@ -62,6 +63,10 @@ def text_vectorizer(feature, name=None):
         output_sequence_length=feature.length,
         name=name or f"vectorize_{feature.name}",
     )
+
+
+# Its graph takes a second to trace: once for each feature, not for each split that is encoded.
+_wordpiece_vectorizer = functools.lru_cache(maxsize=8)(WordPieceVectorizer)
 
 
 def tokenize(texts):

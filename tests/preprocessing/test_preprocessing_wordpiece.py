@@ -104,6 +104,12 @@ def test_a_batch_is_read_like_each_text_alone(vectorize):
     np.testing.assert_array_equal(vectorize(batch * 500)[-5:], vectorize(batch))
 
 
+def test_its_graph_is_traced_once_for_a_feature():
+    first, second = (text_vectorizer(feature(tokenizer="wordpiece")) for _ in range(2))
+    assert first is second
+    assert text_vectorizer(feature(tokenizer="wordpiece", length=4)) is not first
+
+
 def test_100_000_characters_are_cut(vectorize):
     found = vectorize(["a " * 50_000, "a" * 100_000, "\U0001f600" * 100_000]).numpy()
     np.testing.assert_array_equal(found, [[2, *[9] * 6, 3], [2, 1, 3, *[0] * 5], [2, 1, 3, *[0] * 5]])
