@@ -66,7 +66,11 @@ def schema_for(tiny_schema):
             "captioning": (Task("caption", "captioning", "said", vocabulary=tuple("abcdefg"), length=6),),
             "retrieval": (Task("match", "retrieval", "photo"),),
         }.get(entry.task, tiny_schema.tasks)
-        return Schema((tiny_schema["text"], image), tasks).only(*entry.inputs)
+        numbers = Feature("numbers", "numeric", ("a", "b"), length=2, mean=(0, 0), std=(1, 1))
+        categories = Feature("categories", "categorical", ("c",), length=1, categories=(("x", "y"),))
+        # A model of any kinds takes those that no other model is for.
+        kinds = entry.inputs or ("numeric", "categorical")
+        return Schema((tiny_schema["text"], image, numbers, categories), tasks).only(*kinds)
 
     return make
 
@@ -84,6 +88,8 @@ def rows_for():
                 values[np.arange(feature.length) >= random.integers(1, feature.length + 1, (rows, 1))] = 0
             elif feature.kind == "image":
                 values = random.integers(0, 256, (rows, *feature.size, 3)).astype("uint8")
+            elif feature.kind == "categorical":
+                values = random.integers(0, 4, (rows, feature.length)).astype("int32")
             else:
                 values = random.normal(size=(rows, feature.length)).astype("float32")
             batch[feature.name] = values

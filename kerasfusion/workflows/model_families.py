@@ -8,10 +8,11 @@ def default_model(data):
     """The model used when none is named, and why: `(name, reason)`."""
     if data.schema.model_task in _DEFAULTS:
         return _DEFAULTS[data.schema.model_task]
-    if not data.schema.of_kind("text"):
-        return "image_only", "there is no text"
-    if not data.schema.of_kind("image"):
-        return "text_only", "there is no image"
+    kinds = data.schema.kinds
+    if len(kinds) == 1:
+        return f"{kinds[0]}_only", "there is no other kind of input"
+    if not {"text", "image"} <= set(kinds):
+        return "mixed_gated", f"the inputs are {' and '.join(kinds)}"
     if shares_images(data.splits["train"]):
         return "vqa_film", f"{data.texts_per_image:.1f} texts share an image"
     return "classifier_gated", "every row has its own image"

@@ -21,6 +21,18 @@ def image_only(schema, **changes):
     return _single(schema, "image", changes, image_encoder="residual_cnn")
 
 
+@register_model(inputs=("numeric",), source="baseline")
+def numeric_only(schema, **changes):
+    """A dense layer on standardized numbers."""
+    return _single(schema, "numeric", changes)
+
+
+@register_model(inputs=("categorical",), source="baseline")
+def categorical_only(schema, **changes):
+    """Embeddings of categories."""
+    return _single(schema, "categorical", changes)
+
+
 @register_model(source="baseline")
 def late_average(schema, **changes):
     """One model per modality, with averaged predictions of the present ones."""

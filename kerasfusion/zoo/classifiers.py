@@ -96,3 +96,9 @@ def classifier_mobilenet(schema, **changes):
     """
     image = {"name": "mobilenet_v2", "alpha": 0.35}
     return _classifier(schema, "classifier_mobilenet", changes, image_encoder=image, fusion="gated")
+
+
+@register_model(inputs=(), source="arXiv 1702.01992")
+def mixed_gated(schema, **changes):
+    """One encoder per input of any kind, with gated fusion (GMU): for tables without text or without images."""
+    return _classifier(schema, "mixed_gated", changes, fusion="gated")

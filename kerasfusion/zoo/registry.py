@@ -42,7 +42,7 @@ def register_model(name=None, *, inputs=("text", "image"), source="", task="labe
 
     Args:
         name: The name; `None` means the function's own.
-        inputs: Feature kinds that a schema must hold for this model.
+        inputs: Feature kinds that a schema must hold for this model; empty, it takes any kinds.
         source: The article section or paper it comes from.
         task: `"label"`, `"retrieval"` for a dual encoder, or `"captioning"` for a captioner.
 

@@ -3,6 +3,7 @@
 One of each family runs with the other tests; all of them with `pytest -m every_model`.
 """
 
+import numpy as np
 import pytest
 from png import png_bytes
 
@@ -10,7 +11,12 @@ import kerasfusion as kf
 from kerasfusion.serving.exporting import export_model
 from kerasfusion.zoo import get_entry, list_models
 
-EXAMPLES = {"text": [b"a b c", b"unheard-of", b""], "image_bytes": [png_bytes(0), b"no image", png_bytes(1)]}
+EXAMPLES = {
+    "text": [b"a b c", b"unheard-of", b""],
+    "image_bytes": [png_bytes(0), b"no image", png_bytes(1)],
+    "numbers": np.array([[0, 1], [2, np.nan], [3, 4]], "float32"),
+    "categories": [[b"x"], [b"unheard-of"], [b""]],
+}
 
 # A family is a file of the zoo. Of the dual encoders one is verified with its index, in tests/workflows.
 LABELLED = [name for name in list_models() if get_entry(name).task == "label"]
@@ -27,9 +33,8 @@ FIRST = set({get_entry(name).builder.__module__: name for name in reversed(LABEL
 )
 def test_exports_and_verifies(name, schema_for, tmp_path):
     schema = schema_for(name)
-    examples = {
-        key: values for key, values in EXAMPLES.items() if key.removesuffix("_bytes") in get_entry(name).inputs
-    }
+    names = {feature.name for feature in schema.features}
+    examples = {key: values for key, values in EXAMPLES.items() if key.removesuffix("_bytes") in names}
     version = export_model(kf.create_model(name, schema, units=8), schema, tmp_path / name, examples)
     report = kf.verify(version)
     assert report.ok, report

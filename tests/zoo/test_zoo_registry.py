@@ -6,6 +6,7 @@ import pytest
 
 import kerasfusion as kf
 from kerasfusion.models import contrastive, get_heads
+from kerasfusion.schema import FEATURE_KINDS
 from kerasfusion.training import TrainingConfig
 from kerasfusion.training.compile import compile_model
 from kerasfusion.zoo import create_model, get_entry, list_models, register_model, registry
@@ -55,7 +56,7 @@ def test_every_model_builds_trains_saves_and_loads(name, schema_for, rows_for, t
 def test_every_entry_says_what_it_is(name):
     entry = get_entry(name)
     assert entry.name == name and 10 < len(entry.summary) < 110 and entry.summary.endswith(".")
-    assert entry.inputs and set(entry.inputs) <= {"text", "image", "numeric"}
+    assert set(entry.inputs) <= set(FEATURE_KINDS) and bool(entry.inputs) == (name != "mixed_gated")
 
 
 def test_list_models():

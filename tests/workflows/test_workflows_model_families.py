@@ -1,0 +1,27 @@
+import pytest
+from tables import color_table
+
+import kerasfusion as kf
+
+
+@pytest.mark.parametrize(
+    ("columns", "model"),
+    [
+        ({"image": "photo", "text": "description"}, "classifier_gated"),
+        ({"image": "photo", "categorical": "patient"}, "mixed_gated"),
+        ({"text": "description", "numeric": ["age", "shade"]}, "mixed_gated"),
+        ({"text": "description"}, "text_only"),
+        ({"image": "photo"}, "image_only"),
+        ({"numeric": ["age", "shade"]}, "numeric_only"),
+        ({"categorical": ["patient", "fits"]}, "categorical_only"),
+    ],
+)
+def test_the_default_model_reads_every_input(columns, model, tmp_path):
+    table = color_table(tmp_path, rows=60)
+    table.attrs["folder"] = str(tmp_path)
+    given = {"image": (), "text": (), **columns}
+    data = kf.data.load(table, **given, label="color")
+    name, _ = kf.workflows.default_model(data)
+    assert name == model
+    made = kf.create_model(name, data.schema, units=8)
+    assert set(made.input) >= {feature.name for feature in data.schema.features}
