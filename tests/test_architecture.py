@@ -51,7 +51,9 @@ ARROWS = {
     "transfer": DATA | MODELS | {"evaluation", "training"},
     "reasoning": DATA | MODELS | {"evaluation"},
     "factorization": set(),
-    "workflows": DATA | MODELS | {"zoo", "training", "evaluation", "explain", "serving", "transfer", "reasoning"},
+    "workflows": DATA
+    | MODELS
+    | {"evaluation", "explain", "pretrained", "reasoning", "serving", "training", "transfer", "zoo"},
 }
 TOP = {"__init__", "cli"}
 # Where TensorFlow itself is needed: tf.data, strings and encoded images, gradients, SavedModels.

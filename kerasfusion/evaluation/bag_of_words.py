@@ -1,15 +1,11 @@
 """The classical text baseline: TF-IDF of word and character n-grams, and a linear model."""
 
-import zipfile
-
 import numpy as np
 import pandas as pd
 from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from kerasfusion.evaluation.linear_models import LinearModel, fit_linear
-from kerasfusion.evaluation.tasks import TASKS
-from kerasfusion.files import atomic_write
+from kerasfusion.evaluation.linear_baseline import LinearBaseline, as_bytes, as_text
 
 ANALYZERS = {
     "word": {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b"},
@@ -21,7 +17,7 @@ MOST_CHARACTERS = 5_000_000
 MOST_WEIGHTS = 2_000_000
 
 
-class BagOfWords:
+class BagOfWords(LinearBaseline):
     """TF-IDF of word 1-2-grams and character 2-5-grams of all text features, and a linear model for each task.
 
     It is fitted in seconds, and a network that reads text has to beat it.
@@ -31,16 +27,19 @@ class BagOfWords:
         validation: `Examples` that choose the strength of the regularization.
 
     Attributes:
-        models: dict task name -> `LinearModel`; without the tasks that it cannot learn (captions, retrieval,
-            labels that are all alike).
+        columns: list of str, the columns with the texts.
+        vectorizers: dict (column, name in `ANALYZERS`) -> fitted `TfidfVectorizer`.
+        models: See `LinearBaseline`.
 
     Example:
 
     ```python
     baseline = kf.evaluation.BagOfWords(data.splits["train"], data.splits["validation"])
-    decided = baseline.decide(data.schema.tasks[0], data.splits["test"])
+    baseline.predict(data.splits["test"])["label"]["probabilities"]  # (n, C)
     ```
     """
+
+    name = "bag of words + linear model"
 
     def __init__(self, train, validation):
         schema = train.schema
@@ -48,81 +47,40 @@ class BagOfWords:
         self.vectorizers = self._fit_vectorizers(train, max(task.outputs for task in schema.tasks))
         self.models = {}
         if self.vectorizers:
-            vectors, places, held_out = self._vectors(train, validation)
-            fitted = {t.name: fit_linear(t, vectors, (places, train), (held_out, validation)) for t in schema.tasks}
-            self.models = {name: model for name, model in fitted.items() if model is not None}
+            self.fit(train, validation)
 
-    def decide(self, task, examples):
-        """Decide on rows.
+    @classmethod
+    def suits(cls, data):
+        return bool(data.schema.of_kind("text"))
 
-        Args:
-            task: A `Task` in `models`.
-            examples: `Examples`.
+    def reads(self, examples):
+        return set(self.columns) <= set(examples.frame.columns)
 
-        Returns:
-            Decisions in the form of the labels.
-        """
-        return TASKS[task.type].decide(self.predict(task, examples))
+    def vectors(self, *splits):
+        texts = pd.concat([pd.DataFrame(_texts(split, self.columns)) for split in splits], ignore_index=True)
+        places = texts.groupby(self.columns, sort=False).ngroup().to_numpy()
+        distinct = texts.drop_duplicates(ignore_index=True)
+        parts = [fitted.transform(distinct[column]) for (column, _), fitted in self.vectorizers.items()]
+        ends = np.cumsum([len(split) for split in splits])[:-1]
+        return hstack(parts).tocsr(), *np.split(places, ends)
 
-    def predict(self, task, examples):
-        """Predict probabilities or values, as the head of such a task does: dict of arrays."""
-        vectors, places = self._vectors(examples)
-        return {key: value[places] for key, value in self.models[task.name].predict(task, vectors).items()}
-
-    def save(self, path):
-        """Write the n-grams and weights into an `.npz` file.
-
-        Args:
-            path: str or Path.
-        """
-        arrays = {}
+    def arrays(self):
+        found = {}
         for place, ((column, analyzer), fitted) in enumerate(self.vectorizers.items()):
-            terms = sorted(fitted.vocabulary_, key=fitted.vocabulary_.get)
             # No n-gram holds a line break: white space separates words.
-            for name, text in (("column", column), ("analyzer", analyzer), ("terms", "\n".join(terms))):
-                arrays[f"{place}/{name}"] = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
-            arrays[f"{place}/idf"] = fitted.idf_.astype("float32")
-        for name, model in self.models.items():
-            arrays[f"task/{name}/kernel"], arrays[f"task/{name}/bias"] = model.kernel, model.bias
-        with atomic_write(path) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **arrays)
+            strings = {"column": column, "analyzer": analyzer, "terms": "\n".join(terms_of(fitted))}
+            found |= {f"{place}/{name}": as_bytes(text) for name, text in strings.items()}
+            found[f"{place}/idf"] = fitted.idf_.astype("float32")
+        return found
 
-    @classmethod
-    def load(cls, path):
-        """Read a baseline that `save` wrote.
-
-        Args:
-            path: str or Path.
-
-        Raises:
-            ValueError: the file is not one of these.
-        """
-        try:
-            return cls._load(path)
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"{path} cannot be read as a bag of words ({type(error).__name__}: {error}). Delete it to evaluate "
-                "without this baseline, or train the run again."
-            ) from error
-
-    @classmethod
-    def _load(cls, path):
-        self = cls.__new__(cls)
-        self.vectorizers, self.models = {}, {}
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            for place in range(sum(name.endswith("/idf") for name in arrays)):
-                column, analyzer, terms = (
-                    arrays[f"{place}/{name}"].tobytes().decode("utf-8", "surrogatepass")
-                    for name in ("column", "analyzer", "terms")
-                )
-                fitted = _vectorizer(ANALYZERS[analyzer], vocabulary=terms.split("\n"))
-                fitted.idf_ = arrays[f"{place}/idf"]
-                self.vectorizers[column, analyzer] = fitted
-            for name in [name for name in arrays if name.endswith("/kernel")]:
-                task = name.removeprefix("task/").removesuffix("/kernel")
-                self.models[task] = LinearModel(arrays[name], arrays[f"task/{task}/bias"])
+    def restore(self, arrays):
+        self.vectorizers = {}
+        for place in range(sum(name.endswith("/idf") for name in arrays)):
+            column, analyzer, terms = (as_text(arrays[f"{place}/{name}"]) for name in ("column", "analyzer", "terms"))
+            fitted = _vectorizer(ANALYZERS[analyzer], vocabulary=terms.split("\n"))
+            fitted.idf_ = arrays[f"{place}/idf"]
+            self.vectorizers[column, analyzer] = fitted
         self.columns = list(dict.fromkeys(column for column, _ in self.vectorizers))
-        return self
 
     def _fit_vectorizers(self, train, outputs):
         texts = _texts(train, self.columns)
@@ -138,14 +96,10 @@ class BagOfWords:
                     continue
         return fitted
 
-    def _vectors(self, *splits):
-        """The features of the distinct texts, and for each split the place of every row among them."""
-        texts = pd.concat([pd.DataFrame(_texts(split, self.columns)) for split in splits], ignore_index=True)
-        places = texts.groupby(self.columns, sort=False).ngroup().to_numpy()
-        distinct = texts.drop_duplicates(ignore_index=True)
-        parts = [fitted.transform(distinct[column]) for (column, _), fitted in self.vectorizers.items()]
-        ends = np.cumsum([len(split) for split in splits])[:-1]
-        return hstack(parts).tocsr(), *np.split(places, ends)
+
+def terms_of(vectorizer):
+    """A fitted vectorizer's n-grams, in the order of its columns."""
+    return sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.get)
 
 
 def _vectorizer(analyzer, **settings):

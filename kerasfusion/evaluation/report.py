@@ -89,7 +89,8 @@ def evaluate_models(models, examples, train=None, slice_by=None, classical=None)
         examples: The split's `Examples`, with labels.
         train: Training `Examples`, for the trivial_baselines; None leaves these out.
         slice_by: Column by which scores are broken down; None breaks down by class, where there are classes.
-        classical: Optional dict name -> `BagOfWords`, scored beside the models on the tasks that it learned.
+        classical: Optional function `Examples` -> dict name -> dict task -> prediction (see `predict_classes`) of
+            the classical baselines, scored beside the models on the tasks that they learned.
 
     Returns:
         dict task name -> TaskReport, of a match `MatchReport`, of a caption `CaptionReport`
@@ -99,11 +100,12 @@ def evaluate_models(models, examples, train=None, slice_by=None, classical=None)
         return {task.name: TASKS[task.type].report(models, examples, task, train) for task in alone}
     logits = {name: predict_logits(model, examples) for name, model in models.items()}
     found = {name: postprocess(model, logits[name]) for name, model in models.items()}
+    simple = {} if classical is None else classical(examples)
     groups = image_groups(examples)
     first, model = next(iter(models.items()))
     reports = {}
     for task in examples.schema.tasks:
-        own = _task_report(task, found, examples, train, slice_by, groups, classical or {})
+        own = _task_report(task, found, simple, examples, train, slice_by, groups)
         if task.has_probabilities:
             temperature = get_heads(model)[task.name].temperature
             calibration = before_and_after(task, own.labels, logits[first][task.name][own.rows], temperature)
@@ -119,14 +121,13 @@ def image_groups(examples):
     return np.where(images[0] >= 0, images[0], -1 - np.arange(len(examples))) if len(images) == 1 else None
 
 
-def _task_report(task, found, examples, train, slice_by, groups, classical):
+def _task_report(task, found, simple, examples, train, slice_by, groups):
     rows = np.flatnonzero(examples.weights[task.name] > 0)
     labels = examples.labels[task.name][rows]
     groups = None if groups is None else groups[rows]
-    decided = {name: predict_classes(task, prediction[task.name])[rows] for name, prediction in found.items()}
-    for name, baseline in classical.items():
-        if task.name in baseline.models:
-            decided[name] = baseline.decide(task, examples.take(rows))
+    learned = {name: prediction for name, prediction in simple.items() if task.name in prediction}
+    predictions = {**found, **learned}
+    decided = {name: predict_classes(task, prediction[task.name])[rows] for name, prediction in predictions.items()}
     if train is not None:
         decided.update(_lookups(task, train, examples.take(rows), groups))
     scores = {name: score_predictions(task, labels, answers, groups) for name, answers in decided.items()}

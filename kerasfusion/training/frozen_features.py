@@ -64,6 +64,31 @@ def frozen_features(model, splits, memory_limit=MEMORY_LIMIT, kinds=("image", "t
     return changed
 
 
+def pooled_features(encoder, feature, splits):
+    """Encode each image or text of some splits once, by the frozen layers of an encoder that pools them.
+
+    As for `frozen_features`, with a `cache_dir` in the examples they are kept there and found again.
+
+    Args:
+        encoder: Encoder layer with a `frozen_backbone` and `global_pool`. It may not be built yet.
+        feature: The `Feature`, whose kind is that of the encoder.
+        splits: List of `Examples`.
+
+    Returns:
+        list: for each split float32 `(m, d)`, the features of its distinct images or texts, bool `(m,)`, whether
+        there is one that can be read, and int `(n,)`, the place of each row among them.
+    """
+    if not encoder.built:
+        encoder(keras.Input(feature.input_shape, dtype=feature.traits.dtype))
+    found = []
+    for split, (store, own) in zip(splits, _feature_stores(encoder, feature, splits, math.inf), strict=True):
+        distinct, places = np.unique(split.arrays[feature.name] if own is None else own, return_inverse=True)
+        features, present = store.fetch(tf.constant(distinct, tf.int32))
+        features = tf.cast(tf.reshape(features, (len(distinct), -1)), tf.float32)
+        found.append((features.numpy(), present.numpy(), places.reshape(-1)))
+    return found
+
+
 def _replaced(split, name, store, places):
     """The examples with a feature's store; of a text, also with its places."""
     arrays = split.arrays if places is None else {**split.arrays, name: places}

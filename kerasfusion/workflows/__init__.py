@@ -10,6 +10,7 @@ from kerasfusion.workflows.index import export_search_index
 from kerasfusion.workflows.model_families import default_model
 from kerasfusion.workflows.pairs import mine_hard_negatives
 from kerasfusion.workflows.predict import predict, predictions_csv
+from kerasfusion.workflows.pretrained_features import ImageFeatures, TextFeatures
 from kerasfusion.workflows.recommender import export_recommender, train_item_tower
 from kerasfusion.workflows.reload import load_baselines, load_run_data
 from kerasfusion.workflows.report import rebuild_report
@@ -20,6 +21,8 @@ from kerasfusion.workflows.tune import TUNE_CHOICES, TuningResult, tune
 __all__ = [
     "TUNE_CHOICES",
     "Comparison",
+    "ImageFeatures",
+    "TextFeatures",
     "TuningResult",
     "add_caption_embeddings",
     "compare",

@@ -4,12 +4,45 @@ import logging
 import time
 
 from kerasfusion.evaluation import BagOfWords
+from kerasfusion.workflows.pretrained_features import ImageFeatures, TextFeatures
 
 logger = logging.getLogger(__name__)
 
-BAG_OF_WORDS = "bag of words + linear model"
-# Within the run's folder.
-FILE = "baselines/bag_of_words.npz"
+# By the name of their files in the run's folder.
+KINDS = {"bag_of_words": BagOfWords, "text_features": TextFeatures, "image_features": ImageFeatures}
+MEAN = "bag of words and image features"
+
+
+class ClassicalBaselines:
+    """The classical baselines of one run.
+
+    Args:
+        members: dict key of `KINDS` -> baseline.
+    """
+
+    def __init__(self, members):
+        self.members = members
+
+    def predict(self, examples):
+        """Predict with each baseline that can read the rows, and with the mean of words and images.
+
+        Args:
+            examples: `Examples`.
+
+        Returns:
+            dict name -> dict task -> dict with `probabilities` `(n, C)` or `value` `(n,)`.
+        """
+        members = {key: member for key, member in self.members.items() if member.reads(examples)}
+        found = {key: member.predict(examples) for key, member in members.items()}
+        named = {members[key].name: prediction for key, prediction in found.items()}
+        if {"bag_of_words", "image_features"} <= found.keys():
+            words, images = found["bag_of_words"], found["image_features"]
+            named[MEAN] = {
+                task: {key: (value + images[task][key]) / 2 for key, value in words[task].items()}
+                for task in words
+                if task in images
+            }
+        return named
 
 
 def fit_classical(data, folder):
@@ -20,25 +53,35 @@ def fit_classical(data, folder):
         folder: `pathlib.Path` of the run's folder.
 
     Returns:
-        dict name -> `BagOfWords`; empty where the data has no text, or no task that it learns.
+        `ClassicalBaselines`; without members where the data has nothing for them, or no task that they learn.
     """
-    found = load_classical(folder)
-    if found or not data.schema.of_kind("text"):
-        return found
-    started = time.perf_counter()
-    baseline = BagOfWords(data.splits["train"], data.splits["validation"])
-    if not baseline.models:
-        return {}
-    (folder / FILE).parent.mkdir(exist_ok=True)
-    baseline.save(folder / FILE)
-    logger.info(f"{BAG_OF_WORDS}: fitted in {time.perf_counter() - started:.1f} s")
-    return {BAG_OF_WORDS: baseline}
+    members = load_classical(folder).members
+    if not any(task.one_class or task.any_classes or task.is_number for task in data.schema.tasks):
+        return ClassicalBaselines({})
+    for key, kind in KINDS.items():
+        if key not in members and kind.problem() is None and kind.suits(data):
+            started = time.perf_counter()
+            baseline = kind(data.splits["train"], data.splits["validation"])
+            if baseline.models:
+                (folder / "baselines").mkdir(exist_ok=True)
+                baseline.save(folder / "baselines" / f"{key}.npz")
+                logger.info(f"{kind.name}: fitted in {time.perf_counter() - started:.1f} s")
+                members[key] = baseline
+    return ClassicalBaselines(members)
 
 
 def load_classical(folder):
-    """Read the classical baselines of a run: dict name -> `BagOfWords`.
+    """Read the classical baselines of a run: `ClassicalBaselines`. Those whose weights are absent are left out.
 
     Args:
         folder: `pathlib.Path` of the run's folder.
     """
-    return {BAG_OF_WORDS: BagOfWords.load(folder / FILE)} if (folder / FILE).exists() else {}
+    members = {}
+    for key, kind in KINDS.items():
+        path = folder / "baselines" / f"{key}.npz"
+        if path.exists():
+            if kind.problem() is None:
+                members[key] = kind.load(path)
+            else:
+                logger.info(f"Without the baseline {kind.name!r}: {kind.problem()}")
+    return ClassicalBaselines(members)

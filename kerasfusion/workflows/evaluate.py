@@ -34,7 +34,7 @@ def evaluate(run, source, image_dir=None, allow_external_paths=False, page=None)
     slice_by = run.config.get("slice_by")
     slice_by = slice_by if slice_by in examples.frame.columns else None
     models = {run.config["model"]: run.model}
-    found = evaluate_models(models, examples, slice_by=slice_by, classical=load_classical(run.path))
+    found = evaluate_models(models, examples, slice_by=slice_by, classical=load_classical(run.path).predict)
     if page is not None:
         write_evaluation_page(page, run, found, examples, skipped)
     return found, skipped

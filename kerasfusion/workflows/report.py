@@ -68,7 +68,7 @@ def draw_report(run, data):
         models["without teacher"] = load_model(without)
     models |= load_baselines(run)
     test, known = data.splits["test"], data.splits["train"]
-    reports = evaluate_models(models, test, known, run.config["slice_by"], load_classical(run.path))
+    reports = evaluate_models(models, test, known, run.config["slice_by"], load_classical(run.path).predict)
     data = dataclasses.replace(data, notes=run.metrics["notes"])
     return write_report(run.path, run.model, reports, data, _made(run.path))
 

@@ -151,7 +151,7 @@ def train(
             logger.info(str(teacher))
         settings = {"verbose": verbose, "resume": resume}
         models, costs = train_all(make, data, output_dir, run_config, config, teacher, callbacks, settings)
-        classical = fit_classical(data, output_dir) if baselines else {}
+        classical = fit_classical(data, output_dir).predict if baselines else None
         logger.info("Scoring on the test split")
         test, known, slice_by = data.splits["test"], data.splits["train"], data.columns.slice_by
         found = evaluate_models(models, test, known, slice_by, classical)

@@ -13,7 +13,6 @@ from tables import color_table
 import kerasfusion as kf
 from kerasfusion import cli
 from kerasfusion.training import checkpoint, fit
-from kerasfusion.workflows.classical import BAG_OF_WORDS
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def test_a_fusion_beside_all_baselines(data, tmp_path, monkeypatch, messages):
     config = kf.training.TrainingConfig(epochs=1, batch_size=16)
     found = kf.compare(data, [], tmp_path, 1, config, fusions=["sum"], **SMALL)
     names = {"classifier_concat", "classifier_sum", "text only", "image only", "late average"}
-    assert set(found.table["model"]) == names | {"majority", "text lookup", BAG_OF_WORDS}
+    assert set(found.table["model"]) == names | {"majority", "text lookup", kf.evaluation.BagOfWords.name}
     assert found.table["model"].iloc[0] == found.tasks["label"].best and not found.table["significant"].iloc[0]
     costs = found.table.set_index("model")
     assert (costs.loc[list(names), ["latency_ms", "export_mb", "parameters", "train_seconds"]] > 0).all(axis=None)
@@ -94,7 +93,7 @@ def test_the_command_interrupted_and_gone_on_with(tmp_path, monkeypatch):
     assert "not significantly different from the best model" in done.output or "beats all" in done.output
     seeds = pd.read_csv(out / "seeds.csv")
     assert set(seeds["task"]) == {"color", "shade"} and set(seeds["seed"]) == {0, 1}
-    assert set(seeds["model"]) == {"text_only", "majority", "text lookup", BAG_OF_WORDS}
+    assert set(seeds["model"]) == {"text_only", "majority", "text lookup", kf.evaluation.BagOfWords.name}
     means = seeds.groupby(["task", "model"])["score"].mean()
     summary = pd.read_csv(out / "comparison.csv").set_index(["task", "model"])
     np.testing.assert_allclose(summary["mean"], means[summary.index], rtol=1e-4)

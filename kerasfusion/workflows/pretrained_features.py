@@ -1,0 +1,149 @@
+"""Classical baselines on pretrained encoders: frozen features, and a linear model."""
+
+import functools
+
+import numpy as np
+
+from kerasfusion.encoders import BertEncoder, EfficientNetLite0Encoder
+from kerasfusion.evaluation.linear_baseline import LinearBaseline, as_bytes, as_text
+from kerasfusion.pretrained import available, bert_folder, read_vocabulary
+from kerasfusion.training.frozen_features import pooled_features
+
+# Of more images or texts than this, over all splits, the baseline is left out: they take minutes.
+MOST_ENCODED = 10_000
+
+
+class PretrainedFeatures(LinearBaseline):
+    """Frozen features of all images or texts of a row, and a linear model for each task.
+
+    Each image or text gives a vector of length 1 and one number that is 1 where it is missing, and the vector 0.
+
+    Args:
+        train: `Examples` with at least one feature of the kind.
+        validation: `Examples` that choose the strength of the regularization.
+
+    Attributes:
+        kind: str, the kind of the features.
+        weights: str, a key of `kf.pretrained.PACKAGES`.
+        features: list of str, the features' names.
+        models: See `LinearBaseline`.
+    """
+
+    kind: str
+    weights: str
+
+    def __init__(self, train, validation):
+        self.features = [feature.name for feature in train.schema.of_kind(self.kind)]
+        self.fit(train, validation)
+
+    @classmethod
+    def problem(cls):
+        return available()[cls.weights].problem
+
+    @classmethod
+    def suits(cls, data):
+        features = data.schema.of_kind(cls.kind)
+        return bool(features) and sum(count_distinct(f, data.splits.values()) for f in features) <= MOST_ENCODED
+
+    def reads(self, examples):
+        return {f.name for f in examples.schema.of_kind(self.kind)} >= set(self.features)
+
+    def encoder(self, feature):
+        """The encoder of a feature."""
+        raise NotImplementedError
+
+    def vectors(self, *splits):
+        parts, rows = [], []
+        for name in self.features:
+            feature = splits[0].schema[name]
+            found = pooled_features(self.encoder(feature), feature, list(splits))
+            features, present = (np.concatenate([part[i] for part in found]) for i in range(2))
+            starts = np.cumsum([0, *(len(part[0]) for part in found[:-1])])
+            rows.append(np.concatenate([part[2] + start for part, start in zip(found, starts, strict=True)]))
+            length = np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+            parts.append(np.concatenate([features / length * present[:, None], ~present[:, None]], axis=1))
+        distinct, places = np.unique(np.stack(rows, axis=1), axis=0, return_inverse=True)
+        vectors = [part[distinct[:, column]] for column, part in enumerate(parts)]
+        ends = np.cumsum([len(split) for split in splits])[:-1]
+        return np.concatenate(vectors, axis=1, dtype="float32"), *np.split(places.reshape(-1), ends)
+
+    def arrays(self):
+        return {"features": as_bytes("\n".join(self.features))}
+
+    def restore(self, arrays):
+        self.features = as_text(arrays["features"]).split("\n")
+
+
+class ImageFeatures(PretrainedFeatures):
+    """EfficientNet-Lite0's features of all image features, and a linear model for each task.
+
+    Args:
+        train, validation: See `PretrainedFeatures`.
+
+    Raises:
+        ImportError: the package with the weights is not installed.
+
+    Example:
+
+    ```python
+    baseline = kf.workflows.ImageFeatures(data.splits["train"], data.splits["validation"])
+    baseline.predict(data.splits["test"])["label"]["probabilities"]  # (n, C)
+    ```
+    """
+
+    name = "image features + linear model"
+    kind = "image"
+    weights = "efficientnet_lite0"
+
+    def encoder(self, feature):
+        return image_encoder()
+
+
+class TextFeatures(PretrainedFeatures):
+    """MiniLM's sentence embeddings of all text features, and a linear model for each task.
+
+    The texts' token ids have to be MiniLM's already (`kf.data.load(…, tokenizer="minilm")`).
+
+    Args:
+        train, validation: See `PretrainedFeatures`.
+
+    Raises:
+        ImportError: the package with the weights is not installed.
+        ValueError: the texts are tokenized otherwise.
+    """
+
+    name = "text features + linear model"
+    kind = "text"
+    weights = "minilm"
+
+    @classmethod
+    def suits(cls, data):
+        return super().suits(data) and all(
+            feature.tokenizer == "wordpiece" and feature.vocabulary == minilm_vocabulary()
+            for feature in data.schema.of_kind("text")
+        )
+
+    def encoder(self, feature):
+        return text_encoder(feature.vocabulary_size)
+
+
+@functools.lru_cache(maxsize=1)
+def image_encoder():
+    """EfficientNet-Lite0, read once."""
+    return EfficientNetLite0Encoder(units=None, global_pool=True, name="efficientnet_lite0")
+
+
+@functools.lru_cache(maxsize=1)
+def text_encoder(vocabulary_size):
+    """MiniLM, read once."""
+    return BertEncoder(vocabulary_size, units=None, weights="minilm", global_pool=True, name="minilm")
+
+
+@functools.lru_cache(maxsize=1)
+def minilm_vocabulary():
+    return read_vocabulary(bert_folder("minilm"))[0]
+
+
+def count_distinct(feature, splits):
+    """How many different images or texts of a feature some splits have."""
+    return len(np.unique(np.concatenate([split.arrays[feature.name] for split in splits]), axis=0))
