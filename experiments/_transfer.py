@@ -136,7 +136,7 @@ def take_images(examples, first, last):
 def split_captions(data, on):
     """Rows that choose the best epoch, a quarter of the validation photos, and rows to score: test or the others."""
     validation = data.splits["validation"]
-    quarter = len(np.unique(validation.images["image"])) // 4
+    quarter = len(np.unique(validation.arrays["image"])) // 4
     scored = data.splits["test"] if on == "test" else take_images(validation, quarter, None)
     return take_images(validation, 0, quarter), scored
 

@@ -129,8 +129,12 @@ def _pair_scores(model, examples, places, rows):
     The image's branch runs once for all texts of an image.
     """
     (image,) = examples.schema.of_kind("image")
-    shown = {image.name: places.astype("int32")}
-    asked = dataclasses.replace(examples.take(rows).without_labels(), images=shown)
+    asked = examples.take(rows).without_labels()
+    asked = dataclasses.replace(
+        asked,
+        arrays={**asked.arrays, image.name: places.astype("int32")},
+        present={**asked.present, image.name: places >= 0},
+    )
     batches, wrapper = BatchedDataset(asked, BATCH_SIZE, image_major=True), image_major(model, image.name)
     scores = np.zeros(len(rows))
     for order, x in zip(batches.order(0), batches.dataset().as_numpy_iterator(), strict=True):

@@ -97,7 +97,7 @@ def _replaced(split, name, store, places):
 
 def _feature_stores(encoder, feature, splits, memory_limit):
     """Of each split, the `FeatureStore` and a text's places; None where features are too large to be kept."""
-    if feature.kind == "text":
+    if not feature.traits.stored:
         bank, shown = _distinct_texts([split.arrays[feature.name] for split in splits])
         banks = [bank] * len(splits)
     else:
@@ -131,7 +131,7 @@ def _feature_stores(encoder, feature, splits, memory_limit):
         _fill(encoder, bank, index, shape, precision, cache, progress)
         for bank, index in zip(banks, places, strict=True)
     ]
-    return list(zip(stores, shown if feature.kind == "text" else [None] * len(splits), strict=True))
+    return list(zip(stores, [None] * len(splits) if feature.traits.stored else shown, strict=True))
 
 
 def _distinct_texts(ids):

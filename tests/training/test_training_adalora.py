@@ -140,7 +140,7 @@ def test_the_penalty_is_its_gradient():
 def test_a_budget_is_below_the_rank(model):
     for budget in (0, 2, 3):
         with pytest.raises(
-            ValueError, match=f"a budget is below the rank that each layer begins with, 2, and not {budget}"
+            ValueError, match=f"budget must be at least 1 and below the rank, 2. Received: budget={budget}"
         ):
             enable_lora(model, 2, budget=budget)
     # Nothing was frozen by what was refused.

@@ -1,7 +1,6 @@
 """Captions from the table to the run, its page and its export."""
 
 import json
-import sys
 
 import numpy as np
 import pandas as pd
@@ -106,7 +105,7 @@ def test_what_scores_is_asked_for_before_the_training(data, tmp_path, monkeypatc
     def missing():
         raise ImportError("pip install 'kerasfusion[caption]'")
 
-    monkeypatch.setattr(sys.modules["kerasfusion.workflows.train"], "require_scorers", missing)
+    monkeypatch.setattr("kerasfusion.evaluation.caption_scores.require_scorers", missing)
     with pytest.raises(ImportError, match="caption"):
         kf.train(data, "caption_lstm", tmp_path / "run")
     assert not (tmp_path / "run").exists()

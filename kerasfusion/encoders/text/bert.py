@@ -84,7 +84,9 @@ class BertBlock(keras.layers.Layer):
 
     def parts(self):
         """Return dict name -> sublayer, by the names of `kerasfusion.pretrained.read_bert_weights`."""
-        return {layer.name: layer for layer in self._flatten_layers(include_self=False, recursive=False)}
+        layers = (self.query_dense, self.key_dense, self.value_dense, self.output_dense)
+        layers += (self.attention_norm, self.expand, self.contract, self.norm)
+        return {layer.name: layer for layer in layers}
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
