@@ -96,10 +96,14 @@ def show_data(data, further=()):
 
 def show_scores(report):
     """Print the verdict and the scores of one task."""
-    say(f"\n{report['verdict']}", "bold")
     # Imported here: evaluation needs Keras, which most commands do not.
+    from kerasfusion.evaluation.linear_baseline import recommend
     from kerasfusion.evaluation.tasks import TASKS
 
+    say("")
+    if report.get("recommended"):
+        say(recommend(report["recommended"]), "bold")
+    say(report["verdict"], "bold")
     show(*TASKS[report.get("type", "multiclass")].score_table(report))
 
 

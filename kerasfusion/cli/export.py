@@ -9,6 +9,9 @@ from kerasfusion.cli.jobs import load_tensorflow
 from kerasfusion.cli.options import FOLDER, NEW_FOLDER, flag, option
 from kerasfusion.cli.parameters import Number
 
+# As in `kerasfusion.evaluation.linear_baseline`, which needs Keras.
+BASELINES = ("bag_of_words", "text_features", "image_features", "words_and_images")
+
 
 @click.command()
 @click.argument("run", type=FOLDER)
@@ -18,6 +21,7 @@ from kerasfusion.cli.parameters import Number
 @flag("--lite", "A model with 8-bit weights for LiteRT too (an extra).")
 @option("--data", "A labelled table to measure on; else the test split.")
 @click.option("--evaluate/--no-evaluate", default=True, help="Measure what --freeze, --bfloat16 and --lite cost.")
+@option("--baseline", "A simple baseline in place of the model.", type=click.Choice(BASELINES))
 @option("--max-pixels", "Requests' images of more pixels are unreadable.", 25_000_000, Number("max_pixels"))
 def export(run, model_dir, **options):
     """Write the next version of a SavedModel into folder MODEL_DIR from the run in folder RUN, and verify it."""

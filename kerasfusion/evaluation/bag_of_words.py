@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from kerasfusion.evaluation.linear_baseline import LinearBaseline, as_bytes, as_text
+from kerasfusion.evaluation.linear_baseline import NAMES, LinearBaseline, as_bytes, as_text
 
 ANALYZERS = {
     "word": {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b"},
@@ -39,7 +39,7 @@ class BagOfWords(LinearBaseline):
     ```
     """
 
-    name = "bag of words + linear model"
+    name = NAMES["bag_of_words"]
 
     def __init__(self, train, validation):
         schema = train.schema

@@ -7,6 +7,21 @@ import numpy as np
 from kerasfusion.evaluation.linear_models import LinearModel, fit_linear
 from kerasfusion.files import atomic_write
 
+# Key of a classical baseline, in file names and `--baseline`, -> its name in reports.
+NAMES = {
+    "bag_of_words": "bag of words + linear model",
+    "text_features": "text features + linear model",
+    "image_features": "image features + linear model",
+    "words_and_images": "bag of words and image features",
+}
+
+
+def recommend(name):
+    """One sentence that recommends a baseline, by its name in reports."""
+    keys = [key for key, own in NAMES.items() if own == name]
+    export = "".join(f": export it with `kerasfusion export RUN OUT --baseline {key}`" for key in keys)
+    return f"The model does not beat a simple baseline. The strongest is {name}{export}."
+
 
 class LinearBaseline:
     """Fixed features of the rows, and a linear model on them for each task.

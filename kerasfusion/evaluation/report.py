@@ -15,6 +15,7 @@ from kerasfusion.evaluation.scores import (
     score_by,
     score_predictions,
     standing,
+    strongest_simple,
     verdict,
 )
 from kerasfusion.evaluation.statistics import Difference
@@ -39,6 +40,7 @@ class TaskReport:
             task without classes.
         answers: Model and baseline name -> decisions.
         difference: The model's paired `Difference` to the best baseline; None without one.
+        simple: Names of the baselines that are simpler than any network: linear models and lookups.
     """
 
     task: object
@@ -52,6 +54,12 @@ class TaskReport:
     calibration: dict | None = None
     answers: dict = dataclasses.field(default_factory=dict)
     difference: Difference | None = None
+    simple: tuple = ()
+
+    @property
+    def recommended(self):
+        """The name of the best baseline, where it is a simple one and the model does not beat it; else None."""
+        return strongest_simple(self.scores, self.difference, self.simple)
 
     @property
     def standing(self):
@@ -73,6 +81,7 @@ class TaskReport:
             "type": self.task.type,
             "verdict": self.verdict,
             "standing": self.standing,
+            "recommended": self.recommended,
             "difference": None if self.difference is None else dataclasses.asdict(self.difference),
             "scores": plain,
             "by_kind": by_kind,
@@ -128,8 +137,10 @@ def _task_report(task, found, simple, examples, train, slice_by, groups):
     learned = {name: prediction for name, prediction in simple.items() if task.name in prediction}
     predictions = {**found, **learned}
     decided = {name: predict_classes(task, prediction[task.name])[rows] for name, prediction in predictions.items()}
+    lookups = {}
     if train is not None:
-        decided.update(_lookups(task, train, examples.take(rows), groups))
+        lookups = _lookups(task, train, examples.take(rows), groups)
+        decided.update(lookups)
     scores = {name: score_predictions(task, labels, answers, groups) for name, answers in decided.items()}
     terms = {name: row_terms(task, labels, answers)[1:] for name, answers in decided.items()}
     difference = difference_to_best(scores, terms, groups)
@@ -143,8 +154,9 @@ def _task_report(task, found, simple, examples, train, slice_by, groups):
     model = next(iter(found))
     prediction = {key: value[rows] for key, value in found[model][task.name].items()}
     further = further_scores(task, labels, decided[model], prediction)
+    simple = (*learned, *lookups)
     return TaskReport(
-        task, scores, by_kind, further, labels, decided[model], prediction, rows, None, decided, difference
+        task, scores, by_kind, further, labels, decided[model], prediction, rows, None, decided, difference, simple
     )
 
 

@@ -106,6 +106,20 @@ def difference_to_best(scores, terms, groups=None):
     return paired_difference(first, second, own.is_share, others)
 
 
+def strongest_simple(scores, difference, simple):
+    """The name of the best baseline, where it is a simple one and the model does not beat it; else None.
+
+    Args:
+        scores: Name -> `Score`, the model first.
+        difference: What `difference_to_best` gave.
+        simple: Names of the baselines that are simpler than any network.
+    """
+    if difference is None or difference.verdict == BEATS:
+        return None
+    name, _ = best_baseline(scores)
+    return name if name in simple else None
+
+
 def verdict(name, scores, difference):
     """One sentence: whether the model beats the best of its baselines.
 

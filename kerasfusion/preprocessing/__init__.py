@@ -2,11 +2,13 @@
 
 from kerasfusion.preprocessing.augmentation import Augmentation, augment_images
 from kerasfusion.preprocessing.image import decode_image, decode_images
+from kerasfusion.preprocessing.ngrams import NgramVectorizer
 from kerasfusion.preprocessing.text import join_words, learn_vocabulary, standardize, text_vectorizer, tokenize
 from kerasfusion.preprocessing.wordpiece import WordPieceVectorizer
 
 __all__ = [
     "Augmentation",
+    "NgramVectorizer",
     "WordPieceVectorizer",
     "augment_images",
     "decode_image",

@@ -76,7 +76,7 @@ class WordPieceVectorizer(tf.Module):
         distinct, places = tf.unique(words)
         pieces = tf.gather(self._pieces(distinct), places)
         ids = pieces.flat_values
-        rows = tf.gather(rows, _row_of_each(pieces.row_splits, tf.size(ids, tf.int64)))
+        rows = tf.gather(rows, row_of_each(pieces.row_splits, tf.size(ids, tf.int64)))
         # At a token's place in its text; what is behind the last place is cut.
         ends = tf.searchsorted(rows, tf.range(count + 1), out_type=tf.int64)
         place = tf.range(tf.size(ids, tf.int64)) - tf.gather(ends, rows)
@@ -118,7 +118,7 @@ class WordPieceVectorizer(tf.Module):
         """Characters after cleaning, int32 `(N,)` as in the tables' sequences, and the row of each, int64 `(N,)`."""
         decoded = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
         codes = decoded.flat_values
-        rows = _row_of_each(decoded.row_splits, tf.size(codes, tf.int64))
+        rows = row_of_each(decoded.row_splits, tf.size(codes, tf.int64))
         pages, entries, sequences = map(tf.constant, self.tables)
         entry = tf.gather_nd(entries, tf.stack([tf.gather(pages, codes // PAGE), codes % PAGE], axis=1))
         several = entry % KINDS == SEQUENCE
@@ -191,7 +191,7 @@ class WordPieceVectorizer(tf.Module):
         return tf.RaggedTensor.from_row_splits(tf.gather(ids, order), splits, validate=False)
 
 
-def _row_of_each(splits, size):
+def row_of_each(splits, size):
     """The row of each of `size` flat values: int64. Not `value_rowids`, which makes a matrix of rows and values."""
     inner = tf.boolean_mask(splits[1:-1], splits[1:-1] < size)
     return tf.cumsum(tf.scatter_nd(inner[:, None], tf.ones_like(inner), size[None]))

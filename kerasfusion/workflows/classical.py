@@ -4,13 +4,13 @@ import logging
 import time
 
 from kerasfusion.evaluation import BagOfWords
+from kerasfusion.evaluation.linear_baseline import NAMES
 from kerasfusion.workflows.pretrained_features import ImageFeatures, TextFeatures
 
 logger = logging.getLogger(__name__)
 
 # By the name of their files in the run's folder.
 KINDS = {"bag_of_words": BagOfWords, "text_features": TextFeatures, "image_features": ImageFeatures}
-MEAN = "bag of words and image features"
 
 
 class ClassicalBaselines:
@@ -37,7 +37,7 @@ class ClassicalBaselines:
         named = {members[key].name: prediction for key, prediction in found.items()}
         if {"bag_of_words", "image_features"} <= found.keys():
             words, images = found["bag_of_words"], found["image_features"]
-            named[MEAN] = {
+            named[NAMES["words_and_images"]] = {
                 task: {key: (value + images[task][key]) / 2 for key, value in words[task].items()}
                 for task in words
                 if task in images

@@ -10,6 +10,7 @@ from kerasfusion.serving import CApiSession, LiteModel, export_model, lite_model
 from kerasfusion.serving.metadata import read_metadata, write_metadata
 from kerasfusion.serving.signatures import output_name
 from kerasfusion.training import Run, load
+from kerasfusion.workflows.export_baseline import export_baseline
 from kerasfusion.workflows.reload import load_run_data
 
 BATCH_SIZE = 256
@@ -26,6 +27,7 @@ def export(
     data=None,
     evaluate=True,
     max_pixels=SERVING_PIXELS,
+    baseline=None,
 ):
     """Write the next version of a SavedModel for TensorFlow Serving.
 
@@ -52,6 +54,9 @@ def export(
         evaluate: Score Keras and the export on the same rows.
         max_pixels: Images of more pixels count as unreadable in requests (`image_ok` is False), so that a small file
             cannot ask for much memory. Training reads up to 100 million.
+        baseline: Export a classical baseline of the run in place of its model: `"bag_of_words"`, `"text_features"`,
+            `"image_features"` or `"words_and_images"`, those that training fitted. Its `serving_default` takes and
+            gives what the model's does, of the features that it reads; there are no other signatures.
 
     Returns:
         Path: the version's folder. It counts as exported once `verify` has passed on it.
@@ -61,7 +66,7 @@ def export(
         FileNotFoundError: the folder is no run.
         ImportError: `lite` without the extra `[lite]`.
         ValueError: `data` or `evaluate=False` for a plain export, which has nothing to measure; a variant of a match
-            without `evaluate=False`.
+            without `evaluate=False`; a baseline that the run has not fitted, or a variant of a baseline.
 
     Example:
 
@@ -72,11 +77,15 @@ def export(
     """
     if not (freeze or bfloat16 or lite) and (data is not None or not evaluate):
         raise ValueError("A plain export loses nothing that could be measured: data and evaluate go with a variant.")
+    if baseline is not None and (freeze or bfloat16 or lite):
+        raise ValueError("A baseline is exported with plain weights alone: leave out freeze, bfloat16 and lite.")
     if lite:
         lite_model.require_runtime()
     run = run if isinstance(run, Run) else load(run)
     if examples is None:
         examples = reference.load_reference(run.path / "reference_inputs.npz")["serving_default"][0]
+    if baseline is not None:
+        return export_baseline(run, model_dir, baseline, examples, max_pixels)
     if (freeze or bfloat16 or lite) and evaluate and run.schema.is_paired:
         raise ValueError("What a variant costs is measured for labels alone. Pass evaluate=False (--no-evaluate).")
     variant = "bfloat16" if bfloat16 else "frozen" if freeze else "variables"

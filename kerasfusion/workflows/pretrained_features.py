@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from kerasfusion.encoders import BertEncoder, EfficientNetLite0Encoder
-from kerasfusion.evaluation.linear_baseline import LinearBaseline, as_bytes, as_text
+from kerasfusion.evaluation.linear_baseline import NAMES, LinearBaseline, as_bytes, as_text
 from kerasfusion.pretrained import available, bert_folder, read_vocabulary
 from kerasfusion.training.frozen_features import pooled_features
 
@@ -91,7 +91,7 @@ class ImageFeatures(PretrainedFeatures):
     ```
     """
 
-    name = "image features + linear model"
+    name = NAMES["image_features"]
     kind = "image"
     weights = "efficientnet_lite0"
 
@@ -112,7 +112,7 @@ class TextFeatures(PretrainedFeatures):
         ValueError: the texts are tokenized otherwise.
     """
 
-    name = "text features + linear model"
+    name = NAMES["text_features"]
     kind = "text"
     weights = "minilm"
 

@@ -14,6 +14,7 @@ import kerasfusion as kf
 from kerasfusion.evaluation import evaluate_models, save_report, write_run_report
 from kerasfusion.evaluation.html_report.html import Html, element, table
 from kerasfusion.evaluation.html_report.serving import request_row
+from kerasfusion.evaluation.linear_baseline import recommend
 from kerasfusion.schema import Schema
 
 NASTY = "<script>alert(1)</script>"
@@ -126,6 +127,15 @@ def test_the_verdicts_come_first(page, found):
     start = page.text.index("fused on DataFrame")
     for task in TASKS:
         assert start < page.text.index(found[task].verdict) < page.text.index("What was asked")
+
+
+def test_a_simple_baseline_that_is_not_beaten_is_recommended_before_all_else(page, found):
+    # The models were never trained.
+    simple = {name for task in TASKS if (name := found[task].recommended) is not None}
+    assert simple & {"majority", "text lookup", "image lookup"}
+    start = page.text.index("fused on DataFrame")
+    for name in simple:
+        assert start < page.text.index(recommend(name)) < page.text.index("What was asked")
 
 
 def test_what_was_asked(page):

@@ -1,8 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from kerasfusion.cli.console import show_scores
 from kerasfusion.evaluation import results, trivial_baselines
+from kerasfusion.evaluation.linear_baseline import recommend
 from kerasfusion.evaluation.predict import decode_predictions, predict_classes
 from kerasfusion.evaluation.report import TaskReport
 from kerasfusion.evaluation.scores import (
@@ -107,6 +111,25 @@ def test_the_verdict_says_whether_fusing_helped():
         report_of(fused=60).standing == "alone"
         and report_of(fused=60).verdict == "label: fused 60.0% [50.2%, 69.1%]."
     )
+
+
+def test_a_simple_baseline_that_is_not_beaten_is_recommended(capsys):
+    simple = "bag of words + linear model"
+    given = {"fused": 60, "text only": 55, simple: 58}
+    found = dataclasses.replace(report_of(**given), simple=(simple, "majority"))
+    assert found.recommended == simple == found.to_dict()["recommended"]
+    show_scores(found.to_dict())
+    first, second, *_ = capsys.readouterr().out.strip().splitlines()
+    assert first == (
+        "The model does not beat a simple baseline. The strongest is bag of words + linear model: export it with "
+        "`kerasfusion export RUN OUT --baseline bag_of_words`."
+    )
+    assert second == found.verdict and "best baseline, bag of words" in second
+    assert recommend("majority") == "The model does not beat a simple baseline. The strongest is majority."
+    # Another network is the strongest, or the model is better.
+    for better in ({"text only": 59}, {"fused": 90}):
+        assert dataclasses.replace(report_of(**{**given, **better}), simple=(simple,)).recommended is None
+    assert report_of(fused=60).recommended is None
 
 
 def test_an_error_is_better_where_it_is_smaller():

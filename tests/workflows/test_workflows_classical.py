@@ -10,8 +10,10 @@ from tables import color_table
 import kerasfusion as kf
 from kerasfusion.evaluation import BagOfWords
 from kerasfusion.pretrained import PACKAGES, Availability
+from kerasfusion.serving import CApiSession
+from kerasfusion.training import Run
 from kerasfusion.workflows import ImageFeatures, classical, pretrained_features
-from kerasfusion.workflows.classical import MEAN, fit_classical, load_classical
+from kerasfusion.workflows.classical import fit_classical, load_classical
 
 
 class MeanColor(kf.encoders.ImageEncoder):
@@ -69,7 +71,7 @@ def test_they_are_kept_in_the_folder_averaged_and_left_out_where_rows_or_weights
     assert {path.name for path in (tmp_path / "baselines").iterdir()} == {"bag_of_words.npz", "image_features.npz"}
     test = data.splits["test"]
     found, again = fitted.predict(test), load_classical(tmp_path).predict(test)
-    assert list(found) == list(again) == [BagOfWords.name, ImageFeatures.name, MEAN]
+    assert list(found) == list(again) == [BagOfWords.name, ImageFeatures.name, "bag of words and image features"]
     for name, tasks in found.items():
         for task, prediction in tasks.items():
             for key, value in prediction.items():
@@ -91,3 +93,28 @@ def test_many_images_are_not_encoded(installed, data, monkeypatch):
     assert ImageFeatures.suits(data)
     monkeypatch.setattr(pretrained_features, "MOST_ENCODED", 50)
     assert not ImageFeatures.suits(data)
+
+
+def test_an_exported_baseline_answers_raw_strings_and_images_as_it_predicts(installed, data, tmp_path):
+    folder, test = tmp_path / "run", data.splits["test"]
+    folder.mkdir()
+    predicted = fit_classical(data, folder).predict(test)["bag of words and image features"]
+    run = Run(folder, data.schema, None, {}, {})
+    version = kf.export(run, tmp_path / "served", test.take(np.arange(3)).raw_inputs(), baseline="words_and_images")
+    report = kf.verify(version)
+    assert report.ok, report
+    with CApiSession(version) as session:
+        given = test.raw_inputs() | {"image_bytes": [b"no image", *test.raw_inputs()["image_bytes"][1:]]}
+        found = session.run("serving_default", {name: np.array(rows, object) for name, rows in given.items()})
+    assert found["image_ok"].tolist() == [False, *(test.arrays["image"] >= 0)[1:]]
+    for name, key in (("color", "probabilities"), ("tags", "probabilities"), ("shade", "value")):
+        given = found[name if key == "value" else f"{name}_{key}"]
+        np.testing.assert_allclose(given[1:], predicted[name][key][1:], rtol=1e-4, atol=1e-4)
+    names = np.array(data.schema["color"].classes)[predicted["color"]["probabilities"].argmax(1)]
+    assert [name.decode() for name in found["color"]][1:] == names.tolist()[1:]
+    with pytest.raises(
+        ValueError, match="no baseline 'text_features'; it has bag_of_words, image_features, words_and"
+    ):
+        kf.export(run, tmp_path / "served", {}, baseline="text_features")
+    with pytest.raises(ValueError, match="plain weights"):
+        kf.export(run, tmp_path / "served", {}, baseline="bag_of_words", freeze=True)

@@ -2,6 +2,7 @@
 
 from kerasfusion.evaluation.html_report.html import element, join, section, table
 from kerasfusion.evaluation.html_report.tasks import TASKS
+from kerasfusion.evaluation.linear_baseline import recommend
 from kerasfusion.evaluation.scores import ALONE
 from kerasfusion.evaluation.statistics import BEATS, UNDECIDED, WORSE
 
@@ -21,7 +22,9 @@ def verdicts(parts):
         # Runs of before version 0.2 have another word or none.
         found = task.get("standing")
         sign = element("strong", signs[found]) if found in signs else None
-        boxes.append(element("p", sign, " ", task["verdict"], class_=verdict_class(found)))
+        # What to do goes first.
+        better = element("strong", recommend(task["recommended"])) if task.get("recommended") else None
+        boxes.append(element("p", better, " ", sign, " ", task["verdict"], class_=verdict_class(found)))
     return join(boxes)
 
 
