@@ -27,6 +27,7 @@ from kerasfusion.evaluation.results import append_results, comparison_rows, scor
 from kerasfusion.evaluation.retrieval_report import MatchReport
 from kerasfusion.evaluation.robustness import Robustness, robustness_curves
 from kerasfusion.evaluation.scores import Score, score_predictions
+from kerasfusion.evaluation.vectors import predict_vectors
 
 __all__ = [
     "BagOfWords",
@@ -54,6 +55,7 @@ __all__ = [
     "predict_classes",
     "predict_logits",
     "predict_rows",
+    "predict_vectors",
     "rerank",
     "robustness_curves",
     "save_report",

@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 
 import keras
+import pandas as pd
 
 from kerasfusion.schema import Schema
 from kerasfusion.training.run_files import read_config, read_model, read_object, read_schema
@@ -43,6 +44,31 @@ class Run:
         from kerasfusion.evaluation.predict import predict_rows
 
         return predict_rows(self.model, self.schema, rows, image_dir, allow_external_paths)
+
+    def features(self, rows, image_dir=None, allow_external_paths=False):
+        """Vectors of a table of raw rows: what the model's branches and its fusion make of them.
+
+        Args:
+            rows: A DataFrame, a list of dicts or a table file, with the run's feature columns.
+            image_dir: Folder that relative image paths start from.
+            allow_external_paths: Allow image paths that leave that folder.
+
+        Returns:
+            dict feature -> float32 `(n, d)`, one row per row given, NaN where it lacks the feature; and `"fusion"`,
+            where the model joins several.
+        """
+        from kerasfusion.data.row_loading import load_rows
+        from kerasfusion.evaluation.predict import restrict_schema
+        from kerasfusion.evaluation.vectors import predict_vectors
+
+        rows, schema = (
+            pd.DataFrame(rows) if isinstance(rows, list) else rows,
+            restrict_schema(self.model, self.schema),
+        )
+        examples, _ = load_rows(
+            rows, schema, image_dir=image_dir, allow_external_paths=allow_external_paths, with_labels=False
+        )
+        return predict_vectors(self.model, examples)
 
 
 def load(path: str | Path) -> Run:

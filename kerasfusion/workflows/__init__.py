@@ -6,6 +6,7 @@ from kerasfusion.workflows.demo import demo_config, query_exported_model
 from kerasfusion.workflows.evaluate import evaluate
 from kerasfusion.workflows.export import export, format_export_metrics, measure_export
 from kerasfusion.workflows.faiss_index import faiss_index
+from kerasfusion.workflows.features import features
 from kerasfusion.workflows.index import export_search_index
 from kerasfusion.workflows.model_families import default_model
 from kerasfusion.workflows.pairs import mine_hard_negatives
@@ -33,6 +34,7 @@ __all__ = [
     "export_recommender",
     "export_search_index",
     "faiss_index",
+    "features",
     "format_export_metrics",
     "load_baselines",
     "load_run_data",

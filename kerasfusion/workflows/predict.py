@@ -50,7 +50,7 @@ def predict(run, rows, image_dir=None, allow_external_paths=False, rules=None):
     as_written = read_table(rows, columns_hint=list(frame.columns))
     together = None if rules is None else functools.partial(constrained_decode, Rules(run.schema, _rules(rules)))
     predicted = predict_rows(run.model, run.schema, frame, image_dir, allow_external_paths, together)
-    predicted.columns = _untaken(predicted.columns, frame.columns)
+    predicted.columns = untaken(predicted.columns, frame.columns)
     return pd.concat([as_written, predicted], axis=1)
 
 
@@ -99,7 +99,7 @@ def _without_formula(cell):
     return f"'{cell}" if is_formula else cell
 
 
-def _untaken(names, taken):
+def untaken(names, taken):
     """The names, each after as many `predicted_` as make it new."""
     found = []
     for name in names:
