@@ -183,13 +183,27 @@ _VQA = ("relational_vqa", "{name}, seed 0, 6 minutes", "accuracy (relational)")
 ZOO = (
     {
         "title": "Classification of text and image",
-        "models": ("classifier_", "article_joint", "late_average", "text_only", "image_only"),
+        "models": (
+            "classifier_",
+            "article_joint",
+            "late_average",
+            "text_only",
+            "image_only",
+            "wide_deep",
+            "pretrained_",
+        ),
         "metric": "accuracy, emoji",
         "note": "1,295 emoji with names, 130 test rows, three seeds "
         "([page](../../experiments/results/compare_emoji.md)). "
         "`classifier_mobilenet`: one seed, ImageNet weights, 96 px instead of 32.",
         "default": _EMOJI,
         "figures": {
+            # Defaults: measured on several tables by benchmarks/small_tables.py.
+            "wide_deep": None,
+            "pretrained_sum": None,
+            "pretrained_multiply": None,
+            "pretrained_text": None,
+            "pretrained_image": None,
             "classifier_mobilenet": ("zoo_emoji", "classifier_mobilenet", "accuracy"),
             # One seed: trained again after a change to its text branch.
             "classifier_transformer": ("zoo_emoji", "classifier_transformer", "accuracy"),

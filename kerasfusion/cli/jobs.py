@@ -93,6 +93,7 @@ def train_and_show(data, model, output_dir, config, **options):
     from kerasfusion.data import choose_augmentation
 
     name, reason = (model, "given") if model else workflows.default_model(data)
+    data = workflows.read_for_model(data, name)
     rows = [("model", name, reason, "--model")]
     if config.augmentation:
         _, why = choose_augmentation(data.splits["train"], config.augmentation)

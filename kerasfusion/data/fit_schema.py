@@ -26,6 +26,7 @@ def fit_schema(frame, columns, tasks, names, limits, files):
         tuple: the `Schema` and the `Setting`s to show.
     """
     features, tasks, settings = [], list(tasks), []
+    limits = {**limits, "text_alone": set(columns.inputs) == {"text"} and limits["tokenizer"] == "words"}
     for kind, own in columns.inputs.items():
         for group in [own] if KINDS[kind].joint else [(column,) for column in own]:
             feature, found = FEATURES[kind].fit(frame, group, names[group[0]], limits, files.get(kind))

@@ -60,6 +60,10 @@ class Head(keras.layers.Layer):
     def call(self, representation):
         return self.dense(representation)
 
+    def add_wide(self, logits, wide):
+        """Add what a wide path says, float32 `(B, dense.units)`, to these logits."""
+        return logits + wide
+
     def learn_weight(self):
         """Learn the weight of this head's loss among those of other heads; call it from `build`."""
         self.log_variance = self.add_weight(shape=(), initializer="zeros", name="log_variance")

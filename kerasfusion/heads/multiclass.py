@@ -2,6 +2,7 @@ import keras
 from keras import ops
 
 from kerasfusion.heads.base import MEAN, Head, log_mixture
+from kerasfusion.losses import SmoothedCrossentropy
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -12,6 +13,8 @@ class MulticlassHead(Head):
 
     Args:
         outputs: int, number of classes.
+        label_smoothing: float in [0, 1), share of a label that is spread over all classes in the loss (arXiv
+            1512.00567). Defaults to 0.
 
     Call arguments:
         representation: float `(B, d)`.
@@ -28,7 +31,13 @@ class MulticlassHead(Head):
     ```
     """
 
+    def __init__(self, outputs, label_smoothing=0.0, **kwargs):
+        super().__init__(outputs, **kwargs)
+        self.label_smoothing = label_smoothing
+
     def loss(self):
+        if self.label_smoothing:
+            return SmoothedCrossentropy(self.label_smoothing, reduction=MEAN)
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=MEAN)
 
     def metrics_for(self):
@@ -39,3 +48,6 @@ class MulticlassHead(Head):
 
     def predictions(self, logits):
         return {"probabilities": ops.softmax(logits / self.temperature)}
+
+    def get_config(self):
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}

@@ -39,6 +39,9 @@ class RegressionHead(Head):
     def call(self, representation):
         return self.dense(representation) * self.std + self.mean
 
+    def add_wide(self, logits, wide):
+        return logits + wide * self.std
+
     def loss(self):
         return ScaledSquaredError(self.std, reduction=MEAN)
 

@@ -8,18 +8,18 @@ from kerasfusion.heads.regression import RegressionHead
 
 
 def _of_classes(head):
-    return lambda task, name: head(task.outputs, name=name)
+    return lambda task, **settings: head(task.outputs, **settings)
 
 
-def _of_numbers(task, name):
-    return RegressionHead(mean=task.mean, std=task.std, outputs=task.outputs, name=name)
+def _of_numbers(task, **settings):
+    return RegressionHead(mean=task.mean, std=task.std, outputs=task.outputs, **settings)
 
 
-def _captioning(task, name):
+def _captioning(task, **settings):
     raise ValueError("A caption is written token by token: choose a captioner (kf.models.captioner).")
 
 
-def _retrieval(task, name):
+def _retrieval(task, **settings):
     raise ValueError("Retrieval compares two embeddings: choose a dual encoder (kf.models.dual_encoder).")
 
 
@@ -35,6 +35,12 @@ TASKS = {
 }
 
 
-def build_head(task):
-    """The head of a `Task` of a schema, named `head_<task>`."""
-    return TASKS[task.type](task, f"head_{task.name}")
+def build_head(task, label_smoothing=0.0):
+    """The head of a `Task` of a schema, named `head_<task>`.
+
+    Args:
+        task: A `Task`.
+        label_smoothing: float in [0, 1), for a multiclass task; others are not affected. Defaults to 0.
+    """
+    settings = {"label_smoothing": label_smoothing} if task.type == "multiclass" else {}
+    return TASKS[task.type](task, name=f"head_{task.name}", **settings)

@@ -7,6 +7,7 @@ from kerasfusion.layers.frozen_model import FrozenModel
 from kerasfusion.layers.gaussian_latent import GaussianLatent
 from kerasfusion.layers.image_decoder import ImageDecoder
 from kerasfusion.layers.modality_imputer import ModalityImputer
+from kerasfusion.layers.ngram_linear import NGramLinear
 from kerasfusion.layers.tag_token_appender import TagTokenAppender
 from kerasfusion.layers.token_dropout import TokenDropout
 from kerasfusion.layers.transformer import TransformerBlock
@@ -18,6 +19,7 @@ __all__ = [
     "GaussianLatent",
     "ImageDecoder",
     "ModalityImputer",
+    "NGramLinear",
     "TagTokenAppender",
     "TokenDropout",
     "TransformerBlock",

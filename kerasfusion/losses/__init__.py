@@ -12,6 +12,7 @@ from kerasfusion.losses.margin_contrastive import MarginContrastiveLoss
 from kerasfusion.losses.pixel_mean_squared_error import PixelMeanSquaredError
 from kerasfusion.losses.scaled_squared_error import ScaledSquaredError
 from kerasfusion.losses.sigmoid_contrastive import SigmoidContrastiveLoss
+from kerasfusion.losses.smoothed_crossentropy import SmoothedCrossentropy
 from kerasfusion.losses.triplet import TripletLoss
 from kerasfusion.losses.uncertainty import UncertaintyWeighted
 
@@ -26,6 +27,7 @@ __all__ = [
     "PixelMeanSquaredError",
     "ScaledSquaredError",
     "SigmoidContrastiveLoss",
+    "SmoothedCrossentropy",
     "TripletLoss",
     "UncertaintyWeighted",
     "discriminator_hinge",

@@ -1,11 +1,12 @@
 import functools
 
 import keras
+from keras import ops
 
 from kerasfusion.fusion import FUSIONS
 from kerasfusion.heads import build_head
 from kerasfusion.models.encoded_model import EncodedModel
-from kerasfusion.models.inputs import build_layer, make_encoders, make_inputs
+from kerasfusion.models.inputs import build_layer, make_encoders, make_inputs, make_wide
 from kerasfusion.models.parts import LazyParts, make_part, symbolic_inputs
 
 
@@ -25,6 +26,8 @@ class FusionModel(EncodedModel):
         hidden: Layers between the fusion and the heads.
         imputers: List of `(missing, given, ModalityImputer)`: where `missing` is not there, its pooled vector is
             predicted from that of `given` before the fusion.
+        wide: dict text feature -> `NGramLinear` with as many outputs as all heads have logits. They are added to the
+            heads' logits.
         name: Name of the model.
 
     A part may also be a function without arguments that makes the layer. It is called just before the layer is.
@@ -36,7 +39,7 @@ class FusionModel(EncodedModel):
         dict task -> float32 logits `(B, C)`.
 
     Attributes:
-        encoders, fusion, heads, hidden, imputers: The parts.
+        encoders, fusion, heads, hidden, imputers, wide: The parts.
 
     Example:
 
@@ -55,9 +58,10 @@ class FusionModel(EncodedModel):
     ```
     """
 
-    def __init__(self, inputs, encoders, fusion, heads, hidden=(), imputers=(), name=None):
+    def __init__(self, inputs, encoders, fusion, heads, hidden=(), imputers=(), wide=None, name=None):
         # Layers
         self.start(encoders=LazyParts(encoders), heads=LazyParts(heads), hidden=list(hidden))
+        self.start(wide=LazyParts(wide or {}))
         self.start(imputers=[tuple(imputer) for imputer in imputers])
 
         # Functional model
@@ -65,7 +69,14 @@ class FusionModel(EncodedModel):
         encoded = self.encode(inputs)
         self.start(fusion=make_part(fusion))
         outputs = self.predict_heads(self.fuse(encoded, self.presence(inputs)))
-        self.finish(inputs, outputs, name, ("encoders", "fusion", "hidden", "heads", "imputers"))
+        self.finish(inputs, outputs, name, ("encoders", "fusion", "hidden", "heads", "imputers", "wide"))
+
+    def encode(self, inputs, encoded=None):
+        found = super().encode(inputs, encoded)
+        for name in self.wide:
+            if name in inputs and "wide" not in found[name]:
+                found[name] = {**found[name], "wide": self.wide[name](inputs[name])}
+        return found
 
     def fuse(self, encoded, present):
         """Join encoder outputs.
@@ -75,9 +86,10 @@ class FusionModel(EncodedModel):
             present: dict feature -> bool `(B,)`.
 
         Returns:
-            float `(B, d)`, what the heads take.
+            float `(B, d)`, what the heads take; with a wide path, its logits are the last columns.
         """
         encoded, present = {name: encoded[name] for name in self.encoders}, dict(present)
+        wide = [_where(present.get(name), encoded[name]["wide"]) for name in self.wide]
         for missing, given, imputer in self.imputers:
             vectors = (encoded[name]["pooled"] for name in (missing, given))
             filled, present[missing] = imputer(*vectors, present[missing], present[given])
@@ -89,14 +101,29 @@ class FusionModel(EncodedModel):
             representation = self.fusion(encoded, present=present)
         for layer in self.hidden:
             representation = layer(representation)
-        return representation
+        if not wide:
+            return representation
+        return ops.concatenate([ops.cast(representation, "float32"), sum(wide)], axis=-1)
 
     def predict_heads(self, representation):
-        return {task: self.heads[task](representation) for task in self.heads}
+        if not self.wide:
+            return {task: self.heads[task](representation) for task in self.heads}
+        units = {task: self.heads[task].dense.units for task in self.heads}
+        start = representation.shape[-1] - sum(units.values())
+        deep, logits = representation[:, :start], {}
+        for task, width in units.items():
+            logits[task] = self.heads[task].add_wide(self.heads[task](deep), representation[:, start : start + width])
+            start += width
+        return logits
 
     def get_config(self):
-        parts = {name: getattr(self, name) for name in ("encoders", "fusion", "heads", "hidden", "imputers")}
+        parts = {name: getattr(self, name) for name in ("encoders", "fusion", "heads", "hidden", "imputers", "wide")}
         return self.parts_config(**parts)
+
+
+def _where(present, logits):
+    """The logits `(B, C)` of the rows whose text is present; zero in the others."""
+    return logits if present is None else ops.where(present[:, None], logits, 0.0)
 
 
 def fusion_model(
@@ -108,6 +135,8 @@ def fusion_model(
     dropout=0.0,
     pretrained_embeddings=None,
     image_weights=None,
+    wide=None,
+    label_smoothing=0.0,
     name=None,
 ):
     """Encoders, one fusion and a head per task, by name, as a `FusionModel`.
@@ -126,6 +155,11 @@ def fusion_model(
             encoder's embedding starts from; the same as `pretrained_embeddings` in `text_encoder`.
         image_weights: `"imagenet"` or a file that an image encoder of `keras.applications` starts from; the same as
             `weights` in `image_encoder`. The network is then frozen, unless its `fine_tune` says otherwise.
+        wide: Optional int: a linear model of token n-grams beside the network, up to so many tokens each
+            (`kf.layers.NGramLinear`; twice as many where tokens are characters), whose logits are added to those of
+            the heads.
+        label_smoothing: float in [0, 1), share of a multiclass label that is spread over all classes (arXiv
+            1512.00567). Tasks of other types are not affected.
         name: Name of the model.
 
     Returns:
@@ -145,6 +179,7 @@ def fusion_model(
         make_inputs(schema),
         make_encoders(schema, text_encoder, image_encoder, units, pretrained_embeddings, image_weights),
         lambda: build_layer(FUSIONS, fusion, units=units, dropout=dropout, name="fusion"),
-        {task.name: functools.partial(build_head, task) for task in schema.tasks},
+        {task.name: functools.partial(build_head, task, label_smoothing) for task in schema.tasks},
+        wide=make_wide(schema, wide) if wide else None,
         name=name,
     )

@@ -6,6 +6,7 @@ import keras
 
 from kerasfusion.encoders import IMAGE_ENCODERS, ApplicationEncoder
 from kerasfusion.encoders.features import FEATURES
+from kerasfusion.layers import NGramLinear
 
 
 def make_inputs(schema):
@@ -63,6 +64,24 @@ def make_encoders(schema, text_encoder, image_encoder, units, pretrained_embeddi
         return build_layer(kind.family, encoder, units=units, **arguments, name=f"encode_{feature.name}")
 
     return {feature.name: functools.partial(make, feature) for feature in schema.features}
+
+
+def make_wide(schema, max_n):
+    """The wide path of each text feature: function without arguments that makes a `NGramLinear` for all tasks."""
+    units = sum(1 if task.type == "ordinal" else task.outputs for task in schema.tasks)
+    # AdamW updates every row in every step.
+    buckets = 2**18 if units <= 4 else 2**16 if units <= 16 else 2**14
+    return {
+        feature.name: functools.partial(
+            NGramLinear, units, max_n * (2 if _of_characters(feature) else 1), buckets, name=f"wide_{feature.name}"
+        )
+        for feature in schema.of_kind("text")
+    }
+
+
+def _of_characters(feature):
+    """Whether most tokens are single characters, as in Chinese texts."""
+    return sum(len(word) == 1 for word in feature.vocabulary) > len(feature.vocabulary) / 2
 
 
 def rebuild_encoder(branch, feature):

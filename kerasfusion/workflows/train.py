@@ -19,6 +19,7 @@ from kerasfusion.transfer import enable_lora, transfer_weights
 from kerasfusion.workflows.classical import fit_classical
 from kerasfusion.workflows.distillation import Teacher
 from kerasfusion.workflows.model_families import default_model
+from kerasfusion.workflows.read_for_model import read_for_model
 from kerasfusion.workflows.reference_inputs import save_reference_inputs
 from kerasfusion.workflows.reload import load_arguments
 from kerasfusion.workflows.report import PAGE, draw_report, write_report
@@ -60,7 +61,8 @@ def train(
 
     Args:
         data: What `kf.data.load` returned.
-        model: A name in the zoo; None chooses one by the data.
+        model: A name in the zoo; None chooses one by the data (`kf.workflows.default_model`). Data is read again
+            where the model wants other tokens or another image size, and the user gave none.
         output_dir: The run's folder.
         config: A `TrainingConfig`; None uses its defaults.
         baselines: Train the single-modality baselines and the classical ones as well.
@@ -102,6 +104,7 @@ def train(
     """
     config = config or TrainingConfig()
     model = model or default_model(data)[0]
+    data = read_for_model(data, model)
     for pretrained, kind in (("pretrained_embeddings", "text"), ("image_weights", "image")):
         if pretrained in changes and kind not in get_entry(model).inputs:
             raise ValueError(f"{model} reads no {kind}, so {pretrained} would have no effect.")

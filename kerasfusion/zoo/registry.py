@@ -24,6 +24,7 @@ class ModelEntry:
         inputs: Feature kinds that a schema must hold.
         source: The article section or paper it comes from.
         task: `"label"`, any tasks with labels, `"retrieval"`, which image a text belongs to, or `"captioning"`.
+        load: Arguments of `kf.data.load` that the model wants, such as `{"tokenizer": "minilm"}`.
     """
 
     name: str
@@ -32,12 +33,13 @@ class ModelEntry:
     inputs: tuple[str, ...]
     source: str
     task: str = "label"
+    load: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 _ENTRIES: dict[str, ModelEntry] = {}
 
 
-def register_model(name=None, *, inputs=("text", "image"), source="", task="label"):
+def register_model(name=None, *, inputs=("text", "image"), source="", task="label", load=None):
     """Decorate a builder function, `builder(schema, **changes) -> keras.Model`, to give it a name in the zoo.
 
     Args:
@@ -45,6 +47,8 @@ def register_model(name=None, *, inputs=("text", "image"), source="", task="labe
         inputs: Feature kinds that a schema must hold for this model; empty, it takes any kinds.
         source: The article section or paper it comes from.
         task: `"label"`, `"retrieval"` for a dual encoder, or `"captioning"` for a captioner.
+        load: Optional dict, arguments of `kf.data.load` that the model wants, such as `{"tokenizer": "minilm"}`.
+            `kf.train` reads the data so, unless the user has given these arguments.
 
     Raises:
         ValueError: the name is taken, or the function has no docstring (its first line is the list's summary).
@@ -66,7 +70,7 @@ def register_model(name=None, *, inputs=("text", "image"), source="", task="labe
         if not builder.__doc__:
             raise ValueError(f"register_model: {key!r} needs a docstring; its first line says what it is.")
         summary = builder.__doc__.strip().splitlines()[0]
-        _ENTRIES[key] = ModelEntry(key, builder, summary, tuple(inputs), source, task)
+        _ENTRIES[key] = ModelEntry(key, builder, summary, tuple(inputs), source, task, load or {})
         return builder
 
     return register

@@ -288,8 +288,8 @@ def test_a_long_text_is_cut_and_the_share_is_said(tmp_path):
     data = kf.data.load(path, text="text", label="label")
     (setting,) = [line for line in data.settings if line[0] == "text length (text)"]
     trained = data.splits["train"].frame["text"].str.len().gt(1000).mean()
-    assert data.schema["text"].length == 128
-    assert setting[1:3] == ("128 words", f"the longest training text has 1000; {trained:.1%} of texts are cut")
+    assert data.schema["text"].length == 512
+    assert setting[1:3] == ("512 words", f"the longest training text has 1000; {trained:.1%} of texts are cut")
     assert 0 < trained < 1
 
 

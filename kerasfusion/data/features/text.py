@@ -19,6 +19,8 @@ from kerasfusion.schema import Feature
 TEXT_NAMES = ("text", "question", "caption", "description", "sentence", "review", "title")
 # Texts longer than this many words are cut unless asked.
 LONGEST_INFERRED_TEXT = 128
+# And where there is nothing else than text, whose models are cheap.
+LONGEST_TEXT_ALONE = 512
 # Tokens of a text that are counted: as many as a BERT takes.
 LONGEST_COUNTED = 512
 # How UTF-8 looks once it was read as Windows-1252 and saved again: "Ã¼" for "ü", "â€™" for an apostrophe.
@@ -116,7 +118,7 @@ def learn_words(texts, column, limits):
     """Vocabulary of a text column, the words kept of a text, and the `Setting`s of both."""
     most = limits["max_tokens"]
     vocabulary, lengths = learn_vocabulary(texts.fillna("").astype(str), most)
-    kept, why = _kept_length(lengths, limits["sequence_length"])
+    kept, why = _kept_length(lengths, limits)
     return vocabulary, kept, _settings(column, vocabulary, kept, f"seen in training, at most {most:,}", why)
 
 
@@ -133,7 +135,7 @@ def _fit_pieces(texts, feature, limits):
         tokenizer="wordpiece" if lowercase else "wordpiece_cased",
     )
     lengths = _count_pieces(feature)(texts.fillna("").astype(str))
-    kept, why = _kept_length(lengths, limits["sequence_length"])
+    kept, why = _kept_length(lengths, limits)
     feature = dataclasses.replace(feature, length=max(kept, 3))
     reasons = f"pieces of {tokenizer}", why
     return feature, _settings(feature.columns[0], vocabulary, feature.length, *reasons, "tokens", "--tokenizer")
@@ -146,10 +148,11 @@ def _count_pieces(feature):
     return lambda texts: (vectorize(np.asarray(texts, object)).numpy() != 0).sum(axis=1)
 
 
-def _kept_length(lengths, length):
+def _kept_length(lengths, limits):
     """How much is kept of a text, and why."""
-    longest = int(lengths.max(initial=1))
-    kept = length or min(max(longest, 1), LONGEST_INFERRED_TEXT)
+    longest, length = int(lengths.max(initial=1)), limits["sequence_length"]
+    most = LONGEST_TEXT_ALONE if limits.get("text_alone") else LONGEST_INFERRED_TEXT
+    kept = length or min(max(longest, 1), most)
     why = "given" if length else f"the longest training text has {longest}"
     if longest > kept:
         why += f"; {float((lengths > kept).mean()):.1%} of texts are cut"

