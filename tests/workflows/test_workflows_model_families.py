@@ -2,21 +2,23 @@ import pytest
 from tables import color_table
 
 import kerasfusion as kf
+from kerasfusion.pretrained import PACKAGES
 
 
 @pytest.mark.parametrize(
     ("columns", "model"),
     [
-        ({"image": "photo", "text": "description"}, "classifier_gated"),
+        ({"image": "photo", "text": "description"}, "wide_deep"),
         ({"image": "photo", "categorical": "patient"}, "mixed_gated"),
         ({"text": "description", "numeric": ["age", "shade"]}, "mixed_gated"),
-        ({"text": "description"}, "text_only"),
+        ({"text": "description"}, "wide_deep"),
         ({"image": "photo"}, "image_only"),
         ({"numeric": ["age", "shade"]}, "numeric_only"),
         ({"categorical": ["patient", "fits"]}, "categorical_only"),
     ],
 )
-def test_the_default_model_reads_every_input(columns, model, tmp_path):
+def test_the_default_model_reads_every_input(columns, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(kf.workflows.model_families, "available", lambda: dict.fromkeys(PACKAGES, False))
     table = color_table(tmp_path, rows=60)
     table.attrs["folder"] = str(tmp_path)
     given = {"image": (), "text": (), **columns}
