@@ -252,6 +252,37 @@ def stacked_attention(layer, t, v, training):
     return state
 
 
+def mac(layer, t, v, training):
+    words, mask = t["sequence"], t["mask"]
+    question = dense(layer.question, mean_where(words, mask))
+    word_keys, word_values = dense(layer.word_keys, words), dense(layer.word_values, words)
+    keys, places = dense(layer.keys["image"], v["sequence"]), tf.constant(layer.positions["image"])
+    control, state, last = question, tf.zeros_like(question), None
+    for step in range(layer.num_steps):
+        wanted = dense(layer.controls[step], tf.concat([question, control], axis=-1))
+        scores = dense(layer.word_score, tf.tanh(word_keys + wanted[:, None]))[:, :, 0]
+        weights = tf.nn.softmax(tf.where(mask, scores, -1e9))
+        control = tf.matmul(weights[:, None], word_values)[:, 0]
+        sides = dense(layer.sides[step], control)
+        asked = dense(layer.reads[step], tf.concat([control, state], axis=-1))
+        scores = tf.matmul(keys, asked[:, :, None])[:, :, 0] / layer.units**0.5
+        if last is not None:
+            scores += 4.0 * tf.matmul(half_planes(places - last[:, None]), sides[:, :, None])[:, :, 0]
+        weights = tf.nn.softmax(scores)
+        place = tf.matmul(weights, places)
+        moved = tf.zeros_like(place) if last is None else place - last
+        read = dense(layer.values["image"], tf.matmul(weights[:, None], v["sequence"])[:, 0])
+        found = [read * (1.0 + dense(layer.gates[step], control)), read, state, half_planes(moved)]
+        found += [half_planes(moved) * sides, place, moved]
+        update = dense(layer.updates[step], tf.concat(found, axis=-1), tf.nn.relu)
+        state, last = layer_norm(layer.norms[step], state + update), place
+    return dense(layer.projection, tf.concat([state, question], axis=-1))
+
+
+def half_planes(offsets):
+    return tf.sigmoid(tf.concat([8.0 * offsets, -8.0 * offsets], axis=-1))
+
+
 def memory(layer, t, v, training):
     state, keys = dense(layer.question, t["pooled"]), dense(layer.keys["image"], v["sequence"])
     for ask, gate, update, norm in zip(layer.queries, layer.gates, layer.updates, layer.norms, strict=True):
@@ -320,6 +351,7 @@ LEAN = {
     "film": film,
     "gated": gated,
     "low_rank": low_rank,
+    "mac": mac,
     "memory": memory,
     "mfb": mfb,
     "mfh": mfh,

@@ -10,6 +10,7 @@ from kerasfusion.fusion.elementwise import MultiplyFusion, SumFusion
 from kerasfusion.fusion.film import FiLMFusion
 from kerasfusion.fusion.gated import GatedFusion
 from kerasfusion.fusion.low_rank import LowRankFusion
+from kerasfusion.fusion.mac import MACFusion
 from kerasfusion.fusion.memory import MemoryFusion
 from kerasfusion.fusion.mfb import MFBFusion
 from kerasfusion.fusion.mfh import MFHFusion
@@ -30,6 +31,7 @@ FUSIONS = {
     "film": FiLMFusion,
     "gated": GatedFusion,
     "low_rank": LowRankFusion,
+    "mac": MACFusion,
     "memory": MemoryFusion,
     "mfb": MFBFusion,
     "mfh": MFHFusion,
@@ -55,6 +57,7 @@ __all__ = [
     "Fusion",
     "GatedFusion",
     "LowRankFusion",
+    "MACFusion",
     "MFBFusion",
     "MFHFusion",
     "MUTANFusion",

@@ -82,6 +82,24 @@ def vqa_film(schema, **changes):
     return fusion_model(schema, **{**settings, **changes})
 
 
+@register_model(source="arXiv 1803.03067")
+def vqa_mac(schema, **changes):
+    """GRU + strided CNN with steps of attention to words and cells and their relative positions (MAC)."""
+    settings = {
+        "text_encoder": "gru",
+        "image_encoder": {
+            "name": "residual_cnn",
+            "filters": (24, 48, 64),
+            "num_blocks": 0,
+            "coordinates": True,
+        },
+        "fusion": {"name": "mac", "num_steps": 3},
+        "units": 64,
+        "name": "vqa_mac",
+    }
+    return fusion_model(schema, **{**settings, **changes})
+
+
 @register_model(source="arXiv 1610.04325")
 def vqa_multiply(schema, **changes):
     """Bag of words + small CNN with a product of projections: the plain network of easy-VQA."""

@@ -9,6 +9,7 @@ from kerasfusion.fusion import (
     BottleneckFusion,
     CoAttention,
     CrossAttention,
+    MACFusion,
     MemoryFusion,
     PerceiverFusion,
     StackedAttention,
@@ -196,6 +197,50 @@ def test_memory(query):
             thought = np.concatenate([found * (1 + affine(layer.gates[i], memory)), found, memory])
             memory = layer_norm(layer.norms[i], memory + relu(affine(layer.updates[i], thought)))
         expected.append(memory)
+    check(layer, inputs, expected)
+
+
+def test_mac():
+    inputs = {name: parts for name, parts in three_modalities().items() if name != "image"}
+    grid = np.random.default_rng(3).normal(size=(2, 2, 3, 4)).astype("float32")
+    inputs["image"] = {"grid": grid, "sequence": grid.reshape(2, 6, 4)}
+    layer = MACFusion(5, num_steps=3)
+    layer(inputs)
+    randomize(layer, scale=0.7)
+    seen = {name: parts for name, parts in sorted(inputs.items()) if name != "text"}
+    # Row and column of the image's cells; tokens of the other modality have no position.
+    cells = np.array([(row, column) for row in (-1.0, 1.0) for column in (-1.0, 0.0, 1.0)])
+
+    def sides(offset):
+        return 1 / (1 + np.exp(-8 * np.concatenate([offset, -offset], axis=-1)))
+
+    expected = []
+    for row in range(2):
+        kept = {name: mask_of(parts)[row] for name, parts in seen.items()}
+        tokens = {name: parts["sequence"][row][kept[name]] for name, parts in seen.items()}
+        places = {name: cells if name == "image" else np.zeros((len(kept[name]), 2)) for name in seen}
+        z = np.concatenate([places[name][kept[name]] for name in seen])
+        keys = np.concatenate([affine(layer.keys[name], x) for name, x in tokens.items()])
+        values = np.concatenate([affine(layer.values[name], x) for name, x in tokens.items()])
+        words = inputs["text"]["sequence"][row][mask_of(inputs["text"])[row]]
+        question = affine(layer.question, words.mean(axis=0))
+        control, memory, last = question, np.zeros(5), None
+        for i in range(3):
+            wanted = affine(layer.controls[i], np.concatenate([question, control]))
+            scores = affine(layer.word_score, np.tanh(affine(layer.word_keys, words) + wanted))
+            control = softmax(scores[:, 0]) @ affine(layer.word_values, words)
+            weights = affine(layer.sides[i], control)
+            scores = keys @ affine(layer.reads[i], np.concatenate([control, memory])) / np.sqrt(5)
+            if last is not None:
+                scores = scores + 4 * sides(z - last) @ weights
+            place = softmax(scores) @ z
+            moved = np.zeros(2) if last is None else place - last
+            found = softmax(scores) @ values
+            thought = [found * (1 + affine(layer.gates[i], control)), found, memory]
+            thought += [sides(moved), sides(moved) * weights, place, moved]
+            memory = layer_norm(layer.norms[i], memory + relu(affine(layer.updates[i], np.concatenate(thought))))
+            last = place
+        expected.append(affine(layer.projection, np.concatenate([memory, question])))
     check(layer, inputs, expected)
 
 

@@ -1,0 +1,151 @@
+import keras
+import numpy as np
+from keras import ops
+
+from kerasfusion.fusion.base import Fusion
+from kerasfusion.fusion.query import query_of
+from kerasfusion.fusion.tokens import concatenated
+from kerasfusion.masking import masked_mean, masked_softmax
+
+# Steepness of a half-plane: 0 to 1 over about half of the image.
+STEEPNESS = 8.0
+# Factor of the position scores. They start as small as any dense layer's output, and must outvote the content.
+POSITION_SCALE = 4.0
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class MACFusion(Fusion):
+    """Reasoning in steps: attend to words, attend to cells, update a memory (MAC, arXiv 1803.03067).
+
+        q = Q mean(t),  c = q,  m = 0,  then `num_steps` times:
+        c ← Σ_l α_l V t_l,   α = softmax_l(w · tanh(K t_l + U_h [q; c]))                     (control)
+        s_i = x_i K' · A_h [c; m] / √d + 4 f(x_i - z) · R_h c,   p = softmax(s)               (read)
+        m ← LN(m + relu(W_h [r ⊙ (1 + G_h c); r; m; g; g ⊙ R_h c; z'; z' - z])),   z ← z'     (write)
+        r = V' Σ_i p_i x_i,   z' = Σ_i p_i z_i,   g = f(z' - z)
+
+    `t_l` are the tokens of the query modality, `x_i` those of all others, `z_i` the position of a grid's cell and
+    `f(d) = [σ(8 d); σ(-8 d)]`, which tells on which side of the last attended position another one lies. The output
+    is `P [m; q]`. The control chooses in each step which words to act on, so that a question about two objects can
+    look for one after the other. Positions relative to the last step are our addition: without them no step can look
+    left of what the last one found. Tokens without a grid have no position (zeros).
+
+    Args:
+        units: int, width of the fused representation, of the control and of the memory.
+        num_steps: int, number of steps. Defaults to 4.
+        query: Optional str, name of the query modality. Defaults to `"text"`, or to the only one without an image
+            grid.
+        dropout: float, dropout rate on the fused representation. Defaults to 0.
+
+    Raises:
+        ValueError: at build time, if the query modality is ambiguous or the only one, or a grid does not fit its
+            sequence.
+
+    Example:
+
+    ```python
+    text = {"sequence": keras.random.normal((2, 5, 8))}
+    grid = keras.random.normal((2, 3, 3, 16))
+    image = {"grid": grid, "sequence": keras.ops.reshape(grid, (2, 9, 16))}
+    fused = MACFusion(128)({"text": text, "image": image})  # (2, 128)
+    ```
+    """
+
+    def __init__(self, units, num_steps=4, query=None, **kwargs):
+        super().__init__(units, **kwargs)
+        self.num_steps = num_steps
+        self.query = query
+
+    def parts(self, inputs):
+        self.asking = query_of(self.name, inputs, self.query)
+        self.grids = {
+            name: tuple(value["grid"][1:3])
+            for name, value in inputs.items()
+            if isinstance(value, dict) and "grid" in value
+        }
+        return dict.fromkeys(inputs, "sequence")
+
+    def build_fusion(self, shapes):
+        units, words = self.units, shapes[self.asking][-1]
+        seen = {name: shape for name, shape in shapes.items() if name != self.asking}
+        self.positions = {name: self._positions(name, shape[1]) for name, shape in seen.items()}
+        self.question = self.dense("question", words, units)
+        self.word_keys = self.dense("word_keys", words, units)
+        self.word_values = self.dense("word_values", words, units)
+        self.word_score = self.dense("word_score", units, 1, use_bias=False)
+        self.keys = self.dense_each("keys", seen, units)
+        self.values = {
+            name: self.dense(f"values_{name}", shape[-1], units, use_bias=False) for name, shape in seen.items()
+        }
+        self.controls = self._each_step("controls", 2 * units, units)
+        self.reads = self._each_step("reads", 2 * units, units)
+        self.gates = self._each_step("gates", units, units)
+        self.sides = self._each_step("sides", units, 4)
+        self.updates = self._each_step("updates", 3 * units + 12, units, "relu")
+        self.norms = []
+        for step in range(self.num_steps):
+            norm = keras.layers.LayerNormalization(epsilon=1e-5, name=f"norm_{step}", dtype=self.dtype_policy)
+            norm.build((None, units))
+            self.norms.append(norm)
+        self.projection = self.dense("projection", 2 * units, units)
+
+    def fuse(self, values, training):
+        words, word_mask = values[self.asking]
+        question = self.question(masked_mean(words, word_mask, axis=1))
+        word_keys, word_values = self.word_keys(words), self.word_values(words)
+        keys, mask = concatenated(
+            {name: (layer(values[name][0]), values[name][1]) for name, layer in self.keys.items()}
+        )
+        places = ops.convert_to_tensor(np.concatenate(list(self.positions.values())), dtype=keys.dtype)
+        control, memory, last = question, ops.zeros_like(question), None
+        for step in range(self.num_steps):
+            wanted = self.controls[step](ops.concatenate([question, control], axis=-1))
+            scores = self.word_score(ops.tanh(word_keys + wanted[:, None, :]))[:, :, 0]
+            control = ops.einsum("bl,bld->bd", masked_softmax(scores, word_mask), word_values)
+            sides = self.sides[step](control)
+            asked = self.reads[step](ops.concatenate([control, memory], axis=-1))
+            scores = ops.einsum("bld,bd->bl", keys, asked) / self.units**0.5
+            if last is not None:
+                offsets = half_planes(places[None] - last[:, None, :])
+                scores = scores + POSITION_SCALE * ops.einsum("blk,bk->bl", offsets, sides)
+            weights = masked_softmax(scores, mask)
+            place = ops.einsum("bl,lk->bk", weights, places)
+            moved = ops.zeros_like(place) if last is None else place - last
+            side = half_planes(moved)
+            read = self.look(values, weights)
+            found = [read * (1.0 + self.gates[step](control)), read, memory, side, side * sides, place, moved]
+            memory = self.norms[step](memory + self.updates[step](ops.concatenate(found, axis=-1)))
+            last = place
+        return self.projection(ops.concatenate([memory, question], axis=-1))
+
+    def look(self, values, weights):
+        """Compute `V' Σ_i p_i x_i` over all attended modalities, projecting the sum instead of every token."""
+        seen, start = 0.0, 0
+        for name, layer in self.values.items():
+            tokens, _ = values[name]
+            here = weights[:, start : start + tokens.shape[1]]
+            start += tokens.shape[1]
+            seen = seen + layer(ops.einsum("bl,bld->bd", here, tokens))
+        return seen
+
+    def _each_step(self, name, width, units, activation=None):
+        return [self.dense(f"{name}_{step}", width, units, activation) for step in range(self.num_steps)]
+
+    def _positions(self, name, length):
+        """Row and column of every token, from -1 to 1: float32 `(L, 2)`."""
+        if length is None:
+            raise ValueError(f"{self.name}: the sequence of {name!r} must have a fixed length.")
+        if name not in self.grids:
+            return np.zeros((length, 2), "float32")
+        height, width = self.grids[name]
+        if height * width != length:
+            raise ValueError(f"{self.name}: {name!r} has a grid of {height} x {width} and {length} tokens.")
+        rows, columns = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+        return np.stack([rows.ravel(), columns.ravel()], axis=-1).astype("float32")
+
+    def get_config(self):
+        return {**super().get_config(), "num_steps": self.num_steps, "query": self.query}
+
+
+def half_planes(offsets):
+    """How far offsets `(..., 2)` lie below, right, above and left, from 0 to 1: `(..., 4)`."""
+    return ops.concatenate([ops.sigmoid(STEEPNESS * offsets), ops.sigmoid(-STEEPNESS * offsets)], axis=-1)
