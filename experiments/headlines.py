@@ -124,7 +124,7 @@ TUTORIALS = (
 
 # Result page, what it measures, headline figures.
 BENCHMARKS = (
-    ("demo", "the demo's accuracy", [("", "demo", "vqa_film", "accuracy")]),
+    ("demo", "the demo's accuracy", [("", "demo", "vqa_mac", "accuracy")]),
     ("easy_vqa", "easy-VQA test set", [("", "easy_vqa", "vqa_film, seed 0", "accuracy")]),
     ("compare_emoji", "zoo classifiers, emoji", [("", "compare_emoji", "article_joint", "accuracy")]),
     (
@@ -211,6 +211,14 @@ ZOO = (
             "text_only": ("compare_emoji", "text only", "accuracy"),
             "image_only": ("compare_emoji", "image only", "accuracy"),
         },
+    },
+    {
+        "title": "Labels from other kinds of input",
+        "models": ("mixed_", "numeric_only", "categorical_only"),
+        "metric": "accuracy",
+        "note": "For tables without text or without images. Not measured yet.",
+        "default": None,
+        "figures": {},
     },
     {
         "title": "Visual question answering",

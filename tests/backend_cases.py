@@ -29,9 +29,11 @@ SMALL = {
     "co_attention": {"num_heads": 2},
     "cross_attention": {"num_heads": 2},
     "efficientnet_b0": {"fine_tune": "none"},
+    "efficientnet_lite0": {"weights": None},
     "mfh": {"order": 2},
     "mobilenet_v2": {"alpha": 0.35, "fine_tune": "none"},
     "perceiver": {"num_heads": 2},
+    "bert": {"hidden_dim": 8, "num_heads": 2, "num_layers": 1, "intermediate_dim": 16, "max_length": 16},
     "block": {"chunks": 2},
     "residual_cnn": {"filters": (4, 6), "num_attention_blocks": 1, "num_heads": 2, "coordinates": True},
     "resnet50": {"fine_tune": "none"},
@@ -42,8 +44,8 @@ SMALL = {
     "vgg16": {"fine_tune": "none"},
     "vit": {"num_heads": 2, "num_layers": 1},
 }
-# They need KerasHub and a preset.
-PRETRAINED = {"clip", "keras_hub"}
+# They need KerasHub and a preset, or a package of weights; `minilm` is `bert` with such.
+PRETRAINED = {"clip", "keras_hub", "minilm"}
 
 
 def symbols(values):
@@ -152,6 +154,9 @@ def _cases():
         )
     found["encoder NumericEncoder"] = lambda: case(
         pooled(encoders.NumericEncoder(UNITS, mean=(0, 1, 2), std=(1, 0, 2))), NUMBERS
+    )
+    found["encoder CategoricalEncoder"] = lambda: case(
+        pooled(encoders.CategoricalEncoder(UNITS, sizes=(4, 3))), np.array([[2, 1], [0, 2]], "int32")
     )
     for name in sorted(decoders.DECODERS):
         found[f"decoder {name}"] = functools.partial(decoded, name)

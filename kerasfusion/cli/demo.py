@@ -24,12 +24,13 @@ def demo(output_dir, export_to, quick, results, seed):
     check_results(results)
     data = load("shapes:quick" if quick else "shapes", seed=seed)
     config = workflows.demo_config(quick, seed)
-    run = train_and_show(data, None, output_dir, config, overwrite=True)
+    run = train_and_show(data, workflows.DEMO_MODEL, output_dir, config, overwrite=True)
     if results is not None:
         record_results(results, evaluation.score_rows(run.metrics), "demo", seed)
     version = workflows.export(output_dir, export_to)
     say(f"\nExported to {version}")
     ok = show_verification(serving.verify(version))
+    say(f"\n{workflows.format_accuracy(run.metrics)}")
     for line in workflows.query_exported_model(version, data):
         say(line)
     sys.exit(0 if ok else 1)

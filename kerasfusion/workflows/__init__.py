@@ -2,7 +2,7 @@
 
 from kerasfusion.workflows.compare import Comparison, compare
 from kerasfusion.workflows.context import add_caption_embeddings
-from kerasfusion.workflows.demo import demo_config, query_exported_model
+from kerasfusion.workflows.demo import DEMO_MODEL, demo_config, format_accuracy, query_exported_model
 from kerasfusion.workflows.evaluate import evaluate
 from kerasfusion.workflows.export import export, format_export_metrics, measure_export
 from kerasfusion.workflows.faiss_index import faiss_index
@@ -21,6 +21,7 @@ from kerasfusion.workflows.train import train
 from kerasfusion.workflows.tune import TUNE_CHOICES, TuningResult, tune
 
 __all__ = [
+    "DEMO_MODEL",
     "TUNE_CHOICES",
     "Comparison",
     "ImageFeatures",
@@ -36,6 +37,7 @@ __all__ = [
     "export_search_index",
     "faiss_index",
     "features",
+    "format_accuracy",
     "format_export_metrics",
     "load_baselines",
     "load_run_data",
