@@ -156,7 +156,7 @@ def _cases():
         pooled(encoders.NumericEncoder(UNITS, mean=(0, 1, 2), std=(1, 0, 2))), NUMBERS
     )
     found["encoder CategoricalEncoder"] = lambda: case(
-        pooled(encoders.CategoricalEncoder(UNITS, sizes=(4, 3))), np.array([[2, 1], [0, 2]], "int32")
+        pooled(encoders.CategoricalEncoder(UNITS, sizes=(4, 3))), np.array([[2, 1], [0, 2], [3, 0], [1, 1]], "int32")
     )
     for name in sorted(decoders.DECODERS):
         found[f"decoder {name}"] = functools.partial(decoded, name)

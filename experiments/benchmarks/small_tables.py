@@ -21,13 +21,14 @@ import numpy as np
 
 import kerasfusion as kf
 from kerasfusion.data.table import read_table
-from kerasfusion.evaluation import append_results, read_results
+from kerasfusion.evaluation import append_results
 from kerasfusion.evaluation.report import image_groups
+from kerasfusion.evaluation.results import read_results
 from kerasfusion.evaluation.scores import difference_to_best, row_terms, score_predictions
 from kerasfusion.workflows.train import ANSWERS_FILE
 
 # Arguments of `kf.data.load`.
-TABLES = {
+TABLES: dict[str, dict] = {
     "noto_emoji": {"image": "image", "text": "text", "label": "label"},
     "flipkart_1050": {
         "image": "image",
