@@ -73,8 +73,8 @@ class NgramVectorizer(tf.Module):
         if self.analyzer == "word":
             words = tf.strings.split(tf.strings.regex_replace(texts, _BETWEEN_WORDS, " "))
             return tf.strings.ngrams(words, self.lengths, separator=" ")
-        # One space ends a word and one begins the next. N-grams with both are no terms.
-        spaced = tf.strings.join([" ", tf.strings.regex_replace(texts, _SPACE, "  "), " "])
+        # A space ends one word and begins the next: n-grams with one inside are no terms.
+        spaced = tf.strings.join([" ", tf.strings.regex_replace(texts, _SPACE, " "), " "])
         return tf.strings.ngrams(tf.strings.unicode_split(spaced, "UTF-8"), self.lengths, separator="")
 
 
