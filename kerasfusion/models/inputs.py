@@ -68,7 +68,7 @@ def make_encoders(schema, text_encoder, image_encoder, units, pretrained_embeddi
 
 def make_wide(schema, max_n):
     """The wide path of each text feature: function without arguments that makes a `NGramLinear` for all tasks."""
-    units = sum(1 if task.type == "ordinal" else task.outputs for task in schema.tasks)
+    units = sum(1 if task.link == "cumulative" else task.outputs for task in schema.tasks)
     # AdamW updates every row in every step.
     buckets = 2**18 if units <= 4 else 2**16 if units <= 16 else 2**14
     return {
