@@ -21,9 +21,8 @@ import numpy as np
 
 import kerasfusion as kf
 from kerasfusion.data.table import read_table
-from kerasfusion.evaluation import append_results
 from kerasfusion.evaluation.report import image_groups
-from kerasfusion.evaluation.results import read_results
+from kerasfusion.evaluation.results import append_results, read_results
 from kerasfusion.evaluation.scores import difference_to_best, row_terms, score_predictions
 from kerasfusion.workflows.train import ANSWERS_FILE
 
@@ -92,7 +91,7 @@ def train_and_score(data, model, seed):
     terms = {name: row_terms(task, labels, values)[1:] for name, values in decided.items()}
     rows = []
     for name, score in scores.items():
-        row = {"model": name, "metric": score.metric, "n": len(kept)}
+        row = {"model": name, "metric": score.name, "n": len(kept)}
         rows.append({**row, "value": score.value, "low": score.low, "high": score.high})
         if name != model and not name.startswith("ceiling"):
             pair = (model, name)

@@ -15,6 +15,9 @@ class FeatureStore:
         features: float `(n, …)`, or a function int64 `(B,)` -> float16 `(B, …)` that reads rows from disk.
         present: bool `(n,)`, False where there is no image or text, or it could not be decoded.
         shape: Shape of a row, if `features` is a function.
+
+    Attributes:
+        tokens: Optional `TokenStore` of the same texts, for a model that reads their ids beside the features.
     """
 
     def __init__(self, places, features, present, shape=None):
@@ -24,6 +27,7 @@ class FeatureStore:
         self._rows = tf.constant(rows)
         self._present = tf.constant(present)
         self._shape = shape
+        self.tokens = None
         self._features = features if callable(features) else tf.constant(features)
 
     def fetch(self, index):

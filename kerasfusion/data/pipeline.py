@@ -174,6 +174,9 @@ class BatchedDataset:
                 chances = chances[:, : 1 + (tf.shape(rows)[1] if self.image_major else 1)]
                 x = drop_modalities(x, schema, real, chances, self.modality_dropout)
             x = {f"{name}_features" if name in cached else name: value for name, value in x.items()}
+            for name in cached:
+                if examples.banks[name].tokens is not None:
+                    x[name], _ = examples.banks[name].tokens.fetch(tf.gather(arrays["arrays"][name], rows))
             if not arrays["labels"]:
                 return x
             if not schema.tasks:

@@ -52,7 +52,7 @@ class ImageMajor(TrainingWrapper):
     def forward(self, trainer, inputs):
         once = {name: inputs[name] for name in self.per_image if name in inputs}
         encoded, count = trainer.encode(once), 1
-        per_text = [name if name in inputs else f"{name}_features" for name in self.per_text]
+        per_text = [name for own in self.per_text for name in (own, f"{own}_features") if name in inputs]
         if per_text:
             count = ops.shape(inputs[per_text[-1]])[1]
             if encoded:

@@ -58,7 +58,8 @@ def frozen_features(model, splits, memory_limit=MEMORY_LIMIT, kinds=("image", "t
     changed = splits
     for feature in splits[0].schema.features:
         if feature.name in cacheable and feature.kind in kinds:
-            found = _feature_stores(cacheable[feature.name], feature, splits, memory_limit)
+            read_ids = feature.name in getattr(plain, "wide", {})
+            found = _feature_stores(cacheable[feature.name], feature, splits, memory_limit, read_ids)
             if found is not None:
                 changed = [_replaced(split, feature.name, *own) for split, own in zip(changed, found, strict=True)]
     return changed
@@ -95,7 +96,7 @@ def _replaced(split, name, store, places):
     return dataclasses.replace(split, banks={**split.banks, name: store}, arrays=arrays)
 
 
-def _feature_stores(encoder, feature, splits, memory_limit):
+def _feature_stores(encoder, feature, splits, memory_limit, read_ids=False):
     """Of each split, the `FeatureStore` and a text's places; None where features are too large to be kept."""
     if not feature.traits.stored:
         bank, shown = _distinct_texts([split.arrays[feature.name] for split in splits])
@@ -131,6 +132,9 @@ def _feature_stores(encoder, feature, splits, memory_limit):
         _fill(encoder, bank, index, shape, precision, cache, progress)
         for bank, index in zip(banks, places, strict=True)
     ]
+    if read_ids:
+        for store in stores:
+            store.tokens = banks[0]
     return list(zip(stores, [None] * len(splits) if feature.traits.stored else shown, strict=True))
 
 

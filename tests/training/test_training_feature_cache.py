@@ -34,9 +34,11 @@ def load(table, **settings):
     return kf.data.load(table, **columns, **settings)
 
 
-def make(data, name="classifier_sum", **changes):
+def make(data, name="classifier_sum", wide=None, **changes):
     text = {"name": "bert", **BERT, "fine_tune": "none", **changes}
-    return kf.create_model(name, data.schema, text_encoder=text, image_encoder="small_cnn", units=4, dropout=0.0)
+    return kf.create_model(
+        name, data.schema, text_encoder=text, image_encoder="small_cnn", units=4, dropout=0.0, wide=wide
+    )
 
 
 @pytest.fixture
@@ -64,6 +66,20 @@ def test_models_do_as_well_on_features_of_texts(table, fine_tune, global_pool, t
     twins = (image_major(model), image_major(model)) if together else (model, TrainingWrapper(model))
     logits, ours = (twin(x)["label"] for twin, x in zip(twins, (ids, features), strict=True))
     np.testing.assert_allclose(ours, logits, atol=1e-4)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_wide_path_reads_the_ids_beside_the_features(table, together):
+    data = load(table)
+    model = make(data, wide=2)
+    model.wide["text"].table.assign(np.random.default_rng(0).normal(size=model.wide["text"].table.shape))
+    some = data.splits["train"]
+    (cached,) = frozen_features(model, [some])
+    (ids, *_), (features, *_) = (next(iter(BatchedDataset(e, 8, together).dataset())) for e in (some, cached))
+    np.testing.assert_array_equal(features["text"], ids["text"])
+    twins = (image_major(model), image_major(model)) if together else (model, TrainingWrapper(model))
+    logits, ours = (twin(x)["label"] for twin, x in zip(twins, (ids, features), strict=True))
+    np.testing.assert_allclose(ours, logits, atol=1e-3)
 
 
 def test_a_dual_encoder_does_as_well_on_features_of_texts(table):
