@@ -82,7 +82,7 @@ def family_of(data, names=()):
         family = name.partition("_")[0]
         if f"{family}_concat" in list_models():
             return family
-    return "classifier"
+    return "vqa" if shares_images(data.splits["train"]) else "classifier"
 
 
 def with_fusion(family, fusion):

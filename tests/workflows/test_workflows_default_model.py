@@ -40,6 +40,7 @@ def test_the_default_follows_the_data(tmp_path, installed):
     installed(*PACKAGES)
     assert default_model(load(tmp_path))[0] == "pretrained_sum"
     assert default_model(load(tmp_path, shared=True))[0] == "pretrained_multiply"
+    assert model_families.family_of(load(tmp_path, shared=True)) == "vqa"
     assert default_model(load(tmp_path, images=False))[0] == "pretrained_text"
     long = " ".join(["word"] * 200)
     assert default_model(load(tmp_path, long, images=False))[0] == "wide_deep"
