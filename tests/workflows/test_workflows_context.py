@@ -51,6 +51,7 @@ def test_word_vectors_by_hand(captions):
         np.testing.assert_allclose(split.labels["context"][known], vectors[known], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_both_terms_are_learned_and_reported(captions, tmp_path):
     data, file = captions
     found = add_caption_embeddings(data, file)

@@ -46,6 +46,7 @@ def test_the_median_class_is_decided_for():
     assert cost[TASKS["ordinal"].best_constant(labels)] == min(cost.values())
 
 
+@pytest.mark.slow
 def test_from_a_table_to_a_served_answer(table, tmp_path):
     data = kf.data.load(table, label="heat", problem_type="ordinal", classes=list(ORDER), seed=1)
     (task,) = data.schema.tasks
