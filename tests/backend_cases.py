@@ -243,7 +243,7 @@ def run(made):
     """A case's outputs, and its loss before the one training step that follows."""
     model, inputs, labels = made
     predicted = model.predict(inputs, batch_size=ROWS, verbose=0)
-    return predicted, model.fit(inputs, labels, batch_size=ROWS, verbose=0).history["loss"][0]
+    return predicted, model.fit(inputs, labels, batch_size=ROWS, shuffle=False, verbose=0).history["loss"][0]
 
 
 if __name__ == "__main__":

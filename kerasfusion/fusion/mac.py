@@ -4,7 +4,7 @@ from keras import ops
 
 from kerasfusion.fusion.base import Fusion
 from kerasfusion.fusion.query import query_of
-from kerasfusion.fusion.tokens import concatenated
+from kerasfusion.fusion.tokens import concatenated, project_weighted_sum
 from kerasfusion.masking import masked_mean, masked_softmax
 
 # Steepness of a half-plane: 0 to 1 over about half of the image.
@@ -111,21 +111,11 @@ class MACFusion(Fusion):
             place = ops.einsum("bl,lk->bk", weights, places)
             moved = ops.zeros_like(place) if last is None else place - last
             side = half_planes(moved)
-            read = self.look(values, weights)
+            read = project_weighted_sum(self.values, values, weights)
             found = [read * (1.0 + self.gates[step](control)), read, memory, side, side * sides, place, moved]
             memory = self.norms[step](memory + self.updates[step](ops.concatenate(found, axis=-1)))
             last = place
         return self.projection(ops.concatenate([memory, question], axis=-1))
-
-    def look(self, values, weights):
-        """Compute `V' Σ_i p_i x_i` over all attended modalities, projecting the sum instead of every token."""
-        seen, start = 0.0, 0
-        for name, layer in self.values.items():
-            tokens, _ = values[name]
-            here = weights[:, start : start + tokens.shape[1]]
-            start += tokens.shape[1]
-            seen = seen + layer(ops.einsum("bl,bld->bd", here, tokens))
-        return seen
 
     def _each_step(self, name, width, units, activation=None):
         return [self.dense(f"{name}_{step}", width, units, activation) for step in range(self.num_steps)]

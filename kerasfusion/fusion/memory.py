@@ -3,7 +3,7 @@ from keras import ops
 
 from kerasfusion.fusion.base import Fusion
 from kerasfusion.fusion.query import query_of
-from kerasfusion.fusion.tokens import concatenated
+from kerasfusion.fusion.tokens import concatenated, project_weighted_sum
 from kerasfusion.masking import masked_softmax
 
 
@@ -76,19 +76,9 @@ class MemoryFusion(Fusion):
         for ask, gate, update, norm in zip(self.queries, self.gates, self.updates, self.norms, strict=True):
             hidden = ops.relu(keys + ask(memory)[:, None, :])
             weights = masked_softmax(self.score(hidden)[:, :, 0], mask)
-            seen = self.look(values, weights)
+            seen = project_weighted_sum(self.values, values, weights)
             memory = norm(memory + update(ops.concatenate([seen * (1.0 + gate(memory)), seen, memory], axis=-1)))
         return memory
-
-    def look(self, values, weights):
-        """Compute `V Σ_i p_i x_i` over all attended modalities, projecting the sum instead of every token."""
-        seen, start = 0.0, 0
-        for name, layer in self.values.items():
-            tokens, _ = values[name]
-            here = weights[:, start : start + tokens.shape[1]]
-            start += tokens.shape[1]
-            seen = seen + layer(ops.einsum("bl,bld->bd", here, tokens))
-        return seen
 
     def get_config(self):
         return {**super().get_config(), "num_hops": self.num_hops, "hidden_dim": self.hidden_dim, "query": self.query}

@@ -88,6 +88,26 @@ def concatenated(tokens):
     return ops.concatenate(values, axis=1), ops.concatenate(masks, axis=1)
 
 
+def project_weighted_sum(layers, tokens, weights):
+    """Compute `Σ_m V_m Σ_i p_i x_i`, projecting the sum of each modality instead of every token.
+
+    Args:
+        layers: dict name -> dense layer `V_m`, without a bias.
+        tokens: dict name -> pair of tokens `(B, L, d)` and mask; concatenated in the order of `layers`.
+        weights: float `(B, ΣL)`, weights of the concatenated tokens.
+
+    Returns:
+        float `(B, units)`.
+    """
+    total, start = 0.0, 0
+    for name, layer in layers.items():
+        values, _ = tokens[name]
+        here = weights[:, start : start + values.shape[1]]
+        start += values.shape[1]
+        total = total + layer(ops.einsum("bl,bld->bd", here, values))
+    return total
+
+
 def for_every_row(learned, tokens):
     """Repeat learned tokens `(n, d)` for each row of `tokens` `(B, L, d)`: `(B, n, d)`."""
     return ops.broadcast_to(learned[None], (ops.shape(tokens)[0], *learned.shape))
