@@ -164,6 +164,7 @@ def _cases():
     found["head BinaryHead"] = lambda: headed(heads.BinaryHead(), yes.astype("float32"))
     found["head MulticlassHead"] = lambda: headed(heads.MulticlassHead(3), labels)
     found["head MultiLabelHead"] = lambda: headed(heads.MultiLabelHead(3), hot)
+    found["head OrdinalHead"] = lambda: headed(heads.OrdinalHead(3), labels)
     found["head RegressionHead"] = lambda: headed(heads.RegressionHead(1.0, 2.0), VECTOR[:, 0])
     found["head SentenceEmbeddingHead"] = lambda: headed(
         heads.SentenceEmbeddingHead(UNITS, learn_loss_weight=True), unit
@@ -180,6 +181,8 @@ def _cases():
 
     found["loss BagOfWordsCrossentropy"] = lambda: lossy(losses.BagOfWordsCrossentropy(), TEXT, WORDS - 4)
     found["loss CaptionCrossentropy"] = lambda: lossy(losses.CaptionCrossentropy(0.1), TEXT, LENGTH, WORDS)
+    found["loss CumulativeLinkLoss"] = lambda: lossy(losses.CumulativeLinkLoss(), labels, 2)
+    found["loss SmoothedCrossentropy"] = lambda: lossy(losses.SmoothedCrossentropy(), labels, 3)
     found["loss DistillationLoss"] = lambda: lossy(losses.DistillationLoss(2.0), POOLED, 7)
     found["loss DistillationLoss, tags"] = lambda: lossy(
         losses.DistillationLoss(2.0, mutually_exclusive=False), POOLED, 7
@@ -203,6 +206,10 @@ def _cases():
     found["metric InBatchRecall"] = lambda: case(
         keras.layers.Dense(ROWS), VECTOR, losses.InfoNCELoss(), PAIRS, [metrics.InBatchRecall()]
     )
+    for metric in (metrics.OrdinalMeanAbsoluteError(), metrics.QuadraticWeightedKappa(3)):
+        found[f"metric {type(metric).__name__}"] = lambda metric=metric: case(
+            keras.layers.Dense(2), VECTOR, losses.CumulativeLinkLoss(), labels, [metric]
+        )
     found["metric TokenAccuracy"] = lambda: case(
         keras.layers.Dense(WORDS), SEQUENCE[:, :5], losses.CaptionCrossentropy(), TEXT, [metrics.TokenAccuracy()]
     )
@@ -222,6 +229,7 @@ def _cases():
         ),
         [TEXT, VECTOR[:, :3], yes],
     )
+    found["layer NGramLinear"] = lambda: case(layers.NGramLinear(3, buckets=64), TEXT)
     found["layer TokenDropout"] = lambda: case(
         lambda given: keras.layers.Embedding(WORDS, 3)(layers.TokenDropout(0.5, seed=0)(given)), TEXT
     )

@@ -6,7 +6,7 @@ from kerasfusion.data.features import FEATURES
 
 
 def retokenize(data, tokenizer, sequence_length=None):
-    """Encode the texts of a data set anew, as `load(tokenizer=…)` would have; images and splits stay as they are.
+    """Encode the texts of a data set again, as `load(tokenizer=…)` would have; images and splits stay as they are.
 
     Args:
         data: What `kf.data.load` returned.

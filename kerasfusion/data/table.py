@@ -311,7 +311,7 @@ def _read_parquet(path):
         raise
     except (ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(
-            f"{path.name} cannot be read as Parquet: {short(str(error))}. It may be cut off: write it anew."
+            f"{path.name} cannot be read as Parquet: {short(str(error))}. It may be cut off: write it again."
         ) from None
     return frame[[name for name in frame.columns if not re.fullmatch(r"__index_level_\d+__", name)]]
 

@@ -29,8 +29,8 @@ class AdaLoRA(keras.optimizers.AdamW):
     until the schedule ends.
 
     Args:
-        pairs: List of `(A, B)`: the variables, A `(…, r)` and B `(r, d)`. They are begun anew: their products are
-            taken for 0, as those that `kf.transfer.enable_lora` makes and a file of the model leaves.
+        pairs: List of `(A, B)`: the variables, A `(…, r)` and B `(r, d)`. They are initialized again: their products
+            are taken for 0, as those that `kf.transfer.enable_lora` makes and a file of the model leaves.
         kept: Number of triplets of all pairs that are left in the end.
         total_steps: Steps of the whole training.
         orthogonality: Weight of the penalty `|PᵀP - 1|² + |QQᵀ - 1|²`.
@@ -140,7 +140,7 @@ def rank_budget(model):
     return [low_rank_pair(layer) for layer in layers], sum(layer.lora_budget for layer in layers)
 
 
-def begin_anew(model):
+def reinitialize(model):
     """Let low-rank changes learn again that Keras has merged: where it reads weights, it sets both factors to 0.
 
     So neither would ever have a gradient. A gets random values again, as where it was made: of a seed of its own, for

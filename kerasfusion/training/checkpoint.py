@@ -124,7 +124,7 @@ def _assign(variables, arrays, path):
     if shapes != kept:
         raise ValueError(
             f"{path} was written for another model: it has {len(kept)} variables of other shapes than the "
-            f"{len(shapes)} here. Resume with the settings of the interrupted training, or start anew."
+            f"{len(shapes)} here. Resume with the settings of the interrupted training, or start again."
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)

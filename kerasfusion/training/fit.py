@@ -13,7 +13,7 @@ from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.files import write_text
 from kerasfusion.models import get_heads, plain_model
 from kerasfusion.progress import progress
-from kerasfusion.training.adalora import AFTER, begin_anew, rank_budget
+from kerasfusion.training.adalora import AFTER, rank_budget, reinitialize
 from kerasfusion.training.backbone_rate import backbone_ratios
 from kerasfusion.training.budget import epochs_within
 from kerasfusion.training.callbacks import History, SaveBest
@@ -123,7 +123,7 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
 
     epochs = config.epochs
     if config.max_seconds is not None:
-        # Beside the checkpoint: a resumed training must not plan anew, its schedule would be another one.
+        # Beside the checkpoint: a resumed training must keep its plan, or its schedule would differ.
         plan = output_dir / "checkpoints" / "epochs.txt"
         if not (resume and plan.exists()):
             compile_for(epochs)
@@ -176,7 +176,7 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
         )
     # Not by way of a model made from the file: Keras leaves out of it what `kf.transfer.enable_lora` adds.
     checkpoint_model.load_weights(output_dir / "model.keras")
-    begin_anew(checkpoint_model)
+    reinitialize(checkpoint_model)
     return {
         "seconds": history.seconds(),
         "epochs": len(history.rows),

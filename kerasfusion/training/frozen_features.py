@@ -116,7 +116,7 @@ def _feature_stores(encoder, feature, splits, memory_limit, read_ids=False):
     if precision is None and folder is None:
         logger.info(
             f"  {what} would take {values * 2 / 2**30:.1f} GiB in float16, more than the limit of "
-            f"{memory_limit / 2**30:.1f}: it is computed anew in every epoch; cache_dir (--cache-dir) would keep it "
+            f"{memory_limit / 2**30:.1f}: it is recomputed in every epoch; cache_dir (--cache-dir) would keep it "
             "on disk"
         )
         return None

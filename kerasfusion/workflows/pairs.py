@@ -20,7 +20,7 @@ def mine_hard_negatives(data, run, negatives=3, random_fraction=0.5, num_candida
     Every row of a match is a right pair. Wrong ones put another text to its image, or another image to its text,
     within its split: some that the dual encoder takes to be near (hard negatives, as in arXiv 2107.07651), some at
     random, so that the model sees easy ones too. A text with the same words as one of the image's own is never a
-    wrong one. What was found near may still be true of an image: nobody looked.
+    wrong one. A near text may still be true of the image: no human checks it.
 
     Args:
         data: What `kf.data.load(..., problem_type="retrieval")` returned.
@@ -84,7 +84,7 @@ def mine_hard_negatives(data, run, negatives=3, random_fraction=0.5, num_candida
         ("rows", rows, "train / validation / test", ""),
     ]
     note = (
-        f"A dual encoder ({run.path.name}) chose the wrong pairs, and nobody looked: a text of another image may "
+        f"A dual encoder ({run.path.name}) chose the wrong pairs, without a human check: a text of another image may "
         "be true of this one."
     )
     columns = ColumnRoles(data.columns.inputs, {LABEL: "binary"}, slice_by=KIND)

@@ -148,7 +148,7 @@ def export_recommender(factors, model_dir, *, k=10, tower=None):
     tower = tower if isinstance(tower, Run) else load_run(tower)
     if tower.config.get("factors") != fingerprint(factors):
         raise ValueError(
-            f"{tower.path} was not trained to these factors. Train it anew after every fit (train_item_tower)."
+            f"{tower.path} was not trained to these factors. Retrain it after every fit (train_item_tower)."
         )
     examples = reference.load_reference(tower.path / "reference_inputs.npz")["serving_default"][0]
     return write_recommender(factors, model_dir, k, (tower.model, tower.schema), examples)

@@ -247,5 +247,5 @@ def _check_same(folder, config):
     if differ:
         raise ValueError(
             f"{folder} cannot be resumed, because this differs from the interrupted run: {'; '.join(differ)}. Pass "
-            "the same as then, or --overwrite to start anew."
+            "the same as then, or --overwrite to start again."
         )

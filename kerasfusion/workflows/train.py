@@ -72,7 +72,7 @@ def train(
         overwrite: Replace a folder that holds a run.
         resume: Go on with the interrupted run in `output_dir`; without one, begin. A finished run is read back.
         init_from: Folder of a run whose weights the model starts from, where it has a place for them
-            (`kf.transfer.transfer_weights`). The baselines start anew.
+            (`kf.transfer.transfer_weights`). The baselines start from scratch.
         lora: A `LoRAConfig`: train low-rank updates of the weights of `init_from`, and the heads, instead of all
             weights (`kf.transfer.enable_lora`). They are merged in the run's model.
         distillation: A `DistillationConfig`: learn the predictions of a teacher run beside the labels

@@ -56,7 +56,7 @@ def tune(
 ):
     """Search for a model with KerasTuner, then train the best one with its baselines.
 
-    The search is random: every trial draws its settings anew and is trained with this config, for at most a twelfth
+    The search is random: every trial draws new settings and is trained with this config, for at most a twelfth
     of the budget, so that trials are compared at about equal time. With a budget of some dozen trials and mostly
     named choices, a model of the search space has too little to learn from. Dropout (0 to 0.5) and learning rate
     (3e-4 to 1e-2) are always searched.
@@ -159,7 +159,7 @@ def _begin(output_dir, settings):
         if differ:
             raise ValueError(
                 f"{output_dir} cannot be resumed, because this differs from then: {', '.join(differ)}. Pass the same,"
-                " or --overwrite to start anew."
+                " or --overwrite to start again."
             )
     search.mkdir(exist_ok=True)
     write_json(search / "search.json", settings)

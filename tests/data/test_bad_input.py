@@ -342,7 +342,7 @@ def remarks_on(texts=None, labels=None, photo=None, **more):
 )
 def test_garbled_texts_are_said(text, said):
     (note,) = remarks_on(["fine", text, "São Paulo, Ça va, Ähnlich"])
-    assert note == f"Text 'text': {said}. Export the table anew as UTF-8."
+    assert note == f"Text 'text': {said}. Export the table again as UTF-8."
 
 
 # Labels ----------------------------------------------------------------------------------------------------------

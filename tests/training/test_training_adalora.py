@@ -7,7 +7,7 @@ from tables import color_table
 
 import kerasfusion as kf
 from kerasfusion.training import checkpoint
-from kerasfusion.training.adalora import AdaLoRA, _towards_orthonormal, begin_anew, low_rank_pair, rank_budget
+from kerasfusion.training.adalora import AdaLoRA, _towards_orthonormal, low_rank_pair, rank_budget, reinitialize
 from kerasfusion.transfer import enable_lora, merge_lora
 
 
@@ -155,7 +155,7 @@ def test_changes_that_were_merged_learn_again(model, tmp_path):
     model.save_weights(tmp_path / "merged.weights.h5")
     model.load_weights(tmp_path / "merged.weights.h5")
     low_rank_pair(model.get_layer("second"))[1].assign(np.ones((2, 4)))
-    begin_anew(model)
+    reinitialize(model)
     a, b = low_rank_pair(model.get_layer("first"))
     assert np.all(np.array(a)) and a.shape == shape and not np.any(b)
     # One that changes something is left as it is.

@@ -148,7 +148,7 @@ def test_features_that_are_too_large_are_stored_in_half_or_not_at_all(data, mess
     cached = frozen_features(model, splits, memory_limit=bytes_in_half)
     assert "float16" in messages[0] and cached[1].banks["image"].fetch(np.array([-1]))[0].dtype == "float16"
     assert frozen_features(model, splits, memory_limit=bytes_in_half - 1) is splits
-    assert "more than the limit" in messages[1] and "computed anew in every epoch" in messages[1]
+    assert "more than the limit" in messages[1] and "recomputed in every epoch" in messages[1]
 
 
 def test_a_network_that_learns_is_left_alone(data):

@@ -178,7 +178,7 @@ def garbled_notes(texts, column):
         if found.any():
             notes.append(
                 f"Text {column!r}: {found.sum():,} row(s) hold {what}, such as row "
-                f"{texts.index[found.argmax()] + 1}. Export the table anew as UTF-8."
+                f"{texts.index[found.argmax()] + 1}. Export the table again as UTF-8."
             )
     return notes
 
