@@ -9,6 +9,7 @@
 ```shell
 python experiments/08_captioning.py shapes:large        # drawn scenes, where a caption is right or wrong
 python experiments/08_captioning.py --data-dir DATA     # DATA/flickr8k_128: photos with five captions each
+python experiments/08_captioning.py --data-dir DATA --pretrained efficientnet_lite0    # a better image encoder
 python experiments/08_captioning.py captions.jsonl --image photo --label captions    # your own table
 python experiments/08_captioning.py --quick             # 300 scenes, one epoch
 ```
@@ -44,9 +45,11 @@ parser.add_argument("--image", help="image column of the table")
 parser.add_argument("--label", help="caption column of the table")
 parser.add_argument("--models", nargs="+", default=["caption_lstm", "caption_attend"], help="the last is exported")
 parser.add_argument("--epochs", type=int, help="training epochs. Defaults to 12")
+_common.add_pretrained_flags(parser, "efficientnet_lite0")
 parser.add_argument("--weights", help="weights of MobileNetV2 0.35. Defaults to DATA/mobilenet_v2_035")
 parser.add_argument("--seed", type=int, default=0)
 arguments = _common.parse(parser)
+_common.require_pretrained(arguments, parser)
 
 # %% [markdown]
 # ## 1. Load the data
@@ -64,10 +67,12 @@ source = "shapes:quick" if arguments.quick else arguments.source
 photos, shapes = source is None, str(source).startswith("shapes")
 if photos and not arguments.data_dir:
     parser.error("pass a table or shapes:large, or --data-dir with the folder that holds flickr8k_128")
+if arguments.pretrained and not photos:
+    parser.error("--pretrained is for flickr8k_128: pass --data-dir and no table")
 if photos:
-    # MobileNetV2 was trained on 224 pixels, so the 128-pixel photos are enlarged. Rare words are left out of the
-    # vocabulary, because a few examples are not enough to learn them.
-    sizes = {"image_size": 224, "sequence_length": 20, "max_tokens": 2600}
+    # The image encoders were trained on 224 pixels, so the 128-pixel photos are enlarged. Rare words are left out of
+    # the vocabulary, because a few examples are not enough to learn them.
+    sizes = {"image_size": 224, "sequence_length": 20, "max_tokens": 2600, "cache_dir": arguments.cache_dir}
     table = flickr8k(Path(arguments.data_dir) / "flickr8k_128")
     data = kf.data.load(
         table, image="image", label="captions", problem_type="captioning", allow_external_paths=True, **sizes
@@ -89,9 +94,13 @@ for setting, value, reason, flag in data.settings:
 # %%
 model_options, config = {"units": 128, "dropout": 0.0}, {"epochs": arguments.epochs or 12, "learning_rate": 2e-3}
 if photos:
-    weights = arguments.weights or mobilenet_weights(arguments.data_dir)
-    # The frozen ImageNet weights encode each photo and its mirror image once, as a grid of 7 x 7 cells.
-    encoder = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights, "flip_tta": True, "units": None}
+    # The frozen ImageNet weights encode each photo and its mirror image once, as a grid of 7 x 7 cells. Those of
+    # EfficientNet are in a package (kerasfusion/guide/pretrained.md), and --cache-dir then holds 1 GB of cells.
+    encoder = {"name": "efficientnet_lite0"}
+    if not arguments.pretrained:
+        weights = arguments.weights or mobilenet_weights(arguments.data_dir)
+        encoder = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights}
+    encoder |= {"image_sizes": (), "flip_tta": True, "units": None}
     model_options = {"image_encoder": encoder, "units": 256, "dropout": 0.3, "label_smoothing": 0.1}
     config = {"epochs": arguments.epochs or 12, "learning_rate": 1e-3, "batch_size": 320, "global_clipnorm": 1.0}
 if arguments.quick:
@@ -119,9 +128,10 @@ test, train = data.splits["test"], data.splits["train"]
 image_rows, references = caption_rows(test, task)
 training_captions = [caption for captions in caption_rows(train, task)[1] for caption in captions]
 rows, written = [], {}
-for name, run in runs.items():
+for model, run in runs.items():
+    name = ", ".join([model, *arguments.pretrained])
     rows += [
-        {**row, "model": f"{name}, greedy" if row["model"] == name else f"{name}: {row['model']}"}
+        {**row, "model": f"{name}, greedy" if row["model"] == model else f"{name}: {row['model']}"}
         for row in kf.evaluation.score_rows(run.metrics)
     ]
     for strategy, options in strategies.items():
@@ -175,7 +185,9 @@ if arguments.results:
     command = f"python experiments/08_captioning.py {'--data-dir DATA' if photos else source}"
     command += f" --models {' '.join(arguments.models)} --seed {arguments.seed}"
     command += f" --epochs {arguments.epochs}" if arguments.epochs else ""
+    command += f" --pretrained {' '.join(arguments.pretrained)}" if arguments.pretrained else ""
     experiment = f"08_captioning, {'photos' if photos else source}, {' '.join(arguments.models)}, {arguments.seed}"
+    experiment += "".join(f", {encoder}" for encoder in arguments.pretrained)
     command += f" --results experiments/results/{arguments.results.name}"
     _common.record(arguments.results, rows, experiment, command, arguments.seed)
 

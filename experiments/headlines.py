@@ -255,6 +255,7 @@ ZOO = (
         "figures": {
             "dual_gru_mobilenet": ("contrastive_emoji", "dual_gru_mobilenet, info_nce", "R@1 text to image"),
             "dual_clip": None,
+            "dual_pretrained": None,
         },
     },
     {

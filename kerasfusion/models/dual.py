@@ -96,6 +96,7 @@ def dual_encoder(
     units=128,
     loss="info_nce",
     dropout=0.0,
+    hidden_units=None,
     pretrained_embeddings=None,
     image_weights=None,
     name=None,
@@ -112,7 +113,9 @@ def dual_encoder(
         units: Width of the space, and of the branches unless their own arguments say otherwise. None leaves out the
             dense layers into the space, for encoders that share one already, as those of a CLIP do.
         loss: See `ContrastiveHead`.
-        dropout: Dropout rate on what the encoders give.
+        dropout: Dropout rate on what the encoders give, and on the hidden layers.
+        hidden_units: Width of a hidden layer in front of each dense layer into the space, which makes the projections
+            perceptrons of two layers, for frozen encoders. None: there is none.
         pretrained_embeddings: File that the text encoder's embedding starts from, see `fusion_model`.
         image_weights: What the image encoder's network starts from, see `fusion_model`.
         name: Name of the model.
@@ -140,11 +143,7 @@ def dual_encoder(
         )
     branches = {}
     for kind in kinds:
-        branches[kind] = [lambda kind=kind: keras.layers.Dropout(dropout, name=f"dropout_{kind}")]
-        if units is not None:
-            branches[kind].append(lambda kind=kind: keras.layers.Dense(units, name=f"project_{kind}"))
-        length_1 = {"axis": -1, "dtype": "float32", "name": f"embed_{kind}"}
-        branches[kind].append(lambda length_1=length_1: keras.layers.UnitNormalization(**length_1))
+        branches[kind] = _projection(kind, units, dropout, hidden_units)
     task = schema.tasks[0].name
     return DualEncoder(
         make_inputs(schema),
@@ -154,6 +153,18 @@ def dual_encoder(
         {task: lambda: ContrastiveHead(loss, name=f"head_{task}")},
         name=name,
     )
+
+
+def _projection(kind, units, dropout, hidden_units):
+    """Functions that make the layers from an encoder's pooled vector to an embedding."""
+    layers = [lambda: keras.layers.Dropout(dropout, name=f"dropout_{kind}")]
+    if hidden_units is not None:
+        layers.append(lambda: keras.layers.Dense(hidden_units, activation="gelu", name=f"hidden_{kind}"))
+        layers.append(lambda: keras.layers.Dropout(dropout, name=f"hidden_dropout_{kind}"))
+    if units is not None:
+        layers.append(lambda: keras.layers.Dense(units, name=f"project_{kind}"))
+    layers.append(lambda: keras.layers.UnitNormalization(axis=-1, dtype="float32", name=f"embed_{kind}"))
+    return layers
 
 
 def get_tower(model, feature):

@@ -36,6 +36,21 @@ def dual_transformer_vit(schema, **changes):
     return _dual(schema, "dual_transformer_vit", changes, **settings)
 
 
+@register_model(
+    source="arXiv 2002.10957, 1905.11946", task="retrieval", load={"tokenizer": "minilm", "image_size": 224}
+)
+def dual_pretrained(schema, **changes):
+    """Frozen MiniLM + frozen EfficientNet-Lite0 with a two-layer perceptron each into one embedding space."""
+    settings = {
+        "text_encoder": {"name": "minilm", "global_pool": True, "units": None},
+        "image_encoder": {"name": "efficientnet_lite0", "global_pool": True, "flip_tta": True, "units": None},
+        "units": 512,
+        "hidden_units": 1024,
+        "dropout": 0.3,
+    }
+    return _dual(schema, "dual_pretrained", changes, **settings)
+
+
 @register_model(source="arXiv 2103.00020", task="retrieval")
 def dual_clip(schema, preset="clip_vit_base_patch32", fine_tune="projection", **changes):
     """A pretrained CLIP from KerasHub (extra [hub]).

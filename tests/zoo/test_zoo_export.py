@@ -30,7 +30,7 @@ FIRST = {"mixed_gated", "vqa_block", "wide_deep"}
         *(
             pytest.param(n, marks=pytest.mark.every_model)
             for n in list_models()
-            if n not in FIRST | {"dual_clip"} and not n.startswith("pretrained_")
+            if n not in FIRST | {"dual_clip", "dual_pretrained"} and not n.startswith("pretrained_")
         ),
     ],
 )

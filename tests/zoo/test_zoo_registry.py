@@ -12,7 +12,7 @@ from kerasfusion.training.compile import compile_model
 from kerasfusion.zoo import create_model, get_entry, list_models, register_model, registry
 
 # All but those that begin with pretrained weights (dual_clip is tried in tests/encoders/test_encoders_clip.py).
-MADE = [n for n in list_models() if n != "dual_clip" and not n.startswith("pretrained_")]
+MADE = [n for n in list_models() if n not in ("dual_clip", "dual_pretrained") and not n.startswith("pretrained_")]
 # Of the large networks, VGG16 is tried with the other tests (tests/encoders/test_encoders_applications.py).
 LARGE = {"classifier_mobilenet", "dual_gru_mobilenet"}
 # Tracing a graph takes most of the time: the first of each family (a file of the zoo) is trained in one, all others
