@@ -117,7 +117,7 @@ else:
     settings = {"text_encoder": text_encoder, "image_encoder": image_encoder, "units": 512, "dropout": 0.5}
     config = {"epochs": arguments.epochs, "batch_size": 512, "learning_rate": 2e-3}
     if arguments.pretrained:
-        settings |= {"hidden_units": 1024, "dropout": 0.3}
+        settings |= {"hidden_units": 1024}
         config |= {"learning_rate": 1e-3}
     config = kf.training.TrainingConfig(**config, image_major=False, seed=arguments.seed)
 folder = {"overwrite": not arguments.resume, "resume": arguments.resume}

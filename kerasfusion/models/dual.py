@@ -114,8 +114,8 @@ def dual_encoder(
             dense layers into the space, for encoders that share one already, as those of a CLIP do.
         loss: See `ContrastiveHead`.
         dropout: Dropout rate on what the encoders give, and on the hidden layers.
-        hidden_units: Width of a hidden layer in front of each dense layer into the space, which makes the projections
-            perceptrons of two layers, for frozen encoders. None: there is none.
+        hidden_units: Width of a hidden layer in front of each dense layer into the space, with batch normalization
+            before it: perceptrons of two layers on frozen encoders. None: there is none.
         pretrained_embeddings: File that the text encoder's embedding starts from, see `fusion_model`.
         image_weights: What the image encoder's network starts from, see `fusion_model`.
         name: Name of the model.
@@ -159,6 +159,8 @@ def _projection(kind, units, dropout, hidden_units):
     """Functions that make the layers from an encoder's pooled vector to an embedding."""
     layers = [lambda: keras.layers.Dropout(dropout, name=f"dropout_{kind}")]
     if hidden_units is not None:
+        # Features of frozen encoders come in any scale.
+        layers.insert(0, lambda: keras.layers.BatchNormalization(momentum=0.9, name=f"norm_{kind}"))
         layers.append(lambda: keras.layers.Dense(hidden_units, activation="gelu", name=f"hidden_{kind}"))
         layers.append(lambda: keras.layers.Dropout(dropout, name=f"hidden_dropout_{kind}"))
     if units is not None:

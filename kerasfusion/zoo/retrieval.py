@@ -46,7 +46,7 @@ def dual_pretrained(schema, **changes):
         "image_encoder": {"name": "efficientnet_lite0", "global_pool": True, "flip_tta": True, "units": None},
         "units": 512,
         "hidden_units": 1024,
-        "dropout": 0.3,
+        "dropout": 0.5,
     }
     return _dual(schema, "dual_pretrained", changes, **settings)
 
