@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from kerasfusion.files import atomic_write
 
@@ -14,10 +15,13 @@ logger = logging.getLogger(__name__)
 
 
 class SaveBest(keras.callbacks.Callback):
-    """Write the plain model whenever it is the best so far on the validation split, and stop when it is no longer.
+    """Keep the plain model whenever it is the best so far on the validation split, and stop when it is no longer.
 
     That is told by the loss; for a match by the recall, which goes on rising after the loss, with what it says of the
     temperature, has begun to.
+
+    The weights are kept in memory. `write`, which is called with every checkpoint, puts them into the file: writing a
+    network with a pretrained encoder takes longer than an epoch on its cached features.
 
     The model trained may be a training wrapper, which shares the plain model's weights and cannot be saved.
 
@@ -36,6 +40,8 @@ class SaveBest(keras.callbacks.Callback):
         self.since = since
         self.best = float("inf")
         self.best_epoch = -1
+        self._weights = None
+        self._written = True
 
     def on_epoch_end(self, epoch, logs=None):
         if epoch < self.since:
@@ -43,9 +49,30 @@ class SaveBest(keras.callbacks.Callback):
         figure = -logs["val_recall"] if "val_recall" in logs else logs["val_loss"]
         if figure < self.best and not math.isnan(logs["val_loss"]):
             self.best, self.best_epoch = figure, epoch
-            save_whole(self.plain, self.path)
+            self._weights, self._written = _copied(self.plain), False
         elif self.patience is not None and epoch - max(self.best_epoch, self.since - 1) >= self.patience:
             self.model.stop_training = True
+
+    def write(self):
+        """Write the best weights to the file, unless it has them."""
+        if self._written:
+            return
+        current = _copied(self.plain)
+        _assign(self.plain, self._weights)
+        save_whole(self.plain, self.path)
+        _assign(self.plain, current)
+        self._written = True
+
+    def restore(self):
+        """Give the model its best weights: those in memory, or after a resumed training without a better one the file's.
+
+        Not by way of a model made from the file: Keras leaves out of it what `kf.transfer.enable_lora` adds.
+        """
+        self.write()
+        if self._weights is None:
+            self.plain.load_weights(self.path)
+        else:
+            _assign(self.plain, self._weights)
 
 
 class History(keras.callbacks.Callback):
@@ -84,6 +111,15 @@ class History(keras.callbacks.Callback):
         shown = [k for k in shown if not (k.endswith("_loss") and k not in ("val_loss",) and "loss" in logs)]
         figures = "  ".join(f"{k} {float(logs[k]):.4f}" for k in shown)
         logger.info(f"  epoch {epoch + 1}/{self.epochs}  {seconds:6.1f} s  {figures}")
+
+
+def _copied(model):
+    return [np.array(variable) for variable in model.variables]
+
+
+def _assign(model, weights):
+    for variable, value in zip(model.variables, weights, strict=True):
+        variable.assign(value)
 
 
 def save_whole(model, path):

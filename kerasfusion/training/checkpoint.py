@@ -12,10 +12,14 @@ from kerasfusion.files import atomic_write
 # At least so many seconds between two checkpoints within an epoch, and so many times what the last one took.
 SECONDS = 60.0
 TIMES_ITS_COST = 20
+# The same at the end of an epoch, unless `SECONDS` have passed.
+EPOCH_TIMES_ITS_COST = 5
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Write where training is, after every epoch and within long ones, and put it back.
+    """Write where training is, after epochs and within long ones, and put it back.
+
+    Epochs that are short beside writing share a checkpoint, so that it takes a small part of the time.
 
     Kept are all variables (weights, optimizer, seeds of dropout, and within an epoch the metrics so far), the next
     step, the best loss and the history. Keras's `BackupAndRestore` restores the epoch alone, so that batches are
@@ -23,7 +27,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         path: The file, `.npz`. It is replaced as a whole: a kill while writing leaves the one before.
-        best: The `SaveBest` whose state is kept.
+        best: The `SaveBest` whose state is kept; its file is written first.
         history: The `History` whose rows are kept.
         interruption: An `Interruption`; once it is asked for, `KeyboardInterrupt` follows the next checkpoint.
 
@@ -89,8 +93,11 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.epoch, self.step, self._first_step = epoch + 1, 0, 0
         self.stopped = self.model.stop_training
-        self._write()
-        self._stop_if_asked()
+        waited = time.monotonic() - self._written
+        due = waited > min(SECONDS, EPOCH_TIMES_ITS_COST * self._cost)
+        if due or self.stopped or self.interruption.asked:
+            self._write()
+            self._stop_if_asked()
 
     def _stop_if_asked(self):
         if self.interruption.asked:
@@ -98,6 +105,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _write(self):
         started = time.monotonic()
+        self.best.write()
         variables = {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
         if self.step:
             variables["metrics"] = self.model.metrics_variables

@@ -52,7 +52,7 @@ def fit(
         validation: Validation `Examples`; the best weights are those with the lowest loss here, of a match those with
             the highest recall within a batch.
         config: A `TrainingConfig`.
-        output_dir: Folder for `model.keras` (the best so far, at any time) and `history.csv`.
+        output_dir: Folder for `model.keras` (the best so far, as of the last checkpoint) and `history.csv`.
         callbacks: Further Keras callbacks, such as `keras.callbacks.TensorBoard`.
         verbose: Whether to log one line per epoch (0 or False: silent).
         resume: Go on from the checkpoint in `output_dir`, if there is one. With the same model, examples and config,
@@ -167,6 +167,7 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
             )
             batches["train"].first_step = 0
         if interruption.asked:
+            best.write()
             # Asked for after the last checkpoint: what follows training would go on as if it had not been.
             raise KeyboardInterrupt
     if best.best_epoch < 0:
@@ -174,8 +175,7 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
             "Training diverged: the loss was not a number in the first epoch. Lower the learning rate "
             f"(it is {config.learning_rate}) or look for extreme values in the data."
         )
-    # Not by way of a model made from the file: Keras leaves out of it what `kf.transfer.enable_lora` adds.
-    checkpoint_model.load_weights(output_dir / "model.keras")
+    best.restore()
     reinitialize(checkpoint_model)
     return {
         "seconds": history.seconds(),

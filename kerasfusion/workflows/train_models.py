@@ -85,8 +85,10 @@ def train_one(make, name, data, config, folder, teacher, **settings):
         trained, splits = teacher.teach(model, splits)
     cost = fit(trained, *splits, config, folder, **settings, checkpoint_model=model)
     # Evaluated, exported and kept in float32, whatever precision it was trained in.
-    model = as_float32(merge_lora(model))
-    save_whole(model, folder / "model.keras")
+    merged = as_float32(merge_lora(model))
+    if merged is not model:
+        model = merged
+        save_whole(model, folder / "model.keras")
     write_json(done, cost)
     remove_checkpoints(folder)
     return model, cost

@@ -73,12 +73,20 @@ def test_xla_compiles_the_step_where_the_config_says_so(data, monkeypatch, asked
         ([{"val_loss": 2.0, "val_recall": 0.2}, {"val_loss": np.nan, "val_recall": 0.4}], 0),
     ],
 )
-def test_which_epoch_is_the_best(tmp_path, monkeypatch, logs, best):
-    monkeypatch.setattr("kerasfusion.training.callbacks.save_whole", lambda model, path: None)
-    kept = SaveBest(None, tmp_path / "model.keras")
+def test_which_epoch_is_the_best(tmp_path, logs, best):
+    inputs = keras.Input((1,))
+    layer = keras.layers.Dense(1, use_bias=False)
+    model = keras.Model(inputs, layer(inputs))
+    kept = SaveBest(model, tmp_path / "model.keras")
     for epoch, figures in enumerate(logs):
+        layer.kernel.assign([[epoch]])
         kept.on_epoch_end(epoch, figures)
     assert kept.best_epoch == best
+    layer.kernel.assign([[7]])
+    kept.write()
+    assert layer.kernel.numpy() == 7 and keras.saving.load_model(tmp_path / "model.keras").get_weights()[0] == best
+    kept.restore()
+    assert layer.kernel.numpy() == best
 
 
 def test_balanced_weights_make_classes_equal(data):
