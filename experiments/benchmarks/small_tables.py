@@ -4,13 +4,19 @@
     python experiments/benchmarks/small_tables.py --data-dir DATA
 
 Every table is split alike for all models; a seed is another initialization and another order. Baselines are those of
-`kf.train`: majority, lookups, bag of words with a linear model, text only, image only and their average. `--on
-validation` scores the validation split, to choose settings by; the test split is for the last run. Rows that
-`--results` holds already are skipped. `--models` names models of the zoo in place of the default.
+`kf.train`: majority, lookups, linear models of words and of pretrained features, text only, image only and their
+average. Baselines that have no seed are fitted once. `--on validation` scores the validation split, to choose
+settings by; the test split is for the last run. `--models` names models of the zoo in place of the default, which
+depends on the pretrained packages that are installed.
+
+Every training leaves its answers in `--output-dir`, and a second call goes on where the first one stopped.
+Differences are paired over the test rows and seeds (`kf.evaluation.compare_predictions`); their p-values are Holm's
+over the baselines of a table.
 """
 
 import argparse
 import dataclasses
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -21,10 +27,12 @@ import numpy as np
 
 import kerasfusion as kf
 from kerasfusion.data.table import read_table
+from kerasfusion.evaluation import evaluate_models
 from kerasfusion.evaluation.report import image_groups
-from kerasfusion.evaluation.results import append_results, read_results
-from kerasfusion.evaluation.scores import difference_to_best, row_terms, score_predictions
-from kerasfusion.workflows.train import ANSWERS_FILE
+from kerasfusion.evaluation.results import append_results
+from kerasfusion.files import atomic_write
+from kerasfusion.workflows.classical import fit_classical
+from kerasfusion.workflows.train_models import train_all
 
 # Arguments of `kf.data.load`.
 TABLES: dict[str, dict] = {
@@ -46,6 +54,8 @@ TABLES: dict[str, dict] = {
 # One image of so many, with all of its questions.
 SHARES = {"easy_vqa": 10}
 RESULTS = Path("experiments/results/small_tables.csv")
+# Answers that no user could have given: chosen with the labels.
+ORACLE = "ceiling"
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--data-dir", default=os.environ.get("KERASFUSION_DATA"))
@@ -54,16 +64,13 @@ parser.add_argument("--seeds", type=int, default=5)
 parser.add_argument("--models", nargs="+", default=["default"])
 parser.add_argument("--on", choices=["test", "validation"], default="test")
 parser.add_argument("--cache-dir", help="keep images and features of frozen networks here")
+parser.add_argument("--output-dir", type=Path, default=Path("runs/small_tables"))
 parser.add_argument("--results", type=Path, default=RESULTS)
-arguments = parser.parse_args()
-if not arguments.data_dir:
-    parser.error("say where the tables are: --data-dir or KERASFUSION_DATA")
 
 
-def load_table(name):
+def load_table(name, arguments):
     """The table, always split alike."""
-    path = Path(arguments.data_dir) / name / "data.jsonl"
-    frame = read_table(path)
+    frame = read_table(Path(arguments.data_dir) / name / "data.jsonl")
     if name in SHARES:
         images = np.sort(frame["image"].unique())[:: SHARES[name]]
         attrs, frame = frame.attrs, frame[frame["image"].isin(images)].reset_index(drop=True)
@@ -72,51 +79,96 @@ def load_table(name):
     return kf.data.load(frame, **TABLES[name], cache_dir=cache)
 
 
-def train_and_score(data, model, seed):
-    """Rows of the model, its baselines, and its paired difference to each of them."""
-    data = kf.workflows.read_for_model(data, model)
-    if arguments.on == "validation":
-        data = dataclasses.replace(data, splits={**data.splits, "test": data.splits["validation"]})
+def train_and_answer(data, model, seed, classical):
+    """Decisions of the model and of its baselines on the test split: name -> array."""
     config = kf.training.TrainingConfig(seed=seed)
+    settings = {"verbose": 0, "resume": False}
     with tempfile.TemporaryDirectory() as folder:
-        run = kf.train(data, model, Path(folder) / "run", config, verbose=0)
-        with np.load(run.path / ANSWERS_FILE) as answers:
-            answers = dict(answers)
+        run_config = {"model": model, "baselines": True}
+        models, _ = train_all(
+            lambda: kf.create_model(model, data.schema), data, Path(folder), run_config, config, None, (), settings
+        )
+    (report,) = evaluate_models(models, data.splits["test"], data.splits["train"], classical=classical).values()
+    return {name: decided for name, decided in report.answers.items() if not name.startswith(ORACLE)}
+
+
+def holm(p):
+    """Holm's adjusted p-values."""
+    p = np.asarray(p, float)
+    order = np.argsort(p)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+    return adjusted
+
+
+def compare_with_baselines(data, table, model, answers):
+    """Rows of a table's results: every score, and how far the model is above each baseline.
+
+    Args:
+        data: The `Data`.
+        table: Its name.
+        model: The model's name.
+        answers: One dict for each seed, as `train_and_answer` gives it.
+    """
     (task,), test = data.schema.tasks, data.splits["test"]
     kept = np.flatnonzero(test.weights[task.name] > 0)
     labels, groups = test.labels[task.name][kept], image_groups(test)
     groups = None if groups is None else groups[kept]
-    decided = {key.partition("/")[2]: values for key, values in answers.items()}
-    scores = {name: score_predictions(task, labels, values, groups) for name, values in decided.items()}
-    terms = {name: row_terms(task, labels, values)[1:] for name, values in decided.items()}
-    rows = []
-    for name, score in scores.items():
-        row = {"model": name, "metric": score.name, "n": len(kept)}
-        rows.append({**row, "value": score.value, "low": score.low, "high": score.high})
-        if name != model and not name.startswith("ceiling"):
-            pair = (model, name)
-            found = difference_to_best({n: scores[n] for n in pair}, {n: terms[n] for n in pair}, groups)
-            row["model"] = f"{model} minus {name}"
-            rows.append({**row, "value": found.value, "low": found.low, "high": found.high})
+    seeds = {name: [answer[name] for answer in answers] for name in answers[0]}
+    rivals = [name for name in seeds if name != model]
+    found = {
+        name: kf.evaluation.compare_predictions(task, labels, {n: seeds[n] for n in (model, name)}, groups)
+        for name in rivals
+    }
+    gains = [found[name].differences[model, name] for name in rivals]
+    own = found[rivals[0]].scores[model]
+    rows = [{"model": f"{table}: {model}", "metric": "accuracy or F1", "n": len(kept)}]
+    rows[0] |= {"value": own.mean, "low": own.low, "high": own.high}
+    for name, gain, p in zip(rivals, gains, holm([gain.p for gain in gains]), strict=True):
+        score = found[name].scores[name]
+        row = {"model": f"{table}: {model} against {name}", "n": len(kept)}
+        rows += [
+            {**row, "metric": "accuracy or F1", "value": score.mean, "low": score.low, "high": score.high},
+            {**row, "metric": "accuracy gained", "value": gain.value, "low": gain.low, "high": gain.high},
+            {**row, "metric": "p (Holm)", "value": p},
+        ]
     return rows
 
 
-command = "python experiments/benchmarks/small_tables.py --data-dir DATA"
-for flag in ("on", "models"):
-    value = getattr(arguments, flag)
-    if value != parser.get_default(flag):
-        command += f" --{flag} {' '.join(value) if isinstance(value, list) else value}"
-done = {row["experiment"] for row in read_results(arguments.results)} if arguments.results.exists() else set()
-for name in arguments.tables:
-    data = None
-    for seed in range(arguments.seeds):
+def main():
+    logging.getLogger("kerasfusion").setLevel(logging.WARNING)
+    arguments = parser.parse_args()
+    if not arguments.data_dir:
+        parser.error("say where the tables are: --data-dir or KERASFUSION_DATA")
+    command = "python experiments/benchmarks/small_tables.py --data-dir DATA"
+    if arguments.on != "test":
+        command += f" --on {arguments.on}"
+    for table in arguments.tables:
         for wanted in arguments.models:
-            experiment = f"{name}, {wanted}, {arguments.on}, seed {seed}"
-            if experiment in done:
-                continue
-            data = data or load_table(name)
+            data = load_table(table, arguments)
             model = kf.workflows.default_model(data)[0] if wanted == "default" else wanted
-            rows = train_and_score(data, model, seed)
-            append_results(arguments.results, rows, experiment, command, seed)
-            shown = "  ".join(f"{row['model']} {row['value']:.3f}" for row in rows if " minus " not in row["model"])
-            print(f"{experiment}: {shown}", flush=True)
+            data = kf.workflows.read_for_model(data, model)
+            if arguments.on == "validation":
+                data = dataclasses.replace(data, splits={**data.splits, "test": data.splits["validation"]})
+            folder, classical, answers = arguments.output_dir / arguments.on / table / model, None, []
+            folder.mkdir(parents=True, exist_ok=True)
+            for seed in range(arguments.seeds):
+                path = folder / f"seed_{seed}.npz"
+                if not path.exists():
+                    if classical is None:
+                        classical = fit_classical(data, folder).predict(data.splits["test"])
+                    decided = train_and_answer(data, model, seed, lambda _, known=classical: known)
+                    with atomic_write(path) as temporary, open(temporary, "wb") as file:
+                        np.savez_compressed(file, **decided)
+                with np.load(path) as kept:
+                    answers.append(dict(kept))
+                print(f"{table}, {model}, {arguments.on}, seed {seed}: done", flush=True)
+            rows = compare_with_baselines(data, table, model, answers)
+            chosen = "" if wanted == "default" else f" --models {model}"
+            append_results(arguments.results, rows, f"{table}: {model}, {arguments.on}", command + chosen, 0)
+            for row in rows:
+                print(f"  {row['model']}, {row['metric']}: {row['value']:.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
