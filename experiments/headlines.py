@@ -189,7 +189,7 @@ ZOO = (
             "late_average",
             "text_only",
             "image_only",
-            "wide_deep",
+            "wide_",
             "pretrained_",
         ),
         "metric": "accuracy, emoji",
@@ -200,6 +200,7 @@ ZOO = (
         "figures": {
             # Defaults: measured on several tables by benchmarks/small_tables.py.
             "wide_deep": None,
+            "wide_film": None,
             "pretrained_sum": None,
             "pretrained_multiply": None,
             "pretrained_text": None,

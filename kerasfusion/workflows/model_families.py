@@ -44,14 +44,14 @@ def default_model(data):
         return _without_weights(kinds, shared), f"{found}; with pretrained encoders after: {'; '.join(missing)}"
     if len(kinds) == 1:
         return f"pretrained_{kinds[0]}", f"{found}; its pretrained encoder is installed"
-    return f"pretrained_{'multiply' if shared else 'sum'}", f"{found}; pretrained encoders are installed"
+    return "pretrained_multiply", f"{found}; pretrained encoders are installed"
 
 
 def _without_weights(kinds, shared):
     """The default without pretrained encoders."""
     if "text" not in kinds:
         return "image_only"
-    return "vqa_film" if shared else "wide_deep"
+    return "wide_film" if shared else "wide_deep"
 
 
 def _unfit_for_minilm(data, kinds):

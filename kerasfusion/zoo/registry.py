@@ -82,7 +82,7 @@ def list_models(pattern: str = "*") -> list[str]:
     Example:
 
     >>> kf.list_models("*film*")
-    ['classifier_film', 'vqa_film']
+    ['classifier_film', 'vqa_film', 'wide_film']
     """
     return sorted(fnmatch.filter(_ENTRIES, pattern))
 

@@ -38,7 +38,7 @@ def test_without_weights_the_pip_lines_are_given(tmp_path, installed):
 
 def test_the_default_follows_the_data(tmp_path, installed):
     installed(*PACKAGES)
-    assert default_model(load(tmp_path))[0] == "pretrained_sum"
+    assert default_model(load(tmp_path))[0] == "pretrained_multiply"
     assert default_model(load(tmp_path, shared=True))[0] == "pretrained_multiply"
     assert model_families.family_of(load(tmp_path, shared=True)) == "vqa"
     assert default_model(load(tmp_path, images=False))[0] == "pretrained_text"
@@ -47,7 +47,8 @@ def test_the_default_follows_the_data(tmp_path, installed):
     name, reason = default_model(load(tmp_path, "红色圆形大小猫狗"))
     assert name == "wide_deep" and "not English" in reason and "pip" not in reason
     installed()
-    assert default_model(load(tmp_path, shared=True))[0] == "vqa_film"
+    assert default_model(load(tmp_path, shared=True))[0] == "wide_film"
+    assert model_families.family_of(load(tmp_path, shared=True)) == "vqa"
     assert default_model(load(tmp_path, images=False))[0] == "wide_deep"
 
 

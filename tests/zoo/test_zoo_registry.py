@@ -60,7 +60,7 @@ def test_every_entry_says_what_it_is(name):
 
 
 def test_list_models():
-    assert list_models("*film*") == ["classifier_film", "vqa_film"]
+    assert list_models("*film*") == ["classifier_film", "vqa_film", "wide_film"]
     assert list_models("vqa_*") == [f"vqa_{fusion}" for fusion in sorted(kf.fusion.FUSIONS)]
     assert list_models() == sorted(list_models()) and {"text_only", "image_only", "late_average"} < set(list_models())
     assert list_models("nothing*") == []
