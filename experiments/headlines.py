@@ -201,7 +201,7 @@ ZOO = (
             # Defaults: measured on several tables by benchmarks/small_tables.py.
             "wide_deep": None,
             "wide_film": None,
-            "pretrained_sum": None,
+            "pretrained_wide": None,
             "pretrained_multiply": None,
             "pretrained_text": None,
             "pretrained_image": None,

@@ -20,7 +20,7 @@ CONFIG: tuple[str, ...] = (
     "class_weight",
     "augmentation",
 )
-CONFIG += ("modality_dropout",)
+CONFIG += ("modality_dropout", "keep_epoch")
 
 
 def load_tensorflow():

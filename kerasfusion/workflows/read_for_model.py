@@ -24,8 +24,8 @@ def read_for_model(data, model):
     Example:
 
     ```python
-    data = kf.workflows.read_for_model(kf.data.load("pets.csv"), "pretrained_sum")
-    model = kf.create_model("pretrained_sum", data.schema)
+    data = kf.workflows.read_for_model(kf.data.load("pets.csv"), "pretrained_multiply")
+    model = kf.create_model("pretrained_multiply", data.schema)
     ```
     """
     wanted = {name: value for name, value in get_entry(model).load.items() if _can_change(data, name)}
