@@ -66,7 +66,7 @@ class SaveBest(keras.callbacks.Callback):
         self._written = True
 
     def restore(self):
-        """Give the model its best weights: those in memory, or those of the file where a resumed training found no better.
+        """Give the model its best weights: those in memory, or the file's where a resumed training found no better.
 
         Not by way of a model made from the file: Keras leaves out of it what `kf.transfer.enable_lora` adds.
         """

@@ -52,7 +52,7 @@ def pretrained_multiply(schema, **changes):
 
 @register_model(source="arXiv 1905.11946, 1606.07792", load=_SIZE, keep_epoch="last")
 def pretrained_wide(schema, **changes):
-    """Averaged words with a linear model of n-grams + frozen EfficientNet-Lite0: for texts that MiniLM cannot read."""
+    """Averaged words, a linear model of n-grams and frozen EfficientNet-Lite0: for texts that MiniLM cannot read."""
     text = {"name": "average", "embedding_dim": 32, "dropout": 0.5}
     settings = {"text_encoder": text, "image_encoder": _IMAGE, "fusion": "concat", "name": "pretrained_wide"}
     return fusion_model(schema, **{**_HEAD, **settings, **changes})
