@@ -81,7 +81,7 @@ def load_table(name, arguments):
 
 def train_and_answer(data, model, seed, classical):
     """Decisions of the model and of its baselines on the test split: name -> array."""
-    config = kf.training.TrainingConfig(seed=seed, keep_epoch=kf.zoo.get_entry(model).keep_epoch)
+    config = kf.training.TrainingConfig(seed=seed)
     settings = {"verbose": 0, "resume": False}
     with tempfile.TemporaryDirectory() as folder:
         run_config = {"model": model, "baselines": True}

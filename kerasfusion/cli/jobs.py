@@ -20,7 +20,7 @@ CONFIG: tuple[str, ...] = (
     "class_weight",
     "augmentation",
 )
-CONFIG += ("modality_dropout", "keep_epoch")
+CONFIG += ("modality_dropout",)
 
 
 def load_tensorflow():

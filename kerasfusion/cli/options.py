@@ -72,11 +72,6 @@ training_options = together(
     option("--max-seconds", "Train about so long, by a number of epochs.", type=Number("max_seconds")),
     option("--batch-size", "Rows per batch.", 64, Number("batch_size")),
     option("--patience", "Stop after so many epochs without a better loss.", 5, Number("patience")),
-    option(
-        "--keep-epoch",
-        "Keep the weights of the best or of the last epoch; by default what suits the model.",
-        type=click.Choice(["best", "last"]),
-    ),
     option("--class-weight", "Weigh every class alike.", type=click.Choice(["balanced"])),
     option("--augmentation", "Vary the training images.", type=click.Choice(["light", "strong"])),
     option("--modality-dropout", "Share of rows that lose one in training.", 0.0, Number("modality_dropout")),

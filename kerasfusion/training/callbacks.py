@@ -30,16 +30,14 @@ class SaveBest(keras.callbacks.Callback):
         path: Where to write it, a `.keras` file.
         patience: Stop after so many epochs without a better model; None never stops early.
         since: Epochs before this one, counted from 0, are not looked at.
-        last: Take the last epoch for the best, and never stop.
     """
 
-    def __init__(self, model, path, patience=None, since=0, last=False):
+    def __init__(self, model, path, patience=None, since=0):
         super().__init__()
         self.plain = model
         self.path = Path(path)
         self.patience = patience
         self.since = since
-        self.last = last
         self.best = float("inf")
         self.best_epoch = -1
         self._weights = None
@@ -49,7 +47,7 @@ class SaveBest(keras.callbacks.Callback):
         if epoch < self.since:
             return
         figure = -logs["val_recall"] if "val_recall" in logs else logs["val_loss"]
-        if (self.last or figure < self.best) and not math.isnan(logs["val_loss"]):
+        if figure < self.best and not math.isnan(logs["val_loss"]):
             self.best, self.best_epoch = figure, epoch
             self._weights, self._written = _copied(self.plain), False
         elif self.patience is not None and epoch - max(self.best_epoch, self.since - 1) >= self.patience:

@@ -41,10 +41,6 @@ class TrainingConfig:
         warmup_ratio: Share of all steps during which the rate climbs from 0; then it follows a cosine to 0.
         global_clipnorm: Bound on the global norm of the gradients.
         patience: Stop after so many epochs without better validation figures; None never stops early.
-        keep_epoch: `"best"` keeps the weights of the epoch with the best validation figures; `"last"` those of the
-            last epoch, whatever `patience` says: with few validation rows, and a schedule that ends at a learning
-            rate of 0, they are often better. None: what the model's entry in the zoo says (`kf.register_model`),
-            which is `"best"` unless it says otherwise.
         class_weight: `"balanced"` weighs every class alike; None every row alike.
         augmentation: `"light"` or `"strong"`: change the training images in every epoch as far as that leaves their
             meaning alone (see `kf.data.choose_augmentation`); None leaves them as they are.
@@ -77,7 +73,6 @@ class TrainingConfig:
     jit_compile: bool | None = None
     seed: int = 0
     backbone_learning_rate: float | None = None
-    keep_epoch: str | None = None
 
     def __post_init__(self):
         if self.epochs is None:
@@ -86,8 +81,6 @@ class TrainingConfig:
         check_bounds(**{name: value for name, value in settings.items() if value is not None or name not in OPTIONAL})
         if self.class_weight not in (None, "balanced"):
             raise ValueError(f"class_weight must be None or 'balanced', not {self.class_weight!r}.")
-        if self.keep_epoch not in (None, "best", "last"):
-            raise ValueError(f"keep_epoch must be 'best', 'last' or None, not {self.keep_epoch!r}.")
         if self.augmentation not in (None, *STRENGTHS):
             raise ValueError(
                 f"augmentation must be None or one of {', '.join(STRENGTHS)}, not {self.augmentation!r}."

