@@ -3,6 +3,7 @@
 import numpy as np
 
 from kerasfusion.pretrained import PACKAGES, available
+from kerasfusion.schema import SPECIAL_TOKENS
 from kerasfusion.training import shares_images
 from kerasfusion.zoo import list_models
 
@@ -26,23 +27,38 @@ def default_model(data):
     name, reason = kf.workflows.default_model(data)
     ```
     """
-    if data.schema.model_task in _DEFAULTS:
-        return _DEFAULTS[data.schema.model_task]
-    kinds = data.schema.kinds
+    task, kinds = data.schema.model_task, data.schema.kinds
+    if task == "captioning":
+        return "caption_attend", "captions are to be written"
     if len(kinds) == 1 and kinds[0] not in PRETRAINED:
         return f"{kinds[0]}_only", "there is no other kind of input"
     if len(kinds) > 1 and not {"text", "image"} <= set(kinds):
         return "mixed_gated", f"the inputs are {' and '.join(kinds)}"
     kinds = [kind for kind in PRETRAINED if kind in kinds]
     shared = len(kinds) == 2 and shares_images(data.splits["train"])
-    found = f"{data.texts_per_image:.1f} texts share an image" if shared else _FOUND[tuple(kinds)]
+    if task == "retrieval":
+        found = "which image a text belongs to is learned"
+    elif len(kinds) == 1:
+        found = "there is no other kind of input"
+    else:
+        found = f"{data.texts_per_image:.1f} texts share an image" if shared else "every row has its own image"
+    pretrained, notes = _usable_encoders(data, kinds)
+    reason = "; ".join([found, *notes])
+    if task == "retrieval":
+        return ("dual_pretrained" if pretrained == kinds else "dual_lstm_cnn"), reason
+    return _by_encoders(kinds, pretrained, shared), reason
+
+
+def _usable_encoders(data, kinds):
+    """The kinds that have a pretrained encoder for this data, and what is to be said of it."""
     unfit = _unfit_for_minilm(data, kinds)
     wanted = [kind for kind in kinds if not (unfit and kind == "text")]
-    missing = [PACKAGES[PRETRAINED[kind]].pip for kind in wanted if not available()[PRETRAINED[kind]]]
     pretrained = [kind for kind in wanted if available()[PRETRAINED[kind]]]
-    lines = f"with pretrained encoders after: {'; '.join(missing)}" if missing else None
-    reason = "; ".join(part for part in (found, unfit, lines or "pretrained encoders are installed") if part)
-    return _by_encoders(kinds, pretrained, shared), reason
+    missing = [PACKAGES[PRETRAINED[kind]].pip for kind in wanted if kind not in pretrained]
+    notes = [unfit] if unfit else []
+    if missing:
+        return pretrained, [*notes, f"with pretrained encoders after: {'; '.join(missing)}"]
+    return pretrained, [*notes, "pretrained encoders are installed"] if pretrained else notes
 
 
 def _by_encoders(kinds, pretrained, shared):
@@ -62,9 +78,16 @@ def _unfit_for_minilm(data, kinds):
         ids = data.splits["train"].arrays[feature.name]
         if kinds == ["text"] and np.median((ids != 0).sum(axis=1)) > LONGEST_TEXT:
             return f"half of the texts are longer than the {LONGEST_TEXT} words that MiniLM would read"
-        if feature.tokenizer == "words" and np.mean([word.isascii() for word in feature.vocabulary] or [True]) < 0.5:
+        if feature.tokenizer == "words" and _share_of_ascii(ids, feature.vocabulary) < 0.5:
             return "the texts are not English, which MiniLM reads"
     return None
+
+
+def _share_of_ascii(ids, vocabulary):
+    """The share of words, among those with a letter, that are written in ASCII; each counts as often as it occurs."""
+    counts = np.bincount(ids.reshape(-1), minlength=len(SPECIAL_TOKENS) + len(vocabulary))[len(SPECIAL_TOKENS) :]
+    counts = counts * [any(map(str.isalpha, word)) for word in vocabulary]
+    return counts @ [word.isascii() for word in vocabulary] / counts.sum() if counts.any() else 1.0
 
 
 def family_of(data, names=()):
@@ -106,16 +129,6 @@ def refuse_unlabelled(job, schema):
         )
 
 
-_FOUND = {
-    ("text",): "there is no other kind of input",
-    ("image",): "there is no other kind of input",
-    ("text", "image"): "every row has its own image",
-}
-# By the models that learn a task (`register_model(task=…)`); which model is for labels depends on the inputs.
-_DEFAULTS = {
-    "retrieval": ("dual_lstm_cnn", "which image a text belongs to is learned"),
-    "captioning": ("caption_attend", "captions are to be written"),
-}
 _SCORES = {
     "retrieval": ("this is a match", "R@K, median rank, MRR and rsum of both directions beside chance"),
     "captioning": ("these are captions", "CIDEr, BLEU and ROUGE-L beside two baselines"),

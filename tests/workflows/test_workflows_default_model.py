@@ -60,6 +60,23 @@ def test_the_default_follows_the_data(tmp_path, installed):
     assert default_model(load(tmp_path, images=False))[0] == "wide_deep"
 
 
+@pytest.mark.parametrize(
+    "packages, texts, model",
+    [
+        (PACKAGES, "word", "dual_pretrained"),
+        (PACKAGES, "红色圆形大小猫狗", "dual_lstm_cnn"),
+        ((), "word", "dual_lstm_cnn"),
+    ],
+)
+def test_the_default_of_retrieval(tmp_path, installed, packages, texts, model):
+    installed(*packages)
+    for i in range(24):
+        (tmp_path / f"{i}.png").write_bytes(png_bytes(i))
+    frame = pd.DataFrame({"image": [f"{i}.png" for i in range(24)], "text": [f"{texts} {i}" for i in range(24)]})
+    data = kf.data.load(frame, image="image", text="text", image_dir=tmp_path, problem_type="retrieval")
+    assert default_model(data)[0] == model
+
+
 def test_data_is_read_as_the_model_wants_it(tmp_path):
     data = load(tmp_path)
     assert read_for_model(data, "wide_deep") is data
