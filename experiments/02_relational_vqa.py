@@ -109,7 +109,7 @@ ENCODERS = {
         "filters": (24, 48, 64),
         "num_blocks": 0,
         "coordinates": True,
-        "batch_norm": False,
+        "norm_projection": True,
     },
     "units": 64,
 }

@@ -11,15 +11,17 @@ class BottleneckFusion(TokenFusion):
 
     In the transformer of modality `m`, its tokens `X_m` (with a learned token `CLS_m`) attend to one another and to
     the `num_bottlenecks` shared tokens `B`. Only these carry information between modalities, from the second layer
-    on, so the cost grows with the square of the longest sequence instead of the square of all tokens. Input tokens
-    are `W_m x_l + e_m + p_{m,l}` with learned modality and position embeddings.
+    on, so the cost grows with the square of the longest sequence instead of the square of all tokens. The first layer
+    writes to them, the second reads, and from the third on what `CLS_m` attends to in its own modality depends on the
+    others: a question needs three layers to choose where to look. Input tokens are `W_m x_l + e_m + p_{m,l}` with
+    learned modality and position embeddings.
 
     Args:
         units: int, width of the fused representation.
         num_bottlenecks: int, number of shared tokens. Defaults to 4.
         hidden_dim: Optional int, width of the tokens. Defaults to `units`.
         num_heads: int, number of attention heads; must divide `hidden_dim`. Defaults to 4.
-        num_layers: int, number of layers. Defaults to 2.
+        num_layers: int, number of layers. Defaults to 3.
         dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
@@ -34,8 +36,8 @@ class BottleneckFusion(TokenFusion):
     ```
     """
 
-    def __init__(self, units, num_bottlenecks=4, **kwargs):
-        super().__init__(units, **kwargs)
+    def __init__(self, units, num_bottlenecks=4, hidden_dim=None, num_heads=4, num_layers=3, **kwargs):
+        super().__init__(units, hidden_dim, num_heads, num_layers, **kwargs)
         self.num_bottlenecks = num_bottlenecks
 
     def build_join(self, names):

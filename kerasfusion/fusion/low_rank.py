@@ -9,10 +9,13 @@ from kerasfusion.fusion.base import Fusion
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class LowRankFusion(Fusion):
-    """Tensor fusion with a low-rank weight tensor: `Σ_r w_r ⊙_m (F_m^r [1; x_m]) + b` (LMF, arXiv 1806.00064).
+    """Tensor fusion with a low-rank weight tensor (LMF, arXiv 1806.00064).
+
+        output = relu(Σ_r w_r ⊙_m (F_m^r [1; x_m]) + b)
 
     Equivalent to `TensorFusion` with a weight matrix of low rank, but the outer product is never formed: the cost
-    grows with the sum of the modalities' widths instead of their product.
+    grows with the sum of the modalities' widths instead of their product. The ReLU is that of `TensorFusion`: without
+    it the output is linear in each modality, and a head cannot answer what takes two properties of one image.
 
     Args:
         units: int, width of the fused representation.
@@ -39,7 +42,7 @@ class LowRankFusion(Fusion):
     def fuse(self, values, training):
         product = functools.reduce(operator.mul, (self.factors[name](value) for name, value in values.items()))
         terms = ops.reshape(product, (-1, self.rank, self.units))
-        return ops.sum(terms * ops.expand_dims(self.rank_weights, -1), axis=1) + self.bias
+        return ops.relu(ops.sum(terms * ops.expand_dims(self.rank_weights, -1), axis=1) + self.bias)
 
     def get_config(self):
         return {**super().get_config(), "rank": self.rank}

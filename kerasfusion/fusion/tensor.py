@@ -11,10 +11,11 @@ from kerasfusion.fusion.base import Fusion
 class TensorFusion(Fusion):
     """Tensor fusion: a dense layer on the outer product of all modalities (TFN, arXiv 1707.07250).
 
-        x̃_m = tanh(U_m x_m + b_m),   output = relu(W vec(⊗_m [1; x̃_m]))
+        x̃_m = U_m x_m + b_m,   output = relu(W vec(⊗_m [1; x̃_m]))
 
     The constant 1 keeps the vectors themselves, and the products of subsets of them, among the features. `W` has
-    `Π_m (hidden_dim + 1)` inputs: keep `hidden_dim` small, especially with more than two modalities.
+    `Π_m (hidden_dim + 1)` inputs: keep `hidden_dim` small, especially with more than two modalities. The projection to
+    `hidden_dim` is our addition and linear: it bounds that size, and the paper's products remain products.
 
     Args:
         units: int, width of the fused representation.
@@ -35,7 +36,7 @@ class TensorFusion(Fusion):
         self.hidden_dim = hidden_dim
 
     def build_fusion(self, shapes):
-        self.inputs = {} if self.hidden_dim is None else self.dense_each("in", shapes, self.hidden_dim, "tanh")
+        self.inputs = {} if self.hidden_dim is None else self.dense_each("in", shapes, self.hidden_dim)
         products = math.prod((self.hidden_dim or shape[-1]) + 1 for shape in shapes.values())
         # The product of all the ones is the bias.
         self.projection = self.dense("projection", products, self.units, "relu", use_bias=False)

@@ -30,7 +30,6 @@ _SAME_ENCODERS = {
     "tensor": ("arXiv 1707.07250", "GRU + strided CNN with outer-product (tensor) fusion."),
     "token_transformer": ("arXiv 1908.03557", "One transformer over text and image tokens (VisualBERT)."),
 }
-# Nothing is normalized: a batch holds few images with many questions each.
 _ENCODERS = {
     "text_encoder": "gru",
     "image_encoder": {
@@ -38,7 +37,7 @@ _ENCODERS = {
         "filters": (24, 48, 64, 64),
         "num_blocks": 0,
         "coordinates": True,
-        "batch_norm": False,
+        "norm_projection": True,
     },
 }
 # As many looks as a question about two things has steps, and one for good measure.

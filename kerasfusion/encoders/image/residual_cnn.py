@@ -80,6 +80,9 @@ class ResidualCNN(ImageEncoder):
         num_heads: int, attention heads of these blocks; must divide `units`. Defaults to 4.
         batch_norm: bool, whether to apply batch normalization after every convolution. Without it, a shallow network
             also trains reliably on batches with few images. Defaults to True.
+        norm_projection: bool, whether to apply batch normalization before the last layer's ReLU as well. Cells are
+            then measured against the ground that they share, which in the mean over all cells would hide the few that
+            show an object. Defaults to False.
         dropout: float, dropout rate on the pooled vector. Defaults to 0.
 
     Call arguments:
@@ -107,6 +110,7 @@ class ResidualCNN(ImageEncoder):
         num_attention_blocks=0,
         num_heads=4,
         batch_norm=True,
+        norm_projection=False,
         dropout=0.0,
         **kwargs,
     ):
@@ -118,6 +122,7 @@ class ResidualCNN(ImageEncoder):
         self.num_attention_blocks = num_attention_blocks
         self.num_heads = num_heads
         self.batch_norm = batch_norm
+        self.norm_projection = norm_projection
 
     def build_encoder(self, pixels_shape):
         self.down, self.residual = [], []
@@ -140,8 +145,13 @@ class ResidualCNN(ImageEncoder):
             self.down.append(down)
             self.residual.append(pairs)
         dtype = self.dtype_policy
-        self.projection = keras.layers.Dense(self.units, activation="relu", name="projection", dtype=dtype)
+        self.projection = keras.layers.Dense(
+            self.units, use_bias=not self.norm_projection, name="projection", dtype=dtype
+        )
         self.projection.build((*shape[:-1], shape[-1] + 2 * self.coordinates))
+        if self.norm_projection:
+            self.projection_norm = keras.layers.BatchNormalization(momentum=0.9, name="projection_norm", dtype=dtype)
+            self.projection_norm.build((*shape[:-1], self.units))
         if self.num_attention_blocks:
             tokens = (shape[0], shape[1] * shape[2], self.units)
             self.attending = [
@@ -159,6 +169,9 @@ class ResidualCNN(ImageEncoder):
             for first, second in pairs:
                 x = ops.relu(x + second(first(x, training=training), training=training))
         grid = self.projection(append_coordinates(x) if self.coordinates else x)
+        if self.norm_projection:
+            grid = self.projection_norm(grid, training=training)
+        grid = ops.relu(grid)
         if self.num_attention_blocks:
             _, height, width, _ = grid.shape
             tokens = ops.reshape(grid, (-1, height * width, self.units))
@@ -177,4 +190,5 @@ class ResidualCNN(ImageEncoder):
             "num_attention_blocks": self.num_attention_blocks,
             "num_heads": self.num_heads,
             "batch_norm": self.batch_norm,
+            "norm_projection": self.norm_projection,
         }
