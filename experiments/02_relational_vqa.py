@@ -78,8 +78,12 @@ if not arguments.quick:
 # - *Text encoder*: the mean of the word embeddings, followed by a linear projection to 64 units. Word order carries
 #   no information here; the GRU that the zoo uses by default takes several times longer to discover that, and a ReLU
 #   after the projection slows training down.
-# - *Image encoder*: three strided convolutions with coordinate channels, which give a 10 x 10 grid of cells. There is
-#   no batch normalization, because a batch holds only eight images and its statistics would be noisy.
+# - *Image encoder*: three strided convolutions and a projection with coordinate channels, which give a 10 x 10 grid of
+#   cells. All four layers are normalized. All scenes share a white ground and six colors, so without normalization
+#   the mean over the cells is nearly the same vector for every image, and it grows in training until each tanh behind
+#   it saturates at 1 or -1: no gradient passes, and the model answers from the words alone. The statistics are those
+#   of all cells in a batch, so eight images are enough. Section 4 prints the vectors' norm and how much they differ;
+#   look at them first when a model ignores its images.
 # - Fusions that process every cell, or every pair of cells, once per question get a fourth convolution and a 5 x 5
 #   grid, as in the paper. With 100 cells they would take too few steps within the budget.
 #
@@ -89,9 +93,7 @@ if not arguments.quick:
 #   over all cells. The mean can hold "red is a square on the left", because each cell knows its coordinates, and that
 #   is enough for non-relational questions. But it is the same vector for every question. To compare distances, it
 #   would have to encode six positions at once, and one or two products of text and image vectors would have to find
-#   the smallest of five distances: nothing in them selects. The fusions with a tanh on this vector (multiply, gated,
-#   tensor, mutan, residual) do not even start to learn: the vector hardly differs between images and grows during
-#   training (its norm is printed below), the tanh saturates at 1 or -1, and no gradient passes.
+#   the smallest of five distances: nothing in them selects.
 # - *FiLM* scales and shifts the channels of every cell by the question before pooling. Its convolutions see the
 #   neighborhood of a cell and, on a small grid, after a few blocks the whole image.
 # - The *relation network* processes every pair of cells together with the question. A distance is one pair; the sum
@@ -109,7 +111,7 @@ ENCODERS = {
         "filters": (24, 48, 64),
         "num_blocks": 0,
         "coordinates": True,
-        "norm_projection": True,
+        "norm_pooled": True,
     },
     "units": 64,
 }

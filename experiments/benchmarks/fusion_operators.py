@@ -158,7 +158,7 @@ def gated(layer, t, v, training):
 
 def tensor(layer, t, v, training):
     one = tf.ones((ROWS, 1))
-    text, image = (dense(layer.inputs[n], x["pooled"], tf.tanh) for n, x in (("text", t), ("image", v)))
+    text, image = (dense(layer.inputs[n], x["pooled"]) for n, x in (("text", t), ("image", v)))
     product = tf.concat([one, image], axis=1)[:, :, None] * tf.concat([one, text], axis=1)[:, None, :]
     return dense(layer.projection, tf.reshape(product, (ROWS, -1)), tf.nn.relu)
 
@@ -166,7 +166,7 @@ def tensor(layer, t, v, training):
 def low_rank(layer, t, v, training):
     product = dense(layer.factors["image"], v["pooled"]) * dense(layer.factors["text"], t["pooled"])
     terms = tf.reshape(product, (ROWS, layer.rank, layer.units)) * layer.rank_weights.value[:, None]
-    return tf.reduce_sum(terms, axis=1) + layer.bias.value
+    return tf.nn.relu(tf.reduce_sum(terms, axis=1) + layer.bias.value)
 
 
 def mfb(layer, t, v, training):

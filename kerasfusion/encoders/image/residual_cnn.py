@@ -80,9 +80,9 @@ class ResidualCNN(ImageEncoder):
         num_heads: int, attention heads of these blocks; must divide `units`. Defaults to 4.
         batch_norm: bool, whether to apply batch normalization after every convolution. Without it, a shallow network
             also trains reliably on batches with few images. Defaults to True.
-        norm_projection: bool, whether to apply batch normalization before the last layer's ReLU as well. Cells are
-            then measured against the ground that they share, which in the mean over all cells would hide the few that
-            show an object. Defaults to False.
+        norm_pooled: bool, whether to standardize the pooled vector (batch normalization without scale and offset).
+            The mean over many cells consists mostly of what all images share, such as a white ground; standardized,
+            it consists of what tells them apart. Defaults to False.
         dropout: float, dropout rate on the pooled vector. Defaults to 0.
 
     Call arguments:
@@ -110,7 +110,7 @@ class ResidualCNN(ImageEncoder):
         num_attention_blocks=0,
         num_heads=4,
         batch_norm=True,
-        norm_projection=False,
+        norm_pooled=False,
         dropout=0.0,
         **kwargs,
     ):
@@ -122,7 +122,7 @@ class ResidualCNN(ImageEncoder):
         self.num_attention_blocks = num_attention_blocks
         self.num_heads = num_heads
         self.batch_norm = batch_norm
-        self.norm_projection = norm_projection
+        self.norm_pooled = norm_pooled
 
     def build_encoder(self, pixels_shape):
         self.down, self.residual = [], []
@@ -145,13 +145,14 @@ class ResidualCNN(ImageEncoder):
             self.down.append(down)
             self.residual.append(pairs)
         dtype = self.dtype_policy
-        self.projection = keras.layers.Dense(
-            self.units, use_bias=not self.norm_projection, name="projection", dtype=dtype
-        )
+        self.projection = keras.layers.Dense(self.units, activation="relu", name="projection", dtype=dtype)
         self.projection.build((*shape[:-1], shape[-1] + 2 * self.coordinates))
-        if self.norm_projection:
-            self.projection_norm = keras.layers.BatchNormalization(momentum=0.9, name="projection_norm", dtype=dtype)
-            self.projection_norm.build((*shape[:-1], self.units))
+        if self.norm_pooled:
+            # Without weights of its own: fusions that read the grid alone would leave them untrained.
+            self.pooled_norm = keras.layers.BatchNormalization(
+                momentum=0.9, center=False, scale=False, name="pooled_norm", dtype=dtype
+            )
+            self.pooled_norm.build((None, self.units))
         if self.num_attention_blocks:
             tokens = (shape[0], shape[1] * shape[2], self.units)
             self.attending = [
@@ -169,16 +170,16 @@ class ResidualCNN(ImageEncoder):
             for first, second in pairs:
                 x = ops.relu(x + second(first(x, training=training), training=training))
         grid = self.projection(append_coordinates(x) if self.coordinates else x)
-        if self.norm_projection:
-            grid = self.projection_norm(grid, training=training)
-        grid = ops.relu(grid)
         if self.num_attention_blocks:
             _, height, width, _ = grid.shape
             tokens = ops.reshape(grid, (-1, height * width, self.units))
             for block in self.attending:
                 tokens = block(tokens)
             grid = ops.reshape(self.norm(tokens), (-1, height, width, self.units))
-        return grid, ops.mean(grid, axis=(1, 2))
+        pooled = ops.mean(grid, axis=(1, 2))
+        if self.norm_pooled:
+            pooled = self.pooled_norm(pooled, training=training)
+        return grid, pooled
 
     def get_config(self):
         return {
@@ -190,5 +191,5 @@ class ResidualCNN(ImageEncoder):
             "num_attention_blocks": self.num_attention_blocks,
             "num_heads": self.num_heads,
             "batch_norm": self.batch_norm,
-            "norm_projection": self.norm_projection,
+            "norm_pooled": self.norm_pooled,
         }
