@@ -111,7 +111,7 @@ ENCODERS = {
         "filters": (24, 48, 64),
         "num_blocks": 0,
         "coordinates": True,
-        "norm_pooled": True,
+        "batch_renorm": True,
     },
     "units": 64,
 }

@@ -1,6 +1,7 @@
 """Layers that encoders, decoders, fusions and models share."""
 
 from kerasfusion.layers.adapter import Adapter
+from kerasfusion.layers.batch_renorm import BatchRenormalization
 from kerasfusion.layers.bilinear_knowledge import BilinearKnowledge
 from kerasfusion.layers.coordinates import append_coordinates
 from kerasfusion.layers.frozen_model import FrozenModel
@@ -14,6 +15,7 @@ from kerasfusion.layers.transformer import TransformerBlock
 
 __all__ = [
     "Adapter",
+    "BatchRenormalization",
     "BilinearKnowledge",
     "FrozenModel",
     "GaussianLatent",

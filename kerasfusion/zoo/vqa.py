@@ -37,7 +37,7 @@ _ENCODERS = {
         "filters": (24, 48, 64, 64),
         "num_blocks": 0,
         "coordinates": True,
-        "norm_pooled": True,
+        "batch_renorm": True,
     },
 }
 # As many looks as a question about two things has steps, and one for good measure.

@@ -2,7 +2,7 @@ import keras
 from keras import ops
 
 from kerasfusion.encoders.image.base import ImageEncoder
-from kerasfusion.layers import TransformerBlock, append_coordinates
+from kerasfusion.layers import BatchRenormalization, TransformerBlock, append_coordinates
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -15,15 +15,19 @@ class ConvNormRelu(keras.layers.Layer):
         strides: int, strides of the convolution. Defaults to 1.
         activation: bool, whether to apply ReLU. Defaults to True.
         batch_norm: bool, whether to apply batch normalization. Defaults to True.
+        batch_renorm: bool, whether that is `BatchRenormalization`. Defaults to False.
     """
 
-    def __init__(self, filters, kernel_size=3, strides=1, activation=True, batch_norm=True, **kwargs):
+    def __init__(
+        self, filters, kernel_size=3, strides=1, activation=True, batch_norm=True, batch_renorm=False, **kwargs
+    ):
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
         self.activation = activation
         self.batch_norm = batch_norm
+        self.batch_renorm = batch_renorm
         self.conv = keras.layers.Conv2D(
             filters,
             kernel_size,
@@ -34,7 +38,8 @@ class ConvNormRelu(keras.layers.Layer):
             dtype=self.dtype_policy,
         )
         if batch_norm:
-            self.norm = keras.layers.BatchNormalization(momentum=0.9, name="norm", dtype=self.dtype_policy)
+            kind = BatchRenormalization if batch_renorm else keras.layers.BatchNormalization
+            self.norm = kind(momentum=0.9, name="norm", dtype=self.dtype_policy)
 
     def build(self, x_shape):
         self.conv.build(x_shape)
@@ -58,6 +63,7 @@ class ConvNormRelu(keras.layers.Layer):
             "strides": self.strides,
             "activation": self.activation,
             "batch_norm": self.batch_norm,
+            "batch_renorm": self.batch_renorm,
         }
 
 
@@ -80,9 +86,10 @@ class ResidualCNN(ImageEncoder):
         num_heads: int, attention heads of these blocks; must divide `units`. Defaults to 4.
         batch_norm: bool, whether to apply batch normalization after every convolution. Without it, a shallow network
             also trains reliably on batches with few images. Defaults to True.
-        norm_pooled: bool, whether to standardize the pooled vector (batch normalization without scale and offset).
-            The mean over many cells consists mostly of what all images share, such as a white ground; standardized,
-            it consists of what tells them apart. Defaults to False.
+        batch_renorm: bool, whether to apply `BatchRenormalization` instead, and to standardize the pooled vector
+            with it. For batches with few images, and for fusions of pooled vectors: a mean over cells consists
+            mostly of what all images share, such as a white ground; standardized, of what tells them apart. Defaults
+            to False.
         dropout: float, dropout rate on the pooled vector. Defaults to 0.
 
     Call arguments:
@@ -110,7 +117,7 @@ class ResidualCNN(ImageEncoder):
         num_attention_blocks=0,
         num_heads=4,
         batch_norm=True,
-        norm_pooled=False,
+        batch_renorm=False,
         dropout=0.0,
         **kwargs,
     ):
@@ -122,11 +129,11 @@ class ResidualCNN(ImageEncoder):
         self.num_attention_blocks = num_attention_blocks
         self.num_heads = num_heads
         self.batch_norm = batch_norm
-        self.norm_pooled = norm_pooled
+        self.batch_renorm = batch_renorm
 
     def build_encoder(self, pixels_shape):
         self.down, self.residual = [], []
-        same = {"batch_norm": self.batch_norm, "dtype": self.dtype_policy}
+        same = {"batch_norm": self.batch_norm, "batch_renorm": self.batch_renorm, "dtype": self.dtype_policy}
         shape = pixels_shape
         for i, width in enumerate(self.filters):
             strides = 2 if i else self.stem_strides
@@ -147,9 +154,9 @@ class ResidualCNN(ImageEncoder):
         dtype = self.dtype_policy
         self.projection = keras.layers.Dense(self.units, activation="relu", name="projection", dtype=dtype)
         self.projection.build((*shape[:-1], shape[-1] + 2 * self.coordinates))
-        if self.norm_pooled:
+        if self.batch_renorm:
             # Without weights of its own: fusions that read the grid alone would leave them untrained.
-            self.pooled_norm = keras.layers.BatchNormalization(
+            self.pooled_norm = BatchRenormalization(
                 momentum=0.9, center=False, scale=False, name="pooled_norm", dtype=dtype
             )
             self.pooled_norm.build((None, self.units))
@@ -177,7 +184,7 @@ class ResidualCNN(ImageEncoder):
                 tokens = block(tokens)
             grid = ops.reshape(self.norm(tokens), (-1, height, width, self.units))
         pooled = ops.mean(grid, axis=(1, 2))
-        if self.norm_pooled:
+        if self.batch_renorm:
             pooled = self.pooled_norm(pooled, training=training)
         return grid, pooled
 
@@ -191,5 +198,5 @@ class ResidualCNN(ImageEncoder):
             "num_attention_blocks": self.num_attention_blocks,
             "num_heads": self.num_heads,
             "batch_norm": self.batch_norm,
-            "norm_pooled": self.norm_pooled,
+            "batch_renorm": self.batch_renorm,
         }
