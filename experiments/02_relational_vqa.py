@@ -78,12 +78,13 @@ if not arguments.quick:
 # - *Text encoder*: the mean of the word embeddings, followed by a linear projection to 64 units. Word order carries
 #   no information here; the GRU that the zoo uses by default takes several times longer to discover that, and a ReLU
 #   after the projection slows training down.
-# - *Image encoder*: three strided convolutions and a projection with coordinate channels, which give a 10 x 10 grid of
-#   cells. All four layers are normalized. All scenes share a white ground and six colors, so without normalization
-#   the mean over the cells is nearly the same vector for every image, and it grows in training until each tanh behind
-#   it saturates at 1 or -1: no gradient passes, and the model answers from the words alone. The statistics are those
-#   of all cells in a batch, so eight images are enough. Section 4 prints the vectors' norm and how much they differ;
-#   look at them first when a model ignores its images.
+# - *Image encoder*: three strided convolutions and a projection with coordinate channels, which give a 10 x 10 grid
+#   of cells. All scenes share a white ground and six colors, so without normalization the mean over the cells is
+#   nearly the same vector for every image, and it grows in training until each tanh behind it saturates at 1 or -1:
+#   no gradient passes, and the model answers from the words alone. Batch normalization cures that and brings noise: a
+#   batch holds only eight images, and their statistics vary by more than the images differ. Batch renormalization
+#   (arXiv 1702.03275) uses the moving statistics in training too. Section 4 prints how long the pooled vectors are
+#   and how much they differ; look there first when a model ignores its images.
 # - Fusions that process every cell, or every pair of cells, once per question get a fourth convolution and a 5 x 5
 #   grid, as in the paper. With 100 cells they would take too few steps within the budget.
 #
@@ -117,6 +118,20 @@ ENCODERS = {
 }
 COARSE_ENCODERS = {**ENCODERS, "image_encoder": {**ENCODERS["image_encoder"], "filters": (24, 48, 64, 64)}}
 PER_CELL_FUSIONS = {"bottleneck", "co_attention", "film", "relation", "token_transformer"}
+POOLED_ENCODERS = {**ENCODERS, "image_encoder": {**ENCODERS["image_encoder"], "pool_stages": True}}
+POOLED_FUSIONS = {
+    "block",
+    "concat",
+    "gated",
+    "low_rank",
+    "mfb",
+    "mfh",
+    "multiply",
+    "mutan",
+    "residual",
+    "sum",
+    "tensor",
+}
 # The zoo gives these two settings of their own; here they get the encoders of the others.
 OVERRIDES = {
     "film": {"fusion": {"name": "film", "filters": 64, "num_blocks": 2}},
@@ -126,7 +141,11 @@ OVERRIDES = {
 
 def build_model(fusion, seed):
     keras.utils.set_random_seed(seed)
-    encoders = COARSE_ENCODERS if fusion in PER_CELL_FUSIONS else ENCODERS
+    encoders = ENCODERS
+    if fusion in PER_CELL_FUSIONS:
+        encoders = COARSE_ENCODERS
+    elif fusion in POOLED_FUSIONS:
+        encoders = POOLED_ENCODERS
     return kf.create_model(f"vqa_{fusion}", data.schema, **{**encoders, **OVERRIDES.get(fusion, {})})
 
 

@@ -14,8 +14,8 @@ class TensorFusion(Fusion):
         x̃_m = U_m x_m + b_m,   output = relu(W vec(⊗_m [1; x̃_m]))
 
     The constant 1 keeps the vectors themselves, and the products of subsets of them, among the features. `W` has
-    `Π_m (hidden_dim + 1)` inputs: keep `hidden_dim` small, especially with more than two modalities. The projection to
-    `hidden_dim` is our addition and linear: it bounds that size, and the paper's products remain products.
+    `Π_m (hidden_dim + 1)` inputs: keep `hidden_dim` small, especially with more than two modalities. The linear
+    projection to `hidden_dim` is our addition; the paper multiplies the vectors themselves.
 
     Args:
         units: int, width of the fused representation.

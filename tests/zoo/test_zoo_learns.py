@@ -36,22 +36,9 @@ def questions(rows, seed):
     return inputs, colors[np.arange(rows), asked]
 
 
-def learn(fusion, steps=300, **encoder):
+def learn(fusion, steps=300):
     """Accuracy of a briefly trained model on new images, and with the images shuffled among the questions."""
-    model = create_model(
-        f"vqa_{fusion}",
-        SCHEMA,
-        text_encoder={"name": "average", "activation": None},
-        image_encoder={
-            "name": "residual_cnn",
-            "filters": (8, 16, 16),
-            "num_blocks": 0,
-            "coordinates": True,
-            **encoder,
-        },
-        fusion=fusion,
-        units=16,
-    )
+    model = create_model(f"vqa_{fusion}", SCHEMA, units=32)
     model.compile(
         keras.optimizers.Adam(3e-3, clipnorm=1.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
