@@ -118,20 +118,6 @@ ENCODERS = {
 }
 COARSE_ENCODERS = {**ENCODERS, "image_encoder": {**ENCODERS["image_encoder"], "filters": (24, 48, 64, 64)}}
 PER_CELL_FUSIONS = {"bottleneck", "co_attention", "film", "relation", "token_transformer"}
-POOLED_ENCODERS = {**ENCODERS, "image_encoder": {**ENCODERS["image_encoder"], "pool_stages": True}}
-POOLED_FUSIONS = {
-    "block",
-    "concat",
-    "gated",
-    "low_rank",
-    "mfb",
-    "mfh",
-    "multiply",
-    "mutan",
-    "residual",
-    "sum",
-    "tensor",
-}
 # The zoo gives these two settings of their own; here they get the encoders of the others.
 OVERRIDES = {
     "film": {"fusion": {"name": "film", "filters": 64, "num_blocks": 2}},
@@ -141,11 +127,7 @@ OVERRIDES = {
 
 def build_model(fusion, seed):
     keras.utils.set_random_seed(seed)
-    encoders = ENCODERS
-    if fusion in PER_CELL_FUSIONS:
-        encoders = COARSE_ENCODERS
-    elif fusion in POOLED_FUSIONS:
-        encoders = POOLED_ENCODERS
+    encoders = COARSE_ENCODERS if fusion in PER_CELL_FUSIONS else ENCODERS
     return kf.create_model(f"vqa_{fusion}", data.schema, **{**encoders, **OVERRIDES.get(fusion, {})})
 
 

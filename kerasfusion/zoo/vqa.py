@@ -30,15 +30,17 @@ _SAME_ENCODERS = {
     "tensor": ("arXiv 1707.07250", "GRU + strided CNN with outer-product (tensor) fusion."),
     "token_transformer": ("arXiv 1908.03557", "One transformer over text and image tokens (VisualBERT)."),
 }
-_IMAGE_ENCODER = {
-    "name": "residual_cnn",
-    "filters": (24, 48, 64, 64),
-    "num_blocks": 0,
-    "coordinates": True,
-    "batch_renorm": True,
+# A batch holds few images with many questions each.
+_ENCODERS = {
+    "text_encoder": "gru",
+    "image_encoder": {
+        "name": "residual_cnn",
+        "filters": (24, 48, 64, 64),
+        "num_blocks": 0,
+        "coordinates": True,
+        "batch_renorm": True,
+    },
 }
-# Fusions that see one vector per image: what it tells is what they can answer.
-_POOLED = {"block", "concat", "gated", "low_rank", "mfb", "mfh", "mutan", "residual", "sum", "tensor"}
 # As many looks as a question about two things has steps, and one for good measure.
 _SETTINGS = {
     "cross_attention": {"num_layers": 3},
@@ -52,8 +54,7 @@ _SETTINGS = {
 def _register(fusion, source, summary):
     def build(schema, **changes):
         settings = {
-            "text_encoder": "gru",
-            "image_encoder": {**_IMAGE_ENCODER, "pool_stages": fusion in _POOLED},
+            **_ENCODERS,
             "fusion": {"name": fusion, **_SETTINGS.get(fusion, {})},
             "units": 64,
             "name": f"vqa_{fusion}",

@@ -86,12 +86,10 @@ class ResidualCNN(ImageEncoder):
         num_heads: int, attention heads of these blocks; must divide `units`. Defaults to 4.
         batch_norm: bool, whether to apply batch normalization after every convolution. Without it, a shallow network
             also trains reliably on batches with few images. Defaults to True.
-        batch_renorm: bool, whether to apply `BatchRenormalization` instead, for batches with few images. Defaults to
-            False.
-        pool_stages: bool, whether to compute the pooled vector from the cells of every stage: projected with their
-            coordinates, averaged, standardized, concatenated and projected again. Late stages blend colors and edges;
-            early ones still tell how much of each color there is, and where. Meant for fusions of pooled vectors.
-            Defaults to False.
+        batch_renorm: bool, whether to apply `BatchRenormalization` instead, and to standardize the pooled vector
+            with it. For batches with few images, and for fusions of pooled vectors: a mean over cells consists
+            mostly of what all images share, such as a white ground; standardized, of what tells them apart. Defaults
+            to False.
         dropout: float, dropout rate on the pooled vector. Defaults to 0.
 
     Call arguments:
@@ -120,7 +118,6 @@ class ResidualCNN(ImageEncoder):
         num_heads=4,
         batch_norm=True,
         batch_renorm=False,
-        pool_stages=False,
         dropout=0.0,
         **kwargs,
     ):
@@ -133,7 +130,6 @@ class ResidualCNN(ImageEncoder):
         self.num_heads = num_heads
         self.batch_norm = batch_norm
         self.batch_renorm = batch_renorm
-        self.pool_stages = pool_stages
 
     def build_encoder(self, pixels_shape):
         self.down, self.residual = [], []
@@ -158,8 +154,12 @@ class ResidualCNN(ImageEncoder):
         dtype = self.dtype_policy
         self.projection = keras.layers.Dense(self.units, activation="relu", name="projection", dtype=dtype)
         self.projection.build((*shape[:-1], shape[-1] + 2 * self.coordinates))
-        if self.pool_stages:
-            self.build_pooling(shape)
+        if self.batch_renorm:
+            # Without weights of its own: fusions that read the grid alone would leave them untrained.
+            self.pooled_norm = BatchRenormalization(
+                momentum=0.9, center=False, scale=False, name="pooled_norm", dtype=dtype
+            )
+            self.pooled_norm.build((None, self.units))
         if self.num_attention_blocks:
             tokens = (shape[0], shape[1] * shape[2], self.units)
             self.attending = [
@@ -170,35 +170,12 @@ class ResidualCNN(ImageEncoder):
             for layer in (*self.attending, self.norm):
                 layer.build(tokens)
 
-    def build_pooling(self, shape):
-        dtype = self.dtype_policy
-        kind = BatchRenormalization if self.batch_renorm else keras.layers.BatchNormalization
-        # The last stage has its projection, the grid's.
-        self.early_projections = [
-            keras.layers.Dense(self.units, activation="relu", name=f"stage_{i}_projection", dtype=dtype)
-            for i in range(len(self.filters) - 1)
-        ]
-        for width, layer in zip(self.filters, self.early_projections, strict=False):
-            layer.build((*shape[:-1], width + 2))
-        joined = (shape[0], len(self.filters) * self.units)
-        # A mean over cells is mostly what all images share: centered, it is what tells them apart.
-        self.pooled_norm = kind(momentum=0.9, center=False, scale=False, name="pooled_norm", dtype=dtype)
-        self.pooled_norm.build(joined)
-        self.pooled_projection = keras.layers.Dense(self.units, name="pooled_projection", dtype=dtype)
-        self.pooled_projection.build(joined)
-
-    def pool(self, stages, grid, training):
-        cells = [layer(append_coordinates(x)) for x, layer in zip(stages, self.early_projections, strict=False)]
-        means = ops.concatenate([ops.mean(x, axis=(1, 2)) for x in (*cells, grid)], axis=-1)
-        return self.pooled_projection(self.pooled_norm(means, training=training))
-
     def encode(self, pixels, training):
-        x, stages = pixels, []
+        x = pixels
         for down, pairs in zip(self.down, self.residual, strict=True):
             x = down(x, training=training)
             for first, second in pairs:
                 x = ops.relu(x + second(first(x, training=training), training=training))
-            stages.append(x)
         grid = self.projection(append_coordinates(x) if self.coordinates else x)
         if self.num_attention_blocks:
             _, height, width, _ = grid.shape
@@ -206,7 +183,10 @@ class ResidualCNN(ImageEncoder):
             for block in self.attending:
                 tokens = block(tokens)
             grid = ops.reshape(self.norm(tokens), (-1, height, width, self.units))
-        return grid, self.pool(stages, grid, training) if self.pool_stages else ops.mean(grid, axis=(1, 2))
+        pooled = ops.mean(grid, axis=(1, 2))
+        if self.batch_renorm:
+            pooled = self.pooled_norm(pooled, training=training)
+        return grid, pooled
 
     def get_config(self):
         return {
@@ -219,5 +199,4 @@ class ResidualCNN(ImageEncoder):
             "num_heads": self.num_heads,
             "batch_norm": self.batch_norm,
             "batch_renorm": self.batch_renorm,
-            "pool_stages": self.pool_stages,
         }
