@@ -81,10 +81,10 @@ if not arguments.quick:
 # - *Image encoder*: three strided convolutions and a projection with coordinate channels, which give a 10 x 10 grid
 #   of cells. All scenes share a white ground and six colors, so without normalization the mean over the cells is
 #   nearly the same vector for every image, and it grows in training until each tanh behind it saturates at 1 or -1:
-#   no gradient passes, and the model answers from the words alone. Batch normalization cures that and brings noise: a
-#   batch holds only eight images, and their statistics vary by more than the images differ. Batch renormalization
-#   (arXiv 1702.03275) uses the moving statistics in training too. Section 4 prints how long the pooled vectors are
-#   and how much they differ; look there first when a model ignores its images.
+#   no gradient passes, and the model answers from the words alone. Batch normalization cures that, but a batch holds
+#   only eight images, and their statistics are noisy; batch renormalization (arXiv 1702.03275) uses the moving
+#   statistics in training too. Section 4 prints how long the pooled vectors are and how much they differ: look there
+#   first when a model ignores its images.
 # - Fusions that process every cell, or every pair of cells, once per question get a fourth convolution and a 5 x 5
 #   grid, as in the paper. With 100 cells they would take too few steps within the budget.
 #

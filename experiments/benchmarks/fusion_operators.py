@@ -323,7 +323,7 @@ def bottleneck(layer, t, v, training):
     text, image, mask, _ = placed(layer, t, v)
     text = tf.concat([every_row(layer.first["text"]), text], axis=1)
     image = tf.concat([every_row(layer.first["image"]), image], axis=1)
-    shared, n = every_row(layer.shared), layer.bottlenecks
+    shared, n = every_row(layer.shared), layer.num_bottlenecks
     mask = tf.concat([tf.ones((ROWS, n + 1), tf.bool), mask], axis=1)
     for i in range(layer.num_layers):
         after_text = block(layer.blocks[f"text_{i}"], tf.concat([shared, text], axis=1), mask=mask)
