@@ -115,10 +115,10 @@ else:
         image_encoder = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights}
     image_encoder |= {"global_pool": True, "flip_tta": True, "image_sizes": image_sizes, "units": None}
     settings = {"text_encoder": text_encoder, "image_encoder": image_encoder, "units": 512, "dropout": 0.5}
-    config = {"epochs": arguments.epochs, "batch_size": 512, "learning_rate": 2e-3}
+    config = {"epochs": arguments.epochs or 20, "batch_size": 512, "learning_rate": 2e-3}
     if arguments.pretrained:
         settings |= {"hidden_units": 1024}
-        config |= {"learning_rate": 1e-3}
+        config |= {"epochs": arguments.epochs or 12, "learning_rate": 1e-3}
     config = kf.training.TrainingConfig(**config, image_major=False, seed=arguments.seed)
 folder = {"overwrite": not arguments.resume, "resume": arguments.resume}
 runs = {}

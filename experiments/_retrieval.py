@@ -22,7 +22,7 @@ def add_flags(parser, losses):
     parser.add_argument("--rerank", action="store_true", help="also train a fused model on hard pairs (section 6)")
     parser.add_argument("--resume", action="store_true", help="reuse the finished runs in --output-dir")
     parser.add_argument("--weights", help="weights of MobileNetV2 0.35 (default: DATA/mobilenet_v2_035)")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, help="training epochs. Defaults to 20, with --pretrained to 12")
     parser.add_argument("--seed", type=int, default=0)
     return parser
 

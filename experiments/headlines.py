@@ -56,7 +56,7 @@ TUTORIALS = (
         "004 §3.1, 4",
         "08_captioning",
         "captions: one vector or attention",
-        [("CIDEr", "captioning", "caption_attend, beam of 3", "CIDEr")],
+        [("CIDEr", "captioning", "caption_attend, efficientnet_lite0, beam of 3", "CIDEr")],
     ),
     (
         "002 §3.2",
