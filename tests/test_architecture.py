@@ -113,7 +113,7 @@ TENSORFLOW = {
     "serving/warmup.py",
     "training/adversarial.py",
     "training/distributed_contrastive.py",
-    "training/frozen_features.py",
+    "evaluation/frozen_features.py",
     "training/gradient_cache.py",
     "training/strategy.py",
 }

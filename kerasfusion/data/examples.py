@@ -26,7 +26,7 @@ class Examples:
         banks: Image feature -> `ImageStore`.
         labels: Task -> labels as the contract has them; empty where the table has no labels.
         weights: Task -> float32 `(n,)` that multiply loss and metrics, 0 where the label is missing.
-        cache_dir: Folder where training keeps features of frozen networks, or None.
+        cache_dir: Folder where features of frozen networks are kept, or None.
     """
 
     schema: Schema

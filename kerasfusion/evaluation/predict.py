@@ -8,14 +8,17 @@ import pandas as pd
 
 from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.data.row_loading import load_rows
+from kerasfusion.evaluation.frozen_features import frozen_features
 from kerasfusion.evaluation.tasks import TASKS
-from kerasfusion.models import get_heads
+from kerasfusion.models import TrainingWrapper, get_heads
 
 BATCH_SIZE = 256
 
 
 def predict_logits(model, examples):
     """Run the plain model over all rows, in order.
+
+    With a `cache_dir` in the examples, frozen networks run once per image and text, whichever models ask for them.
 
     Args:
         model: A plain model.
@@ -24,7 +27,11 @@ def predict_logits(model, examples):
     Returns:
         dict task -> float32 array `(n, C)`.
     """
-    batches = BatchedDataset(examples.with_features(restrict_schema(model, examples.schema)), BATCH_SIZE).dataset()
+    examples = examples.with_features(restrict_schema(model, examples.schema))
+    if examples.cache_dir is not None:
+        (encoded,) = frozen_features(model, [examples])
+        model, examples = (model, examples) if encoded is examples else (TrainingWrapper(model), encoded)
+    batches = BatchedDataset(examples, BATCH_SIZE).dataset()
     return model.predict(batches.map(lambda x, *_: x), verbose=0)
 
 

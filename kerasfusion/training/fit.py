@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasfusion.data.augmentation_choice import choose_augmentation
 from kerasfusion.data.pipeline import BatchedDataset
+from kerasfusion.evaluation.frozen_features import frozen_features
 from kerasfusion.files import write_text
 from kerasfusion.models import get_heads, plain_model
 from kerasfusion.progress import progress
@@ -19,7 +20,6 @@ from kerasfusion.training.budget import epochs_within
 from kerasfusion.training.callbacks import History, SaveBest
 from kerasfusion.training.checkpoint import Checkpoint
 from kerasfusion.training.compile import compile_model
-from kerasfusion.training.frozen_features import frozen_features
 from kerasfusion.training.signals import Interruption
 from kerasfusion.training.wrapping import wrap_model
 

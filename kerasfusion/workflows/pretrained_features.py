@@ -6,9 +6,9 @@ import logging
 import numpy as np
 
 from kerasfusion.encoders import BertEncoder, EfficientNetLite0Encoder
+from kerasfusion.evaluation.frozen_features import pooled_features
 from kerasfusion.evaluation.linear_baseline import NAMES, LinearBaseline, as_bytes, as_text
 from kerasfusion.pretrained import available, bert_folder, read_vocabulary
-from kerasfusion.training.frozen_features import pooled_features
 
 logger = logging.getLogger(__name__)
 

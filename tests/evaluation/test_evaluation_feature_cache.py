@@ -1,5 +1,7 @@
 """Features of frozen text and image networks: each text once, on disk by content, and read from there."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -10,10 +12,11 @@ from kerasfusion.data import BatchedDataset
 from kerasfusion.data.errors import DataError
 from kerasfusion.data.feature_cache import FeatureCache, content_key
 from kerasfusion.encoders import BertEncoder
+from kerasfusion.evaluation import predict_logits
+from kerasfusion.evaluation.frozen_features import frozen_features
 from kerasfusion.models import TrainingWrapper, image_major
 from kerasfusion.training import TrainingConfig
 from kerasfusion.training.backbone_rate import SlowBackboneAdamW, backbone_ratios
-from kerasfusion.training.frozen_features import frozen_features
 
 BERT = {"hidden_dim": 8, "num_layers": 3, "num_heads": 2, "intermediate_dim": 16, "max_length": 16}
 
@@ -184,3 +187,14 @@ def test_updates_of_slow_weights_are_a_share_of_those_of_adamw():
     start = np.array([1.0, -2.0])
     np.testing.assert_allclose(ours[0].numpy() - start, 0.1 * (theirs[0].numpy() - start), rtol=1e-4)
     np.testing.assert_array_equal(ours[1].numpy(), theirs[1].numpy())
+
+
+def test_predictions_read_the_cache(table, tmp_path, calls):
+    data = load(table, cache_dir=tmp_path)
+    model, examples = make(data), data.splits["train"]
+    kept = predict_logits(model, examples)["label"]
+    calls.clear()
+    np.testing.assert_array_equal(predict_logits(model, examples)["label"], kept)
+    assert len(calls) == 1  # the shape alone
+    without = predict_logits(model, dataclasses.replace(examples, cache_dir=None))["label"]
+    np.testing.assert_allclose(kept, without, atol=2e-3)

@@ -11,8 +11,8 @@ import kerasfusion as kf
 from kerasfusion.data import BatchedDataset
 from kerasfusion.encoders import IMAGE_ENCODERS
 from kerasfusion.encoders.image import ApplicationEncoder
+from kerasfusion.evaluation.frozen_features import frozen_features
 from kerasfusion.models import TrainingWrapper, image_major
-from kerasfusion.training.frozen_features import frozen_features
 
 CONFIG = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-2}
 
