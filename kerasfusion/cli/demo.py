@@ -24,7 +24,7 @@ def demo(output_dir, export_to, quick, results, seed):
     check_results(results)
     data = load("shapes:quick" if quick else "shapes", seed=seed)
     config = workflows.demo_config(quick, seed)
-    run = train_and_show(data, workflows.DEMO_MODEL, output_dir, config, overwrite=True)
+    run = train_and_show(data, workflows.DEMO_MODEL, output_dir, config, overwrite=True, **workflows.DEMO_CHANGES)
     if results is not None:
         record_results(results, evaluation.score_rows(run.metrics), "demo", seed)
     version = workflows.export(output_dir, export_to)

@@ -4,13 +4,15 @@ from keras import ops
 
 from kerasfusion.fusion.base import Fusion
 from kerasfusion.fusion.query import query_of
-from kerasfusion.fusion.tokens import concatenated, project_weighted_sum
+from kerasfusion.fusion.tokens import project_weighted_sum
 from kerasfusion.masking import masked_mean, masked_softmax
 
 # Steepness of a half-plane: 0 to 1 over about half of the image.
 STEEPNESS = 8.0
 # Factor of the position scores. They start as small as any dense layer's output, and must outvote the content.
 POSITION_SCALE = 4.0
+# Score from which a token counts as found, and a sum that is about one for images of few things.
+FOUND, MANY = 2.0, 4.0
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -23,6 +25,9 @@ class MACFusion(Fusion):
         m ← LN(m + relu(W_h [r ⊙ (1 + G_h c); r; m; g; g ⊙ R_h c; z'; z' - z])),   z ← z'     (write)
         r = V' Σ_i p_i x_i,   z' = Σ_i p_i z_i,   g = f(z' - z)
 
+    With `count`, what is written holds how many tokens match as well: `[Σ_i σ(s_i - 2) / 4; max_i σ(s_i - 2);
+    log Σ_i exp(s_i) / 4]`. The weights `p` do not tell it, as they sum to 1 whether anything matches or not.
+
     `t_l` are the tokens of the query modality, `x_i` those of all others, `z_i` the position of a grid's cell and
     `f(d) = [σ(8 d); σ(-8 d)]`, which tells on which side of the last attended position another one lies. The output
     is `P [m; q]`. The control chooses in each step which words to act on, so that a question about two objects can
@@ -34,6 +39,7 @@ class MACFusion(Fusion):
         num_steps: int, number of steps. Defaults to 4.
         query: Optional str, name of the query modality. Defaults to `"text"`, or to the only one without an image
             grid.
+        count: bool, whether to tell how many tokens match. Defaults to False.
         dropout: float, dropout rate on the fused representation. Defaults to 0.
 
     Raises:
@@ -50,10 +56,11 @@ class MACFusion(Fusion):
     ```
     """
 
-    def __init__(self, units, num_steps=4, query=None, **kwargs):
+    def __init__(self, units, num_steps=4, query=None, count=False, **kwargs):
         super().__init__(units, **kwargs)
         self.num_steps = num_steps
         self.query = query
+        self.count = count
 
     def parts(self, inputs):
         self.asking = query_of(self.name, inputs, self.query)
@@ -80,7 +87,7 @@ class MACFusion(Fusion):
         self.reads = self._each_step("reads", 2 * units, units)
         self.gates = self._each_step("gates", units, units)
         self.sides = self._each_step("sides", units, 4)
-        self.updates = self._each_step("updates", 3 * units + 12, units, "relu")
+        self.updates = self._each_step("updates", 3 * units + 12 + 3 * self.count, units, "relu")
         self.norms = []
         for step in range(self.num_steps):
             norm = keras.layers.LayerNormalization(epsilon=1e-5, name=f"norm_{step}", dtype=self.dtype_policy)
@@ -92,10 +99,8 @@ class MACFusion(Fusion):
         words, word_mask = values[self.asking]
         question = self.question(masked_mean(words, word_mask, axis=1))
         word_keys, word_values = self.word_keys(words), self.word_values(words)
-        keys, mask = concatenated(
-            {name: (layer(values[name][0]), values[name][1]) for name, layer in self.keys.items()}
-        )
-        places = ops.convert_to_tensor(np.concatenate(list(self.positions.values())), dtype=keys.dtype)
+        mask = ops.concatenate([values[name][1] for name in self.keys], axis=1)
+        places = ops.convert_to_tensor(np.concatenate(list(self.positions.values())), dtype=words.dtype)
         control, memory, last = question, ops.zeros_like(question), None
         for step in range(self.num_steps):
             wanted = self.controls[step](ops.concatenate([question, control], axis=-1))
@@ -103,7 +108,7 @@ class MACFusion(Fusion):
             control = ops.einsum("bl,bld->bd", masked_softmax(scores, word_mask), word_values)
             sides = self.sides[step](control)
             asked = self.reads[step](ops.concatenate([control, memory], axis=-1))
-            scores = ops.einsum("bld,bd->bl", keys, asked) / self.units**0.5
+            scores = self._match(values, asked) / self.units**0.5
             if last is not None:
                 offsets = half_planes(places[None] - last[:, None, :])
                 scores = scores + POSITION_SCALE * ops.einsum("blk,bk->bl", offsets, sides)
@@ -113,9 +118,21 @@ class MACFusion(Fusion):
             side = half_planes(moved)
             read = project_weighted_sum(self.values, values, weights)
             found = [read * (1.0 + self.gates[step](control)), read, memory, side, side * sides, place, moved]
+            if self.count:
+                found += matches(scores, mask)
             memory = self.norms[step](memory + self.updates[step](ops.concatenate(found, axis=-1)))
             last = place
         return self.projection(ops.concatenate([memory, question], axis=-1))
+
+    def _match(self, values, asked):
+        """`x K' · asked` of every token: `(B, L)`. `asked` is brought to the tokens, of which there are more."""
+        scores = []
+        for name, layer in self.keys.items():
+            kernel, bias = ops.convert_to_tensor(layer.kernel), ops.convert_to_tensor(layer.bias)
+            wanted = ops.matmul(asked, ops.transpose(kernel))
+            shift = ops.matmul(asked, bias[:, None])
+            scores.append(ops.einsum("bld,bd->bl", values[name][0], wanted) + shift)
+        return ops.concatenate(scores, axis=1)
 
     def _each_step(self, name, width, units, activation=None):
         return [self.dense(f"{name}_{step}", width, units, activation) for step in range(self.num_steps)]
@@ -133,9 +150,21 @@ class MACFusion(Fusion):
         return np.stack([rows.ravel(), columns.ravel()], axis=-1).astype("float32")
 
     def get_config(self):
-        return {**super().get_config(), "num_steps": self.num_steps, "query": self.query}
+        return {**super().get_config(), "num_steps": self.num_steps, "query": self.query, "count": self.count}
 
 
 def half_planes(offsets):
     """How far offsets `(..., 2)` lie below, right, above and left, from 0 to 1: `(..., 4)`."""
     return ops.concatenate([ops.sigmoid(STEEPNESS * offsets), ops.sigmoid(-STEEPNESS * offsets)], axis=-1)
+
+
+def matches(scores, mask):
+    """How many tokens match, whether any does, and the free energy of the scores: three `(B, 1)`."""
+    there = ops.cast(mask, scores.dtype)
+    found = there * ops.sigmoid(scores - FOUND)
+    total = ops.logsumexp(ops.where(mask, scores, -1e4), axis=-1, keepdims=True)
+    return [
+        ops.sum(found, axis=-1, keepdims=True) / MANY,
+        ops.max(found, axis=-1, keepdims=True),
+        total / MANY,
+    ]

@@ -2,7 +2,13 @@
 
 from kerasfusion.workflows.compare import Comparison, compare
 from kerasfusion.workflows.context import add_caption_embeddings
-from kerasfusion.workflows.demo import DEMO_MODEL, demo_config, format_accuracy, query_exported_model
+from kerasfusion.workflows.demo import (
+    DEMO_CHANGES,
+    DEMO_MODEL,
+    demo_config,
+    format_accuracy,
+    query_exported_model,
+)
 from kerasfusion.workflows.evaluate import evaluate
 from kerasfusion.workflows.export import export, format_export_metrics, measure_export
 from kerasfusion.workflows.faiss_index import faiss_index
@@ -21,6 +27,7 @@ from kerasfusion.workflows.train import train
 from kerasfusion.workflows.tune import TUNE_CHOICES, TuningResult, tune
 
 __all__ = [
+    "DEMO_CHANGES",
     "DEMO_MODEL",
     "TUNE_CHOICES",
     "Comparison",

@@ -32,7 +32,7 @@ CHANGES = {
     "cross_attention": {"query": "image", "hidden_dim": 9, "num_heads": 3, "num_layers": 1},
     "film": {"kernel_size": 1, "num_blocks": 3, "filters": 2, "coordinates": False, "image": "image"},
     "low_rank": {"rank": 2},
-    "mac": {"num_steps": 2, "query": "image"},
+    "mac": {"num_steps": 2, "query": "image", "count": True},
     "memory": {"num_hops": 1, "hidden_dim": 3, "query": "image"},
     "mfb": {"num_factors": 2},
     "mfh": {"num_factors": 2, "order": 5},

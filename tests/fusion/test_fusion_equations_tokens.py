@@ -200,11 +200,12 @@ def test_memory(query):
     check(layer, inputs, expected)
 
 
-def test_mac():
+@pytest.mark.parametrize("count", [False, True])
+def test_mac(count):
     inputs = {name: parts for name, parts in three_modalities().items() if name != "image"}
     grid = np.random.default_rng(3).normal(size=(2, 2, 3, 4)).astype("float32")
     inputs["image"] = {"grid": grid, "sequence": grid.reshape(2, 6, 4)}
-    layer = MACFusion(5, num_steps=3)
+    layer = MACFusion(5, num_steps=3, count=count)
     layer(inputs)
     randomize(layer, scale=0.7)
     seen = {name: parts for name, parts in sorted(inputs.items()) if name != "text"}
@@ -238,6 +239,9 @@ def test_mac():
             found = softmax(scores) @ values
             thought = [found * (1 + affine(layer.gates[i], control)), found, memory]
             thought += [sides(moved), sides(moved) * weights, place, moved]
+            if count:
+                match = 1 / (1 + np.exp(2 - scores))
+                thought.append([match.sum() / 4, match.max(), np.log(np.exp(scores).sum()) / 4])
             memory = layer_norm(layer.norms[i], memory + relu(affine(layer.updates[i], np.concatenate(thought))))
             last = place
         expected.append(affine(layer.projection, np.concatenate([memory, question])))

@@ -43,6 +43,7 @@ class ShapesWorldConfig(tfds.core.BuilderConfig):
         seed: Where all chance comes from.
         held_out: Pairs `(color, shape)` that no training or validation scene has, while test scenes have them as
             often as any: can a model name what it knows in company that it does not?
+        plain: Whether questions name objects in few words, see `ask`.
     """
 
     train: int
@@ -50,6 +51,7 @@ class ShapesWorldConfig(tfds.core.BuilderConfig):
     test: int
     seed: int = 0
     held_out: tuple[tuple[str, str], ...] = ()
+    plain: bool = True
 
     def __post_init__(self):
         self.held_out = tuple(map(tuple, self.held_out))
@@ -73,8 +75,9 @@ class ShapesWorldConfig(tfds.core.BuilderConfig):
 class ShapesWorld(tfds.core.GeneratorBasedBuilder):
     """Scenes of colored shapes with captions and questions, as splits `train`, `validation` and `test`.
 
-    Configs: `default` (4,000 / 500 / 500 scenes), `quick` (300 / 60 / 60), `large` (20,000 / 500 / 500) and
-    `held_out`, as `large`, where the pairs in `HELD_OUT` are in test scenes alone. An example is a dict of
+    Configs: `default` (4,000 / 500 / 500 scenes), `quick` (300 / 60 / 60), `large` (20,000 / 500 / 500), `held_out`,
+    as `large`, where the pairs in `HELD_OUT` are in test scenes alone, and `relations`, as `default`, with longer
+    questions and yes or no questions about two objects. An example is a dict of
 
     - `image`: uint8 (64, 64, 3).
     - `scene`: class numbers `shape`, `color`, `size` and float32 `x`, `y`, one entry per object each.
@@ -91,8 +94,12 @@ class ShapesWorld(tfds.core.GeneratorBasedBuilder):
     ```
     """
 
-    VERSION = tfds.core.Version("1.1.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First release.", "1.1.0": "Captions; the rest is as it was."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES: ClassVar = {
+        "1.0.0": "First release.",
+        "1.1.0": "Captions; the rest is as it was.",
+        "2.0.0": "Plain questions; those of 1.1.0 are in `relations`.",
+    }
     BUILDER_CONFIGS: ClassVar = [
         ShapesWorldConfig(name="default", description="4,000 training scenes.", train=4000, validation=500, test=500),
         ShapesWorldConfig(
@@ -108,6 +115,14 @@ class ShapesWorld(tfds.core.GeneratorBasedBuilder):
             validation=500,
             test=500,
             held_out=HELD_OUT,
+        ),
+        ShapesWorldConfig(
+            name="relations",
+            description="The scenes of `default` with longer questions, and yes or no questions about two objects.",
+            train=4000,
+            validation=500,
+            test=500,
+            plain=False,
         ),
     ]
 
@@ -143,10 +158,13 @@ class ShapesWorld(tfds.core.GeneratorBasedBuilder):
                     "image": encode_png(draw_scene(scene, rng)),
                     "scene": [dataclasses.asdict(item) for item in scene.objects],
                     "caption": caption(scene),
-                    "questions": [question._asdict() for question in ask(scene, rng, QUESTIONS_PER_TYPE)],
+                    "questions": [question._asdict() for question in self._ask(scene, rng)],
                     "index": index,
                 },
             )
+
+    def _ask(self, scene, rng):
+        return ask(scene, rng, QUESTIONS_PER_TYPE, self.builder_config.plain)
 
     @functools.cached_property
     def _scenes(self):

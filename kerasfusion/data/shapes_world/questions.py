@@ -8,6 +8,7 @@ and the rarer counts more often (`COUNT_WEIGHTS`).
 
 import bisect
 import collections
+import functools
 import itertools
 from typing import NamedTuple
 
@@ -78,13 +79,16 @@ class _Candidate(NamedTuple):
     fact: tuple
 
 
-def ask(scene, rng, per_type=3):
+def ask(scene, rng, per_type=3, plain=True):
     """Asks a few questions of each type about a scene.
 
     Args:
         scene: The `Scene`.
         rng: `np.random.Generator`.
         per_type: Questions of each type.
+        plain: Whether objects are named in as few words as possible, and a relation asks for a color or a shape.
+            False also asks "are there small red circles" and "is the circle left of the cross?"; a model learns
+            nothing from the latter before it finds both objects. Defaults to True.
 
     Returns:
         List of `Question`, `per_type` of each of `TYPES` in that order, no two about the same fact.
@@ -102,7 +106,7 @@ def ask(scene, rng, per_type=3):
     if per_type < 1:
         raise ValueError(f"ask: per_type must be at least 1, not {per_type}.")
     questions = []
-    for kind, groups_of in _GROUPS.items():
+    for kind, groups_of in (_PLAIN if plain else _GROUPS).items():
         groups = groups_of(scene.objects, rng)
         for number in range(per_type):
             groups = [(weight, candidates) for weight, candidates in groups if candidates]
@@ -130,9 +134,9 @@ def _draw(weights, rng):
 # weight, then one of its candidates, all alike.
 
 
-def _existence(objects, rng):
+def _existence(objects, rng, forms=_EXISTENCE_FORMS):
     groups = []
-    for form in _EXISTENCE_FORMS:
+    for form in forms:
         present = {describe(item, form) for item in objects}
         candidates = {"yes": [], "no": []}
         for description in _all_descriptions(form):
@@ -145,9 +149,9 @@ def _existence(objects, rng):
     return groups
 
 
-def _count(objects, rng):
+def _count(objects, rng, forms=tuple(COUNT_WEIGHTS)):
     groups = []
-    for form, weights in COUNT_WEIGHTS.items():
+    for form in forms:
         found = collections.Counter(describe(item, form) for item in objects)
         candidates = {answer: [] for answer in COUNTS}
         for description in _all_descriptions(form):
@@ -155,16 +159,16 @@ def _count(objects, rng):
             if answer in candidates:
                 words = {"it": phrase(description, plural=True)}
                 candidates[answer].append(_Candidate("count", words, answer, description))
-        groups += zip(weights, candidates.values(), strict=True)
+        groups += zip(COUNT_WEIGHTS[form], candidates.values(), strict=True)
     return groups
 
 
-def _attribute(objects, rng):
+def _attribute(objects, rng, shortest=False):
     groups = []
     for asked, values in ATTRIBUTES.items():
         candidates = []
         for i, item in enumerate(objects):
-            for description in unique_descriptions(item, objects[:i] + objects[i + 1 :], hidden=asked):
+            for description in _descriptions(item, objects[:i] + objects[i + 1 :], asked, shortest):
                 words = {"asked": asked, "it": phrase(description)}
                 candidates.append(_Candidate("attribute", words, getattr(item, asked), (asked, i)))
         # By the number of its values, so that red is as frequent an answer as circle or small.
@@ -174,9 +178,17 @@ def _attribute(objects, rng):
 
 def _relation(objects, rng):
     compare = _compare(objects, rng)
-    # Sizes are not asked for: large objects keep others at a distance, which would tell them from small ones.
-    locate = [(len(ATTRIBUTES[asked]), _locate(objects, asked, rng)) for asked in ("color", "shape")]
+    locate = _locate_groups(objects, rng)
     return [(sum(weight for weight, _ in locate), compare), *locate]
+
+
+def _locate_groups(objects, rng, shortest=False, hide=True):
+    # Sizes are not asked for: large objects keep others at a distance, which would tell them from small ones.
+    groups = []
+    for asked in ("color", "shape"):
+        names = _names(objects, rng, asked if hide else None, shortest)
+        groups.append((len(ATTRIBUTES[asked]), _locate(objects, asked, names, shortest)))
+    return groups
 
 
 def _compare(objects, rng):
@@ -193,9 +205,8 @@ def _compare(objects, rng):
     return candidates
 
 
-def _locate(objects, asked, rng):
+def _locate(objects, asked, names, shortest=False):
     """What color is the circle left of that: only one circle is, and for no circle it is doubtful."""
-    names = _names(objects, rng, hidden=asked)
     candidates = []
     for (j, name), (where, (axis, sign)) in itertools.product(names.items(), RELATIONS.items()):
         offsets = [sign * (getattr(item, axis) - getattr(objects[j], axis)) for item in objects]
@@ -205,20 +216,26 @@ def _locate(objects, asked, rng):
             if offsets[i] < GAP:
                 continue
             others = [objects[k] for k in near if k != i]
-            for description in unique_descriptions(objects[i], others, hidden=asked, least=0):
+            for description in _descriptions(objects[i], others, asked, shortest, least=0):
                 words = {"asked": asked, "it": phrase(description), "where": where, "other": name}
                 candidates.append(_Candidate("locate", words, getattr(objects[i], asked), (asked, i)))
     return candidates
 
 
-def _names(objects, rng, hidden=None):
+def _names(objects, rng, hidden=None, shortest=False):
     """Index -> one way, by chance, to name that object among all; objects without any are left out."""
     names = {}
     for i, item in enumerate(objects):
-        descriptions = unique_descriptions(item, objects[:i] + objects[i + 1 :], hidden)
+        descriptions = _descriptions(item, objects[:i] + objects[i + 1 :], hidden, shortest)
         if descriptions:
             names[i] = phrase(descriptions[rng.integers(len(descriptions))])
     return names
+
+
+def _descriptions(item, others, hidden, shortest, least=1):
+    """What tells an object from the others; with `shortest`, only the descriptions of fewest words."""
+    found = unique_descriptions(item, others, hidden, least)
+    return [description for description in found if not shortest or len(description) == len(found[0])]
 
 
 def _all_descriptions(form):
@@ -229,3 +246,28 @@ def _all_descriptions(form):
 
 
 _GROUPS = {"existence": _existence, "count": _count, "attribute": _attribute, "relation": _relation}
+
+
+# The questions of the plain world. Few scenes have too few of them: others are drawn where nothing else is left.
+
+
+def _plain_existence(objects, rng):
+    return [*_existence(objects, rng, (("shape",), ("color",))), *_rarely(_existence(objects, rng))]
+
+
+def _plain_relation(objects, rng):
+    # Among objects that are much alike, no name may be left that does not say what is asked for.
+    groups, rare = (_locate_groups(objects, rng, shortest=True, hide=hide) for hide in (True, False))
+    return [*groups, *_rarely(rare)]
+
+
+def _rarely(groups):
+    return [(weight * 1e-9, candidates) for weight, candidates in groups]
+
+
+_PLAIN = {
+    "existence": _plain_existence,
+    "count": functools.partial(_count, forms=(("shape",), ("color",), ("size",))),
+    "attribute": functools.partial(_attribute, shortest=True),
+    "relation": _plain_relation,
+}

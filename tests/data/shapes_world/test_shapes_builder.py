@@ -1,3 +1,5 @@
+import dataclasses
+import dataclasses
 import itertools
 
 import pytest
@@ -159,6 +161,27 @@ def test_the_first_example_is_what_it_always_was(builder):
     )
     assert [round(item["x"], 4) for item in example["scene"]] == [0.6012, 0.42, 0.8306, 0.4236, 0.7683]
     assert [tuple(question.values())[:2] for question in example["questions"]] == [
+        ("is there a purple thing?", "no"),
+        ("do you see a green thing?", "no"),
+        ("is there a blue thing?", "yes"),
+        ("what is the number of small things?", "3"),
+        ("how many gray things do you see?", "3"),
+        ("how many green things do you see?", "0"),
+        ("what color is the large triangle?", "blue"),
+        ("what color is the small triangle?", "gray"),
+        ("what is the size of the cross?", "small"),
+        ("what color is the cross right of the circle?", "gray"),
+        ("what is the color of the small triangle right of the circle?", "gray"),
+        ("what is the color of the square below the cross?", "gray"),
+    ]
+
+
+def test_relations_asks_the_questions_of_version_1_about_the_same_scenes(builder):
+    """Results are recorded on it."""
+    relations = ShapesWorld(config=dataclasses.replace(builder.builder_config, name="other", plain=False))
+    (_, first), (_, other) = (next(world._generate_examples("train")) for world in (builder, relations))
+    assert {**first, "questions": None} == {**other, "questions": None}
+    assert [tuple(question.values())[:2] for question in other["questions"]] == [
         ("do you see a gray square?", "yes"),
         ("does the picture show a large triangle?", "yes"),
         ("do you see a small circle?", "no"),
@@ -172,6 +195,8 @@ def test_the_first_example_is_what_it_always_was(builder):
         ("what color is the circle below the small triangle?", "blue"),
         ("is the small triangle below the small gray cross?", "yes"),
     ]
+    configs = ShapesWorld.builder_configs
+    assert [configs[name].plain for name in configs] == [True, True, True, True, False]
 
 
 def test_another_seed_gives_other_scenes(builder, tmp_path):
@@ -207,7 +232,9 @@ def test_tfds_finds_it_by_name(builder, data_dir):
 
 
 def test_odd_configs_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"'qick'. Choose one of \['default', 'quick', 'large', 'held_out'\]"):
+    with pytest.raises(
+        ValueError, match=r"'qick'. Choose one of \['default', 'quick', 'large', 'held_out', 'relations'\]"
+    ):
         prepare("qick", tmp_path)
     with pytest.raises(ValueError, match="'none': test must be at least 1, not 0"):
         ShapesWorldConfig(name="none", train=1, validation=1, test=0)

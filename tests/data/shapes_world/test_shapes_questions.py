@@ -1,4 +1,5 @@
 import collections
+import itertools
 import math
 import re
 
@@ -18,23 +19,28 @@ HAND_MADE = Scene(
 )
 
 
-def sampled(seed, scenes):
+def sampled(seed, scenes, plain):
     rng = np.random.default_rng(seed)
     pairs = []
     for _ in range(scenes):
         scene = sample_scene(rng)
-        pairs.append((scene, ask(scene, rng)))
+        pairs.append((scene, ask(scene, rng, plain=plain)))
     return pairs
 
 
-@pytest.fixture(scope="module")
-def train():
-    return sampled(1, 1200)
+@pytest.fixture(scope="module", params=[True, False], ids=["shapes", "relations"])
+def plain(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def test():
-    return sampled(2, 300)
+def train(plain):
+    return sampled(1, 1200 if plain else 600, plain)
+
+
+@pytest.fixture(scope="module")
+def test(plain):
+    return sampled(2, 300, plain)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +48,7 @@ def all_hand_made():
     """Question -> answer, over as many draws as it takes to see nearly all there are."""
     answers = {}
     for seed in range(800):
-        for question, answer, _ in ask(HAND_MADE, np.random.default_rng(seed), per_type=8):
+        for question, answer, _ in ask(HAND_MADE, np.random.default_rng(seed), per_type=8, plain=False):
             assert answers.setdefault(question, answer) == answer
     return answers
 
@@ -223,13 +229,15 @@ def says(*values):
         ("color", lambda q: q.type == "attribute" and says("color")(q), COLORS),
         ("shape", lambda q: q.type == "attribute" and says("shape")(q), SHAPES),
         ("size", lambda q: q.type == "attribute" and says("size")(q), SIZES),
-        ("relation", lambda q: q.type == "relation" and q.answer in ("yes", "no"), ["yes", "no"]),
         ("relation, color", lambda q: q.type == "relation" and says("color")(q), COLORS),
         ("relation, shape", lambda q: q.type == "relation" and says("shape")(q), SHAPES),
     ],
 )
-def test_answers_are_balanced(train, name, keep, answers):
+def test_answers_are_balanced(train, plain, name, keep, answers):
     found = collections.Counter(q.answer for _, questions in train for q in questions if keep(q))
+    if plain and name == "existence of both":
+        assert found.total() < 30
+        return
     assert set(found) == set(answers)
     share = 1 / len(answers)
     # Four standard deviations of a fair die.
@@ -238,14 +246,53 @@ def test_answers_are_balanced(train, name, keep, answers):
         assert count / found.total() == pytest.approx(share, abs=spread)
 
 
-def test_no_word_tells_yes_from_no(train):
+def test_three_of_five_relations_compare_two_objects_where_asked_for(train, plain):
+    found = collections.Counter(q.answer for _, questions in train for q in questions if q.type == "relation")
+    yes, no = found["yes"], found["no"]
+    if plain:
+        assert yes == no == 0
+        return
+    # Four standard deviations of a fair coin.
+    assert yes / (yes + no) == pytest.approx(0.5, abs=2 / (yes + no) ** 0.5)
+    assert (yes + no) / found.total() == pytest.approx(0.62, abs=0.05)
+
+
+def test_plain_questions_say_little(train, plain):
+    asked = [q for _, questions in train for q in questions]
+    one_word = {
+        kind: sum(sum(says(word)(q) for word in (*COLORS, *SHAPES, *SIZES)) == 1 for q in asked if q.type == kind)
+        for kind in ("existence", "count", "attribute")
+    }
+    # Both shapes and colors may all be there, so that nothing plain is left to ask.
+    shares = {kind: count / (len(asked) / 4) for kind, count in one_word.items()}
+    if plain:
+        assert 0.98 < shares["existence"] < 1 == shares["count"] and shares["attribute"] > 0.6
+    else:
+        assert shares["existence"] < 0.5 > shares["attribute"] and shares["count"] < 0.9
+
+
+def test_a_plain_relation_hides_what_is_asked_for_unless_nothing_else_is_left():
+    rng = np.random.default_rng(0)
+    relations = [q for _ in range(300) for q in ask(sample_scene(rng), rng) if q.type == "relation"]
+    told = [q for q in relations if says(*(COLORS if "color" in q.question else SHAPES))(q)]
+    assert 0 < len(told) / len(relations) < 0.1
+    # Without its color, no name fits one of them alone, nor without its shape.
+    places = [(0.2, 0.2), (0.4, 0.8), (0.6, 0.4), (0.8, 0.6)]
+    looks = itertools.product(("circle", "cross"), ("red", "blue"))
+    alike = Scene([Object(*look, "small", *place) for look, place in zip(looks, places, strict=True)])
+    asked = [q for q in ask(alike, np.random.default_rng(0)) if q.type == "relation"]
+    assert [evaluate(q.question, alike) for q in asked] == [q.answer for q in asked]
+    assert all(says("red", "blue")(q) and says("circle", "cross")(q) for q in asked) and len(asked) == 3
+
+
+def test_no_word_tells_yes_from_no(train, plain):
     answers = collections.defaultdict(collections.Counter)
     for _, questions in train:
         for question, answer, kind in questions:
             if answer in ("yes", "no"):
                 for word in set(question.strip("?").split()):
                     answers[kind, word][answer] += 1
-    assert len(answers) > 25
+    assert len(answers) > (15 if plain else 25)
     for counts in answers.values():
         # Five standard deviations of a fair coin.
         assert counts["yes"] / counts.total() == pytest.approx(0.5, abs=2.5 / counts.total() ** 0.5)
