@@ -125,6 +125,7 @@ TUTORIALS = (
 # Result page, what it measures, headline figures.
 BENCHMARKS = (
     ("demo", "the demo's accuracy", [("", "demo", "vqa_mac", "accuracy")]),
+    ("shapes_relations", "its harder questions", [("", "shapes_relations", "vqa_mac", "accuracy")]),
     ("easy_vqa", "easy-VQA test set", [("", "easy_vqa", "vqa_film, seed 0", "accuracy")]),
     ("compare_emoji", "zoo classifiers, emoji", [("", "compare_emoji", "article_joint", "accuracy")]),
     (

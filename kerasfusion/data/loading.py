@@ -55,7 +55,8 @@ def load(
 
     Args:
         source: A `.csv`, `.tsv`, `.jsonl`, `.json`, `.parquet` or `.npz` file, a DataFrame, `"shapes"` or
-            `"sort_of_clevr"` (procedural worlds that ship with the package, with a config: `"shapes:relations"`), or a TFDS set, `"tfds:clevr"`.
+            `"sort_of_clevr"` (procedural worlds that ship with the package; `"shapes:relations"` is one with harder
+            questions), or a TFDS set, `"tfds:clevr"`.
         image: Column(s) with images; looked for when None. For TFDS, paths into its features, `"a/b"`.
         text: Column(s) with text.
         numeric: Column(s) of plain numbers that go in as one vector.

@@ -87,7 +87,7 @@ def ask(scene, rng, per_type=3, plain=True):
         rng: `np.random.Generator`.
         per_type: Questions of each type.
         plain: Whether objects are named in as few words as possible, and a relation asks for a color or a shape.
-            False also asks "are there small red circles" and "is the circle left of the cross?"; a model learns
+            False also asks "is there a small circle?" and "is the circle left of the cross?"; a model learns
             nothing from the latter before it finds both objects. Defaults to True.
 
     Returns:
