@@ -11,7 +11,7 @@ DEMO_CHANGES = {"fusion": {"name": "mac", "num_steps": 3, "count": True}}
 
 def demo_config(quick=False, seed=0):
     """How the demo trains: a few minutes on two cores, or seconds when quick."""
-    return TrainingConfig(epochs=2 if quick else 16, batch_size=128, learning_rate=2e-3, patience=3, seed=seed)
+    return TrainingConfig(epochs=2 if quick else 18, batch_size=128, learning_rate=2e-3, patience=3, seed=seed)
 
 
 def format_accuracy(metrics):
