@@ -65,9 +65,8 @@ def test_the_image_matters_after_a_little_training(fusion):
 
 
 @pytest.mark.every_model
-@pytest.mark.parametrize("fusion", ["multiply", "mutan", "residual"])
-def test_without_normalization_the_image_does_not_matter(fusion):
-    accuracy, shuffled = learn(fusion, steps=300, batch_norm=False, batch_renorm=False)
+def test_without_normalization_the_image_does_not_matter():
+    accuracy, shuffled = learn("multiply", steps=300, batch_norm=False, batch_renorm=False)
     assert max(accuracy, shuffled) < 0.42, (accuracy, shuffled)
 
 
