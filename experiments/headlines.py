@@ -38,7 +38,14 @@ TUTORIALS = (
         "000 §3.1.1, 4.1.2",
         "05_contrastive_retrieval",
         "image-text retrieval, five losses",
-        [("R@1 text to image", "contrastive_retrieval", "dual_gru_mobilenet, info_nce", "R@1 text to image")],
+        [
+            (
+                "R@1 text to image",
+                "contrastive_retrieval",
+                "dual_pretrained, info_nce, minilm, efficientnet_lite0",
+                "R@1 text to image",
+            )
+        ],
     ),
     (
         "000 §4.1.1",
@@ -253,7 +260,8 @@ ZOO = (
         "models": ("dual_",),
         "metric": "R@1 text to image, emoji",
         "note": "Emoji and their names ([Flickr8k](../../experiments/results/05_contrastive_retrieval.md) for "
-        "`dual_gru_mobilenet`). `dual_clip` needs pretrained weights and was only run with random ones.",
+        "`dual_gru_mobilenet` and `dual_pretrained`). `dual_clip` needs pretrained weights and was only run with "
+        "random ones.",
         "default": ("zoo_emoji", "{name}", "R@1 text to image"),
         "figures": {
             "dual_gru_mobilenet": ("contrastive_emoji", "dual_gru_mobilenet, info_nce", "R@1 text to image"),
