@@ -164,6 +164,18 @@ BENCHMARKS = (
         [("", "kill_and_resume", "killed and resumed", "largest difference of a weight")],
     ),
     (
+        "small_tables",
+        "default minus bag of words, emoji",
+        [
+            (
+                "",
+                "small_tables",
+                "noto_emoji: pretrained_multiply against bag of words + linear model",
+                "accuracy gained",
+            )
+        ],
+    ),
+    (
         "modality_dropout",
         "gain, image missing",
         [("", "modality_dropout", "modality dropout 0.3, minus none", "accuracy, image missing")],

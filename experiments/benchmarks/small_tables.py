@@ -164,8 +164,9 @@ def main():
                     answers.append(dict(kept))
                 print(f"{table}, {model}, {arguments.on}, seed {seed}: done", flush=True)
             rows = compare_with_baselines(data, table, model, answers)
+            seeds = f"0-{arguments.seeds - 1}"
             chosen = "" if wanted == "default" else f" --models {model}"
-            append_results(arguments.results, rows, f"{table}: {model}, {arguments.on}", command + chosen, 0)
+            append_results(arguments.results, rows, f"{table}: {model}, {arguments.on}", command + chosen, seeds)
             for row in rows:
                 print(f"  {row['model']}, {row['metric']}: {row['value']:.3f}", flush=True)
 
