@@ -163,7 +163,15 @@ class ApplicationEncoder(ImageEncoder):
 
         The encoder accepts `{"features": ...}` instead of pixels, so that training computes the features only once.
         """
-        grids = [self.frozen_backbone(view, training=False) for view in self._views(self.unit_interval(pixels))]
+        views = self._views(self.unit_interval(pixels))
+        if self.flip_tta:
+            # An image and its mirror image are one batch, so that a graph holds the network once for both.
+            count = ops.shape(pixels)[0]
+            pairs = zip(views[::2], views[1::2], strict=True)
+            found = [self.frozen_backbone(ops.concatenate(pair), training=False) for pair in pairs]
+            grids = [part for grid in found for part in (grid[:count], grid[count:])]
+        else:
+            grids = [self.frozen_backbone(view, training=False) for view in views]
         return self._joined(grids) if self.tuned_backbone is None else ops.concatenate(grids, axis=-1)
 
     def project(self, features, training):
