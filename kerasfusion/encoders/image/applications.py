@@ -163,7 +163,7 @@ class ApplicationEncoder(ImageEncoder):
 
         The encoder accepts `{"features": ...}` instead of pixels, so that training computes the features only once.
         """
-        grids = self._grids(self.frozen_backbone, self.unit_interval(pixels), training=False)
+        grids = [self.frozen_backbone(view, training=False) for view in self._views(self.unit_interval(pixels))]
         return self._joined(grids) if self.tuned_backbone is None else ops.concatenate(grids, axis=-1)
 
     def project(self, features, training):
@@ -173,17 +173,8 @@ class ApplicationEncoder(ImageEncoder):
         return self._project(features)
 
     def encode(self, pixels, training):
-        return self._project(self._joined(self._grids(self.backbone, pixels, training)))
-
-    def _grids(self, network, pixels, training):
-        """What a network makes of each view of the images."""
-        views = self._views(pixels)
-        if training or not self.flip_tta:
-            return [network(view, training=training) for view in views]
-        # An image and its mirror image are one batch, so that a graph holds the network once for both.
-        count = ops.shape(pixels)[0]
-        pairs = [network(ops.concatenate(pair), training=False) for pair in zip(views[::2], views[1::2], strict=True)]
-        return [part for grid in pairs for part in (grid[:count], grid[count:])]
+        grids = [self.backbone(view, training=training) for view in self._views(pixels)]
+        return self._project(self._joined(grids))
 
     def _views(self, pixels):
         """The rescaled and mirrored versions of the image that the network is applied to."""
