@@ -2,6 +2,7 @@
 
 from kerasfusion.zoo.builders import fusion_model
 from kerasfusion.zoo.registry import register_model
+from kerasfusion.zoo.vqa import vqa_film
 
 
 @register_model(inputs=("text",), source="arXiv 1606.07792")
@@ -23,17 +24,8 @@ def wide_deep(schema, **changes):
 @register_model(source="arXiv 1709.07871, 1606.07792")
 def wide_film(schema, **changes):
     """GRU that modulates a strided CNN's feature map (FiLM), and a linear model of word n-grams beside it."""
-    settings = {
-        "text_encoder": "gru",
-        "image_encoder": {"name": "residual_cnn", "filters": (24, 48, 64), "num_blocks": 0},
-        "fusion": {"name": "film", "filters": 48, "num_blocks": 1},
-        "units": 64,
-        "dropout": 0.2,
-        "wide": 2,
-        "label_smoothing": 0.1,
-        "name": "wide_film",
-    }
-    return fusion_model(schema, **{**settings, **changes})
+    settings = {"dropout": 0.2, "wide": 2, "label_smoothing": 0.1, "name": "wide_film"}
+    return vqa_film(schema, **{**settings, **changes})
 
 
 # What the frozen networks were trained on: their own tokens, and images of this side.

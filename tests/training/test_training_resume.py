@@ -1,8 +1,10 @@
 """A training that is killed or interrupted, and resumed, ends as one that never was."""
 
+import contextlib
 import os
 import signal
 import time
+import types
 
 import keras
 import numpy as np
@@ -127,6 +129,21 @@ def test_early_stopping_is_remembered(data, tmp_path, monkeypatch):
         with pytest.raises(Killed):
             train(data, tmp_path / "killed", **settings)
     same(train(data, tmp_path / "killed", True, **settings), whole)
+
+
+@pytest.mark.parametrize(
+    "cost, stopped, asked, written",
+    [(10, False, False, 0), (0, False, False, 1), (10, True, False, 1), (10, False, True, 1)],
+)
+def test_epochs_short_beside_writing_share_a_checkpoint(tmp_path, monkeypatch, cost, stopped, asked, written):
+    state = types.SimpleNamespace
+    kept = checkpoint.Checkpoint(tmp_path / "last.npz", None, None, state(asked=asked))
+    kept.set_model(state(stop_training=stopped))
+    kept._cost, calls = cost, []
+    monkeypatch.setattr(kept, "_write", lambda: calls.append(kept.epoch))
+    with contextlib.nullcontext() if not asked else pytest.raises(KeyboardInterrupt):
+        kept.on_epoch_end(0)
+    assert len(calls) == written
 
 
 def test_a_checkpoint_of_another_model_is_refused(data, tmp_path, monkeypatch):
