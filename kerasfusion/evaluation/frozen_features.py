@@ -58,7 +58,7 @@ def frozen_features(model, splits, memory_limit=MEMORY_LIMIT, kinds=("image", "t
     changed = splits
     for feature in splits[0].schema.features:
         if feature.name in cacheable and feature.kind in kinds:
-            read_ids = feature.name in getattr(plain, "wide", {})
+            read_ids = feature.name in _read_beside(plain)
             found = _feature_stores(cacheable[feature.name], feature, splits, memory_limit, read_ids)
             if found is not None:
                 changed = [_replaced(split, feature.name, *own) for split, own in zip(changed, found, strict=True)]
@@ -88,6 +88,12 @@ def pooled_features(encoder, feature, splits):
         features = tf.cast(tf.reshape(features, (len(distinct), -1)), tf.float32)
         found.append((features.numpy(), present.numpy(), places.reshape(-1)))
     return found
+
+
+def _read_beside(model):
+    """The texts whose token ids a model reads beside their features."""
+    linear = getattr(model, "linear", None)
+    return {*getattr(model, "wide", {}), *(() if linear is None else linear.texts)}
 
 
 def _replaced(split, name, store, places):

@@ -7,6 +7,7 @@ from kerasfusion.layers.coordinates import append_coordinates
 from kerasfusion.layers.frozen_model import FrozenModel
 from kerasfusion.layers.gaussian_latent import GaussianLatent
 from kerasfusion.layers.image_decoder import ImageDecoder
+from kerasfusion.layers.linear_path import LinearPath
 from kerasfusion.layers.modality_imputer import ModalityImputer
 from kerasfusion.layers.ngram_linear import NGramLinear
 from kerasfusion.layers.tag_token_appender import TagTokenAppender
@@ -20,6 +21,7 @@ __all__ = [
     "FrozenModel",
     "GaussianLatent",
     "ImageDecoder",
+    "LinearPath",
     "ModalityImputer",
     "NGramLinear",
     "TagTokenAppender",

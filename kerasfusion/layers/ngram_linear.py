@@ -1,8 +1,7 @@
 import keras
 from keras import ops
 
-# Ids below are special tokens (padding, unknown, start, end), as in every vocabulary.
-FIRST_WORD = 4
+from kerasfusion.layers.ngrams import distinct_ngrams
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -45,24 +44,11 @@ class NGramLinear(keras.layers.Layer):
         self.table = self.add_weight(shape=shape, initializer="zeros", name="table")
 
     def call(self, ids):
-        rows = ops.sort(self.hash_ngrams(ids), axis=1)
-        first = ops.concatenate([ops.ones_like(rows[:, :1], dtype="bool"), rows[:, 1:] != rows[:, :-1]], axis=1)
-        counted = ops.cast(ops.logical_and(first, rows < self.buckets), self.table.dtype)
+        rows, counted = distinct_ngrams(ids, self.max_n, self.buckets)
+        counted = ops.cast(counted, self.table.dtype)
         total = ops.maximum(ops.sum(counted, axis=1, keepdims=True), 1.0)
         weights = ops.expand_dims(counted / ops.sqrt(total), 1)
         return self.scale * ops.squeeze(ops.matmul(weights, ops.take(self.table, rows, axis=0)), 1)
-
-    def hash_ngrams(self, ids):
-        """Row of every n-gram, int32 `(B, G)`; `buckets` for those that do not count."""
-        # The factors keep every product and sum below 2**31.
-        known, hashed, found = ids >= FIRST_WORD, ids, []
-        for n in range(1, min(self.max_n, ids.shape[1]) + 1):
-            if n > 1:
-                following = ids[:, n - 1 :]
-                hashed = (hashed[:, :-1] % 65521) * 16381 + (following % 32749) * 31357 + n
-                known = ops.logical_and(known[:, :-1], following >= FIRST_WORD)
-            found.append(ops.where(known, hashed % self.buckets, self.buckets))
-        return ops.concatenate(found, axis=1)
 
     def compute_output_shape(self, ids_shape):
         return (ids_shape[0], self.outputs)

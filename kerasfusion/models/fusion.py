@@ -6,8 +6,10 @@ from keras import ops
 from kerasfusion.fusion import FUSIONS
 from kerasfusion.heads import build_head
 from kerasfusion.models.encoded_model import EncodedModel
-from kerasfusion.models.inputs import build_layer, make_encoders, make_inputs, make_wide
+from kerasfusion.models.inputs import build_layer, make_encoders, make_inputs, make_linear, make_wide
 from kerasfusion.models.parts import LazyParts, make_part, symbolic_inputs
+
+PARTS = ("encoders", "fusion", "hidden", "heads", "imputers", "wide", "linear")
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -28,6 +30,8 @@ class FusionModel(EncodedModel):
             predicted from that of `given` before the fusion.
         wide: dict text feature -> `NGramLinear` with as many outputs as all heads have logits. They are added to the
             heads' logits.
+        linear: `LinearPath` whose predictions are mixed with the heads', by shares that it holds. It reads the token
+            ids of texts and the features of frozen encoders with `global_pool`.
         name: Name of the model.
 
     A part may also be a function without arguments that makes the layer. It is called just before the layer is.
@@ -39,7 +43,7 @@ class FusionModel(EncodedModel):
         dict task -> float32 logits `(B, C)`.
 
     Attributes:
-        encoders, fusion, heads, hidden, imputers, wide: The parts.
+        encoders, fusion, heads, hidden, imputers, wide, linear: The parts.
 
     Example:
 
@@ -58,24 +62,27 @@ class FusionModel(EncodedModel):
     ```
     """
 
-    def __init__(self, inputs, encoders, fusion, heads, hidden=(), imputers=(), wide=None, name=None):
+    def __init__(self, inputs, encoders, fusion, heads, hidden=(), imputers=(), wide=None, linear=None, name=None):
         # Layers
         self.start(encoders=LazyParts(encoders), heads=LazyParts(heads), hidden=list(hidden))
         self.start(wide=LazyParts(wide or {}))
-        self.start(imputers=[tuple(imputer) for imputer in imputers])
+        self.start(imputers=[tuple(imputer) for imputer in imputers], linear=make_part(linear))
 
         # Functional model
         inputs = symbolic_inputs(inputs)
         encoded = self.encode(inputs)
         self.start(fusion=make_part(fusion))
         outputs = self.predict_heads(self.fuse(encoded, self.presence(inputs)))
-        self.finish(inputs, outputs, name, ("encoders", "fusion", "hidden", "heads", "imputers", "wide"))
+        self.finish(inputs, outputs, name, PARTS)
 
     def encode(self, inputs, encoded=None):
         found = super().encode(inputs, encoded)
         for name in self.wide:
             if name in inputs and "wide" not in found[name]:
                 found[name] = {**found[name], "wide": self.wide[name](inputs[name])}
+        for name in () if self.linear is None else self.linear.texts:
+            if name in inputs and "ids" not in found[name]:
+                found[name] = {**found[name], "ids": inputs[name]}
         return found
 
     def fuse(self, encoded, present):
@@ -86,10 +93,15 @@ class FusionModel(EncodedModel):
             present: dict feature -> bool `(B,)`.
 
         Returns:
-            float `(B, d)`, what the heads take; with a wide path, its logits are the last columns.
+            float `(B, d)`, what the heads take; then the logits of the wide path and what the linear path returns.
         """
         encoded, present = {name: encoded[name] for name in self.encoders}, dict(present)
-        wide = [_where(present.get(name), encoded[name]["wide"]) for name in self.wide]
+        beside = []
+        if self.wide:
+            beside.append(sum(_where(present.get(name), encoded[name]["wide"]) for name in self.wide))
+        if self.linear is not None:
+            read = {name: _some(encoded[name], ("ids", "features")) for name in self.encoders}
+            beside.append(self.linear({name: given for name, given in read.items() if given}, present=dict(present)))
         for missing, given, imputer in self.imputers:
             vectors = (encoded[name]["pooled"] for name in (missing, given))
             filled, present[missing] = imputer(*vectors, present[missing], present[given])
@@ -101,29 +113,45 @@ class FusionModel(EncodedModel):
             representation = self.fusion(encoded, present=present)
         for layer in self.hidden:
             representation = layer(representation)
-        if not wide:
+        if not beside:
             return representation
-        return ops.concatenate([ops.cast(representation, "float32"), sum(wide)], axis=-1)
+        return ops.concatenate([ops.cast(representation, "float32"), *beside], axis=-1)
 
     def predict_heads(self, representation):
-        if not self.wide:
-            return {task: self.heads[task](representation) for task in self.heads}
-        units = {task: self.heads[task].dense.units for task in self.heads}
-        start = representation.shape[-1] - sum(units.values())
-        deep, logits = representation[:, :start], {}
-        for task, width in units.items():
-            logits[task] = self.heads[task].add_wide(self.heads[task](deep), representation[:, start : start + width])
-            start += width
+        wide = {task: self.heads[task].dense.units for task in self.heads} if self.wide else {}
+        linear = {} if self.linear is None else self.linear.outputs
+        widths = [*wide.values(), *linear.values(), *(1 for _ in linear)]
+        deep = representation[:, : representation.shape[-1] - sum(widths)]
+        columns = _columns(representation, deep.shape[-1], widths)
+        logits = {task: self.heads[task](deep) for task in self.heads}
+        for task in wide:
+            logits[task] = self.heads[task].add_wide(logits[task], next(columns))
+        beside = {task: next(columns) for task in linear}
+        for task, its_logits in beside.items():
+            share = next(columns)
+            both, weights = ops.stack([logits[task], its_logits]), ops.stack([1.0 - share, share])
+            logits[task] = self.heads[task].average(both, weights)
         return logits
 
     def get_config(self):
-        parts = {name: getattr(self, name) for name in ("encoders", "fusion", "heads", "hidden", "imputers", "wide")}
-        return self.parts_config(**parts)
+        return self.parts_config(**{name: getattr(self, name) for name in PARTS})
 
 
 def _where(present, logits):
     """The logits `(B, C)` of the rows whose text is present; zero in the others."""
     return logits if present is None else ops.where(present[:, None], logits, 0.0)
+
+
+def _some(encoded, keys):
+    """The entries of an encoder's output with these keys."""
+    return {key: encoded[key] for key in keys if key in encoded}
+
+
+def _columns(values, start, widths):
+    """Yield the columns of `values` from `start` on, in groups of these widths."""
+    for width in widths:
+        yield values[:, start : start + width]
+        start += width
 
 
 def fusion_model(
@@ -136,6 +164,7 @@ def fusion_model(
     pretrained_embeddings=None,
     image_weights=None,
     wide=None,
+    linear=None,
     label_smoothing=0.0,
     name=None,
 ):
@@ -158,6 +187,9 @@ def fusion_model(
         wide: Optional int: a linear model of token n-grams beside the network, up to so many tokens each
             (`kf.layers.NGramLinear`; twice as many where tokens are characters), whose logits are added to those of
             the heads.
+        linear: Optional int: a linear model of token n-grams, up to so many tokens each, and of the features of frozen
+            encoders (`kf.layers.LinearPath`). `kf.train` fits it after the network, and averages the predictions of
+            both.
         label_smoothing: float in [0, 1), share of a multiclass label that is spread over all classes (arXiv
             1512.00567). Tasks of other types are not affected.
         name: Name of the model.
@@ -181,5 +213,6 @@ def fusion_model(
         lambda: build_layer(FUSIONS, fusion, units=units, dropout=dropout, name="fusion"),
         {task.name: functools.partial(build_head, task, label_smoothing) for task in schema.tasks},
         wide=make_wide(schema, wide) if wide else None,
+        linear=make_linear(schema, linear) if linear else None,
         name=name,
     )

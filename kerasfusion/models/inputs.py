@@ -6,7 +6,7 @@ import keras
 
 from kerasfusion.encoders import IMAGE_ENCODERS, ApplicationEncoder
 from kerasfusion.encoders.features import FEATURES
-from kerasfusion.layers import NGramLinear
+from kerasfusion.layers import LinearPath, NGramLinear
 
 
 def make_inputs(schema):
@@ -73,15 +73,24 @@ def make_wide(schema, max_n):
     buckets = 2**18 if units <= 4 else 2**16 if units <= 16 else 2**14
     return {
         feature.name: functools.partial(
-            NGramLinear, units, max_n * (2 if _of_characters(feature) else 1), buckets, name=f"wide_{feature.name}"
+            NGramLinear, units, _ngram_length(feature, max_n), buckets, name=f"wide_{feature.name}"
         )
         for feature in schema.of_kind("text")
     }
 
 
-def _of_characters(feature):
-    """Whether most tokens are single characters, as in Chinese texts."""
-    return sum(len(word) == 1 for word in feature.vocabulary) > len(feature.vocabulary) / 2
+def make_linear(schema, max_n):
+    """Function without arguments that makes a `LinearPath` for the tasks whose answers can be averaged."""
+    outputs = {task.name: task.outputs for task in schema.tasks if task.link in ("softmax", "sigmoid") or task.is_number}
+    texts = schema.of_kind("text")
+    length = max((_ngram_length(feature, max_n) for feature in texts), default=max_n)
+    names = [feature.name for feature in texts]
+    return functools.partial(LinearPath, outputs, names, length, name="linear") if outputs else None
+
+
+def _ngram_length(feature, max_n):
+    """Twice as many tokens where most tokens are single characters, as in Chinese texts."""
+    return max_n * (2 if sum(len(word) == 1 for word in feature.vocabulary) > len(feature.vocabulary) / 2 else 1)
 
 
 def rebuild_encoder(branch, feature):

@@ -32,8 +32,14 @@ def unimodal(model, schema, kind):
         lambda: ConcatFusion(width, dropout=dropout, name="fusion"),
         {task.name: functools.partial(build_head, task, _smoothing(model, task)) for task in schema.tasks},
         wide={f.name: _copy(model.wide[f.name]) for f in schema.features if f.name in model.wide},
+        linear=None if model.linear is None else functools.partial(_own_linear, model.linear, schema),
         name=f"{kind}_only",
     )
+
+
+def _own_linear(layer, schema):
+    texts = [feature.name for feature in schema.of_kind("text")]
+    return type(layer).from_config({**layer.get_config(), "texts": texts})
 
 
 def _copy(layer):

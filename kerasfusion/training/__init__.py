@@ -4,6 +4,7 @@ from kerasfusion.training.adversarial import Adversarial
 from kerasfusion.training.compile import compile_model
 from kerasfusion.training.config import DistillationConfig, LoRAConfig, TrainingConfig
 from kerasfusion.training.fit import fit, shares_images
+from kerasfusion.training.linear_path import fit_linear_path
 from kerasfusion.training.run import Run, load
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "TrainingConfig",
     "compile_model",
     "fit",
+    "fit_linear_path",
     "load",
     "shares_images",
 ]

@@ -9,7 +9,7 @@ from kerasfusion.evaluation import calibrate
 from kerasfusion.evaluation.tasks import TASKS
 from kerasfusion.files import write_json
 from kerasfusion.models import FusionModel, late_average, unimodal
-from kerasfusion.training import fit
+from kerasfusion.training import fit, fit_linear_path
 from kerasfusion.training.callbacks import save_whole
 from kerasfusion.training.model_file import load_model
 from kerasfusion.training.strategy import precision
@@ -86,7 +86,10 @@ def train_one(make, name, data, config, folder, teacher, **settings):
     cost = fit(trained, *splits, config, folder, **settings, checkpoint_model=model)
     # Evaluated, exported and kept in float32, whatever precision it was trained in.
     merged = as_float32(merge_lora(model))
-    if merged is not model:
+    shares = fit_linear_path(merged, data.splits["train"], data.splits["validation"])
+    for task, share in shares.items():
+        logger.info(f"  {share:.0%} of {task}'s prediction is that of the linear path, by the validation split")
+    if merged is not model or shares:
         model = merged
         save_whole(model, folder / "model.keras")
     write_json(done, cost)

@@ -15,6 +15,7 @@ def wide_deep(schema, **changes):
         "units": 64,
         "dropout": 0.5,
         "wide": 2,
+        "linear": 2,
         "label_smoothing": 0.1,
         "name": "wide_deep",
     }
@@ -24,7 +25,7 @@ def wide_deep(schema, **changes):
 @register_model(source="arXiv 1709.07871, 1606.07792")
 def wide_film(schema, **changes):
     """GRU that modulates a strided CNN's feature map (FiLM), and a linear model of word n-grams beside it."""
-    settings = {"dropout": 0.2, "wide": 2, "label_smoothing": 0.1, "name": "wide_film"}
+    settings = {"dropout": 0.2, "wide": 2, "linear": 2, "label_smoothing": 0.1, "name": "wide_film"}
     return vqa_film(schema, **{**settings, **changes})
 
 
@@ -32,7 +33,7 @@ def wide_film(schema, **changes):
 _TOKENS, _SIZE = {"tokenizer": "minilm"}, {"image_size": 224}
 _TEXT = {"name": "minilm", "global_pool": True}
 _IMAGE = {"name": "efficientnet_lite0", "global_pool": True}
-_HEAD = {"units": 256, "dropout": 0.4, "label_smoothing": 0.1}
+_HEAD = {"units": 256, "dropout": 0.4, "label_smoothing": 0.1, "linear": 2}
 
 
 @register_model(source="arXiv 2002.10957, 1905.11946, 1610.04325", load={**_TOKENS, **_SIZE})

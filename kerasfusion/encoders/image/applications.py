@@ -166,6 +166,12 @@ class ApplicationEncoder(ImageEncoder):
         grids = [self.frozen_backbone(view, training=False) for view in self._views(self.unit_interval(pixels))]
         return self._joined(grids) if self.tuned_backbone is None else ops.concatenate(grids, axis=-1)
 
+    def call(self, pixels, training=None):
+        if not self.global_pool or self.fine_tune != "none":
+            return super().call(pixels, training=training)
+        features = pixels["features"] if isinstance(pixels, dict) else self.features(pixels)
+        return {**self.answer(*self.project(features, training), training), "features": features[:, 0, 0]}
+
     def project(self, features, training):
         if self.tuned_backbone is not None:
             views = ops.split(features, 1 + self.flip_tta, axis=-1)

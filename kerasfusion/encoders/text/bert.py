@@ -122,6 +122,7 @@ class BertEncoder(keras.layers.Layer):
     Returns:
         dict: `sequence` float `(B, L, d)`, the token states after the dense layer, zero at padding; `pooled` float
         `(B, d)`, the same layer on their mean, scaled to length `√hidden_dim`; `mask` bool `(B, L)`, True at tokens.
+        With `global_pool` and nothing to fine-tune also `features` float32 `(B, hidden_dim)`, the sentence embedding.
 
     Raises:
         ImportError: if the package with the weights, or safetensors, is not installed.
@@ -289,12 +290,13 @@ class BertEncoder(keras.layers.Layer):
         # In float32, and from below: the mean of no token is 0.
         mean = ops.cast(mean, "float32")
         mean = mean / ops.maximum(ops.sqrt(ops.sum(ops.square(mean), axis=-1, keepdims=True)), 1e-12)
+        features = {"features": mean} if self.global_pool and self.fine_tune == "none" else {}
         if self.units is not None:
             # Numbers of about unit size, as a new dense layer expects them.
             mean = mean * self.architecture["hidden_dim"] ** 0.5
         pooled = self.pooled_dropout(self.projection(ops.cast(mean, self.compute_dtype)), training=training)
         sequence = self.projection(hidden) * ops.cast(mask, hidden.dtype)[..., None]
-        return {"sequence": sequence, "pooled": pooled, "mask": mask}
+        return {"sequence": sequence, "pooled": pooled, "mask": mask, **features}
 
     def get_config(self):
         return {
