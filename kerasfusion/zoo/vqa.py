@@ -39,6 +39,7 @@ _ENCODERS = {
         "num_blocks": 0,
         "coordinates": True,
         "batch_renorm": True,
+        "pooling": "max",
     },
 }
 # As many looks as a question about two things has steps, and one for good measure.

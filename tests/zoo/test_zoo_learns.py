@@ -43,6 +43,7 @@ def learn(fusion, steps, **encoder):
         "num_blocks": 0,
         "coordinates": True,
         "batch_renorm": True,
+        "pooling": "max",
         **encoder,
     }
     text_encoder = {"name": "average", "activation": None}

@@ -90,6 +90,9 @@ class ResidualCNN(ImageEncoder):
             with it. For batches with few images, and for fusions of pooled vectors: a mean over cells consists
             mostly of what all images share, such as a white ground; standardized, of what tells them apart. Defaults
             to False.
+        pooling: str, how the cells become the pooled vector: `"avg"`, or `"max"`, which suits small objects on an even
+            ground: "there is a red square" and "something red is on the left" are maxima over cells, and a mean
+            dilutes them. Defaults to `"avg"`.
         dropout: float, dropout rate on the pooled vector. Defaults to 0.
 
     Call arguments:
@@ -97,6 +100,9 @@ class ResidualCNN(ImageEncoder):
 
     Returns:
         dict: `grid`, `sequence` and `pooled`, see `ImageEncoder`.
+
+    Raises:
+        ValueError: if `pooling` is neither.
 
     Example:
 
@@ -118,10 +124,13 @@ class ResidualCNN(ImageEncoder):
         num_heads=4,
         batch_norm=True,
         batch_renorm=False,
+        pooling="avg",
         dropout=0.0,
         **kwargs,
     ):
         super().__init__(units, dropout=dropout, **kwargs)
+        if pooling not in ("avg", "max"):
+            raise ValueError(f"{self.name}: pooling must be 'avg' or 'max', not {pooling!r}.")
         self.filters = tuple(filters)
         self.num_blocks = num_blocks
         self.stem_strides = stem_strides
@@ -130,6 +139,7 @@ class ResidualCNN(ImageEncoder):
         self.num_heads = num_heads
         self.batch_norm = batch_norm
         self.batch_renorm = batch_renorm
+        self.pooling = pooling
 
     def build_encoder(self, pixels_shape):
         self.down, self.residual = [], []
@@ -183,7 +193,7 @@ class ResidualCNN(ImageEncoder):
             for block in self.attending:
                 tokens = block(tokens)
             grid = ops.reshape(self.norm(tokens), (-1, height, width, self.units))
-        pooled = ops.mean(grid, axis=(1, 2))
+        pooled = (ops.max if self.pooling == "max" else ops.mean)(grid, axis=(1, 2))
         if self.batch_renorm:
             pooled = self.pooled_norm(pooled, training=training)
         return grid, pooled
@@ -199,4 +209,5 @@ class ResidualCNN(ImageEncoder):
             "num_heads": self.num_heads,
             "batch_norm": self.batch_norm,
             "batch_renorm": self.batch_renorm,
+            "pooling": self.pooling,
         }
