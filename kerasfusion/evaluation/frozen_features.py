@@ -128,12 +128,10 @@ def _feature_stores(encoder, feature, splits, memory_limit, read_ids=False):
         return None
     size = f"{values * np.dtype(precision or 'float16').itemsize / 2**20:,.0f} MiB, {precision or 'float16'}"
     cache = None
-    if folder is None:
-        logger.info(f"  {what} is computed once and kept in memory ({size})")
-    else:
+    if folder is not None:
         cache = FeatureCache(Path(folder) / "features" / _digest(encoder), shape)
-        logger.info(f"  {what} is computed once and kept in {cache.folder} ({size})")
-    progress = _Progress(count, f"{feature.kind}s")
+    kept = "memory" if cache is None else cache.folder
+    progress = _Progress(count, f"{feature.kind}s", f"  {what} is computed once and kept in {kept} ({size})")
     stores = [
         _fill(encoder, bank, index, shape, precision, cache, progress)
         for bank, index in zip(banks, places, strict=True)
@@ -166,11 +164,13 @@ def _fill(encoder, bank, places, shape, precision, cache, progress):
         present[rows] = there.numpy()
         batch = _without_padding(batch.numpy())
         if cache is None:
+            progress.begin()
             features[rows] = _padded(network(batch).numpy(), shape)
         else:
             found = [_key(row) for row in batch]
             new = np.flatnonzero(cache.places(found)[:, 0] < 0)
             if len(new):
+                progress.begin()
                 added.add([found[i] for i in new], _padded(network(batch[new]).numpy(), shape))
             keys += found
         done += len(batch)
@@ -235,11 +235,16 @@ class _Part:
 
 
 class _Progress:
-    """Log every now and then how far it is."""
+    """Log what is computed, once it is certain that something is, and every now and then how far it is."""
 
-    def __init__(self, total, unit):
-        self.total, self.unit = total, unit
+    def __init__(self, total, unit, message):
+        self.total, self.unit, self.message = total, unit, message
         self.done, self.said = 0, time.monotonic()
+
+    def begin(self):
+        if self.message:
+            logger.info(self.message)
+            self.message = None
 
     def add(self, count):
         self.done += count

@@ -31,7 +31,7 @@ class FusionModel(EncodedModel):
         wide: dict text feature -> `NGramLinear` with as many outputs as all heads have logits. They are added to the
             heads' logits.
         linear: `LinearPath` whose predictions are mixed with the heads', by shares that it holds. It reads the token
-            ids of texts and the features of frozen encoders with `global_pool`.
+            ids of texts and the features of frozen encoders with `global_pool`; without either there is none.
         name: Name of the model.
 
     A part may also be a function without arguments that makes the layer. It is called just before the layer is.
@@ -71,6 +71,8 @@ class FusionModel(EncodedModel):
         # Functional model
         inputs = symbolic_inputs(inputs)
         encoded = self.encode(inputs)
+        if self.linear is not None and not self._linear_inputs(encoded):
+            self.start(linear=None)
         self.start(fusion=make_part(fusion))
         outputs = self.predict_heads(self.fuse(encoded, self.presence(inputs)))
         self.finish(inputs, outputs, name, PARTS)
@@ -100,8 +102,7 @@ class FusionModel(EncodedModel):
         if self.wide:
             beside.append(sum(_where(present.get(name), encoded[name]["wide"]) for name in self.wide))
         if self.linear is not None:
-            read = {name: _some(encoded[name], ("ids", "features")) for name in self.encoders}
-            beside.append(self.linear({name: given for name, given in read.items() if given}, present=dict(present)))
+            beside.append(self.linear(self._linear_inputs(encoded), present=dict(present)))
         for missing, given, imputer in self.imputers:
             vectors = (encoded[name]["pooled"] for name in (missing, given))
             filled, present[missing] = imputer(*vectors, present[missing], present[given])
@@ -116,6 +117,12 @@ class FusionModel(EncodedModel):
         if not beside:
             return representation
         return ops.concatenate([ops.cast(representation, "float32"), *beside], axis=-1)
+
+    def _linear_inputs(self, encoded):
+        """What the linear path reads: dict feature -> dict with `ids`, `features` or both, where it has any."""
+        keys = ("ids", "features")
+        read = {name: {key: encoded[name][key] for key in keys if key in encoded[name]} for name in self.encoders}
+        return {name: given for name, given in read.items() if given}
 
     def predict_heads(self, representation):
         wide = {task: self.heads[task].dense.units for task in self.heads} if self.wide else {}
@@ -140,11 +147,6 @@ class FusionModel(EncodedModel):
 def _where(present, logits):
     """The logits `(B, C)` of the rows whose text is present; zero in the others."""
     return logits if present is None else ops.where(present[:, None], logits, 0.0)
-
-
-def _some(encoded, keys):
-    """The entries of an encoder's output with these keys."""
-    return {key: encoded[key] for key in keys if key in encoded}
 
 
 def _columns(values, start, widths):

@@ -5,7 +5,7 @@ import logging
 
 import numpy as np
 
-from kerasfusion.encoders import BertEncoder, EfficientNetLite0Encoder
+from kerasfusion.encoders import EfficientNetLite0Encoder, MiniLMEncoder
 from kerasfusion.evaluation.frozen_features import pooled_features
 from kerasfusion.evaluation.linear_baseline import NAMES, LinearBaseline, as_bytes, as_text
 from kerasfusion.pretrained import available, bert_folder, read_vocabulary
@@ -148,7 +148,7 @@ def image_encoder():
 @functools.lru_cache(maxsize=1)
 def text_encoder(vocabulary_size):
     """MiniLM, read once."""
-    return BertEncoder(vocabulary_size, units=None, weights="minilm", global_pool=True, name="minilm")
+    return MiniLMEncoder(vocabulary_size, units=None, global_pool=True, name="minilm")
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,9 +1,12 @@
 """A whole training: the model, its baselines on the same data and budget, the report, the run's folder."""
 
+import contextlib
 import dataclasses
 import logging
 import platform
+import tempfile
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -145,7 +148,11 @@ def train(
             logger.info(f"Rank {lora.rank}: {enable_lora(made, lora.rank, budget=lora.budget)}")
         return made
 
-    with progress(verbose), open_run(output_dir, run_config, overwrite, resume) as output_dir:
+    with (
+        progress(verbose),
+        _feature_folder(data, model, changes) as data,
+        open_run(output_dir, run_config, overwrite, resume) as output_dir,
+    ):
         if (output_dir / "metrics.json").exists():
             return _finished(output_dir, data)
         data.schema.save(output_dir / "schema.json")
@@ -166,6 +173,24 @@ def train(
         write_json(output_dir / "metrics.json", metrics)
         write_report(output_dir, models[model], found, data)
         return Run(output_dir, data.schema, models[model], run_config, metrics)
+
+
+@contextlib.contextmanager
+def _feature_folder(data, model, changes):
+    """The data with a temporary folder for pooled features of frozen networks, unless the user gave a folder.
+
+    The model, its baselines and the report then compute them once.
+    """
+    if not get_entry(model).load or data.splits["train"].cache_dir is not None:
+        yield data
+        return
+    frozen = create_model(model, data.schema, **changes).cacheable().values()
+    if not all(encoder.global_pool for encoder in frozen):  # a grid or words: too much for a temporary folder
+        yield data
+        return
+    with tempfile.TemporaryDirectory(prefix="kerasfusion_") as folder:
+        splits = {name: dataclasses.replace(split, cache_dir=Path(folder)) for name, split in data.splits.items()}
+        yield dataclasses.replace(data, splits=splits)
 
 
 def _finished(output_dir, data):

@@ -1,0 +1,157 @@
+"""The linear path: what it computes, how it is fitted, and its share in a model's predictions."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.linear_model import Ridge
+from tables import color_table
+
+import kerasfusion as kf
+from kerasfusion.evaluation import predict_logits
+from kerasfusion.layers import LinearPath
+from kerasfusion.models import fusion_model, unimodal
+from kerasfusion.training.ridge import MixedColumns, fit_ridge
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("rows", [12, 60])  # fewer and more rows than columns
+def test_ridge_regression_is_that_of_scikit_learn(rows):
+    random = np.random.default_rng(rows)
+    some = sparse.random(rows, 20, 0.3, "csr", "float32", random)
+    dense = random.normal(size=(rows, 10)).astype("float32")
+    targets, weights = random.normal(size=(rows, 2)), random.uniform(0.5, 2, rows)
+    fitted = list(fit_ridge(MixedColumns(some, dense), targets, weights, (3.0, 0.1)))
+    both, bias = np.concatenate([some.toarray(), dense], axis=1), np.average(targets, axis=0, weights=weights)
+    for strength, (kernel, found) in zip((3.0, 0.1), fitted, strict=True):
+        reference = Ridge(strength, fit_intercept=False).fit(both, targets - bias, weights)
+        np.testing.assert_allclose(kernel, reference.coef_.T, atol=2e-4)
+        np.testing.assert_allclose(found, bias, rtol=1e-6)
+
+
+def test_it_is_a_linear_model_of_ngrams_and_features():
+    path = LinearPath({"a": 2, "b": 1}, texts=("text",), max_n=1, buckets=97)
+    ids = np.array([[4, 5, 4, 0], [7, 1, 0, 0], [4, 5, 0, 0]], "int32")
+    features = np.array([[3.0, 4.0], [0.0, 2.0], [1.0, 1.0]], "float32")
+    inputs = {"text": {"ids": ids}, "image": {"features": features}}
+    present = {"text": np.array([True, True, False]), "image": np.array([True, False, True])}
+    assert not np.array(path(inputs, present)).any()
+    for weight in path.weights:
+        weight.assign(RANDOM.uniform(0.5, 1.5, weight.shape))
+    idf, ngrams, image = (np.array(x) for x in (path.idf["text"], path.ngram_kernels["text"], path.feature_kernels["image"]))
+    first = (idf[4] * ngrams[4] + idf[5] * ngrams[5]) / np.hypot(idf[4], idf[5])
+    expected = [first + [0.6, 0.8, 0] @ image, ngrams[7] + image[2], [0.5**0.5, 0.5**0.5, 0] @ image]
+    found = np.array(path(inputs, present))
+    np.testing.assert_allclose(found[:, :3], expected + np.array(path.bias), rtol=1e-5)
+    np.testing.assert_allclose(found[:, 3:], np.tile(np.array(path.shares), (3, 1)))
+    assert LinearPath.from_config(path.get_config()).get_config() == path.get_config()
+
+
+def test_a_model_mixes_the_probabilities(schema_for, rows_for, tmp_path):
+    schema = schema_for("classifier_concat")
+    model = fusion_model(schema, text_encoder="average", units=8, wide=1, linear=2)
+    batch, task = rows_for(schema, 8, present=0.5), schema.tasks[0].name
+
+    def probabilities():
+        return np.array(model.heads[task].predictions(model(batch)[task])["probabilities"])
+
+    for weight in (model.linear.ngram_kernels["text"], model.linear.bias):
+        weight.assign(RANDOM.normal(size=weight.shape))
+    network = probabilities()
+    model.linear.shares.assign([1.0])
+    linear = probabilities()
+    logits = np.array(model.linear({"text": {"ids": batch["text"]}}, {"text": batch["text_present"]}))[:, :-1]
+    np.testing.assert_allclose(linear, np.array(keras.ops.softmax(logits)), atol=1e-5)
+    model.linear.shares.assign([0.25])
+    np.testing.assert_allclose(probabilities(), 0.75 * network + 0.25 * linear, atol=1e-5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(np.array(loaded(batch)[task]), np.array(model(batch)[task]))
+    # A baseline has the model's own branches: the image alone has nothing to read.
+    assert unimodal(model, schema, "text").linear.texts == ("text",)
+    assert unimodal(model, schema, "image").linear is None
+
+
+def words(rows, seed):
+    """A table whose labels depend on one word of many."""
+    random = np.random.default_rng(seed)
+    kinds = random.integers(3, size=rows)
+    fill = np.array([f"w{i}" for i in range(40)])[random.integers(40, size=(rows, 6))]
+    rows = [
+        {"text": " ".join([*fill[i], ("apple", "pear", "plum")[kinds[i]]]), "fruit": f"kind {kinds[i]}",
+         "tags": "a|b" if kinds[i] == 0 else "b" if kinds[i] == 1 else "a", "sour": kinds[i] == 2,
+         "weight": 2.0 * kinds[i] + 5}
+        for i in range(rows)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("label", ["fruit", "tags", "sour", "weight"])
+def test_it_learns_what_the_network_did_not(label, tmp_path):
+    data = kf.data.load(words(300, 0), text="text", label=label)
+    model = fusion_model(data.schema, text_encoder="average", units=4, linear=1)
+    (task,) = data.schema.tasks
+
+    def right(model):
+        head, labels = model.heads[task.name], data.splits["test"].labels[task.name]
+        found = head.predictions(predict_logits(model, data.splits["test"])[task.name])
+        decided = kf.evaluation.predict_classes(task, {k: np.array(v) for k, v in found.items()})
+        return np.mean(np.isclose(decided, labels, atol=0.5))
+
+    before = right(model)
+    shares = kf.training.fit_linear_path(model, data.splits["train"], data.splits["validation"])
+    assert before < 0.8 and right(model) > 0.95
+    assert set(shares) == {task.name} and 0.5 <= shares[task.name] <= 1
+    np.testing.assert_allclose(np.array(model.linear.shares), [shares[task.name]])
+
+
+def test_a_network_that_is_right_is_left_alone(schema_for):
+    data = kf.data.load(words(200, 0), text="text", label="fruit")
+    # No n-gram counts: all ids are special tokens.
+    blank = {name: split.without("text") for name, split in data.splits.items()}
+    model = fusion_model(data.schema, text_encoder="average", units=4, linear=1)
+    labels = blank["validation"].labels["label"]
+    model.heads["label"].dense.bias.assign(np.eye(3)[np.bincount(labels.astype(int)).argmax()] * 9)
+    before = predict_logits(model, blank["validation"])["label"].argmax(axis=1)
+    kf.training.fit_linear_path(model, blank["train"], blank["validation"])
+    np.testing.assert_array_equal(predict_logits(model, blank["validation"])["label"].argmax(axis=1), before)
+
+
+def test_rows_without_a_label_do_not_count(tmp_path):
+    data = kf.data.load(words(300, 0), text="text", label="fruit")
+    train = data.splits["train"]
+    wrong = train.labels["label"].copy()
+    wrong[::2] = 0
+    weights = {"label": np.where(np.arange(len(train)) % 2, 1, 0).astype("float32")}
+    spoiled = dataclasses.replace(train, labels={"label": wrong}, weights=weights)
+    kernels = []
+    for given in (spoiled, train.take(np.arange(1, len(train), 2))):
+        model = fusion_model(data.schema, text_encoder="average", units=4, linear=1)
+        kf.training.fit_linear_path(model, given, data.splits["validation"])
+        kernels.append(np.array(model.linear.ngram_kernels["text"]))
+    np.testing.assert_allclose(*kernels, atol=1e-5)
+
+
+def test_training_fits_and_saves_it(tmp_path, messages):
+    columns = {"image": "photo", "text": "description", "label": "color"}
+    data = kf.data.load(color_table(tmp_path), **columns, image_size=16, image_dir=str(tmp_path))
+    settings = {"text_encoder": "average", "image_encoder": "small_cnn", "units": 4, "linear": 1, "wide": None}
+    run = kf.train(
+        data, model="wide_deep", output_dir=tmp_path / "run", config=kf.training.TrainingConfig(epochs=1), **settings
+    )
+    share = float(np.array(run.model.linear.shares)[0])
+    assert any("linear path" in line for line in messages)
+    assert np.array(run.model.linear.bias).any()
+    loaded = kf.load(tmp_path / "run").model
+    np.testing.assert_allclose(np.array(loaded.linear.shares), [share])
+    np.testing.assert_allclose(np.array(loaded.linear.bias), np.array(run.model.linear.bias))
+
+
+def test_without_a_linear_path_there_is_nothing_to_fit():
+    data = kf.data.load(words(60, 0), text="text", label="fruit")
+    model = fusion_model(data.schema, text_encoder="average", units=4)
+    assert kf.training.fit_linear_path(model, data.splits["train"], data.splits["validation"]) == {}
