@@ -83,9 +83,9 @@ if not arguments.quick:
 #   nearly the same vector for every image, and it grows in training until each tanh behind it saturates at 1 or -1:
 #   no gradient passes, and the model answers from the words alone. Batch normalization cures that, but a batch holds
 #   only eight images, and their statistics are noisy; batch renormalization (arXiv 1702.03275) uses the moving
-#   statistics in training too. The pooled vector is the maximum over the cells, not their mean: an object fills one or
-#   two of 100 cells, and "something red is on the left" is a maximum. Section 4 prints how long the pooled vectors are
-#   and how much they differ: look there first when a model ignores its images.
+#   statistics in training too. The pooled vector is the maximum over the cells, not their mean: an object fills one
+#   or two of 100 cells, and "something red is on the left" is a maximum. Section 4 prints how long the pooled vectors
+#   are and how much they differ: look there first when a model ignores its images.
 # - Fusions that process every cell, or every pair of cells, once per question get a fourth convolution and a 5 x 5
 #   grid, as in the paper. With 100 cells they would take too few steps within the budget.
 #
@@ -93,9 +93,9 @@ if not arguments.quick:
 #
 # - *Pooled* fusions (concat, sum, multiply, gated, tensor, low_rank, mfb, mfh, mutan, block, residual) see the
 #   maximum over all cells. It can hold "there is a red square" and "something red is on the left", because each cell
-#   knows its coordinates, and that is enough for non-relational questions. But it is the same vector for every question. To compare distances, it
-#   would have to encode six positions at once, and one or two products of text and image vectors would have to find
-#   the smallest of five distances: nothing in them selects.
+#   knows its coordinates, and that is enough for non-relational questions. But it is the same vector for every
+#   question. To compare distances, it would have to encode six positions at once, and one or two products of text
+#   and image vectors would have to find the smallest of five distances: nothing in them selects.
 # - *FiLM* scales and shifts the channels of every cell by the question before pooling. Its convolutions see the
 #   neighborhood of a cell and, on a small grid, after a few blocks the whole image.
 # - The *relation network* processes every pair of cells together with the question. A distance is one pair; the sum

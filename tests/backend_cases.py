@@ -134,6 +134,15 @@ def layered(layer, *inputs):
     return case(lambda given: layer(*given), list(inputs))
 
 
+def _fitted_linear_path(given):
+    layer = layers.LinearPath({"label": 2}, ("text",), buckets=64)
+    inputs = {"text": {"ids": given[0]}, "image": {"features": given[1]}}
+    found = layer(inputs, present={"text": given[2]})
+    for weight in layer.weights:
+        weight.assign(np.linspace(0.5, 1.5, int(np.prod(weight.shape))).reshape(weight.shape))
+    return keras.layers.Dense(2)(found)
+
+
 def _cases():
     """Name -> function that makes the case."""
     yes = np.array([True, False, True, True])
@@ -230,6 +239,7 @@ def _cases():
         [TEXT, VECTOR[:, :3], yes],
     )
     found["layer NGramLinear"] = lambda: case(layers.NGramLinear(3, buckets=64), TEXT)
+    found["layer LinearPath"] = lambda: case(_fitted_linear_path, [TEXT, VECTOR, yes])
     found["layer TokenDropout"] = lambda: case(
         lambda given: keras.layers.Embedding(WORDS, 3)(layers.TokenDropout(0.5, seed=0)(given)), TEXT
     )

@@ -32,7 +32,9 @@ def distinct_ngrams(ids, max_n, buckets):
     """Compute the row of every n-gram, and which of them count: each distinct row once.
 
     Args:
-        ids, max_n, buckets: See `hash_ngrams`.
+        ids: See `hash_ngrams`.
+        max_n: See `hash_ngrams`.
+        buckets: See `hash_ngrams`.
 
     Returns:
         tuple: int32 `(B, G)`, sorted rows; bool `(B, G)`, True at the first of equal rows below `buckets`.

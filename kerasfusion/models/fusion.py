@@ -189,9 +189,9 @@ def fusion_model(
         wide: Optional int: a linear model of token n-grams beside the network, up to so many tokens each
             (`kf.layers.NGramLinear`; twice as many where tokens are characters), whose logits are added to those of
             the heads.
-        linear: Optional int: a linear model of token n-grams, up to so many tokens each, and of the features of frozen
-            encoders (`kf.layers.LinearPath`). `kf.train` fits it after the network, and averages the predictions of
-            both.
+        linear: Optional int: a linear model of token n-grams, up to so many tokens each, and of the features of
+            frozen encoders (`kf.layers.LinearPath`). `kf.train` fits it after the network, and averages the
+            predictions of both.
         label_smoothing: float in [0, 1), share of a multiclass label that is spread over all classes (arXiv
             1512.00567). Tasks of other types are not affected.
         name: Name of the model.

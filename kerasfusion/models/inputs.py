@@ -81,7 +81,9 @@ def make_wide(schema, max_n):
 
 def make_linear(schema, max_n):
     """Function without arguments that makes a `LinearPath` for the tasks whose answers can be averaged."""
-    outputs = {task.name: task.outputs for task in schema.tasks if task.link in ("softmax", "sigmoid") or task.is_number}
+    outputs = {
+        task.name: task.outputs for task in schema.tasks if task.link in ("softmax", "sigmoid") or task.is_number
+    }
     texts = schema.of_kind("text")
     length = max((_ngram_length(feature, max_n) for feature in texts), default=max_n)
     names = [feature.name for feature in texts]

@@ -29,7 +29,8 @@ def fit_linear_path(model, train, validation):
 
     Args:
         model: A trained plain model. Save it afterwards: the path is part of it.
-        train, validation: `Examples` with labels.
+        train: `Examples` with labels.
+        validation: `Examples` with labels.
 
     Returns:
         dict: task -> share of the linear model; empty for a model without a linear path.
@@ -56,7 +57,9 @@ def fit_linear_path(model, train, validation):
         if len(rows) and len(checked):
             labels, weights = validation.labels[name][checked], validation.weights[name][checked]
             kernel, bias = _fit(
-                task, head, (known.take(rows), train.labels[name][rows], train.weights[name][rows]),
+                task,
+                head,
+                (known.take(rows), train.labels[name][rows], train.weights[name][rows]),
                 (held_out.take(checked), labels, weights),
             )
             both = np.stack([network[name][checked], held_out.take(checked).apply(kernel) + bias])
@@ -120,7 +123,7 @@ def _some_rows(examples, tasks):
 
 
 def _read_columns(model, path, *splits):
-    """What the path's kernels are applied to, `MixedColumns` of each split; n-gram weights are learned on the first."""
+    """What the path's kernels are applied to: `MixedColumns` of each split. IDF comes from the first."""
     ngrams, features = [[] for _ in splits], [[] for _ in splits]
     for name in path.ngram_kernels:
         path.idf[name].assign(np.ones(path.buckets + 1))

@@ -42,7 +42,9 @@ def test_it_is_a_linear_model_of_ngrams_and_features():
     assert not np.array(path(inputs, present)).any()
     for weight in path.weights:
         weight.assign(RANDOM.uniform(0.5, 1.5, weight.shape))
-    idf, ngrams, image = (np.array(x) for x in (path.idf["text"], path.ngram_kernels["text"], path.feature_kernels["image"]))
+    idf, ngrams, image = (
+        np.array(x) for x in (path.idf["text"], path.ngram_kernels["text"], path.feature_kernels["image"])
+    )
     first = (idf[4] * ngrams[4] + idf[5] * ngrams[5]) / np.hypot(idf[4], idf[5])
     expected = [first + [0.6, 0.8, 0] @ image, ngrams[7] + image[2], [0.5**0.5, 0.5**0.5, 0] @ image]
     found = np.array(path(inputs, present))
@@ -82,9 +84,13 @@ def words(rows, seed):
     kinds = random.integers(3, size=rows)
     fill = np.array([f"w{i}" for i in range(40)])[random.integers(40, size=(rows, 6))]
     rows = [
-        {"text": " ".join([*fill[i], ("apple", "pear", "plum")[kinds[i]]]), "fruit": f"kind {kinds[i]}",
-         "tags": "a|b" if kinds[i] == 0 else "b" if kinds[i] == 1 else "a", "sour": kinds[i] == 2,
-         "weight": 2.0 * kinds[i] + 5}
+        {
+            "text": " ".join([*fill[i], ("apple", "pear", "plum")[kinds[i]]]),
+            "fruit": f"kind {kinds[i]}",
+            "tags": "a|b" if kinds[i] == 0 else "b" if kinds[i] == 1 else "a",
+            "sour": kinds[i] == 2,
+            "weight": 2.0 * kinds[i] + 5,
+        }
         for i in range(rows)
     ]
     return pd.DataFrame(rows)

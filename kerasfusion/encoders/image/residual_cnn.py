@@ -90,8 +90,8 @@ class ResidualCNN(ImageEncoder):
             with it. For batches with few images, and for fusions of pooled vectors: a mean over cells consists
             mostly of what all images share, such as a white ground; standardized, of what tells them apart. Defaults
             to False.
-        pooling: str, how the cells become the pooled vector: `"avg"`, or `"max"`, which suits small objects on an even
-            ground: "there is a red square" and "something red is on the left" are maxima over cells, and a mean
+        pooling: str, how the cells become the pooled vector: `"avg"`, or `"max"`, which suits small objects on an
+            even ground: "there is a red square" and "something red is on the left" are maxima over cells, and a mean
             dilutes them. Defaults to `"avg"`.
         dropout: float, dropout rate on the pooled vector. Defaults to 0.
 
