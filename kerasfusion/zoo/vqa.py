@@ -42,6 +42,8 @@ _ENCODERS = {
         "pooling": "max",
     },
 }
+# With normalized cells, these learn to count long before they learn to find what a question names.
+_NOT_NORMALIZED = {"memory", "stacked_attention"}
 # As many looks as a question about two things has steps, and one for good measure.
 _SETTINGS = {
     "cross_attention": {"num_layers": 3},
@@ -54,8 +56,12 @@ _SETTINGS = {
 
 def _register(fusion, source, summary):
     def build(schema, **changes):
+        image_encoder = _ENCODERS["image_encoder"]
+        if fusion in _NOT_NORMALIZED:
+            image_encoder = {**image_encoder, "batch_norm": False, "batch_renorm": False}
         settings = {
             **_ENCODERS,
+            "image_encoder": image_encoder,
             "fusion": {"name": fusion, **_SETTINGS.get(fusion, {})},
             "units": 64,
             "name": f"vqa_{fusion}",
