@@ -8,6 +8,9 @@ from kerasfusion.encoders import IMAGE_ENCODERS, ApplicationEncoder
 from kerasfusion.encoders.features import FEATURES
 from kerasfusion.layers import LinearPath, NGramLinear
 
+# Every n-gram of a batch takes so many numbers of memory.
+MOST_LINEAR_OUTPUTS = 500
+
 
 def make_inputs(schema):
     """Symbolic inputs for a schema, named and typed as the pipeline feeds them.
@@ -80,14 +83,19 @@ def make_wide(schema, max_n):
 
 
 def make_linear(schema, max_n):
-    """Function without arguments that makes a `LinearPath` for the tasks whose answers can be averaged."""
+    """Function without arguments that makes a `LinearPath` for the tasks whose answers can be averaged.
+
+    None where there are no such tasks, or more than `MOST_LINEAR_OUTPUTS` classes.
+    """
     outputs = {
         task.name: task.outputs for task in schema.tasks if task.link in ("softmax", "sigmoid") or task.is_number
     }
     texts = schema.of_kind("text")
     length = max((_ngram_length(feature, max_n) for feature in texts), default=max_n)
     names = [feature.name for feature in texts]
-    return functools.partial(LinearPath, outputs, names, length, name="linear") if outputs else None
+    if not 0 < sum(outputs.values()) <= MOST_LINEAR_OUTPUTS:
+        return None
+    return functools.partial(LinearPath, outputs, names, length, name="linear")
 
 
 def _ngram_length(feature, max_n):

@@ -8,6 +8,7 @@ import pandas as pd
 from keras import ops
 
 from kerasfusion.encoders.features import FEATURES
+from kerasfusion.layers import LinearPath
 from kerasfusion.models import Captioner, get_heads
 from kerasfusion.schema import SPECIAL_TOKENS, Feature, Task
 
@@ -25,6 +26,8 @@ def transfer_weights(model, parent, schema=None, parent_schema=None):
       encoder by column, also if the shapes are equal. Along other axes, the first indices are matched.
     - Weights that the parent does not have are *new*, as are weights that depend on the image size if it changed.
     - Weights that the new model does not have are *dropped*.
+
+    A linear path (`kf.layers.LinearPath`) is left as it is: `kf.training.fit_linear_path` fits it after the network.
 
     Args:
         model: New model. Its weights are modified.
@@ -83,7 +86,7 @@ def _places(model):
     """Dict of (layer, path within it without automatic numbers, index among equal paths) -> weight."""
     places, seen = {}, Counter()
     for layer in model.layers:
-        for weight in layer.weights:
+        for weight in () if isinstance(layer, LinearPath) else layer.weights:
             # Automatic names differ between processes: the second unnamed layer is `dense_1` in one, `dense_7` in
             # another.
             inner = re.sub(r"_\d+(?=/|$)", "", weight.path.removeprefix(f"{layer.name}/"))

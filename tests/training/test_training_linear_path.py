@@ -161,3 +161,24 @@ def test_without_a_linear_path_there_is_nothing_to_fit():
     data = kf.data.load(words(60, 0), text="text", label="fruit")
     model = fusion_model(data.schema, text_encoder="average", units=4)
     assert kf.training.fit_linear_path(model, data.splits["train"], data.splits["validation"]) == {}
+
+
+def test_it_is_for_few_hundred_classes_and_for_answers_that_can_be_averaged(tiny_schema):
+    def path(task):
+        schema = dataclasses.replace(tiny_schema, tasks=(task,))
+        return fusion_model(schema, text_encoder="average", units=4, linear=1).linear
+
+    many = tuple(map(str, range(501)))
+    assert path(kf.Task("label", "multiclass", "a", classes=many[:500])) is not None
+    assert path(kf.Task("label", "multiclass", "a", classes=many)) is None
+    assert path(kf.Task("label", "ordinal", "a", classes=("low", "middle", "high"))) is None
+
+
+def test_it_is_not_carried_over_to_another_model(schema_for):
+    schema = schema_for("classifier_concat")
+    parent, model = (fusion_model(schema, text_encoder="average", units=4, linear=1) for _ in range(2))
+    parent.linear.shares.assign([0.5])
+    parent.linear.bias.assign([1.0, 2.0, 3.0])
+    status = kf.transfer.transfer_weights(model, parent, schema, schema)
+    assert not np.array(model.linear.shares).any() and not np.array(model.linear.bias).any()
+    assert not any("linear" in weight for weight in status["weight"])
