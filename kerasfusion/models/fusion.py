@@ -128,8 +128,10 @@ class FusionModel(EncodedModel):
         wide = {task: self.heads[task].dense.units for task in self.heads} if self.wide else {}
         linear = {} if self.linear is None else self.linear.outputs
         widths = [*wide.values(), *linear.values(), *(1 for _ in linear)]
-        deep = representation[:, : representation.shape[-1] - sum(widths)]
-        columns = _columns(representation, deep.shape[-1], widths)
+        if not widths:
+            return {task: self.heads[task](representation) for task in self.heads}
+        columns = _columns(representation, [representation.shape[-1] - sum(widths), *widths])
+        deep = next(columns)
         logits = {task: self.heads[task](deep) for task in self.heads}
         for task in wide:
             logits[task] = self.heads[task].add_wide(logits[task], next(columns))
@@ -149,8 +151,9 @@ def _where(present, logits):
     return logits if present is None else ops.where(present[:, None], logits, 0.0)
 
 
-def _columns(values, start, widths):
-    """Yield the columns of `values` from `start` on, in groups of these widths."""
+def _columns(values, widths):
+    """Yield the columns of `values` in groups of these widths."""
+    start = 0
     for width in widths:
         yield values[:, start : start + width]
         start += width
