@@ -13,7 +13,7 @@ from kerasfusion.training.ridge import MixedColumns, fit_ridge
 # Strengths of the regularization. The validation split chooses one; of equal scores the first.
 STRENGTHS = (10.0, 3.0, 1.0, 0.3, 0.1)
 # Of equal scores, the share closest to one half.
-SHARES = np.array(sorted(np.linspace(0, 1, 11), key=lambda share: abs(share - 0.5)), "float32")
+SHARES = sorted((tenth / 10 for tenth in range(11)), key=lambda share: abs(share - 0.5))
 # A random choice stands for more rows than this.
 MOST_ROWS = 8_000
 BATCH_SIZE = 1024
@@ -66,7 +66,7 @@ def fit_linear_path(model, train, validation):
             share = max(SHARES, key=lambda share: _score(task, head, labels, _mixed(head, both, share)))
         kernels.append(kernel)
         biases.append(bias)
-        shares[name] = float(share)
+        shares[name] = share
     _assign(path, np.concatenate(kernels, axis=1), np.concatenate(biases), list(shares.values()))
     return shares
 
