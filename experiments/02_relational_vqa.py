@@ -160,8 +160,7 @@ study.evaluate_baselines()
 #
 # Without `--fusions`, every fusion trains for 6 minutes, the four best on validation get two more seeds, and `memory`
 # trains for 45 minutes with three seeds. The long runs also see each training image mirrored three ways, with the
-# answers about left and top adjusted. (The four of the recorded results were chosen by test accuracy, so their means
-# over seeds are slightly optimistic.)
+# answers about left and top adjusted. (Recorded so far: one seed of each, and three of `memory`.)
 
 # %%
 if arguments.quick:

@@ -247,8 +247,8 @@ ZOO = (
         "metric": "relational accuracy, Sort-of-CLEVR",
         "note": "6 minutes of training on one core, one seed, the same encoders for all "
         "([page](../../experiments/results/02_relational_vqa.md), with longer runs). "
-        "`vqa_film` and `vqa_multiply` stand for their fusions with these encoders. Recorded before the image "
-        "encoder was normalized: `gated`, `multiply`, `mutan`, `residual` and `tensor` did not see the image.",
+        "`vqa_film` and `vqa_multiply` stand for their fusions with these encoders. A model that counts and compares "
+        "no distances reaches 79.2 %.",
         "default": _VQA,
         "figures": {
             "vqa_film": ("relational_vqa", "film, these encoders, seed 0, 6 minutes", "accuracy (relational)"),
