@@ -38,7 +38,7 @@ def unimodal(model, schema, kind):
 
 
 def _own_linear(layer, schema):
-    texts = [feature.name for feature in schema.of_kind("text")]
+    texts = [feature.name for feature in schema.features if feature.name in layer.texts]
     return type(layer).from_config({**layer.get_config(), "texts": texts})
 
 
