@@ -20,22 +20,22 @@ pytestmark = [
 
 
 @pytest.mark.parametrize(
-    "columns, model",
+    "columns, label, model",
     [
-        ({"image": "photo", "text": "description"}, "pretrained_multiply"),
-        ({"text": "description"}, "pretrained_text"),
-        ({"image": "photo"}, "pretrained_image"),
+        ({"image": "photo", "text": "description"}, "color", "pretrained_multiply"),
+        ({"text": "description"}, "said", "pretrained_text"),
+        ({"image": "photo"}, "color", "pretrained_image"),
     ],
 )
-def test_the_default_learns_is_saved_and_exported(columns, model, tmp_path, messages):
-    table = color_table(tmp_path, rows=90)[[*columns.values(), "color"]]
-    data = kf.data.load(table, **columns, label="color", image_dir=str(tmp_path))
+def test_the_default_learns_is_saved_and_exported(columns, label, model, tmp_path, messages):
+    table = color_table(tmp_path, rows=90)
+    table["said"] = table["description"].str.split().str[3]
+    data = kf.data.load(table[[*columns.values(), label]], **columns, label=label, image_dir=str(tmp_path))
     config = kf.training.TrainingConfig(epochs=3)
     run = kf.train(data, output_dir=tmp_path / "run", config=config)
     assert run.config["model"] == model
     scores = run.metrics["tasks"]["label"]["scores"]
-    # The sentence names the color of every second image, and another one of the rest.
-    assert scores[model]["value"] > (0.9 if "image" in columns else 0.3)
+    assert scores[model]["value"] > 0.8
     assert sum("linear path" in line for line in messages) == (3 if len(columns) == 2 else 1)
     # The images are encoded once for the model, its baselines and the report, one split after the other.
     encoded = [line for line in messages if "images is computed once" in line]
