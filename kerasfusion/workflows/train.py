@@ -16,6 +16,7 @@ from kerasfusion.evaluation import evaluate_models, predict_logits
 from kerasfusion.evaluation.predict import restrict_schema
 from kerasfusion.evaluation.tasks import TASKS
 from kerasfusion.files import atomic_write, write_json
+from kerasfusion.models import EncodedModel
 from kerasfusion.progress import progress
 from kerasfusion.training import Run, TrainingConfig, load
 from kerasfusion.transfer import enable_lora, transfer_weights
@@ -184,8 +185,10 @@ def _feature_folder(data, model, changes):
     if not get_entry(model).load or data.splits["train"].cache_dir is not None:
         yield data
         return
-    frozen = create_model(model, data.schema, **changes).cacheable().values()
-    if not all(encoder.global_pool for encoder in frozen):  # a grid or words: too much for a temporary folder
+    made = create_model(model, data.schema, **changes)
+    frozen = made.cacheable().values() if isinstance(made, EncodedModel) else ()
+    # A grid or all words would be too much for a temporary folder.
+    if not (frozen and all(getattr(encoder, "global_pool", False) for encoder in frozen)):
         yield data
         return
     with tempfile.TemporaryDirectory(prefix="kerasfusion_") as folder:
