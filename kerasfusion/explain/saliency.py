@@ -32,6 +32,9 @@ def grad_cam(model, batch, task, classes, image=None):
     `tagger_residual`, that is the class activation map (CAM, arXiv 1512.04150). Other inputs take part as they are:
     with another question the same image has another map.
 
+    Of an encoder that averages its grid over the cells (`global_pool`), the grid before that mean is taken; of one with
+    several `image_sizes` the maps of all sizes are added.
+
     A map shows where the evidence lies and not what it is; a grid of few cells gives soft images.
 
     Args:
@@ -68,18 +71,31 @@ def grad_cam(model, batch, task, classes, image=None):
         # The grid hangs on the encoder's weights, also where these are frozen.
         tape.watch([weight.value for weight in encoder.weights if weight.dtype.startswith(("float", "bfloat"))])
         inputs = {name: tf.convert_to_tensor(batch[name]) for name in model.input}
-        encoded = model.encode(inputs)
-        grid, logits = encoded[image]["grid"], model.predict_encoded(encoded, inputs)[task]
+        if encoder.pools_features:
+            grids = encoder.grids_before_pooling(inputs[image])
+            encoded = model.encode({**inputs, f"{image}_features": encoder.pool(grids)})
+        else:
+            encoded = model.encode(inputs)
+            grids = [encoded[image]["grid"]]
+        logits = model.predict_encoded(encoded, inputs)[task]
         classes = tf.broadcast_to(tf.cast(classes, tf.int32), tf.shape(logits)[:1])
         scores = get_heads(model)[task].class_scores(logits)
         asked = tf.gather(scores, classes, axis=1, batch_dims=1)
-    gradient = tape.gradient(asked, grid)
-    if gradient is None:
+    gradients = tape.gradient(asked, grids)
+    if any(gradient is None for gradient in gradients):
         raise NoFeatureMapError(
             f"{model.name} does not answer {task!r} from the grid of {image!r}, so there is no map of it."
         )
-    weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
-    maps = tf.nn.relu(tf.reduce_sum(tf.cast(weights * grid, tf.float32), axis=-1, keepdims=True))
-    maps = tf.image.resize(maps, batch[image].shape[1:3])[..., 0].numpy()
+    if all(tuple(grid.shape[1:3]) == (1, 1) for grid in grids):
+        raise NoFeatureMapError(f"the grid of {image!r} in {model.name} has one cell, so every place looks alike.")
+    size = batch[image].shape[1:3]
+    maps = sum(_map(grid, gradient, size) for grid, gradient in zip(grids, gradients, strict=True)).numpy()
     most = maps.max(axis=(1, 2), keepdims=True)
     return np.divide(maps, most, out=np.zeros_like(maps), where=most > 0)
+
+
+def _map(grid, gradient, size):
+    """A map of one grid in the image's size, float32 `(B, H, W)`."""
+    weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
+    found = tf.nn.relu(tf.reduce_sum(tf.cast(weights * grid, tf.float32), axis=-1, keepdims=True))
+    return tf.image.resize(found, size)[..., 0]

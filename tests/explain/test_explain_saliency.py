@@ -88,6 +88,23 @@ def test_a_linear_head_on_the_mean_gives_the_class_activation_map():
         np.testing.assert_allclose(grad_cam(model, batch, "label", name), expected, atol=1e-5)
 
 
+def test_a_pooled_frozen_encoder_gives_the_map_of_the_grid_before_its_mean():
+    image = Feature("image", "image", ("photo",), size=(64, 64))
+    encoder = {"name": "mobilenet_v2", "alpha": 0.35, "fine_tune": "none", "global_pool": True, "units": None}
+    task = Task("label", "multiclass", "c", classes=("a", "b", "c"))
+    model = model_of(image, task=task, encoder={**encoder, "image_sizes": [64, 96]})
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype("uint8")
+    layer, kernel = model.get_layer("encode_image"), np.asarray(model.get_layer("head_label").dense.kernel)
+    grids = [np.asarray(grid) for grid in layer.grids_before_pooling(pixels)]
+    assert [grid.shape for grid in grids] == [(3, 2, 2, 1280), (3, 3, 3, 1280)]
+    expected = 0
+    for grid, weights in zip(grids, np.split(kernel[:, 1], 2), strict=True):
+        cam = np.maximum(np.einsum("bhwc,c->bhw", grid, weights), 0) / np.prod(grid.shape[1:3])
+        expected = expected + np.asarray(keras.ops.image.resize(cam[..., None], (64, 64)))[..., 0]
+    expected = expected / expected.max(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(grad_cam(model, batch_for(pixels, model), "label", 1), expected, atol=1e-4)
+
+
 def test_nothing_that_speaks_for_a_class_gives_zeros():
     model = model_of(IMAGE)
     look_for_colors(model)
@@ -145,6 +162,9 @@ def test_models_without_a_grid_are_refused():
         grad_cam(kf.create_model("text_only", schema, units=4), {}, "label", 0)
     with pytest.raises(NoFeatureMapError, match="its encoders lie inside image_only and text_only: ask these"):
         grad_cam(kf.create_model("late_average", schema, units=4), {}, "label", 0)
+    cell = model_of(Feature("image", "image", ("photo",), size=(2, 2)))
+    with pytest.raises(NoFeatureMapError, match="the grid of 'image' in .* has one cell"):
+        grad_cam(cell, {"image": np.zeros((1, 2, 2, 3), "uint8"), "image_present": np.ones(1, bool)}, "label", 0)
     # It reads the pixels' rows, and its grid is for those who want one.
     rows = model_of(IMAGE, encoder="row_rnn", units=4)
     with pytest.raises(NoFeatureMapError, match="does not answer 'label' from the grid of 'image'"):

@@ -163,11 +163,21 @@ class ApplicationEncoder(ImageEncoder):
 
         The encoder accepts `{"features": ...}` instead of pixels, so that training computes the features only once.
         """
-        grids = [self.frozen_backbone(view, training=False) for view in self._views(self.unit_interval(pixels))]
+        grids = self._frozen_grids(pixels)
         return self._joined(grids) if self.tuned_backbone is None else ops.concatenate(grids, axis=-1)
 
+    @property
+    def pools_features(self):
+        return self.global_pool and self.fine_tune == "none"
+
+    def grids_before_pooling(self, pixels):
+        return self._without_mirror(self._frozen_grids(pixels))
+
+    def _frozen_grids(self, pixels):
+        return [self.frozen_backbone(view, training=False) for view in self._views(self.unit_interval(pixels))]
+
     def call(self, pixels, training=None):
-        if not self.global_pool or self.fine_tune != "none":
+        if not self.pools_features:
             return super().call(pixels, training=training)
         features = pixels["features"] if isinstance(pixels, dict) else self.features(pixels)
         return {**self.answer(*self.project(features, training), training), "features": features[:, 0, 0]}
@@ -192,10 +202,17 @@ class ApplicationEncoder(ImageEncoder):
 
     def _joined(self, grids):
         """Combine the grids of all views into one."""
-        if self.flip_tta:
-            grids = [(grid + ops.flip(back, axis=2)) / 2 for grid, back in zip(grids[::2], grids[1::2], strict=True)]
-        if self.global_pool:
-            grids = [ops.mean(grid, axis=(1, 2), keepdims=True) for grid in grids]
+        grids = self._without_mirror(grids)
+        return self.pool(grids) if self.global_pool else grids[0]
+
+    def _without_mirror(self, grids):
+        """Average the grids of each image and of its mirror image: one grid for each size."""
+        if not self.flip_tta:
+            return grids
+        return [(grid + ops.flip(back, axis=2)) / 2 for grid, back in zip(grids[::2], grids[1::2], strict=True)]
+
+    def pool(self, grids):
+        grids = [ops.mean(grid, axis=(1, 2), keepdims=True) for grid in grids]
         return grids[0] if len(grids) == 1 else ops.concatenate(grids, axis=-1)
 
     def _project(self, grid):

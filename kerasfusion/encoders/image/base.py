@@ -22,6 +22,8 @@ class ImageEncoder(keras.layers.Layer):
 
     Attributes:
         frozen_backbone: The part of the network that is not trained, or `None`.
+        pools_features: bool, whether `features` are the mean over the cells of the frozen network. Such an encoder
+            implements `grids_before_pooling` and `pool`, the two halves of `features`.
 
     Returns:
         dict: `grid` float `(B, h, w, d)`, `sequence` float `(B, h·w, d)`, `pooled` float `(B, d)`. There is no `mask`
@@ -45,6 +47,7 @@ class ImageEncoder(keras.layers.Layer):
     """
 
     frozen_backbone = None
+    pools_features = False
 
     def __init__(self, units, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
@@ -65,6 +68,14 @@ class ImageEncoder(keras.layers.Layer):
 
     def features(self, pixels):
         """Compute the output of the frozen backbone for uint8 pixels: float `(B, h, w, channels)`."""
+        raise NotImplementedError
+
+    def grids_before_pooling(self, pixels):
+        """Compute the grids that `pool` makes `features` of: list of float `(B, h, w, channels)`, one per size."""
+        raise NotImplementedError
+
+    def pool(self, grids):
+        """Average grids over their cells and concatenate them: float `(B, 1, 1, channels)`."""
         raise NotImplementedError
 
     def project(self, features, training):
