@@ -32,7 +32,7 @@ def grad_cam(model, batch, task, classes, image=None):
     `tagger_residual`, that is the class activation map (CAM, arXiv 1512.04150). Other inputs take part as they are:
     with another question the same image has another map.
 
-    Of an encoder that averages its grid over the cells (`global_pool`), the grid before that mean is taken; of one with
+    Of an encoder that averages its grid over the cells (`global_pool`), the grid before that mean is taken. With
     several `image_sizes` the maps of all sizes are added.
 
     A map shows where the evidence lies and not what it is; a grid of few cells gives soft images.

@@ -174,7 +174,19 @@ class ApplicationEncoder(ImageEncoder):
         return self._without_mirror(self._frozen_grids(pixels))
 
     def _frozen_grids(self, pixels):
-        return [self.frozen_backbone(view, training=False) for view in self._views(self.unit_interval(pixels))]
+        return self._grids(self.frozen_backbone, self.unit_interval(pixels), training=False)
+
+    def _grids(self, network, pixels, training):
+        """Apply the network to the image in every size: a list of grids, each followed by its mirror image's."""
+        grids = []
+        for side in self.image_sizes or (None,):
+            view = self.scale(pixels if side is None else _resized(pixels, side))
+            if self.flip_tta:
+                # One batch of both, so that the graph holds the network once.
+                view = ops.concatenate([view, ops.flip(view, axis=2)])
+            grid = network(view, training=training)
+            grids += list(ops.reshape(grid, (2, -1, *grid.shape[1:]))) if self.flip_tta else [grid]
+        return grids
 
     def call(self, pixels, training=None):
         if not self.pools_features:
@@ -189,16 +201,7 @@ class ApplicationEncoder(ImageEncoder):
         return self._project(features)
 
     def encode(self, pixels, training):
-        grids = [self.backbone(view, training=training) for view in self._views(pixels)]
-        return self._project(self._joined(grids))
-
-    def _views(self, pixels):
-        """The rescaled and mirrored versions of the image that the network is applied to."""
-        views = [pixels]
-        if self.image_sizes:
-            views = [_resized(pixels, side) for side in self.image_sizes]
-        views = [self.scale(view) for view in views]
-        return [turned for view in views for turned in (view, ops.flip(view, axis=2))] if self.flip_tta else views
+        return self._project(self._joined(self._grids(self.backbone, pixels, training)))
 
     def _joined(self, grids):
         """Combine the grids of all views into one."""
