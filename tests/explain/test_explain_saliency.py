@@ -163,7 +163,7 @@ def test_models_without_a_grid_are_refused():
     with pytest.raises(NoFeatureMapError, match="its encoders lie inside image_only and text_only: ask these"):
         grad_cam(kf.create_model("late_average", schema, units=4), {}, "label", 0)
     cell = model_of(Feature("image", "image", ("photo",), size=(2, 2)))
-    with pytest.raises(NoFeatureMapError, match="the grid of 'image' in .* has one cell"):
+    with pytest.raises(NoFeatureMapError, match=r"the grid of 'image' in .* has one cell"):
         grad_cam(cell, {"image": np.zeros((1, 2, 2, 3), "uint8"), "image_present": np.ones(1, bool)}, "label", 0)
     # It reads the pixels' rows, and its grid is for those who want one.
     rows = model_of(IMAGE, encoder="row_rnn", units=4)
