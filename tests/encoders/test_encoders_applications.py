@@ -194,6 +194,8 @@ def test_several_sizes_stand_side_by_side():
         one.build(PIXELS.shape)
         one.set_weights(several.get_weights())
         np.testing.assert_allclose(numbers(one(PIXELS)["pooled"]), part, atol=1e-5)
+    # A batch of unknown size: a model's, not only an array's.
+    assert several(keras.Input(PIXELS.shape[1:], dtype="uint8"))["pooled"].shape == (None, 1024)
 
 
 @pytest.mark.parametrize("wrong", [{"global_pool": False}, {"fine_tune": "last_blocks"}])

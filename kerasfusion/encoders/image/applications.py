@@ -185,7 +185,11 @@ class ApplicationEncoder(ImageEncoder):
                 # One batch of both, so that the graph holds the network once.
                 view = ops.concatenate([view, ops.flip(view, axis=2)])
             grid = network(view, training=training)
-            grids += list(ops.reshape(grid, (2, -1, *grid.shape[1:]))) if self.flip_tta else [grid]
+            if self.flip_tta:
+                both = ops.reshape(grid, (2, -1, *grid.shape[1:]))
+                grids += [both[0], both[1]]
+            else:
+                grids.append(grid)
         return grids
 
     def call(self, pixels, training=None):
