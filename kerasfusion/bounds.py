@@ -56,6 +56,7 @@ _YEAR = 365 * 24 * 60 * 60
 
 BOUNDS = {
     "batch_size": Bound(1, 1_000_000),
+    "boxes_per_image": Bound(1, 1_000),
     "body_timeout": Bound(0, _YEAR, whole=False, above=True),
     "backbone_learning_rate": Bound(0, 10, whole=False, above=True),
     "epochs": Bound(1, 1_000_000),

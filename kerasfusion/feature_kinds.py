@@ -91,5 +91,12 @@ KINDS = {
         counts=("length",),
         per_column=("categories",),
     ),
+    "boxes": FeatureKind(
+        "boxes",
+        "Column(s) of boxes in an image, divided by commas.",
+        shape=("length", "box_width"),
+        dtype="float32",
+        counts=("length",),
+    ),
 }
 FEATURE_KINDS = tuple(KINDS)

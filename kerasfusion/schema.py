@@ -28,15 +28,18 @@ class Feature:
         kind: `"text"`, `"image"` or `"numeric"`, or another of `kf.schema.FEATURE_KINDS`.
         columns: Where it comes from in a table: one column for text and image, one or more for numeric.
         size: Image only. `(height, width)` in pixels.
-        length: Text: token ids per example. Numeric: width of the vector.
+        length: Text: token ids per example. Numeric: width of the vector. Boxes: boxes per example.
         vocabulary: Text only. The words of ids 4, 5, …, most frequent first; or the pieces of a WordPiece tokenizer.
         mean: Numeric only. Per-column mean over the training split.
         std: Numeric only. Per-column standard deviation over the training split.
         tokenizer: Text only. `"words"`, or a WordPiece tokenizer as BERT's: `"wordpiece"`, which lower-cases words
             and strips accents, or `"wordpiece_cased"`.
         categories: Categorical only. By column the categories of ids 2, 3, …, most frequent first; empty where there
-            were too many.
+            were too many. Boxes: those of a box.
         buckets: Categorical only. Number of ids that the categories of such a column are hashed into.
+        image: Boxes only. Name of the image feature that they lie in, "" for none.
+        units: Boxes only. What the table's coordinates count: `"pixels"` or `"fractions"` of the image. A model's are
+            always fractions.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Feature:
     tokenizer: str = "words"
     categories: tuple[tuple[str, ...], ...] = ()
     buckets: int = 0
+    image: str = ""
+    units: str = ""
 
     def __post_init__(self):
         if self.tokenizer not in TOKENIZERS:
@@ -86,6 +91,11 @@ class Feature:
     def category_names(self):
         """What the ids of each column of categories stand for; of a hashed column, numbers of buckets."""
         return [(*SPECIAL_CATEGORIES, *(known or range(self.buckets))) for known in self.categories]
+
+    @property
+    def box_width(self):
+        """Numbers per box: left, top, right and bottom, and the id of its category where boxes have one."""
+        return 5 if self.categories else 4
 
     @property
     def token_names(self):

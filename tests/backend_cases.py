@@ -21,6 +21,10 @@ VECTOR = RANDOM.normal(size=(ROWS, UNITS)).astype("float32")
 SEQUENCE = RANDOM.normal(size=(ROWS, 9, 7)).astype("float32")
 MASK = np.arange(9) < np.array([[9], [5], [1], [7]])
 POOLED = RANDOM.normal(size=(ROWS, 7)).astype("float32")
+# Boxes with the id of a category; zeros for none.
+CATEGORIZED = np.array(
+    [[[0, 0, 0.5, 0.5, 1], [0.2, 0.1, 0.9, 1, 2]], [[0.1, 0.6, 0.3, 0.8, 0], [0] * 5]] * 2, "float32"
+)
 IDS = np.array([[2, 4, 5, 6, 7], [2, 10, 1, 9, 0], [2, 8, 8, 0, 0], [2, 4, 0, 0, 0]], "int32")
 PAIRS = np.array([[1, 0, -1, 0], [0, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 1]], "int32")
 
@@ -167,6 +171,12 @@ def _cases():
     found["encoder CategoricalEncoder"] = lambda: case(
         pooled(encoders.CategoricalEncoder(UNITS, sizes=(4, 3))), np.array([[2, 1], [0, 2], [3, 0], [1, 1]], "int32")
     )
+    found["encoder BoxEncoder"] = lambda: case(
+        lambda given: encoders.BoxEncoder(UNITS, categories=3)(given[0], grid=given[1], grid_present=given[2])[
+            "pooled"
+        ],
+        [CATEGORIZED, SEQUENCE.reshape(ROWS, 3, 3, 7), yes],
+    )
     for name in sorted(decoders.DECODERS):
         found[f"decoder {name}"] = functools.partial(decoded, name)
 
@@ -231,6 +241,10 @@ def _cases():
     found["layer ImageDecoder"] = lambda: layered(layers.ImageDecoder((8, 8), filters=(4, 4)), VECTOR)
     found["layer ModalityImputer"] = lambda: case(
         lambda given: layers.ModalityImputer()(*given)[0], [VECTOR, POOLED, yes, ~yes]
+    )
+    found["layer RegionPooling"] = lambda: case(
+        lambda given: keras.layers.Dense(2)(layers.RegionPooling()(*given)),
+        [SEQUENCE.reshape(ROWS, 3, 3, 7), CATEGORIZED[..., :4]],
     )
     found["layer TagTokenAppender"] = lambda: case(
         lambda given: keras.layers.Embedding(WORDS, 3)(

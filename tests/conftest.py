@@ -68,9 +68,10 @@ def schema_for(tiny_schema):
         }.get(entry.task, tiny_schema.tasks)
         numbers = Feature("numbers", "numeric", ("a", "b"), length=2, mean=(0, 0), std=(1, 1))
         categories = Feature("categories", "categorical", ("c",), length=1, categories=(("x", "y"),))
+        boxes = Feature("boxes", "boxes", ("r",), length=3, categories=(("cup",),), units="fractions")
         # A model of any kinds takes those that no other model is for.
         kinds = entry.inputs or ("numeric", "categorical")
-        return Schema((tiny_schema["text"], image, numbers, categories), tasks).only(*kinds)
+        return Schema((tiny_schema["text"], image, numbers, categories, boxes), tasks).only(*kinds)
 
     return make
 
@@ -90,6 +91,10 @@ def rows_for():
                 values = random.integers(0, 256, (rows, *feature.size, 3)).astype("uint8")
             elif feature.kind == "categorical":
                 values = random.integers(0, 4, (rows, feature.length)).astype("int32")
+            elif feature.kind == "boxes":
+                corners = np.sort(random.random((rows, feature.length, 2, 2)), axis=2).reshape(rows, -1, 4)
+                ids = random.integers(0, 3, (rows, feature.length, feature.box_width - 4))
+                values = np.concatenate([corners, ids], axis=-1).astype("float32")
             else:
                 values = random.normal(size=(rows, feature.length)).astype("float32")
             batch[feature.name] = values

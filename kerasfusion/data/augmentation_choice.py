@@ -35,8 +35,9 @@ def choose_augmentation(examples, strength="light"):
 
     Images are mirrored only if no text and no class name speaks of sides or of writing; brightness, contrast and
     saturation are changed only if none speaks of colors. A number to predict rules out both, as it may be an angle or
-    a brightness, and classes of one character each rule out mirroring. What is drawn in the images is not looked
-    at: a label that changes when its image is mirrored, and says so nowhere, is not found out.
+    a brightness, and classes of one character each rule out mirroring. Beside boxes no image is moved. What
+    is drawn in the images is not looked at: a label that changes when its image is mirrored, and says so nowhere, is
+    not found out.
 
     Args:
         examples: The training `Examples`.
@@ -58,11 +59,16 @@ def choose_augmentation(examples, strength="light"):
     if not examples.schema.of_kind("image"):
         raise ValueError("There are no images to augment. Leave augmentation out.")
     tasks = examples.schema.tasks
+    boxes = examples.schema.of_kind("boxes")
     against_flip = _named(SIDES, examples) or _numbers(tasks) or _characters(tasks)
     against_color = _named(COLORS, examples) or _numbers(tasks)
-    augmentation = Augmentation(strength, flip=not against_flip, color=not against_color)
+    augmentation = Augmentation(strength, flip=not against_flip, color=not against_color, move=not boxes)
     reasons = (
-        f"no mirroring: {against_flip}" if against_flip else "mirroring: no text or class names a side",
+        f"nothing is moved: the boxes ({boxes[0].columns[0]}) would not move with it"
+        if boxes
+        else f"no mirroring: {against_flip}"
+        if against_flip
+        else "mirroring: no text or class names a side",
         f"no other light: {against_color}" if against_color else "other light: no text or class names a color",
     )
     return augmentation, "; ".join(reasons)

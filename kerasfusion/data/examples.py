@@ -138,9 +138,10 @@ def encode_rows(frame, schema, places, banks, with_labels=True):
     for name, index in places.items():
         arrays[name] = np.asarray(index, "int32")
         present[name] = arrays[name] >= 0
+    stored = {name: (places[name], banks[name]) for name in places}
     for feature in schema.features:
         if not feature.traits.stored:
-            arrays[feature.name], present[feature.name] = FEATURES[feature.kind].encode(frame, feature)
+            arrays[feature.name], present[feature.name] = FEATURES[feature.kind].encode(frame, feature, stored)
     if with_labels:
         for task in schema.tasks:
             found = TASKS[task.type].label_rows(task, frame, schema, arrays)

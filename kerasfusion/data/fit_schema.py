@@ -27,6 +27,7 @@ def fit_schema(frame, columns, tasks, names, limits, files):
     """
     features, tasks, settings = [], list(tasks), []
     limits = {**limits, "text_alone": set(columns.inputs) == {"text"} and limits["tokenizer"] == "words"}
+    limits["features"] = features
     for kind, own in columns.inputs.items():
         for group in [own] if KINDS[kind].joint else [(column,) for column in own]:
             feature, found = FEATURES[kind].fit(frame, group, names[group[0]], limits, files.get(kind))

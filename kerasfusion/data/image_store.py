@@ -1,10 +1,13 @@
 """The images of a data set, each decoded once and shared by all rows and splits that show it."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
 from kerasfusion.data.image_cache import ImageCache
 from kerasfusion.data.image_decoding import decode_chunks, decode_sources, image_sources, is_packed
+from kerasfusion.data.images import read_shown_sizes
 from kerasfusion.data.pixel_bytes import as_encoded
 
 # Decoded pixels are kept in memory up to this many bytes; beyond, images are decoded again in every epoch, unless
@@ -69,6 +72,11 @@ class ImageStore:
         paths, encoded = (tf.gather(source, tf.maximum(index, 0)) for source in self._sources)
         paths, encoded = (tf.where(index < 0, "", source) for source in (paths, encoded))
         return decode_sources(paths, encoded, self.size, self._packed)
+
+    @functools.cached_property
+    def shown_sizes(self):
+        """Heights and widths of the images as they are shown, int32 `(images, 2)`; 0 for unreadable ones."""
+        return read_shown_sizes(self.keys)
 
     def encoded(self, index):
         """The encoded bytes of one image, PNG where it came as an array; empty for -1."""

@@ -28,6 +28,8 @@ from kerasfusion.data.table import IN_MEMORY, is_missing
 FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "WEBP")
 # Bytes of a file that are hashed at a time.
 _PART = 1024**2
+# EXIF's tag, and its values for images that are stored lying on their side.
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
 # What people have instead of an image, by what it holds within its first bytes.
 NO_IMAGES = {
     b"<svg": "SVG images are not supported (save as PNG or JPEG)",
@@ -293,6 +295,30 @@ def _inside(folder):
         return (os.path.realpath(path) if os.path.islink(path) else path).startswith(below)
 
     return is_inside
+
+
+def read_shown_sizes(keys):
+    """Read the sizes of images from their headers, turned as their EXIF orientation says.
+
+    Args:
+        keys: Paths, encoded bytes or packed pixels, as in `ImageSources`.
+
+    Returns:
+        int32 `(number of images, 2)`, height and width; 0 where an image cannot be read.
+    """
+    with warnings.catch_warnings(), ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
+        warnings.simplefilter("ignore")
+        return np.array(list(pool.map(_shown_size, keys)), "int32").reshape(-1, 2)
+
+
+def _shown_size(key):
+    found = _read_header(key)
+    if isinstance(found, str):
+        return 0, 0
+    if isinstance(key, bytes) and packed_shape(key):
+        return found
+    with Image.open(io.BytesIO(key) if isinstance(key, bytes) else key) as image:
+        return found[::-1] if image.getexif().get(_ORIENTATION) in _TURNED else found
 
 
 def _read_header(key):

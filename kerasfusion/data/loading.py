@@ -34,6 +34,7 @@ def load(
     text=None,
     numeric=None,
     categorical=None,
+    boxes=None,
     label=None,
     problem_type=None,
     classes=None,
@@ -42,6 +43,9 @@ def load(
     slice_by=None,
     sample_weight=None,
     image_size=None,
+    boxes_per_image=None,
+    box_units=None,
+    box_image=None,
     sequence_length=None,
     max_tokens=10_000,
     tokenizer="words",
@@ -62,6 +66,8 @@ def load(
         numeric: Column(s) of plain numbers that go in as one vector.
         categorical: Column(s) of categories, an embedding each. The categories are learned on the training split; a
             column with more than `max_tokens` of them is hashed into as many buckets.
+        boxes: Column(s) of boxes in an image; in a cell a list (or JSON) of `[left, top, right, bottom]`, or of dicts
+            with `box` and optionally `label` and `score`.
         label: Column(s) to predict.
         problem_type: `"binary"`, `"multiclass"`, `"multilabel"`, `"regression"`, or dict label -> type; inferred when
             None. `"captioning"`: the label is a sentence about the image, one in a row or a list of several.
@@ -74,6 +80,11 @@ def load(
         sample_weight: Column of numbers from 0 by which a row's loss and metrics are multiplied while training and
             validating, in every task. The test split's scores stay unweighted.
         image_size: `(height, width)` or one side in pixels.
+        boxes_per_image: Boxes kept of a row, those of the highest score, else the largest. None: as many as a
+            training row has, up to 36.
+        box_units: `"pixels"` of the row's image as it came, or `"fractions"` of its width and height. None: fractions
+            where half of the training boxes or more end at 1 or before.
+        box_image: Image column that the boxes lie in; needed where there are several.
         sequence_length: Words (tokens, with start and end) kept of a text, and words of a caption.
         max_tokens: Size limit of a vocabulary, of words or of the categories of a column.
         tokenizer: How input texts become tokens: `"words"` of the training texts; or the subword pieces of a
@@ -102,7 +113,7 @@ def load(
     ```
     """
     arguments = dict(locals())
-    _check_settings(image_size, sequence_length, max_tokens, seed)
+    _check_settings(image_size, sequence_length, max_tokens, seed, boxes_per_image)
     roles = {role: arguments[role] for role in (*KINDS, "label", "split", "slice_by", "sample_weight")}
     frame, columns = _resolve_columns(source, roles, group, problem_type)
     unread = frame.attrs.get("notes", [])
@@ -125,12 +136,10 @@ def load(
     tasks = [Task(of_rows, problem_type, columns.of_kind("image")[0])] if of_rows else tasks
     schema, learned = fit_schema(frame.iloc[train], columns, tasks, input_names, arguments, files)
     names = {feature.columns[0]: feature.name for feature in schema.features}
-    examples = encode_rows(
-        frame,
-        schema,
-        {names[column]: places for column, places in index.items()},
-        {names[column]: store for column, store in stores.items()},
-    )
+    places = {names[column]: places for column, places in index.items()}
+    banks = {names[column]: store for column, store in stores.items()}
+    examples = encode_rows(frame, schema, places, banks)
+    notes += _left_out(frame, schema, {name: (places[name], banks[name]) for name in places})
     examples = dataclasses.replace(examples, cache_dir=cache_dir)
     counts = " / ".join(f"{len(splits[name]):,}" for name in splits)
     rows = Setting("rows", counts, "train / validation / test", "--split, --group")
@@ -188,6 +197,17 @@ def _read_files(frame, columns, options):
     return frame, skipped, found
 
 
+def _left_out(frame, schema, stored):
+    """Sentences on cells of which a part is left out."""
+    notes = []
+    for feature in schema.features:
+        found = FEATURES[feature.kind].left_out(frame, feature, stored)
+        for reason, count in found.counts.items():
+            rows = ", ".join(f"{row:,}" for row, *_ in found.examples[reason])
+            notes.append(f"Column {feature.columns[0]!r}, {count:,} row(s): {reason} (such as row {rows}).")
+    return notes
+
+
 def _encode_labels(frame, columns, names, classes):
     """Label column -> array, and the tasks; without those that learn a text, from the training split."""
     orders, labels, tasks = class_orders(columns, classes), {}, []
@@ -207,10 +227,10 @@ def _split(examples, splits, sample_weight):
     return parts
 
 
-def _check_settings(image_size, sequence_length, max_tokens, seed):
+def _check_settings(image_size, sequence_length, max_tokens, seed, boxes_per_image):
     check_bounds(DataError, max_tokens=max_tokens, seed=seed)
-    if sequence_length is not None:
-        check_bounds(DataError, sequence_length=sequence_length)
+    optional = {"sequence_length": sequence_length, "boxes_per_image": boxes_per_image}
+    check_bounds(DataError, **{name: value for name, value in optional.items() if value is not None})
     if image_size is not None:
         sides = image_sides(image_size)
         if len(sides) != 2:

@@ -54,4 +54,7 @@ def load_rows(source, schema, *, image_dir=None, allow_external_paths=False, wit
         found = FEATURES[feature.kind].read_again(frame, feature, options)
         places[feature.name], banks[feature.name] = found[:2]
         skipped = skipped + found[2]
+    stored = {name: (places[name], banks[name]) for name in places}
+    for feature in schema.features:
+        skipped = skipped + FEATURES[feature.kind].left_out(frame, feature, stored)
     return encode_rows(frame, schema, places, banks, with_labels), skipped

@@ -1,5 +1,6 @@
 """Encoders: map the input of one modality to a token sequence, a pooled vector and a mask (images also to a grid)."""
 
+from kerasfusion.encoders.boxes import BoxEncoder
 from kerasfusion.encoders.categorical import CategoricalEncoder
 from kerasfusion.encoders.image import (
     IMAGE_ENCODERS,
@@ -44,6 +45,7 @@ __all__ = [
     "BertEncoder",
     "BiGRUEncoder",
     "BiLSTMEncoder",
+    "BoxEncoder",
     "CLIPImageEncoder",
     "CLIPTextEncoder",
     "CategoricalEncoder",

@@ -4,17 +4,20 @@ import base64
 import io
 import warnings
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 SIDE = 144
+# Of boxes: a color that photographs seldom have.
+_BOX = (255, 0, 200)
 
 
-def thumbnail(encoded, side=SIDE):
+def thumbnail(encoded, side=SIDE, boxes=()):
     """An image as a `data:` address, no larger than the page needs.
 
     Args:
         encoded: The image's bytes, in any format that Pillow reads.
         side: Longest side in pixels; smaller images keep their size.
+        boxes: Boxes to draw: left, top, right and bottom as fractions of the image.
 
     Returns:
         tuple: the address (PNG for images of up to 64 pixels, whose every pixel counts, else JPEG) and
@@ -30,6 +33,10 @@ def thumbnail(encoded, side=SIDE):
     except (OSError, ValueError, SyntaxError):
         return None
     reduced.thumbnail((side, side))
+    for left, top, right, bottom in boxes:
+        width, height = reduced.size
+        corners = (left * width, top * height, max(right * width - 1, left * width), bottom * height - 1)
+        ImageDraw.Draw(reduced).rectangle((*corners[:3], max(corners[3], corners[1])), outline=_BOX)
     return _address(reduced, "png" if max(reduced.size) <= 64 else "jpeg"), reduced.size
 
 

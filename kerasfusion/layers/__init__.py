@@ -10,6 +10,7 @@ from kerasfusion.layers.image_decoder import ImageDecoder
 from kerasfusion.layers.linear_path import LinearPath
 from kerasfusion.layers.modality_imputer import ModalityImputer
 from kerasfusion.layers.ngram_linear import NGramLinear
+from kerasfusion.layers.region_pooling import RegionPooling
 from kerasfusion.layers.tag_token_appender import TagTokenAppender
 from kerasfusion.layers.token_dropout import TokenDropout
 from kerasfusion.layers.transformer import TransformerBlock
@@ -24,6 +25,7 @@ __all__ = [
     "LinearPath",
     "ModalityImputer",
     "NGramLinear",
+    "RegionPooling",
     "TagTokenAppender",
     "TokenDropout",
     "TransformerBlock",

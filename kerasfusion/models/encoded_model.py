@@ -32,7 +32,8 @@ class EncodedModel(PartsModel):
             if name not in found and f"{name}_features" in inputs:
                 found[name] = self.encoders[name]({"features": inputs[f"{name}_features"]})
             elif name not in found and name in inputs:
-                found[name] = self.encoders[name](inputs[name])
+                encoder = self.encoders[name]
+                found[name] = encoder(inputs[name], **_read_beside(encoder, found, inputs))
         return found
 
     def presence(self, inputs):
@@ -54,3 +55,12 @@ class EncodedModel(PartsModel):
     def cacheable(self):
         """Return dict feature -> encoder, where a frozen backbone is all that reads the feature's pixels."""
         return {n: e for n, e in self.encoders.items() if getattr(e, "frozen_backbone", None) is not None}
+
+
+def _read_beside(encoder, found, inputs):
+    """What an encoder reads beside its feature: of one with `grid_of`, that feature's grid and where it is there."""
+    other = getattr(encoder, "grid_of", None)
+    if "grid" not in found.get(other, {}):
+        return {}
+    present = f"{other}_present"
+    return {"grid": found[other]["grid"], **({"grid_present": inputs[present]} if present in inputs else {})}

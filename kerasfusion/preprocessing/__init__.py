@@ -1,6 +1,7 @@
 """Preprocessing of texts and images as TensorFlow ops, shared by training and serving."""
 
 from kerasfusion.preprocessing.augmentation import Augmentation, augment_images
+from kerasfusion.preprocessing.boxes import grid_boxes
 from kerasfusion.preprocessing.image import decode_image, decode_images
 from kerasfusion.preprocessing.ngrams import NgramVectorizer
 from kerasfusion.preprocessing.text import join_words, learn_vocabulary, standardize, text_vectorizer, tokenize
@@ -13,6 +14,7 @@ __all__ = [
     "augment_images",
     "decode_image",
     "decode_images",
+    "grid_boxes",
     "join_words",
     "learn_vocabulary",
     "standardize",

@@ -25,6 +25,7 @@ class Augmentation:
             `"light"`.
         flip: Whether to flip half of the images horizontally. Defaults to `True`.
         color: Whether to change brightness, contrast and saturation. The hue never changes. Defaults to `True`.
+        move: Whether to translate, zoom, rotate and flip; else only colors change. Defaults to `True`.
 
     Raises:
         ValueError: If the strength is unknown.
@@ -39,6 +40,7 @@ class Augmentation:
     strength: str = "light"
     flip: bool = True
     color: bool = True
+    move: bool = True
 
     def __post_init__(self):
         if self.strength not in STRENGTHS:
@@ -75,14 +77,17 @@ def augment_images(pixels, random, augmentation):
         for (a, b, c), middle in ((from_x, middle_x), (from_y, middle_y))
     ]
     zero = tf.zeros_like(scale)
-    moved = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.cast(pixels, tf.float32),
-        transforms=tf.stack([*rows[0], *rows[1], zero, zero], axis=1),
-        output_shape=(height, width),
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="NEAREST",
-    )
+    if not augmentation.move:
+        moved = tf.cast(pixels, tf.float32)
+    else:
+        moved = tf.raw_ops.ImageProjectiveTransformV3(
+            images=tf.cast(pixels, tf.float32),
+            transforms=tf.stack([*rows[0], *rows[1], zero, zero], axis=1),
+            output_shape=(height, width),
+            fill_value=0.0,
+            interpolation="BILINEAR",
+            fill_mode="NEAREST",
+        )
     if augmentation.color:
         contrast, saturation = (
             tf.exp(number * math.log(most))[:, None, None, None]

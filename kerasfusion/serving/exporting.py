@@ -131,6 +131,7 @@ def _write(model, schema, folder, examples, name, variant, gallery, max_pixels):
     write_endpoints(folder, signatures.endpoints(), signatures.resources())
     write_examples(folder, _records(_signatures(model, schema, max_pixels, gallery=gallery), examples), name)
     features = signatures.raw.features
+    categories = {f.name: list(FEATURES[f.kind].categories(f)) for f in features if FEATURES[f.kind].categories(f)}
     size = {"variables": 0, "frozen": 4, "bfloat16": 2}[variant]
     return {
         "variant": variant,
@@ -142,6 +143,7 @@ def _write(model, schema, folder, examples, name, variant, gallery, max_pixels):
         "max_pixels": max_pixels,
         "features": {f.name: f.kind for f in features},
         "inputs": {column: signatures.raw.spec(f).name for f in features for column in f.columns},
+        **({"categories": categories} if categories else {}),
         "outputs": {task.column: task.name for task in schema.tasks if TYPES[task.type].from_column},
         "classes": {task.name: list(task.classes) for task in schema.tasks},
         "types": {task.name: task.type for task in schema.tasks},

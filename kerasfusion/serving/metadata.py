@@ -25,7 +25,8 @@ def read_metadata(version):
 
     Returns:
         dict with, from `export`: `features` (name -> kind), `inputs` and `outputs` (column -> name in requests and
-        answers), `classes` and `types` (by task), `temperatures` (by
+        answers), `classes` and `types` (by task), `categories` (name -> what the numbers of its boxes'
+        categories stand for), `temperatures` (by
         task; the probabilities are calibrated with them already), `variant` (`"variables"`, `"frozen"` or
         `"bfloat16"`), `tolerance` (largest difference from Keras that `verify` allows), `vocabulary_bytes`,
         `constant_bytes` (weights that are part of the graph), `variables` (number of weights that are not); `gallery`

@@ -33,6 +33,12 @@ def categorical_only(schema, **changes):
     return _single(schema, "categorical", changes)
 
 
+@register_model(inputs=("boxes",), source="baseline")
+def boxes_only(schema, **changes):
+    """Coordinates and categories of boxes."""
+    return _single(schema, "boxes", changes)
+
+
 @register_model(source="baseline")
 def late_average(schema, **changes):
     """One model per modality, with averaged predictions of the present ones."""

@@ -39,6 +39,7 @@ def test_roles_are_found_with_reasons():
         "split": "inferred: holds only test, train, val",
         "numeric": "none: numeric columns are used only when named (numeric=…)",
         "categorical": "none: categorical columns are used only when named (categorical=…)",
+        "boxes": "none: boxes columns are used only when named (boxes=…)",
     }
 
 

@@ -1,5 +1,6 @@
 """The data layer's registry of feature kinds: how columns are found, cleaned, learned from, encoded and described."""
 
+from kerasfusion.data.features.boxes import BoxColumns
 from kerasfusion.data.features.categorical import CategoricalColumns
 from kerasfusion.data.features.image import ImageFiles
 from kerasfusion.data.features.numeric import NumericColumns
@@ -11,4 +12,5 @@ FEATURES = {
     "numeric": NumericColumns(),
     "image": ImageFiles(),
     "categorical": CategoricalColumns(),
+    "boxes": BoxColumns(),
 }

@@ -1,5 +1,6 @@
 """What the data layer does with the columns of one kind of feature."""
 
+from kerasfusion.data.skipped_rows import SkippedRows
 from kerasfusion.data.table import stripped
 
 
@@ -46,7 +47,8 @@ class FeatureColumns:
             frame: The training rows, clean.
             columns: The columns of the feature.
             name: Its name.
-            limits: dict of the settings of `kf.data.load` that bound what is learned.
+            limits: dict of the settings of `kf.data.load` that bound what is learned; `features` is a list of those
+                that were learned before.
             files: What `read_columns` gave, of kinds whose cells are files.
 
         Returns:
@@ -54,13 +56,22 @@ class FeatureColumns:
         """
         raise NotImplementedError
 
-    def encode(self, frame, feature):
+    def encode(self, frame, feature, stored=None):
         """Turn clean rows into an array.
+
+        Args:
+            frame: Clean rows.
+            feature: The `Feature`.
+            stored: dict of each feature whose cells are files -> `(places, store)` of the rows.
 
         Returns:
             tuple: the array `(n, …)`, and bool `(n,)`, whether the row has the feature.
         """
         raise NotImplementedError
+
+    def left_out(self, frame, feature, stored):
+        """The `SkippedRows` of which `encode` leaves out a part; its arguments are those of `encode`."""
+        return SkippedRows()
 
     def missing(self, feature):
         """What a model reads where the feature is missing: a number, or one for each column."""

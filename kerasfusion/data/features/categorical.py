@@ -67,7 +67,7 @@ class CategoricalColumns(FeatureColumns):
         )
         return feature, settings
 
-    def encode(self, frame, feature):
+    def encode(self, frame, feature, stored=None):
         cells = tf.constant(_cells(feature, frame), tf.string, (len(frame), feature.length))
         ids, present = _READ.read(feature, cells, _READ.resource(feature), None)
         return ids.numpy(), present.numpy()

@@ -32,7 +32,7 @@ class NumericColumns(FeatureColumns):
         mean, std = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
         return Feature(name, "numeric", columns, length=len(columns), mean=tuple(mean), std=tuple(std)), []
 
-    def encode(self, frame, feature):
+    def encode(self, frame, feature, stored=None):
         values = _values(frame, feature.columns)
         filled = np.where(np.isnan(values), np.asarray(feature.mean)[None], values)
         return filled.astype("float32"), ~np.isnan(values).all(axis=1)

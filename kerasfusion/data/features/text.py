@@ -72,7 +72,7 @@ class TextColumns(FeatureColumns):
         vocabulary, length, settings = learn_words(frame[column], column, limits)
         return Feature(name, "text", columns, length=length, vocabulary=vocabulary), settings
 
-    def encode(self, frame, feature):
+    def encode(self, frame, feature, stored=None):
         # Every distinct text is tokenised once: questions repeat by the thousand.
         codes, distinct = pd.factorize(frame[feature.columns[0]].fillna("").astype(str))
         ids = text_vectorizer(feature)(np.asarray(distinct, object)).numpy().astype("int32")[codes]

@@ -1,5 +1,6 @@
 """The encoders' registry of feature kinds: which layers encode a `Feature`, and with which arguments."""
 
+from kerasfusion.encoders.features.boxes import BoxEncoding
 from kerasfusion.encoders.features.categorical import CategoricalEncoding
 from kerasfusion.encoders.features.image import ImageEncoding
 from kerasfusion.encoders.features.numeric import NumericEncoding
@@ -10,4 +11,5 @@ FEATURES = {
     "image": ImageEncoding(),
     "numeric": NumericEncoding(),
     "categorical": CategoricalEncoding(),
+    "boxes": BoxEncoding(),
 }

@@ -1,5 +1,6 @@
 """The evaluation's registry of feature kinds: how a row is shown, and what can go wrong with it."""
 
+from kerasfusion.evaluation.features.boxes import BoxInputs
 from kerasfusion.evaluation.features.categorical import CategoricalInputs
 from kerasfusion.evaluation.features.image import ImageInputs
 from kerasfusion.evaluation.features.numeric import NumericInputs
@@ -10,4 +11,5 @@ FEATURES = {
     "image": ImageInputs(),
     "numeric": NumericInputs(),
     "categorical": CategoricalInputs(),
+    "boxes": BoxInputs(),
 }

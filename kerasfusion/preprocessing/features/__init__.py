@@ -1,5 +1,6 @@
 """The preprocessing layer's registry of feature kinds: what a caller sends, made what a model takes."""
 
+from kerasfusion.preprocessing.features.boxes import Boxes
 from kerasfusion.preprocessing.features.categorical import Categories
 from kerasfusion.preprocessing.features.image import EncodedImage
 from kerasfusion.preprocessing.features.numeric import Numbers
@@ -10,4 +11,5 @@ FEATURES = {
     "image": EncodedImage(),
     "numeric": Numbers(),
     "categorical": Categories(),
+    "boxes": Boxes(),
 }

@@ -1,5 +1,6 @@
 """The serving layer's registry of feature kinds: inputs of signatures."""
 
+from kerasfusion.serving.features.boxes import ServedBoxes
 from kerasfusion.serving.features.categorical import ServedCategories
 from kerasfusion.serving.features.image import ServedImage
 from kerasfusion.serving.features.numeric import ServedNumbers
@@ -10,4 +11,5 @@ FEATURES = {
     "image": ServedImage(),
     "numeric": ServedNumbers(),
     "categorical": ServedCategories(),
+    "boxes": ServedBoxes(),
 }

@@ -8,6 +8,10 @@ class ServedFeature:
         """The `tf.TensorSpec` of a signature's input."""
         raise NotImplementedError
 
+    def categories(self, feature):
+        """What the whole numbers from 0 that a client sends stand for; empty where it sends none."""
+        return ()
+
     def table_bytes(self, feature):
         """Bytes that an export's lookup table takes."""
         return 0

@@ -1,5 +1,6 @@
 """The report's registry of feature kinds: what a page shows of them, and requests with them."""
 
+from kerasfusion.evaluation.html_report.features.boxes import BoxPart
 from kerasfusion.evaluation.html_report.features.categorical import CategoricalPart
 from kerasfusion.evaluation.html_report.features.image import ImagePart
 from kerasfusion.evaluation.html_report.features.numeric import NumericPart
@@ -10,4 +11,5 @@ FEATURES = {
     "image": ImagePart(),
     "numeric": NumericPart(),
     "categorical": CategoricalPart(),
+    "boxes": BoxPart(),
 }
