@@ -22,6 +22,9 @@ def masked_softmax(scores, mask=None):
     masked_softmax(keras.ops.array([[1.0, 1.0, 9.0]]), keras.ops.array([[True, True, False]]))  # [[0.5, 0.5, 0.0]]
     ```
     """
+    if scores.shape[-1] == 1:
+        # Always 1, whatever the mask; Keras warns of such a softmax.
+        return ops.ones_like(scores)
     logits = ops.cast(scores, "float32")
     if mask is not None:
         logits = logits + ops.where(mask, 0.0, MASKED_LOGIT)

@@ -6,6 +6,9 @@ from keras import ops
 
 from kerasfusion.fusion.base import Fusion
 
+# More products than this make a kernel of half a gigabyte at 128 units.
+MOST_PRODUCTS = 2**20
+
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class TensorFusion(Fusion):
@@ -23,6 +26,10 @@ class TensorFusion(Fusion):
             to 16.
         dropout: float, dropout rate on the fused representation. Defaults to 0.
 
+    Raises:
+        ValueError: at build time, if the outer product has more than 2^20 entries, as that of five modalities has by
+            default.
+
     Example:
 
     ```python
@@ -36,8 +43,14 @@ class TensorFusion(Fusion):
         self.hidden_dim = hidden_dim
 
     def build_fusion(self, shapes):
-        self.inputs = {} if self.hidden_dim is None else self.dense_each("in", shapes, self.hidden_dim)
         products = math.prod((self.hidden_dim or shape[-1]) + 1 for shape in shapes.values())
+        if products > MOST_PRODUCTS:
+            raise ValueError(
+                f"{self.name}: the outer product of {len(shapes)} modalities has {products:,} entries, more than "
+                f"{MOST_PRODUCTS:,}. Choose a smaller hidden_dim, or LowRankFusion, which never forms the product. "
+                f"Received: hidden_dim={self.hidden_dim}"
+            )
+        self.inputs = {} if self.hidden_dim is None else self.dense_each("in", shapes, self.hidden_dim)
         # The product of all the ones is the bias.
         self.projection = self.dense("projection", products, self.units, "relu", use_bias=False)
 
