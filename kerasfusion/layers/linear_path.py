@@ -10,10 +10,10 @@ TINY = 1e-12
 class LinearPath(keras.layers.Layer):
     """Linear model of n-grams and of frozen features, whose predictions are mixed with a network's.
 
-    `y = b + Σ_f (A_f t_f + B_f [h_f / |h_f|, m_f])`: `t_f` are the hashed TF-IDF n-grams of a text, scaled to length
-    1, `h_f` the features that a frozen encoder pooled, and `m_f` is 1 where the feature is missing; `t_f` and `h_f`
-    are then 0. Its weights are not trained with the network. `kf.training.fit_linear_path` fits them afterwards;
-    until then the share of the linear model in the mixture is 0.
+    `y = b + Σ_f (A_f t_f + B_f [h_f / |h_f|, m_f])`: `t_f` are the weighted, hashed n-grams of a text, scaled to
+    length 1, `h_f` the features that a frozen encoder pooled, and `m_f` is 1 where the feature is missing; `t_f` and
+    `h_f` are then 0. The weights are not trained with the network. `kf.training.fit_linear_path` fits them
+    afterwards; until then the share of the linear model in the mixture is 0.
 
     Args:
         outputs: dict task -> int, width of the task's logits.
@@ -45,7 +45,7 @@ class LinearPath(keras.layers.Layer):
 
     def build(self, inputs_shape, present_shape=None):
         width = sum(self.outputs.values())
-        self.idf, self.ngram_kernels, self.feature_kernels = {}, {}, {}
+        self.term_weights, self.ngram_kernels, self.feature_kernels = {}, {}, {}
 
         def weight(name, shape, initializer="zeros"):
             return self.add_weight(shape=shape, initializer=initializer, trainable=False, name=name)
@@ -53,7 +53,7 @@ class LinearPath(keras.layers.Layer):
         for name, shapes in inputs_shape.items():
             if "ids" in shapes:
                 # The last row is that of n-grams that do not count.
-                self.idf[name] = weight(f"{name}_idf", (self.buckets + 1,), "ones")
+                self.term_weights[name] = weight(f"{name}_term_weights", (self.buckets + 1,), "ones")
                 self.ngram_kernels[name] = weight(f"{name}_ngrams", (self.buckets + 1, width))
             if "features" in shapes:
                 self.feature_kernels[name] = weight(f"{name}_features", (shapes["features"][-1] + 1, width))
@@ -77,7 +77,7 @@ class LinearPath(keras.layers.Layer):
     def weigh_ngrams(self, name, ids):
         """Return row int32 `(B, G)` and weight float32 `(B, G)` of every n-gram of a text feature."""
         rows, counted = distinct_ngrams(ids, self.max_n, self.buckets)
-        weights = ops.cast(counted, "float32") * ops.take(self.idf[name], rows, axis=0)
+        weights = ops.cast(counted, "float32") * ops.take(self.term_weights[name], rows, axis=0)
         length = ops.sqrt(ops.sum(ops.square(weights), axis=1, keepdims=True))
         return rows, weights / ops.maximum(length, TINY)
 

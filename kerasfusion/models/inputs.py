@@ -93,9 +93,11 @@ def make_linear(schema, max_n):
     texts = schema.of_kind("text")
     length = max((_ngram_length(feature, max_n) for feature in texts), default=max_n)
     names = [feature.name for feature in texts]
-    if not 0 < sum(outputs.values()) <= MOST_LINEAR_OUTPUTS:
+    width = sum(outputs.values())
+    if not 0 < width <= MOST_LINEAR_OUTPUTS:
         return None
-    return functools.partial(LinearPath, outputs, names, length, name="linear")
+    buckets = 2**16 if width <= 4 else 2**14 if width <= 32 else 2**12
+    return functools.partial(LinearPath, outputs, names, length, buckets, name="linear")
 
 
 def _ngram_length(feature, max_n):

@@ -24,8 +24,10 @@ LOGITS = 10.0
 def fit_linear_path(model, train, validation):
     """Fit the linear path of a trained model by ridge regression, and its share in the predictions.
 
-    The validation split chooses the strength of the regularization, the temperature that makes probabilities of the
-    regression's outputs, and the share, by the score of the mixture: 0 is the network alone, 1 the linear model.
+    N-grams are weighted by their inverse document frequency; where all tasks are binary, also by their naive Bayes
+    log-count ratio ("Baselines and Bigrams", Wang & Manning, 2012). The validation split chooses the strength of the
+    regularization, the temperature that makes probabilities of the regression's outputs, and the share, by the score
+    of the mixture: 0 is the network alone, 1 the linear model.
 
     Args:
         model: A trained plain model. Save it afterwards: the path is part of it.
@@ -123,12 +125,11 @@ def _some_rows(examples, tasks):
 
 
 def _read_columns(model, path, *splits):
-    """What the path's kernels are applied to: `MixedColumns` of each split. IDF comes from the first."""
+    """What the path's kernels are applied to: `MixedColumns` of each split. Term weights come from the first."""
     ngrams, features = [[] for _ in splits], [[] for _ in splits]
     for name in path.ngram_kernels:
-        path.idf[name].assign(np.ones(path.buckets + 1))
-        counts = np.asarray((_count_ngrams(path, name, splits[0]) > 0).sum(axis=0))[0]
-        path.idf[name].assign(np.log((1 + len(splits[0])) / (1 + counts)) + 1)
+        path.term_weights[name].assign(np.ones(path.buckets + 1))
+        path.term_weights[name].assign(_weigh_terms(path, _count_ngrams(path, name, splits[0]) > 0, splits[0]))
         for part, split in zip(ngrams, splits, strict=True):
             part.append(_count_ngrams(path, name, split))
     for name in path.feature_kernels:
@@ -140,6 +141,29 @@ def _read_columns(model, path, *splits):
         MixedColumns(sparse.hstack([sparse.csr_matrix(none), *a]).tocsr(), np.concatenate([none, *b], axis=1))
         for none, a, b in zip(empty, ngrams, features, strict=True)
     ]
+
+
+def _weigh_terms(path, occurs, examples):
+    """Weight of each n-gram, `(buckets + 1,)`: IDF, for binary tasks times the size of the log-count ratio.
+
+    Args:
+        path: The `LinearPath`.
+        occurs: Sparse bool `(n, buckets + 1)`.
+        examples: The `Examples` of these rows.
+    """
+    counts = np.asarray(occurs.sum(axis=0))[0]
+    weights = np.log((1 + len(examples)) / (1 + counts)) + 1
+    if any(examples.schema[name].type != "binary" for name in path.outputs):
+        return weights
+    squares = []
+    for name in path.outputs:
+        shares = []
+        for number in (0, 1):
+            rows = (examples.weights[name] > 0) & (examples.labels[name] == number)
+            counts = 1 + np.asarray(occurs[rows].sum(axis=0))[0]
+            shares.append(counts / counts.sum())
+        squares.append(np.log(shares[1] / shares[0]) ** 2)
+    return weights * np.sqrt(np.mean(squares, axis=0))
 
 
 def _count_ngrams(path, name, examples):

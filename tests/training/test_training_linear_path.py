@@ -42,10 +42,10 @@ def test_it_is_a_linear_model_of_ngrams_and_features():
     assert not np.array(path(inputs, present)).any()
     for weight in path.weights:
         weight.assign(RANDOM.uniform(0.5, 1.5, weight.shape))
-    idf, ngrams, image = (
-        np.array(x) for x in (path.idf["text"], path.ngram_kernels["text"], path.feature_kernels["image"])
+    terms, ngrams, image = (
+        np.array(x) for x in (path.term_weights["text"], path.ngram_kernels["text"], path.feature_kernels["image"])
     )
-    first = (idf[4] * ngrams[4] + idf[5] * ngrams[5]) / np.hypot(idf[4], idf[5])
+    first = (terms[4] * ngrams[4] + terms[5] * ngrams[5]) / np.hypot(terms[4], terms[5])
     expected = [first + [0.6, 0.8, 0] @ image, ngrams[7] + image[2], [0.5**0.5, 0.5**0.5, 0] @ image]
     found = np.array(path(inputs, present))
     np.testing.assert_allclose(found[:, :3], expected + np.array(path.bias), rtol=1e-5)
@@ -140,6 +140,34 @@ def test_rows_without_a_label_do_not_count(tmp_path):
         kf.training.fit_linear_path(model, given, data.splits["validation"])
         kernels.append(np.array(model.linear.ngram_kernels["text"]))
     np.testing.assert_allclose(*kernels, atol=1e-5)
+
+
+@pytest.mark.parametrize("label", ["sour", "fruit"])
+def test_words_are_weighted_by_rarity_and_of_two_classes_by_how_unequally_these_use_them(label):
+    frame = pd.DataFrame(
+        {
+            "text": ["good film", "good plot", "bad film", "bad bad", "good film", "bad plot"] * 10,
+            "sour": [False, False, True, True, False, True] * 10,
+            "fruit": ["a", "b", "c"] * 20,
+        }
+    )
+    data = kf.data.load(frame, text="text", label=label)
+    model = fusion_model(data.schema, text_encoder="average", units=4, linear=1)
+    train = data.splits["train"]
+    kf.training.fit_linear_path(model, train, data.splits["validation"])
+    found, vocabulary = np.array(model.linear.term_weights["text"]), data.schema["text"].vocabulary
+    has = {word: np.array([word in text.split() for text in train.frame["text"]]) for word in vocabulary}
+    assert set(vocabulary) == {"good", "bad", "film", "plot"}
+    shares = []
+    for of_class in (train.frame["sour"], ~train.frame["sour"]):
+        # Every bucket counts as one more, those of no word as well.
+        counts = {word: 1 + (has[word] & of_class).sum() for word in vocabulary}
+        shares.append({word: count / (sum(counts.values()) + len(found) - 4) for word, count in counts.items()})
+    for word in vocabulary:
+        expected = np.log((1 + len(train)) / (1 + has[word].sum())) + 1
+        if label == "sour":
+            expected *= abs(np.log(shares[0][word] / shares[1][word]))
+        np.testing.assert_allclose(found[4 + vocabulary.index(word)], expected, rtol=1e-4, err_msg=word)
 
 
 def test_training_fits_and_saves_it(tmp_path, messages):
