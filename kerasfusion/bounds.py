@@ -14,6 +14,11 @@ MOST_SCANS = 32
 MOST_SEGMENTS = 1000
 # Steps through the blocks before and in the first frame of a GIF; up to 256 blocks of one size are one step.
 MOST_BLOCK_STEPS = 4_000
+# Parts of a WAV file up to its samples that are walked through. Recorders write a few.
+MOST_CHUNKS = 64
+# Channels of a WAV file, and samples a second.
+MOST_CHANNELS = 256
+MOST_RATE = 768_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +87,13 @@ BOUNDS = {
     "num_severities": Bound(2, 1_000),
     "patience": Bound(1, 1_000_000),
     "port": Bound(0, 65_535),
+    "sample_rate": Bound(1, MOST_RATE),
     "seed": Bound(0, 2**32 - 1),
     "seeds": Bound(1, 1_000),
     "teacher_temperature": Bound(0, 1_000, whole=False, above=True),
     "teacher_weight": Bound(0, 1, whole=False, above=True),
     "sequence_length": Bound(1, 10_000),
+    "signal_length": Bound(1, 10_000_000),
     "threads": Bound(1, 1_024),
     "units": Bound(1, 65_536),
     "warmup_ratio": Bound(0, 1, whole=False, below=True),

@@ -98,5 +98,13 @@ KINDS = {
         dtype="float32",
         counts=("length",),
     ),
+    "signal": FeatureKind(
+        "signal",
+        "Columns of signals (WAV files or series of numbers), divided by commas.",
+        stored=True,
+        shape=("length", "channels"),
+        dtype="float32",
+        counts=("length", "channels"),
+    ),
 }
 FEATURE_KINDS = tuple(KINDS)

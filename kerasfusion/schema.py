@@ -26,12 +26,13 @@ class Feature:
         name: The input's name, in layers and served requests: the kind for the only feature of that kind, else its
             column's name, made safe (`kf.data.safe_names`).
         kind: `"text"`, `"image"` or `"numeric"`, or another of `kf.schema.FEATURE_KINDS`.
-        columns: Where it comes from in a table: one column for text and image, one or more for numeric.
+        columns: Where it comes from in a table: one column for text, image and signal, one or more for numeric.
         size: Image only. `(height, width)` in pixels.
-        length: Text: token ids per example. Numeric: width of the vector. Boxes: boxes per example.
+        length: Text: token ids per example. Numeric: width of the vector. Boxes: boxes per example. Signal: samples
+            per example.
         vocabulary: Text only. The words of ids 4, 5, …, most frequent first; or the pieces of a WordPiece tokenizer.
-        mean: Numeric only. Per-column mean over the training split.
-        std: Numeric only. Per-column standard deviation over the training split.
+        mean: Numeric and signal. Mean of each column or channel over the training split.
+        std: Numeric and signal. Standard deviation of each column or channel over the training split.
         tokenizer: Text only. `"words"`, or a WordPiece tokenizer as BERT's: `"wordpiece"`, which lower-cases words
             and strips accents, or `"wordpiece_cased"`.
         categories: Categorical only. By column the categories of ids 2, 3, …, most frequent first; empty where there
@@ -40,6 +41,9 @@ class Feature:
         image: Boxes only. Name of the image feature that they lie in, "" for none.
         units: Boxes only. What the table's coordinates count: `"pixels"` or `"fractions"` of the image. A model's are
             always fractions.
+        channels: Signal only. Numbers in each sample.
+        rate: Signal only. Samples a second; None for a series of numbers, which is not resampled and not served as
+            a WAV file.
     """
 
     name: str
@@ -55,6 +59,8 @@ class Feature:
     buckets: int = 0
     image: str = ""
     units: str = ""
+    channels: int | None = None
+    rate: int | None = None
 
     def __post_init__(self):
         if self.tokenizer not in TOKENIZERS:

@@ -177,6 +177,17 @@ def _cases():
         ],
         [CATEGORIZED, SEQUENCE.reshape(ROWS, 3, 3, 7), yes],
     )
+    series = np.random.default_rng(0).normal(size=(4, 12, 2)).astype("float32")
+    series[1, 8:], series[2, 3, 0] = np.nan, np.nan
+    heads_of = {"transformer": {"num_heads": 2}}
+    for name in sorted(encoders.SIGNAL_ENCODERS):
+        found[f"encoder signal {name}"] = lambda name=name: case(
+            pooled(encoders.SIGNAL_ENCODERS[name](UNITS, mean=(0, 1), std=(1, 2), **heads_of.get(name, {}))), series
+        )
+    sounds = np.random.default_rng(1).normal(size=(4, 400, 1)).astype("float32")
+    found["encoder signal cnn, layer LogMelSpectrogram"] = lambda: case(
+        pooled(encoders.SignalCNN(UNITS, mean=(0,), std=(1,), rate=8000, num_mels=8)), sounds
+    )
     for name in sorted(decoders.DECODERS):
         found[f"decoder {name}"] = functools.partial(decoded, name)
 

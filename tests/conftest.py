@@ -69,9 +69,10 @@ def schema_for(tiny_schema):
         numbers = Feature("numbers", "numeric", ("a", "b"), length=2, mean=(0, 0), std=(1, 1))
         categories = Feature("categories", "categorical", ("c",), length=1, categories=(("x", "y"),))
         boxes = Feature("boxes", "boxes", ("r",), length=3, categories=(("cup",),), units="fractions")
+        series = Feature("signal", "signal", ("s",), length=24, mean=(0,), std=(1,), channels=1)
         # A model of any kinds takes those that no other model is for.
         kinds = entry.inputs or ("numeric", "categorical")
-        return Schema((tiny_schema["text"], image, numbers, categories, boxes), tasks).only(*kinds)
+        return Schema((tiny_schema["text"], image, numbers, categories, boxes, series), tasks).only(*kinds)
 
     return make
 
@@ -96,7 +97,7 @@ def rows_for():
                 ids = random.integers(0, 3, (rows, feature.length, feature.box_width - 4))
                 values = np.concatenate([corners, ids], axis=-1).astype("float32")
             else:
-                values = random.normal(size=(rows, feature.length)).astype("float32")
+                values = random.normal(size=(rows, *feature.input_shape)).astype("float32")
             batch[feature.name] = values
             batch[f"{feature.name}_present"] = random.random(rows) < present
         # A captioner reads the start and the words before the one that it tells.

@@ -61,6 +61,8 @@ data_options = together(
     option("--boxes-per-image", "Boxes kept of a row.", type=Number("boxes_per_image")),
     option("--box-units", "What the boxes' coordinates count.", type=click.Choice(["pixels", "fractions"])),
     option("--box-image", "Image column that the boxes lie in."),
+    option("--sample-rate", "Samples a second of signals.", type=Number("sample_rate")),
+    option("--signal-length", "Samples kept of a signal.", type=Number("signal_length")),
     option("--sequence-length", "Words kept of a text.", type=Number("sequence_length")),
     option("--max-tokens", "Size limit of the vocabulary.", 10_000, Number("max_tokens")),
     option("--tokenizer", "words, or the pieces of minilm or of a folder with a BERT.", "words"),

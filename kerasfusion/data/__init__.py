@@ -19,6 +19,7 @@ _HOMES = {
     "mentions_class": "label_leakage",
     "read_tfds": "tfds_source",
     "retokenize": "retokenizing",
+    "wav_bytes": "wav_writing",
 }
 
 __all__ = sorted([*_HOMES, "safe_names"])

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from kerasfusion.data.features import FEATURES
-from kerasfusion.data.image_store import ImageStore
 from kerasfusion.data.tasks import TASKS
 from kerasfusion.schema import Schema
 
@@ -187,7 +186,7 @@ def concatenate(parts):
             places = [part.arrays[name] for part in parts]
             places = [np.where(i < 0, i, i + start) for i, start in zip(places, starts, strict=True)]
             joined["arrays"][name] = np.concatenate(places).astype("int32")
-            banks[name] = ImageStore([key for part in parts for key in part.banks[name].keys], bank.size)
+            banks[name] = bank.with_keys([key for part in parts for key in part.banks[name].keys])
     return Examples(
         first.schema,
         pd.concat([part.frame for part in parts]),

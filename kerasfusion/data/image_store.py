@@ -78,6 +78,14 @@ class ImageStore:
         """Heights and widths of the images as they are shown, int32 `(images, 2)`; 0 for unreadable ones."""
         return read_shown_sizes(self.keys)
 
+    def with_keys(self, keys):
+        """A store of other images, resized alike."""
+        return ImageStore(keys, self.size)
+
+    def for_feature(self, feature):
+        """A store of the same images as another `Feature` takes them."""
+        return ImageStore(self.keys, feature.size)
+
     def encoded(self, index):
         """The encoded bytes of one image, PNG where it came as an array; empty for -1."""
         if index < 0:

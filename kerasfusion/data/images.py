@@ -1,17 +1,12 @@
 """The image column of a table: which distinct images there are, and whether they can be read."""
 
-import base64
-import binascii
 import dataclasses
-import functools
 import hashlib
 import io
 import os
 import stat
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 import numpy as np
 import pandas as pd
@@ -19,6 +14,7 @@ from PIL import Image
 
 from kerasfusion.bounds import MOST_PIXELS
 from kerasfusion.data.errors import DataError, place, short, source_of
+from kerasfusion.data.file_cells import inside, read_cell, unpacked
 from kerasfusion.data.pixel_bytes import packed_shape
 from kerasfusion.data.skipped_rows import EXAMPLES, SkippedRows
 from kerasfusion.data.table import IN_MEMORY, is_missing
@@ -160,10 +156,10 @@ def resolve_images(frame, column, image_dir=None, allow_external_paths=False):
         raise DataError(f"The image folder {folder} does not exist (image_dir=…, --image-dir).")
     cells = _contents(frame, column)
     codes, uniques = pd.factorize(cells)
-    is_inside = _inside(folder)
+    is_inside = inside(folder)
     keys, image_of, unusable = {}, np.full(len(uniques) + 1, -1, "int32"), {}
     for code, cell in enumerate(uniques):
-        key, reason = _read_cell(cell)
+        key, reason = read_cell(cell)
         if reason:
             unusable.setdefault(reason, []).append(code)
             continue
@@ -245,7 +241,7 @@ def _contents(frame, column):
     cells = series.mask(is_missing(series))
     if isinstance(cells.dtype, pd.StringDtype):
         return cells
-    cells = cells.astype(object).map(_unpacked, na_action="ignore")
+    cells = cells.astype(object).map(unpacked, na_action="ignore")
     strange = ~cells.map(lambda v: isinstance(v, (str, bytes))).to_numpy(bool) & cells.notna().to_numpy()
     if strange.any():
         position = np.argmax(strange)
@@ -254,47 +250,6 @@ def _contents(frame, column):
             f"{type(cells.iloc[position]).__name__}."
         )
     return cells
-
-
-def _unpacked(cell):
-    if isinstance(cell, dict) and ("bytes" in cell or "path" in cell):
-        cell = cell.get("bytes") or cell.get("path")
-    return bytes(cell) if isinstance(cell, (bytearray, memoryview)) else cell
-
-
-def _read_cell(cell):
-    """`(path or bytes, None)`, or `(None, reason)` if the cell names no image that can be opened."""
-    if isinstance(cell, bytes):
-        return cell, None
-    if cell.startswith("data:"):
-        kind, _, payload = cell.partition(",")
-        try:
-            data = base64.b64decode(payload, validate=True) if kind.endswith(";base64") else b""
-        except binascii.Error:
-            data = b""
-        return (data, None) if data else (None, "broken base64")
-    if cell.startswith("file://"):
-        try:
-            return url2pathname(urlparse(cell).path), None
-        except ValueError:
-            return None, "a broken file:// address"
-    if "://" in cell:
-        return None, "a web address, not a file (download it first)"
-    # Tables written on Windows.
-    return (cell.replace("\\", "/") if os.sep == "/" else cell), None
-
-
-def _inside(folder):
-    """Tells whether a file lies below a folder, links followed."""
-    # Links are looked up once a folder: tables name many files of few folders.
-    real = functools.cache(os.path.realpath)
-    below = os.path.join(real(folder), "")
-
-    def is_inside(path):
-        path = os.path.join(real(os.path.dirname(path)), os.path.basename(path))
-        return (os.path.realpath(path) if os.path.islink(path) else path).startswith(below)
-
-    return is_inside
 
 
 def read_shown_sizes(keys):

@@ -35,6 +35,7 @@ def load(
     numeric=None,
     categorical=None,
     boxes=None,
+    signal=None,
     label=None,
     problem_type=None,
     classes=None,
@@ -46,6 +47,8 @@ def load(
     boxes_per_image=None,
     box_units=None,
     box_image=None,
+    sample_rate=None,
+    signal_length=None,
     sequence_length=None,
     max_tokens=10_000,
     tokenizer="words",
@@ -68,6 +71,9 @@ def load(
             column with more than `max_tokens` of them is hashed into as many buckets.
         boxes: Column(s) of boxes in an image; in a cell a list (or JSON) of `[left, top, right, bottom]`, or of dicts
             with `box` and optionally `label` and `score`.
+        signal: Column(s) of one-dimensional signals, each a feature: WAV files, `.npy` files, or lists of numbers (of
+            lists of them for several channels). A column with WAV files is audio: its channels are averaged, and it
+            is resampled to one rate. Samples that are no finite number count as missing and are masked.
         label: Column(s) to predict.
         problem_type: `"binary"`, `"multiclass"`, `"multilabel"`, `"regression"`, or dict label -> type; inferred when
             None. `"captioning"`: the label is a sentence about the image, one in a row or a list of several.
@@ -85,12 +91,16 @@ def load(
         box_units: `"pixels"` of the row's image as it came, or `"fractions"` of its width and height. None: fractions
             where half of the training boxes or more end at 1 or before.
         box_image: Image column that the boxes lie in; needed where there are several.
+        sample_rate: Samples a second of signals; arrays and lists are taken to have it. None: the commonest of the
+            column's WAV files, at most 16,000; series of numbers have none and are not resampled.
+        signal_length: Samples kept of a signal, from its beginning; shorter ones are padded and the padding is
+            masked. None: the longest, at most 10 seconds of audio and 4,096 samples of a series.
         sequence_length: Words (tokens, with start and end) kept of a text, and words of a caption.
         max_tokens: Size limit of a vocabulary, of words or of the categories of a column.
         tokenizer: How input texts become tokens: `"words"` of the training texts; or the subword pieces of a
             pretrained text encoder, `"minilm"`, or of a folder in Hugging Face form, which that encoder needs.
-        image_dir: Folder that relative image paths start from, instead of the table's own.
-        allow_external_paths: Allow image paths that leave that folder.
+        image_dir: Folder that relative paths of images and signals start from, instead of the table's own.
+        allow_external_paths: Allow paths that leave that folder.
         cache_dir: Folder for decoded images, one folder in it for each image column and size. They are decoded
             once, also over several calls, and read from there while training, so that images may be larger than
             memory. Without it, pixels are kept in memory up to 2 GiB, and beyond decoded in every epoch. Texts,
@@ -113,7 +123,7 @@ def load(
     ```
     """
     arguments = dict(locals())
-    _check_settings(image_size, sequence_length, max_tokens, seed, boxes_per_image)
+    _check_settings(arguments)
     roles = {role: arguments[role] for role in (*KINDS, "label", "split", "slice_by", "sample_weight")}
     frame, columns = _resolve_columns(source, roles, group, problem_type)
     unread = frame.attrs.get("notes", [])
@@ -227,10 +237,12 @@ def _split(examples, splits, sample_weight):
     return parts
 
 
-def _check_settings(image_size, sequence_length, max_tokens, seed, boxes_per_image):
-    check_bounds(DataError, max_tokens=max_tokens, seed=seed)
-    optional = {"sequence_length": sequence_length, "boxes_per_image": boxes_per_image}
-    check_bounds(DataError, **{name: value for name, value in optional.items() if value is not None})
+def _check_settings(arguments):
+    check_bounds(DataError, max_tokens=arguments["max_tokens"], seed=arguments["seed"])
+    for name in ("sequence_length", "boxes_per_image", "sample_rate", "signal_length"):
+        if arguments[name] is not None:
+            check_bounds(DataError, **{name: arguments[name]})
+    image_size = arguments["image_size"]
     if image_size is not None:
         sides = image_sides(image_size)
         if len(sides) != 2:

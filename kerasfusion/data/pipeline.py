@@ -156,14 +156,14 @@ class BatchedDataset:
             x = {}
             for feature in schema.features:
                 name = feature.name
-                if feature.traits.stored:
+                if name in image_names:
                     index = tf.gather(arrays["arrays"][name], images)
                     x[name], present = examples.banks[name].fetch(index)
-                    if self.augment and name in image_names:
+                    if self.augment:
                         changed = augment_images(x[name], random[:, image_names.index(name)], self.augment)
                         x[name] = tf.where(present[:, None, None, None], changed, x[name])
                     x[f"{name}_present"] = present
-                elif name in cached:
+                elif feature.traits.stored or name in cached:
                     x[name], present = examples.banks[name].fetch(tf.gather(arrays["arrays"][name], rows))
                     x[f"{name}_present"] = present & real
                 else:

@@ -18,6 +18,13 @@ from kerasfusion.encoders.image import (
     VisionTransformer,
 )
 from kerasfusion.encoders.numeric import NumericEncoder
+from kerasfusion.encoders.signal import (
+    SIGNAL_ENCODERS,
+    SignalCNN,
+    SignalEncoder,
+    SignalGRU,
+    SignalTransformer,
+)
 from kerasfusion.encoders.text import (
     TEXT_ENCODERS,
     AverageEmbeddingEncoder,
@@ -38,6 +45,7 @@ from kerasfusion.encoders.text import (
 
 __all__ = [
     "IMAGE_ENCODERS",
+    "SIGNAL_ENCODERS",
     "TEXT_ENCODERS",
     "ApplicationEncoder",
     "AverageEmbeddingEncoder",
@@ -61,6 +69,10 @@ __all__ = [
     "ResNet50Encoder",
     "ResidualCNN",
     "RowRNN",
+    "SignalCNN",
+    "SignalEncoder",
+    "SignalGRU",
+    "SignalTransformer",
     "SmallCNN",
     "TextCNN",
     "TextEncoder",

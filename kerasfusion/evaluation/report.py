@@ -170,7 +170,8 @@ def _lookups(task, train, test, groups):
             known, asked = (list(zip(*keys, strict=True)) for keys in parts)
             answers[f"{entry.what} lookup"] = trivial_baselines.by_key(task, known, labels, asked)
     if groups is not None and len(np.unique(groups)) * 2 <= len(groups):
-        answers["ceiling of image alone"] = trivial_baselines.ceiling_by_key(
+        (name,) = test.banks
+        answers[f"ceiling of {FEATURES[test.kinds[name]].what} alone"] = trivial_baselines.ceiling_by_key(
             task, groups.tolist(), test.labels[task.name]
         )
     return answers

@@ -82,7 +82,7 @@ def _draw_examples(found, test, path, count=12):
     task = found.task
     random = np.random.default_rng(0)
     chosen = np.sort(random.choice(len(found.rows), min(count, len(found.rows)), replace=False))
-    image = next(iter(test.banks))
+    image = test.schema.of_kind("image")[0].name
     rows = found.rows[chosen]
     images = test.banks[image].fetch(test.arrays[image][rows])[0].numpy()
     answers, labels = decode_predictions(task, found.decided[chosen]), decode_predictions(task, found.labels[chosen])

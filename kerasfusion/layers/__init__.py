@@ -8,6 +8,7 @@ from kerasfusion.layers.frozen_model import FrozenModel
 from kerasfusion.layers.gaussian_latent import GaussianLatent
 from kerasfusion.layers.image_decoder import ImageDecoder
 from kerasfusion.layers.linear_path import LinearPath
+from kerasfusion.layers.log_mel_spectrogram import LogMelSpectrogram
 from kerasfusion.layers.modality_imputer import ModalityImputer
 from kerasfusion.layers.ngram_linear import NGramLinear
 from kerasfusion.layers.region_pooling import RegionPooling
@@ -23,6 +24,7 @@ __all__ = [
     "GaussianLatent",
     "ImageDecoder",
     "LinearPath",
+    "LogMelSpectrogram",
     "ModalityImputer",
     "NGramLinear",
     "RegionPooling",

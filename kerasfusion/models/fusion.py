@@ -171,6 +171,7 @@ def fusion_model(
     wide=None,
     linear=None,
     label_smoothing=0.0,
+    signal_encoder=None,
     name=None,
 ):
     """Encoders, one fusion and a head per task, by name, as a `FusionModel`.
@@ -197,6 +198,8 @@ def fusion_model(
             predictions of both.
         label_smoothing: float in [0, 1), share of a multiclass label that is spread over all classes (arXiv
             1512.00567). Tasks of other types are not affected.
+        signal_encoder: A name in `kf.encoders.SIGNAL_ENCODERS`, or `{"name": ..., **arguments}`. None takes
+            `"cnn"`.
         name: Name of the model.
 
     Returns:
@@ -214,7 +217,9 @@ def fusion_model(
     """
     return FusionModel(
         make_inputs(schema),
-        make_encoders(schema, text_encoder, image_encoder, units, pretrained_embeddings, image_weights),
+        make_encoders(
+            schema, text_encoder, image_encoder, units, pretrained_embeddings, image_weights, signal_encoder
+        ),
         lambda: build_layer(FUSIONS, fusion, units=units, dropout=dropout, name="fusion"),
         {task.name: functools.partial(build_head, task, label_smoothing) for task in schema.tasks},
         wide=make_wide(schema, wide) if wide else None,

@@ -30,7 +30,9 @@ def make_inputs(schema):
     return inputs
 
 
-def make_encoders(schema, text_encoder, image_encoder, units, pretrained_embeddings=None, image_weights=None):
+def make_encoders(
+    schema, text_encoder, image_encoder, units, pretrained_embeddings=None, image_weights=None, signal_encoder=None
+):
     """An encoder for each feature, made when it is asked for (see `FusionModel`).
 
     Args:
@@ -40,6 +42,7 @@ def make_encoders(schema, text_encoder, image_encoder, units, pretrained_embeddi
         units: Width of every encoder's output unless its own arguments say otherwise.
         pretrained_embeddings: File that the text encoder's embedding starts from, if not None.
         image_weights: `"imagenet"` or a file that the image encoder's network starts from, if not None.
+        signal_encoder: As `text_encoder`, one of SIGNAL_ENCODERS; None takes the default.
 
     Returns:
         dict feature -> function without arguments that makes the encoder.
@@ -60,6 +63,7 @@ def make_encoders(schema, text_encoder, image_encoder, units, pretrained_embeddi
             )
 
     wanted = {"text": text_encoder, "image": image_encoder}
+    wanted |= {} if signal_encoder is None else {"signal": signal_encoder}
 
     def make(feature):
         kind = FEATURES[feature.kind]

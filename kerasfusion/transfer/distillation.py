@@ -6,7 +6,6 @@ import keras
 import numpy as np
 
 from kerasfusion.data.examples import encode_rows
-from kerasfusion.data.image_store import ImageStore
 from kerasfusion.evaluation.predict import predict_logits
 from kerasfusion.heads import build_head
 from kerasfusion.losses import DistillationLoss
@@ -234,10 +233,10 @@ def encode_for_teacher(teacher, schema, splits):
     if not differ:
         return splits
     texts = Schema([feature for feature in differ if not feature.traits.stored], ())
-    sizes = {feature.name: feature.size for feature in differ if feature.traits.stored}
+    stored = {feature.name: feature for feature in differ if feature.traits.stored}
     # The splits of a table share an image store.
-    shared = {id(bank): (bank, name) for split in splits for name, bank in split.banks.items() if name in sizes}
-    banks = {key: ImageStore(bank.keys, sizes[name]) for key, (bank, name) in shared.items()}
+    shared = {id(bank): (bank, name) for split in splits for name, bank in split.banks.items() if name in stored}
+    banks = {key: bank.for_feature(stored[name]) for key, (bank, name) in shared.items()}
     return [
         dataclasses.replace(
             split,

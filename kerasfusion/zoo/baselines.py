@@ -39,6 +39,12 @@ def boxes_only(schema, **changes):
     return _single(schema, "boxes", changes)
 
 
+@register_model(inputs=("signal",), source="baseline")
+def signal_only(schema, **changes):
+    """Strided convolutions over time, of sound over its log-mel spectrogram."""
+    return _single(schema, "signal", changes)
+
+
 @register_model(source="baseline")
 def late_average(schema, **changes):
     """One model per modality, with averaged predictions of the present ones."""

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from kerasfusion.encoders import (
     IMAGE_ENCODERS,
+    SIGNAL_ENCODERS,
     TEXT_ENCODERS,
     ImageEncoder,
     NumericEncoder,
@@ -21,6 +22,11 @@ from kerasfusion.encoders.text.transformer import positions
 IDS = np.array([[4, 5, 6, 7, 0, 0], [8, 1, 0, 0, 0, 0], [9, 10, 11, 12, 4, 5]], "int32")
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype("uint8")
 RAW_NUMBERS = np.array([[14.0, 6.0], [8.0, 5.0], [11.0, 7.5]], "float32")
+# Of two channels: the first row ends early, the second lacks a sample.
+SERIES = np.random.default_rng(0).normal(size=(3, 24, 2)).astype("float32")
+SERIES[0, 18:], SERIES[1, 5, 1] = np.nan, np.nan
+SOUNDS = np.random.default_rng(0).normal(size=(3, 800, 1)).astype("float32")
+SOUNDS[0, 500:] = np.nan
 
 ELSEWHERE = {
     "clip",
@@ -58,7 +64,17 @@ IMAGE["residual_cnn_plain"] = lambda **c: IMAGE_ENCODERS["residual_cnn"](
     **{"units": 5, "filters": (4, 6), "num_blocks": 0, "coordinates": True, **c}
 )
 NUMBERS = {"numbers": lambda **c: NumericEncoder(**{"units": 5, "mean": (10, 5), "std": (2, 0), **c})}
-EVERY = {**TEXT, **IMAGE, **NUMBERS}
+SMALL = {"cnn": {"filters": (4, 6)}, "gru": {"max_frames": 8}, "transformer": {"num_heads": 2, "max_frames": 8}}
+SIGNALS = {
+    f"series_{name}": lambda n=name, **c: SIGNAL_ENCODERS[n](
+        **{"units": 6, "mean": (0, 1), "std": (2, 0), **SMALL[n], **c}
+    )
+    for name in SIGNAL_ENCODERS
+}
+SIGNALS["sounds"] = lambda **c: SIGNAL_ENCODERS["cnn"](
+    **{"units": 6, "mean": (0,), "std": (1,), "rate": 8000, "num_mels": 8, **SMALL["cnn"], **c}
+)
+EVERY = {**TEXT, **IMAGE, **NUMBERS, **SIGNALS}
 
 text_encoders = pytest.mark.parametrize("kind", sorted(TEXT))
 image_encoders = pytest.mark.parametrize("kind", sorted(IMAGE))
@@ -66,6 +82,8 @@ all_encoders = pytest.mark.parametrize("kind", sorted(EVERY))
 
 
 def batch_for(kind):
+    if kind in SIGNALS:
+        return SOUNDS if kind == "sounds" else SERIES
     return IDS if kind in TEXT else PIXELS if kind in IMAGE else RAW_NUMBERS
 
 

@@ -4,6 +4,7 @@ from kerasfusion.data.features.boxes import BoxColumns
 from kerasfusion.data.features.categorical import CategoricalColumns
 from kerasfusion.data.features.image import ImageFiles
 from kerasfusion.data.features.numeric import NumericColumns
+from kerasfusion.data.features.signal import SignalColumns
 from kerasfusion.data.features.text import TextColumns
 
 # In the order in which the fingerprints of finished runs hash them: a new kind comes last.
@@ -13,4 +14,5 @@ FEATURES = {
     "image": ImageFiles(),
     "categorical": CategoricalColumns(),
     "boxes": BoxColumns(),
+    "signal": SignalColumns(),
 }

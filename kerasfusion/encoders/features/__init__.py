@@ -4,6 +4,7 @@ from kerasfusion.encoders.features.boxes import BoxEncoding
 from kerasfusion.encoders.features.categorical import CategoricalEncoding
 from kerasfusion.encoders.features.image import ImageEncoding
 from kerasfusion.encoders.features.numeric import NumericEncoding
+from kerasfusion.encoders.features.signal import SignalEncoding
 from kerasfusion.encoders.features.text import TextEncoding
 
 FEATURES = {
@@ -12,4 +13,5 @@ FEATURES = {
     "numeric": NumericEncoding(),
     "categorical": CategoricalEncoding(),
     "boxes": BoxEncoding(),
+    "signal": SignalEncoding(),
 }

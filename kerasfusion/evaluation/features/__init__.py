@@ -4,6 +4,7 @@ from kerasfusion.evaluation.features.boxes import BoxInputs
 from kerasfusion.evaluation.features.categorical import CategoricalInputs
 from kerasfusion.evaluation.features.image import ImageInputs
 from kerasfusion.evaluation.features.numeric import NumericInputs
+from kerasfusion.evaluation.features.signal import SignalInputs
 from kerasfusion.evaluation.features.text import TextInputs
 
 FEATURES = {
@@ -12,4 +13,5 @@ FEATURES = {
     "numeric": NumericInputs(),
     "categorical": CategoricalInputs(),
     "boxes": BoxInputs(),
+    "signal": SignalInputs(),
 }

@@ -109,6 +109,30 @@ def histogram(title, edges, counts, unit):
         return _figure(title, axes, f"{title}: {sum(counts):,} values in {len(counts)} bins")
 
 
+def waveform(title, curves, samples, rate):
+    """A signal over its samples or seconds, a curve for each channel.
+
+    Args:
+        title: What it shows.
+        curves: By channel a list of `(sample, value)`, value None where samples are missing.
+        samples: Number of samples.
+        rate: Samples a second; None counts in samples.
+
+    Returns:
+        Html: a `<figure>`.
+    """
+    with _chart(_SHORT) as axes:
+        for curve in curves:
+            places, values = zip(*curve, strict=True)
+            axes.plot(
+                [place / (rate or 1) for place in places], [math.nan if v is None else v for v in values], lw=0.8
+            )
+        axes.set_xlabel("seconds" if rate else "samples")
+        axes.yaxis.get_major_locator().set_params(nbins=3)
+        length = f"{samples / rate:.3g} seconds" if rate else f"{samples:,} samples"
+        return _figure(title, axes, f"{title}: {length}")
+
+
 def reliability(title, bins, unit):
     """The share that was right in bins of equal width from 0 to 1, beside the line on which it equals the confidence.
 

@@ -6,6 +6,9 @@ from kerasfusion.evaluation.html_report.html import code, element, join
 
 # What stands for an image in an example.
 IMAGE = "<base64 of a PNG or JPEG file>"
+SOUND = "<base64 of a WAV file>"
+# What stands for a file -> its name in Python, and the file's.
+FILES = {IMAGE: ("image", "image.png"), SOUND: ("sound", "sound.wav")}
 
 
 def searching(parts, row, run, base):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kerasfusion.evaluation.html_report.features import FEATURES
 from kerasfusion.evaluation.html_report.html import code, element, section, table
-from kerasfusion.evaluation.html_report.requests import IMAGE
+from kerasfusion.evaluation.html_report.requests import FILES
 from kerasfusion.evaluation.html_report.tasks import TASKS
 
 PORT = 8501
@@ -86,16 +86,18 @@ def answers(schema):
 
 def _curl(row, address):
     body = json.dumps({"instances": [row]}, ensure_ascii=False).replace("'", "'\\''")
-    body = body.replace(IMAGE, "'$(base64 -w0 image.png)'")
+    for stand_in, (_, file) in FILES.items():
+        body = body.replace(stand_in, f"'$(base64 -w0 {file})'")
     return f"curl -d '{body}' \\\n    {shlex.quote(address)}"
 
 
 def _python(row, address):
     lines = ["import base64, json, urllib.request", ""]
     values = {key: repr(value) for key, value in row.items()}
-    if any(isinstance(value, dict) for value in row.values()):
-        lines += ['image = base64.b64encode(open("image.png", "rb").read()).decode()']
-        values.update({key: '{"b64": image}' for key, value in row.items() if isinstance(value, dict)})
+    files = {key: FILES[value["b64"]] for key, value in row.items() if isinstance(value, dict)}
+    for variable, file in dict.fromkeys(files.values()):
+        lines.append(f'{variable} = base64.b64encode(open("{file}", "rb").read()).decode()')
+    values.update({key: f'{{"b64": {variable}}}' for key, (variable, _) in files.items()})
     lines.append("row = {" + ", ".join(f"{key!r}: {value}" for key, value in values.items()) + "}")
     lines.append('body = json.dumps({"instances": [row]}).encode()')
     lines.append(f"answer = urllib.request.urlopen({address!r}, body)")

@@ -4,6 +4,7 @@ from kerasfusion.preprocessing.features.boxes import Boxes
 from kerasfusion.preprocessing.features.categorical import Categories
 from kerasfusion.preprocessing.features.image import EncodedImage
 from kerasfusion.preprocessing.features.numeric import Numbers
+from kerasfusion.preprocessing.features.signal import Samples
 from kerasfusion.preprocessing.features.text import Strings
 
 FEATURES = {
@@ -12,4 +13,5 @@ FEATURES = {
     "numeric": Numbers(),
     "categorical": Categories(),
     "boxes": Boxes(),
+    "signal": Samples(),
 }

@@ -4,6 +4,7 @@ from kerasfusion.serving.features.boxes import ServedBoxes
 from kerasfusion.serving.features.categorical import ServedCategories
 from kerasfusion.serving.features.image import ServedImage
 from kerasfusion.serving.features.numeric import ServedNumbers
+from kerasfusion.serving.features.signal import ServedSignal
 from kerasfusion.serving.features.text import ServedText
 
 FEATURES = {
@@ -12,4 +13,5 @@ FEATURES = {
     "numeric": ServedNumbers(),
     "categorical": ServedCategories(),
     "boxes": ServedBoxes(),
+    "signal": ServedSignal(),
 }

@@ -4,6 +4,7 @@ from kerasfusion.evaluation.html_report.features.boxes import BoxPart
 from kerasfusion.evaluation.html_report.features.categorical import CategoricalPart
 from kerasfusion.evaluation.html_report.features.image import ImagePart
 from kerasfusion.evaluation.html_report.features.numeric import NumericPart
+from kerasfusion.evaluation.html_report.features.signal import SignalPart
 from kerasfusion.evaluation.html_report.features.text import TextPart
 
 FEATURES = {
@@ -12,4 +13,5 @@ FEATURES = {
     "numeric": NumericPart(),
     "categorical": CategoricalPart(),
     "boxes": BoxPart(),
+    "signal": SignalPart(),
 }
