@@ -14,6 +14,9 @@ MOST_SCANS = 32
 MOST_SEGMENTS = 1000
 # Steps through the blocks before and in the first frame of a GIF; up to 256 blocks of one size are one step.
 MOST_BLOCK_STEPS = 4_000
+# Frames of an animated GIF, all of which are decoded, and steps through its blocks.
+MOST_GIF_FRAMES = 1_000
+MOST_GIF_STEPS = 20_000
 # Parts of a WAV file up to its samples that are walked through. Recorders write a few.
 MOST_CHUNKS = 64
 # Channels of a WAV file, and samples a second.
@@ -65,6 +68,7 @@ BOUNDS = {
     "body_timeout": Bound(0, _YEAR, whole=False, above=True),
     "backbone_learning_rate": Bound(0, 10, whole=False, above=True),
     "epochs": Bound(1, 1_000_000),
+    "frames": Bound(1, 512),
     "global_clipnorm": Bound(0, 1_000_000, whole=False, above=True),
     "graceful_timeout": Bound(0, _YEAR, whole=False, above=True),
     "header_timeout": Bound(0, _YEAR, whole=False, above=True),

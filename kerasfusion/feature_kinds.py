@@ -106,5 +106,14 @@ KINDS = {
         dtype="float32",
         counts=("length", "channels"),
     ),
+    "video": FeatureKind(
+        "video",
+        "Columns of videos (lists of frames, folders, GIF, MP4, AVI), divided by commas.",
+        stored=True,
+        shape=("length", "size", 3),
+        dtype="uint8",
+        counts=("length",),
+        sides=("size",),
+    ),
 }
 FEATURE_KINDS = tuple(KINDS)

@@ -26,10 +26,10 @@ class Feature:
         name: The input's name, in layers and served requests: the kind for the only feature of that kind, else its
             column's name, made safe (`kf.data.safe_names`).
         kind: `"text"`, `"image"` or `"numeric"`, or another of `kf.schema.FEATURE_KINDS`.
-        columns: Where it comes from in a table: one column for text, image and signal, one or more for numeric.
-        size: Image only. `(height, width)` in pixels.
+        columns: Where it comes from in a table: one or more for numeric and categorical, one for others.
+        size: Image and video. `(height, width)` in pixels.
         length: Text: token ids per example. Numeric: width of the vector. Boxes: boxes per example. Signal: samples
-            per example.
+            per example. Video: frames per example.
         vocabulary: Text only. The words of ids 4, 5, …, most frequent first; or the pieces of a WordPiece tokenizer.
         mean: Numeric and signal. Mean of each column or channel over the training split.
         std: Numeric and signal. Standard deviation of each column or channel over the training split.

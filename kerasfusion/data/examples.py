@@ -93,7 +93,9 @@ class Examples:
         for name, bank in sorted(self.banks.items()):
             digest.update(f"{name} {bank.size}".encode())
             for key in bank.keys:
-                digest.update(key if isinstance(key, bytes) else key.encode("utf-8", "surrogateescape"))
+                # A video is a tuple of its frames.
+                for part in key if isinstance(key, tuple) else (key,):
+                    digest.update(part if isinstance(part, bytes) else part.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
     def raw(self, feature):

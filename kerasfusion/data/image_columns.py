@@ -60,13 +60,13 @@ def read_image_columns(frame, columns, image_size, image_dir, allow_external_pat
     checks = {column: found.check() for column, found in sources.items()}
     size, reason = _image_size(checks, image_size)
     stores = {
-        column: ImageStore(found.decodable(checks[column]), size, cache_dir=_cache_folder(cache_dir, column, size))
+        column: ImageStore(found.decodable(checks[column]), size, cache_dir=cache_folder(cache_dir, column, size))
         for column, found in sources.items()
     }
     usable, dropped = _usable_rows(frame, sources, checks, stores)
     index = {column: found.row_index for column, found in sources.items()}
     settings = [Setting("image size", f"{size[0]} x {size[1]}", reason, "--image-size")] if columns else []
-    settings += [_cache_setting(column, store.cache) for column, store in stores.items() if store.cache is not None]
+    settings += [cache_setting(column, store.cache) for column, store in stores.items() if store.cache is not None]
     sizes = {column: check.sizes for column, check in checks.items()}
     return ImageColumns(size, index, stores, sizes, settings), usable, dropped
 
@@ -114,7 +114,7 @@ def image_sides(image_size):
     return tuple(image_size) if isinstance(image_size, tuple | list) else (image_size, image_size)
 
 
-def _cache_folder(cache_dir, column, size):
+def cache_folder(cache_dir, column, size):
     """A folder of its own for each image column and size; a column's name may hold what a file's may not."""
     if cache_dir is None:
         return None
@@ -124,7 +124,7 @@ def _cache_folder(cache_dir, column, size):
     return Path(cache_dir) / f"{name}-{size[0]}x{size[1]}"
 
 
-def _cache_setting(column, cache):
+def cache_setting(column, cache):
     reasons = {
         "reused": "decoded before; images unchanged",
         "written": "decoded and written now",

@@ -94,11 +94,11 @@ class ImageSources:
         if sample is not None and sample < count:
             chosen = np.linspace(0, count - 1, sample).astype(int)
         with warnings.catch_warnings():
-            # Pillow warns about large images and odd metadata; what matters of it is in `_read_header`'s
+            # Pillow warns about large images and odd metadata; what matters of it is in `read_header`'s
             # answer.
             warnings.simplefilter("ignore")
             with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as pool:
-                answers = list(pool.map(_read_header, (self.keys[i] for i in chosen)))
+                answers = list(pool.map(read_header, (self.keys[i] for i in chosen)))
         bad, sizes, reasons = np.zeros(count, bool), np.zeros((count, 2), "int32"), {}
         for i, answer in zip(chosen, answers, strict=True):
             if isinstance(answer, str):
@@ -177,7 +177,7 @@ def resolve_images(frame, column, image_dir=None, allow_external_paths=False):
     rows = frame.index.to_numpy("int64") + 1
     problems = _problems(unusable, codes, rows, column, lambda row: _shown(uniques[codes[row]]))
     names, row_names = list(keys), image_of[codes]
-    first, image_of = _same_bytes(names)
+    first, image_of = same_bytes(names)
     row_index = np.append(image_of, np.int32(-1))[row_names]
     keys = [names[i] for i in first]
     unusable_rows = (row_names < 0) & (codes >= 0)
@@ -195,7 +195,7 @@ def resolve_images(frame, column, image_dir=None, allow_external_paths=False):
     return sources
 
 
-def _same_bytes(names):
+def same_bytes(names):
     """The places of the distinct images, and int32 per name the number of its image. Only equal sizes are
     compared.
     """
@@ -267,7 +267,7 @@ def read_shown_sizes(keys):
 
 
 def _shown_size(key):
-    found = _read_header(key)
+    found = read_header(key)
     if isinstance(found, str):
         return 0, 0
     if isinstance(key, bytes) and packed_shape(key):
@@ -276,8 +276,8 @@ def _shown_size(key):
         return found[::-1] if image.getexif().get(_ORIENTATION) in _TURNED else found
 
 
-def _read_header(key):
-    """`(height, width)`, or the reason why the image cannot be used."""
+def read_header(key):
+    """`(height, width)` of an image, a file's path (str) or its bytes; or the reason why it cannot be used."""
     if isinstance(key, bytes) and (shape := packed_shape(key)):
         return shape[:2] if shape[0] * shape[1] <= MOST_PIXELS else f"over {MOST_PIXELS // 10**6} megapixels"
     try:

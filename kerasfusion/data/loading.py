@@ -36,6 +36,7 @@ def load(
     categorical=None,
     boxes=None,
     signal=None,
+    video=None,
     label=None,
     problem_type=None,
     classes=None,
@@ -44,6 +45,7 @@ def load(
     slice_by=None,
     sample_weight=None,
     image_size=None,
+    frames=8,
     boxes_per_image=None,
     box_units=None,
     box_image=None,
@@ -74,6 +76,8 @@ def load(
         signal: Column(s) of one-dimensional signals, each a feature: WAV files, `.npy` files, or lists of numbers (of
             lists of them for several channels). A column with WAV files is audio: its channels are averaged, and it
             is resampled to one rate. Samples that are no finite number count as missing and are masked.
+        video: Column(s) of videos, each a feature: lists of frames, folders of them, animated GIFs, or MP4, AVI and
+            other files that PyAV reads (extra `[video]`). `frames` of each are taken, evenly spaced over its time.
         label: Column(s) to predict.
         problem_type: `"binary"`, `"multiclass"`, `"multilabel"`, `"regression"`, or dict label -> type; inferred when
             None. `"captioning"`: the label is a sentence about the image, one in a row or a list of several.
@@ -85,7 +89,9 @@ def load(
         slice_by: Column by which reports are broken down (question type).
         sample_weight: Column of numbers from 0 by which a row's loss and metrics are multiplied while training and
             validating, in every task. The test split's scores stay unweighted.
-        image_size: `(height, width)` or one side in pixels.
+        image_size: `(height, width)` or one side in pixels, of images and of the frames of videos.
+        frames: Frames taken of each video, those in the middle of so many equal parts of its time. A video with fewer
+            shows each of them several times.
         boxes_per_image: Boxes kept of a row, those of the highest score, else the largest. None: as many as a
             training row has, up to 36.
         box_units: `"pixels"` of the row's image as it came, or `"fractions"` of its width and height. None: fractions
@@ -99,7 +105,7 @@ def load(
         max_tokens: Size limit of a vocabulary, of words or of the categories of a column.
         tokenizer: How input texts become tokens: `"words"` of the training texts; or the subword pieces of a
             pretrained text encoder, `"minilm"`, or of a folder in Hugging Face form, which that encoder needs.
-        image_dir: Folder that relative paths of images and signals start from, instead of the table's own.
+        image_dir: Folder that relative paths of images, videos and signals start from, instead of the table's own.
         allow_external_paths: Allow paths that leave that folder.
         cache_dir: Folder for decoded images, one folder in it for each image column and size. They are decoded
             once, also over several calls, and read from there while training, so that images may be larger than
@@ -238,7 +244,7 @@ def _split(examples, splits, sample_weight):
 
 
 def _check_settings(arguments):
-    check_bounds(DataError, max_tokens=arguments["max_tokens"], seed=arguments["seed"])
+    check_bounds(DataError, **{name: arguments[name] for name in ("max_tokens", "frames", "seed")})
     for name in ("sequence_length", "boxes_per_image", "sample_rate", "signal_length"):
         if arguments[name] is not None:
             check_bounds(DataError, **{name: arguments[name]})

@@ -42,11 +42,21 @@ from kerasfusion.encoders.text import (
     TransformerTextEncoder,
     load_word_vectors,
 )
+from kerasfusion.encoders.video import (
+    VIDEO_ENCODERS,
+    Conv3DEncoder,
+    FrameAverage,
+    FrameEncoder,
+    FrameGRU,
+    FrameTransformer,
+    VideoEncoder,
+)
 
 __all__ = [
     "IMAGE_ENCODERS",
     "SIGNAL_ENCODERS",
     "TEXT_ENCODERS",
+    "VIDEO_ENCODERS",
     "ApplicationEncoder",
     "AverageEmbeddingEncoder",
     "BagOfWordsEncoder",
@@ -57,8 +67,13 @@ __all__ = [
     "CLIPImageEncoder",
     "CLIPTextEncoder",
     "CategoricalEncoder",
+    "Conv3DEncoder",
     "EfficientNetB0Encoder",
     "EfficientNetLite0Encoder",
+    "FrameAverage",
+    "FrameEncoder",
+    "FrameGRU",
+    "FrameTransformer",
     "GRUEncoder",
     "ImageEncoder",
     "KerasHubTextEncoder",
@@ -78,6 +93,7 @@ __all__ = [
     "TextEncoder",
     "TransformerTextEncoder",
     "VGG16Encoder",
+    "VideoEncoder",
     "VisionTransformer",
     "load_word_vectors",
 ]

@@ -32,7 +32,7 @@ PART_BYTES = 64 * 1024**2
 _BEHIND_FEATURES = ("name", "units", "dropout", "trainable", "weights")
 
 
-def frozen_features(model, splits, memory_limit=MEMORY_LIMIT, kinds=("image", "text")):
+def frozen_features(model, splits, memory_limit=MEMORY_LIMIT, kinds=("image", "text", "video")):
     """Put features in the place of pixels and token ids, where a model begins with a frozen network.
 
     That is where an encoder with a `frozen_backbone`, such as one of `keras.applications` or a BERT with given

@@ -172,6 +172,7 @@ def fusion_model(
     linear=None,
     label_smoothing=0.0,
     signal_encoder=None,
+    video_encoder=None,
     name=None,
 ):
     """Encoders, one fusion and a head per task, by name, as a `FusionModel`.
@@ -200,6 +201,8 @@ def fusion_model(
             1512.00567). Tasks of other types are not affected.
         signal_encoder: A name in `kf.encoders.SIGNAL_ENCODERS`, or `{"name": ..., **arguments}`. None takes
             `"cnn"`.
+        video_encoder: A name in `kf.encoders.VIDEO_ENCODERS`, or `{"name": ..., **arguments}`, such as
+            `{"name": "gru", "frame_encoder": "residual_cnn"}`. None takes `"gru"`.
         name: Name of the model.
 
     Returns:
@@ -218,7 +221,14 @@ def fusion_model(
     return FusionModel(
         make_inputs(schema),
         make_encoders(
-            schema, text_encoder, image_encoder, units, pretrained_embeddings, image_weights, signal_encoder
+            schema,
+            text_encoder,
+            image_encoder,
+            units,
+            pretrained_embeddings,
+            image_weights,
+            signal_encoder,
+            video_encoder,
         ),
         lambda: build_layer(FUSIONS, fusion, units=units, dropout=dropout, name="fusion"),
         {task.name: functools.partial(build_head, task, label_smoothing) for task in schema.tasks},

@@ -31,7 +31,14 @@ def make_inputs(schema):
 
 
 def make_encoders(
-    schema, text_encoder, image_encoder, units, pretrained_embeddings=None, image_weights=None, signal_encoder=None
+    schema,
+    text_encoder,
+    image_encoder,
+    units,
+    pretrained_embeddings=None,
+    image_weights=None,
+    signal_encoder=None,
+    video_encoder=None,
 ):
     """An encoder for each feature, made when it is asked for (see `FusionModel`).
 
@@ -43,6 +50,7 @@ def make_encoders(
         pretrained_embeddings: File that the text encoder's embedding starts from, if not None.
         image_weights: `"imagenet"` or a file that the image encoder's network starts from, if not None.
         signal_encoder: As `text_encoder`, one of SIGNAL_ENCODERS; None takes the default.
+        video_encoder: The same, one of VIDEO_ENCODERS.
 
     Returns:
         dict feature -> function without arguments that makes the encoder.
@@ -63,7 +71,8 @@ def make_encoders(
             )
 
     wanted = {"text": text_encoder, "image": image_encoder}
-    wanted |= {} if signal_encoder is None else {"signal": signal_encoder}
+    optional = {"signal": signal_encoder, "video": video_encoder}
+    wanted |= {kind: encoder for kind, encoder in optional.items() if encoder is not None}
 
     def make(feature):
         kind = FEATURES[feature.kind]

@@ -1,4 +1,4 @@
-"""Preprocessing of texts, images and signals as TensorFlow ops, shared by training and serving."""
+"""Preprocessing of texts, images, signals and videos as TensorFlow ops, shared by training and serving."""
 
 from kerasfusion.preprocessing.augmentation import Augmentation, augment_images
 from kerasfusion.preprocessing.boxes import grid_boxes
@@ -6,6 +6,7 @@ from kerasfusion.preprocessing.image import decode_image, decode_images
 from kerasfusion.preprocessing.ngrams import NgramVectorizer
 from kerasfusion.preprocessing.signal import decode_signal, decode_signals
 from kerasfusion.preprocessing.text import join_words, learn_vocabulary, standardize, text_vectorizer, tokenize
+from kerasfusion.preprocessing.video import decode_videos
 from kerasfusion.preprocessing.wordpiece import WordPieceVectorizer
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "decode_images",
     "decode_signal",
     "decode_signals",
+    "decode_videos",
     "grid_boxes",
     "join_words",
     "learn_vocabulary",

@@ -68,8 +68,8 @@ def _any_image(encoded, size, max_pixels):
 
 
 def fit_pixels(pixels, size):
-    """Resize an image `(H, W, C)` unless it already has the size."""
-    fits = tf.reduce_all(tf.shape(pixels)[:2] == size)
+    """Resize an image `(H, W, C)`, or several of one size `(N, H, W, C)`, unless it already has the size."""
+    fits = tf.reduce_all(tf.shape(pixels)[-3:-1] == size)
     return tf.cond(fits, lambda: pixels, lambda: _rounded(tf.image.resize(pixels, size, antialias=True)))
 
 

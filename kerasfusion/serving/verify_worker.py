@@ -160,7 +160,8 @@ class SignatureChecks:
     def corrupt(self, image, flag):
         """An image that cannot be read leaves the other rows alone, and is reported."""
         inputs, expected = self.take(np.arange(max(3, self.rows())) % self.rows())
-        readable = [bool(content) for content in inputs[image]]
+        # Of a video, a row of frames.
+        readable = [bool(np.any(content != b"")) for content in inputs[image]]
         if flag:
             readable = [a and bool(b) for a, b in zip(readable, expected[flag], strict=True)]
         if True not in readable:
@@ -168,8 +169,7 @@ class SignatureChecks:
         victim = readable.index(True)
         others = np.arange(len(readable)) != victim
         good = inputs[image][victim]
-        # A GIF cut in half still has a whole first frame; cut in the header no format has.
-        half = good[:12] if good.startswith(b"GIF") else good[: len(good) // 2]
+        half = np.array([_half(frame) for frame in good], object) if isinstance(good, np.ndarray) else _half(good)
         for kind, content in (("junk", JUNK), ("truncated", half), ("empty", b"")):
             damaged = inputs[image].copy()
             damaged[victim] = content
@@ -203,6 +203,11 @@ class SignatureChecks:
             self.run(inputs)
             times.append(time.perf_counter() - start)
         return f"first call {self.first_call * 1e3:.1f} ms, then {statistics.median(times) * 1e3:.2f} ms"
+
+
+def _half(good):
+    """The beginning of an image. A GIF cut in half still has a whole first frame; cut in the header no format has."""
+    return good[:12] if good.startswith(b"GIF") else good[: len(good) // 2]
 
 
 def _flag_text(flag):

@@ -85,7 +85,7 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
     )
     on_pixels, started = [train, validation], time.perf_counter()
     # Changed images would have changed features.
-    splits = frozen_features(model, on_pixels, kinds=("text",) if augment else ("image", "text"))
+    splits = frozen_features(model, on_pixels, kinds=("text", "video") if augment else ("image", "text", "video"))
     train, validation = splits
     seconds_before = time.perf_counter() - started
     # Without tasks an image is given back, each time with its own text: nothing is asked of it several times.

@@ -16,6 +16,11 @@ def save_reference_inputs(path, data):
     # because every export carries them.
     image = next((test.arrays[name] for name in test.banks), np.arange(len(test)))
     rows = np.unique(image, return_index=True)[1][:REFERENCE_CANDIDATES]
-    sizes = [sum(len(bank.encoded(test.arrays[name][row])) for name, bank in test.banks.items()) for row in rows]
+    sizes = [sum(_bytes(bank.encoded(test.arrays[name][row])) for name, bank in test.banks.items()) for row in rows]
     rows = rows[np.argsort(sizes, kind="stable")[:REFERENCE_ROWS]]
     reference.save_reference(path, {"serving_default": (test.take(rows).raw_inputs(), {})})
+
+
+def _bytes(encoded):
+    """Bytes of a file, or of the files of a video's frames."""
+    return len(encoded) if isinstance(encoded, bytes) else sum(map(len, encoded))

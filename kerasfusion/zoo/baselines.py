@@ -45,6 +45,12 @@ def signal_only(schema, **changes):
     return _single(schema, "signal", changes)
 
 
+@register_model(inputs=("video",), source="arXiv 1411.4389")
+def video_only(schema, **changes):
+    """A small CNN on every frame, and a GRU over time."""
+    return _single(schema, "video", changes)
+
+
 @register_model(source="baseline")
 def late_average(schema, **changes):
     """One model per modality, with averaged predictions of the present ones."""

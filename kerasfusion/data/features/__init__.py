@@ -6,6 +6,7 @@ from kerasfusion.data.features.image import ImageFiles
 from kerasfusion.data.features.numeric import NumericColumns
 from kerasfusion.data.features.signal import SignalColumns
 from kerasfusion.data.features.text import TextColumns
+from kerasfusion.data.features.video import VideoFiles
 
 # In the order in which the fingerprints of finished runs hash them: a new kind comes last.
 FEATURES = {
@@ -15,4 +16,5 @@ FEATURES = {
     "categorical": CategoricalColumns(),
     "boxes": BoxColumns(),
     "signal": SignalColumns(),
+    "video": VideoFiles(),
 }

@@ -6,6 +6,7 @@ from kerasfusion.encoders.features.image import ImageEncoding
 from kerasfusion.encoders.features.numeric import NumericEncoding
 from kerasfusion.encoders.features.signal import SignalEncoding
 from kerasfusion.encoders.features.text import TextEncoding
+from kerasfusion.encoders.features.video import VideoEncoding
 
 FEATURES = {
     "text": TextEncoding(),
@@ -14,4 +15,5 @@ FEATURES = {
     "categorical": CategoricalEncoding(),
     "boxes": BoxEncoding(),
     "signal": SignalEncoding(),
+    "video": VideoEncoding(),
 }

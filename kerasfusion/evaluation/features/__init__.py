@@ -6,6 +6,7 @@ from kerasfusion.evaluation.features.image import ImageInputs
 from kerasfusion.evaluation.features.numeric import NumericInputs
 from kerasfusion.evaluation.features.signal import SignalInputs
 from kerasfusion.evaluation.features.text import TextInputs
+from kerasfusion.evaluation.features.video import VideoInputs
 
 FEATURES = {
     "text": TextInputs(),
@@ -14,4 +15,5 @@ FEATURES = {
     "categorical": CategoricalInputs(),
     "boxes": BoxInputs(),
     "signal": SignalInputs(),
+    "video": VideoInputs(),
 }

@@ -6,6 +6,7 @@ from kerasfusion.preprocessing.features.image import EncodedImage
 from kerasfusion.preprocessing.features.numeric import Numbers
 from kerasfusion.preprocessing.features.signal import Samples
 from kerasfusion.preprocessing.features.text import Strings
+from kerasfusion.preprocessing.features.video import EncodedFrames
 
 FEATURES = {
     "text": Strings(),
@@ -14,4 +15,5 @@ FEATURES = {
     "categorical": Categories(),
     "boxes": Boxes(),
     "signal": Samples(),
+    "video": EncodedFrames(),
 }

@@ -6,6 +6,7 @@ from kerasfusion.serving.features.image import ServedImage
 from kerasfusion.serving.features.numeric import ServedNumbers
 from kerasfusion.serving.features.signal import ServedSignal
 from kerasfusion.serving.features.text import ServedText
+from kerasfusion.serving.features.video import ServedVideo
 
 FEATURES = {
     "text": ServedText(),
@@ -14,4 +15,5 @@ FEATURES = {
     "categorical": ServedCategories(),
     "boxes": ServedBoxes(),
     "signal": ServedSignal(),
+    "video": ServedVideo(),
 }

@@ -6,6 +6,7 @@ from kerasfusion.evaluation.html_report.features.image import ImagePart
 from kerasfusion.evaluation.html_report.features.numeric import NumericPart
 from kerasfusion.evaluation.html_report.features.signal import SignalPart
 from kerasfusion.evaluation.html_report.features.text import TextPart
+from kerasfusion.evaluation.html_report.features.video import VideoPart
 
 FEATURES = {
     "text": TextPart(),
@@ -14,4 +15,5 @@ FEATURES = {
     "categorical": CategoricalPart(),
     "boxes": BoxPart(),
     "signal": SignalPart(),
+    "video": VideoPart(),
 }

@@ -1,0 +1,66 @@
+import keras
+from keras import ops
+
+from kerasfusion.encoders.image.base import build_chain
+from kerasfusion.encoders.video.base import VideoEncoder
+
+
+@keras.saving.register_keras_serializable("kerasfusion")
+class Conv3DEncoder(VideoEncoder):
+    """Convolutions over time and space (arXiv 1412.0767), pooled in space alone.
+
+    The mean over the cells of each time step goes through a dense layer, and `pooled` is the mean over time.
+
+    Args:
+        units: int, width `d` of the output.
+        filters: sequence of int, channels of each `Conv3D(3x3x3, relu)` + `MaxPooling3D((1, 2, 2))` pair. Defaults
+            to `(16, 32, 64)`.
+        dropout: float, dropout rate on the pooled vector. Defaults to 0.
+
+    Raises:
+        ValueError: at build time, if the frames are too small for the convolutions.
+
+    Example:
+
+    ```python
+    video = Conv3DEncoder(units=128)(keras.ops.zeros((2, 8, 32, 32, 3), "uint8"))
+    video["sequence"]  # (2, 8, 128)
+    ```
+    """
+
+    def __init__(self, units, filters=(16, 32, 64), dropout=0.0, **kwargs):
+        super().__init__(units, dropout=dropout, **kwargs)
+        self.filters = tuple(filters)
+
+    def build_encoder(self, frames_shape):
+        self.stages = [
+            layer
+            for i, width in enumerate(self.filters)
+            for layer in (
+                keras.layers.Conv3D(
+                    width, 3, padding="same", activation="relu", name=f"conv_{i}", dtype=self.dtype_policy
+                ),
+                keras.layers.MaxPooling3D((1, 2, 2), name=f"pool_{i}", dtype=self.dtype_policy),
+            )
+        ]
+        try:
+            rows, length, *_, channels = build_chain(self.stages, frames_shape)
+        except ValueError as error:
+            raise ValueError(
+                f"{self.name}: frames of {frames_shape[2]} x {frames_shape[3]} pixels are too small for "
+                f"{len(self.filters)} convolutions; make them larger (image_size=…, --image-size). {error}"
+            ) from None
+        self.projection = keras.layers.Dense(
+            self.units, activation="relu", name="projection", dtype=self.dtype_policy
+        )
+        self.projection.build((rows, length, channels))
+
+    def encode(self, frames, training):
+        cells = ops.cast(frames, self.compute_dtype) * (1.0 / 255.0)
+        for layer in self.stages:
+            cells = layer(cells)
+        sequence = self.projection(ops.mean(cells, axis=(2, 3)))
+        return sequence, ops.mean(sequence, axis=1)
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters}
