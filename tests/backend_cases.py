@@ -188,6 +188,11 @@ def _cases():
     found["encoder signal cnn, layer LogMelSpectrogram"] = lambda: case(
         pooled(encoders.SignalCNN(UNITS, mean=(0,), std=(1,), rate=8000, num_mels=8)), sounds
     )
+    frames = np.random.default_rng(2).integers(0, 256, (ROWS, 3, 16, 16, 3)).astype("uint8")
+    for name in sorted(encoders.VIDEO_ENCODERS):
+        found[f"encoder video {name}"] = lambda name=name: case(
+            pooled(encoders.VIDEO_ENCODERS[name](UNITS, **heads_of.get(name, {}))), frames
+        )
     for name in sorted(decoders.DECODERS):
         found[f"decoder {name}"] = functools.partial(decoded, name)
 

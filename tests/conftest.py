@@ -70,9 +70,11 @@ def schema_for(tiny_schema):
         categories = Feature("categories", "categorical", ("c",), length=1, categories=(("x", "y"),))
         boxes = Feature("boxes", "boxes", ("r",), length=3, categories=(("cup",),), units="fractions")
         series = Feature("signal", "signal", ("s",), length=24, mean=(0,), std=(1,), channels=1)
+        video = Feature("video", "video", ("v",), size=(16, 16), length=3)
         # A model of any kinds takes those that no other model is for.
         kinds = entry.inputs or ("numeric", "categorical")
-        return Schema((tiny_schema["text"], image, numbers, categories, boxes, series), tasks).only(*kinds)
+        features = (tiny_schema["text"], image, numbers, categories, boxes, series, video)
+        return Schema(features, tasks).only(*kinds)
 
     return make
 
@@ -88,8 +90,8 @@ def rows_for():
             if feature.kind == "text":
                 values = random.integers(1, feature.vocabulary_size, (rows, feature.length)).astype("int32")
                 values[np.arange(feature.length) >= random.integers(1, feature.length + 1, (rows, 1))] = 0
-            elif feature.kind == "image":
-                values = random.integers(0, 256, (rows, *feature.size, 3)).astype("uint8")
+            elif feature.traits.dtype == "uint8":
+                values = random.integers(0, 256, (rows, *feature.input_shape)).astype("uint8")
             elif feature.kind == "categorical":
                 values = random.integers(0, 4, (rows, feature.length)).astype("int32")
             elif feature.kind == "boxes":

@@ -185,8 +185,9 @@ def _opened(key):
         found = os.stat(key)
         if stat.S_ISDIR(found.st_mode):
             names = sorted((n for n in os.listdir(key) if n.lower().endswith(FRAME_SUFFIXES)), key=_by_number)
-            frames = tuple(os.path.join(key, name) for name in names)
-            return frames, None if frames else f"a folder without images ({', '.join(FRAME_SUFFIXES)})"
+            if not names:
+                return key, f"a folder without images ({', '.join(FRAME_SUFFIXES)})"
+            return tuple(os.path.join(key, name) for name in names), None
         if not stat.S_ISREG(found.st_mode):
             return key, "not a file"
         if not found.st_size:

@@ -1,5 +1,7 @@
 """The videos of a data set, the frames of each decoded once and shared by all rows and splits that show it."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -105,10 +107,7 @@ def read_gifs(contents, length, size, max_pixels):
     paths = [content if isinstance(content, str) else "" for content in contents]
     encoded = [b"" if isinstance(content, str) else content for content in contents]
 
-    def read(number, path, encoded):
-        encoded = tf.cond(path == "", lambda: encoded, lambda: tf.io.read_file(path))
-        return number, decode_gif(encoded, (length, *size), max_pixels)
-
+    read = _gif_reader((length, *size), max_pixels)
     rows = tf.data.Dataset.from_tensor_slices((tf.range(len(contents)), paths, encoded))
     rows = rows.map(read, num_parallel_calls=_SIDE_BY_SIDE).ignore_errors(log_warning=False)
     done = 0
@@ -117,3 +116,15 @@ def read_gifs(contents, length, size, max_pixels):
         yield tuple(map(pack_pixels, frames))
         done = number + 1
     yield from [None] * (len(contents) - done)
+
+
+@functools.lru_cache(maxsize=8)
+def _gif_reader(size, max_pixels):
+    """The function of `read_gifs`, whose graph takes a second to make."""
+
+    @tf.function(input_signature=[tf.TensorSpec((), kind) for kind in (tf.int32, tf.string, tf.string)])
+    def read(number, path, encoded):
+        encoded = tf.cond(path == "", lambda: encoded, lambda: tf.io.read_file(path))
+        return number, decode_gif(encoded, size, max_pixels)
+
+    return read

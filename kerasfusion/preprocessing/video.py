@@ -35,7 +35,7 @@ def fill_frames(frames, ok):
         ok: bool `(B, T)`, which could be read.
 
     Returns:
-        uint8 `(B, T, H, W, 3)`. A video without a frame that could be read stays as it is.
+        uint8 `(B, T, H, W, 3)`. Of a video without a frame that could be read, its first everywhere.
     """
 
     def fill():

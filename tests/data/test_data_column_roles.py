@@ -40,6 +40,7 @@ def test_roles_are_found_with_reasons():
         "numeric": "none: numeric columns are used only when named (numeric=…)",
         "categorical": "none: categorical columns are used only when named (categorical=…)",
         "boxes": "none: boxes columns are used only when named (boxes=…)",
+        "video": "none: video columns are used only when named (video=…)",
         "signal": "none: signal columns are used only when named (signal=…)",
     }
 

@@ -13,6 +13,7 @@ from kerasfusion.encoders import (
     IMAGE_ENCODERS,
     SIGNAL_ENCODERS,
     TEXT_ENCODERS,
+    VIDEO_ENCODERS,
     ImageEncoder,
     NumericEncoder,
     TransformerTextEncoder,
@@ -21,6 +22,7 @@ from kerasfusion.encoders.text.transformer import positions
 
 IDS = np.array([[4, 5, 6, 7, 0, 0], [8, 1, 0, 0, 0, 0], [9, 10, 11, 12, 4, 5]], "int32")
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype("uint8")
+FRAMES = np.random.default_rng(0).integers(0, 256, (3, 4, 16, 16, 3)).astype("uint8")
 RAW_NUMBERS = np.array([[14.0, 6.0], [8.0, 5.0], [11.0, 7.5]], "float32")
 # Of two channels: the first row ends early, the second lacks a sample.
 SERIES = np.random.default_rng(0).normal(size=(3, 24, 2)).astype("float32")
@@ -74,7 +76,13 @@ SIGNALS = {
 SIGNALS["sounds"] = lambda **c: SIGNAL_ENCODERS["cnn"](
     **{"units": 6, "mean": (0,), "std": (1,), "rate": 8000, "num_mels": 8, **SMALL["cnn"], **c}
 )
-EVERY = {**TEXT, **IMAGE, **NUMBERS, **SIGNALS}
+_FRAME = {"frame_encoder": {"name": "small_cnn", "filters": (4, 6), "units": 7}}
+_TIME = {"transformer": {"num_heads": 2, "num_layers": 1, **_FRAME}, "conv3d": {"filters": (4, 6)}}
+VIDEO = {
+    f"video_{name}": lambda n=name, **c: VIDEO_ENCODERS[n](**{"units": 6, **_TIME.get(n, _FRAME), **c})
+    for name in VIDEO_ENCODERS
+}
+EVERY = {**TEXT, **IMAGE, **NUMBERS, **SIGNALS, **VIDEO}
 
 text_encoders = pytest.mark.parametrize("kind", sorted(TEXT))
 image_encoders = pytest.mark.parametrize("kind", sorted(IMAGE))
@@ -84,6 +92,8 @@ all_encoders = pytest.mark.parametrize("kind", sorted(EVERY))
 def batch_for(kind):
     if kind in SIGNALS:
         return SOUNDS if kind == "sounds" else SERIES
+    if kind in VIDEO:
+        return FRAMES
     return IDS if kind in TEXT else PIXELS if kind in IMAGE else RAW_NUMBERS
 
 
@@ -367,3 +377,33 @@ def test_large_numbers_are_normalised_before_precision_is_lost(low_precision):
 def test_numbers_of_another_width_are_refused():
     with pytest.raises(ValueError, match="3 numbers for 2 means"):
         NumericEncoder(2, mean=(0, 0), std=(1, 1))(np.zeros((1, 3), "float32"))
+
+
+@pytest.mark.parametrize("kind", sorted(VIDEO))
+def test_video_shapes_and_the_order_of_frames(kind):
+    layer = VIDEO[kind]()
+    out = layer(FRAMES)
+    assert set(out) == {"sequence", "pooled"}
+    assert out["sequence"].shape == (3, 4, 6) and out["pooled"].shape == (3, 6)
+    apart = np.abs(numbers(layer(FRAMES[:, ::-1])["pooled"]) - numbers(out["pooled"])).max()
+    assert apart < 1e-6 if kind == "video_average" else apart > 1e-4
+    if kind == "video_gru":
+        np.testing.assert_allclose(numbers(out["pooled"]), numbers(out["sequence"])[:, -1], atol=1e-6)
+
+
+def test_the_image_encoder_is_shared_over_time():
+    layer = VIDEO["video_average"]()
+    out = layer(FRAMES)
+    vectors = [numbers(layer.frame_encoder(FRAMES[:, time])["pooled"]) for time in range(4)]
+    tokens = np.stack(vectors, axis=1) @ np.array(layer.entry.kernel) + np.array(layer.entry.bias)
+    np.testing.assert_allclose(numbers(out["sequence"]), tokens, atol=1e-5)
+    np.testing.assert_allclose(numbers(out["pooled"]), np.maximum(tokens.mean(axis=1), 0), atol=1e-5)
+
+
+def test_a_video_encoder_takes_an_image_encoder_by_name_or_as_a_layer():
+    encoder = VIDEO_ENCODERS["gru"](6, IMAGE_ENCODERS["small_cnn"](5, filters=(4,)))
+    assert encoder(FRAMES)["pooled"].shape == (3, 6)
+    again = VIDEO_ENCODERS["gru"].from_config(encoder.get_config())
+    assert again.frame_encoder.filters == (4,) and again.get_config() == encoder.get_config()
+    with pytest.raises(ValueError, match="there is no image encoder 'nothing'; choose one of"):
+        VIDEO_ENCODERS["gru"](6, "nothing")

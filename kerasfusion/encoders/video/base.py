@@ -158,6 +158,8 @@ class FrameEncoder(VideoEncoder):
 
     def get_config(self):
         encoder = keras.saving.serialize_keras_object(self.frame_encoder)
+        # It is built with the layer.
+        encoder.pop("build_config", None)
         return {**super().get_config(), "frame_encoder": encoder}
 
     @classmethod

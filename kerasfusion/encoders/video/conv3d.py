@@ -7,18 +7,15 @@ from kerasfusion.encoders.video.base import VideoEncoder
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class Conv3DEncoder(VideoEncoder):
-    """Convolutions over time and space (arXiv 1412.0767), pooled in space alone.
+    """Convolutions over time and space (arXiv 1412.0767), with strides in space alone.
 
     The mean over the cells of each time step goes through a dense layer, and `pooled` is the mean over time.
 
     Args:
         units: int, width `d` of the output.
-        filters: sequence of int, channels of each `Conv3D(3x3x3, relu)` + `MaxPooling3D((1, 2, 2))` pair. Defaults
-            to `(16, 32, 64)`.
+        filters: sequence of int, channels of each `Conv3D(3x3x3, relu)`, whose strides are `(1, 2, 2)`. Defaults to
+            `(16, 32, 64)`.
         dropout: float, dropout rate on the pooled vector. Defaults to 0.
-
-    Raises:
-        ValueError: at build time, if the frames are too small for the convolutions.
 
     Example:
 
@@ -33,23 +30,20 @@ class Conv3DEncoder(VideoEncoder):
         self.filters = tuple(filters)
 
     def build_encoder(self, frames_shape):
+        # Strides and not pooling, which TensorFlow lacks in float16 on a CPU.
         self.stages = [
-            layer
-            for i, width in enumerate(self.filters)
-            for layer in (
-                keras.layers.Conv3D(
-                    width, 3, padding="same", activation="relu", name=f"conv_{i}", dtype=self.dtype_policy
-                ),
-                keras.layers.MaxPooling3D((1, 2, 2), name=f"pool_{i}", dtype=self.dtype_policy),
+            keras.layers.Conv3D(
+                width,
+                3,
+                strides=(1, 2, 2),
+                padding="same",
+                activation="relu",
+                name=f"conv_{i}",
+                dtype=self.dtype_policy,
             )
+            for i, width in enumerate(self.filters)
         ]
-        try:
-            rows, length, *_, channels = build_chain(self.stages, frames_shape)
-        except ValueError as error:
-            raise ValueError(
-                f"{self.name}: frames of {frames_shape[2]} x {frames_shape[3]} pixels are too small for "
-                f"{len(self.filters)} convolutions; make them larger (image_size=…, --image-size). {error}"
-            ) from None
+        rows, length, *_, channels = build_chain(self.stages, frames_shape)
         self.projection = keras.layers.Dense(
             self.units, activation="relu", name="projection", dtype=self.dtype_policy
         )
