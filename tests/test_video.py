@@ -357,6 +357,7 @@ def test_a_column_of_videos_is_learned_reported_and_served(moves):
     assert min(scores[name]["value"] for name in ("mixed_gated", "video only")) > scores["majority"]["value"]
     page = (folder / "run" / "report.html").read_text(encoding="utf-8")
     assert "frames of video of row" in page and "Videos: clip" in page
+    assert "first_frame = base64.b64encode" in page
     run = kf.load(folder / "run")
     table = pd.read_csv(folder / "moves.csv", keep_default_na=False).head(8)
     table.loc[2, "clip"] = "nowhere.gif"

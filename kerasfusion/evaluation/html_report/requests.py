@@ -7,8 +7,14 @@ from kerasfusion.evaluation.html_report.html import code, element, join
 # What stands for an image in an example.
 IMAGE = "<base64 of a PNG or JPEG file>"
 SOUND = "<base64 of a WAV file>"
+FRAMES = ("<base64 of the first frame>", "<base64 of the second frame>")
 # What stands for a file -> its name in Python, and the file's.
-FILES = {IMAGE: ("image", "image.png"), SOUND: ("sound", "sound.wav")}
+FILES = {
+    IMAGE: ("image", "image.png"),
+    SOUND: ("sound", "sound.wav"),
+    FRAMES[0]: ("first_frame", "frame_1.png"),
+    FRAMES[1]: ("second_frame", "frame_2.png"),
+}
 
 
 def searching(parts, row, run, base):

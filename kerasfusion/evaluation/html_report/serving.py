@@ -94,10 +94,11 @@ def _curl(row, address):
 def _python(row, address):
     lines = ["import base64, json, urllib.request", ""]
     values = {key: repr(value) for key, value in row.items()}
-    files = {key: FILES[value["b64"]] for key, value in row.items() if isinstance(value, dict)}
-    for variable, file in dict.fromkeys(files.values()):
-        lines.append(f'{variable} = base64.b64encode(open("{file}", "rb").read()).decode()')
-    values.update({key: f'{{"b64": {variable}}}' for key, (variable, _) in files.items()})
+    for stand_in, (variable, file) in FILES.items():
+        if any(stand_in in value for value in values.values()):
+            lines.append(f'{variable} = base64.b64encode(open("{file}", "rb").read()).decode()')
+            given, read = f"{{'b64': {stand_in!r}}}", f'{{"b64": {variable}}}'
+            values = {key: value.replace(given, read) for key, value in values.items()}
     lines.append("row = {" + ", ".join(f"{key!r}: {value}" for key, value in values.items()) + "}")
     lines.append('body = json.dumps({"instances": [row]}).encode()')
     lines.append(f"answer = urllib.request.urlopen({address!r}, body)")

@@ -4,7 +4,7 @@ from kerasfusion.evaluation.html_report.features.base import FeaturePart, nothin
 from kerasfusion.evaluation.html_report.figures import short_number
 from kerasfusion.evaluation.html_report.html import element, join, table
 from kerasfusion.evaluation.html_report.profile_tables import ranges_table
-from kerasfusion.evaluation.html_report.requests import IMAGE
+from kerasfusion.evaluation.html_report.requests import FRAMES
 
 
 class VideoPart(FeaturePart):
@@ -20,8 +20,7 @@ class VideoPart(FeaturePart):
         return element("img", src=cell["src"], alt=alt, width=cell["width"], height=cell["height"])
 
     def request(self, feature, sample):
-        # One frame stands for all.
-        return {f"{feature.name}_bytes": [{"b64": IMAGE}]}
+        return {f"{feature.name}_bytes": [{"b64": frame} for frame in FRAMES]}
 
     def cells(self, feature, sample):
         return {feature.columns[0]: ["frame_1.png", "frame_2.png"]}
