@@ -235,7 +235,7 @@ ZOO = (
     },
     {
         "title": "Labels from other kinds of input",
-        "models": ("mixed_", "numeric_only", "categorical_only", "boxes_only", "signal_only"),
+        "models": ("mixed_", "numeric_only", "categorical_only", "boxes_only", "signal_only", "video_only"),
         "metric": "accuracy",
         "note": "For tables without text or without images. Not measured yet.",
         "default": None,
