@@ -14,12 +14,18 @@ import pandas as pd
 
 from kerasfusion.data.errors import DataError, place, short, source_of
 from kerasfusion.data.table import is_missing, whole_characters
+from kerasfusion.problem_types import TYPES
 
-MOST_CLASSES_OF_INTEGERS = 20
+# Whole numbers stand for classes if they come again often enough: up to 20 of them in twice as many rows, up to 1,000
+# (40 people with ten images each) in five times as many. Counts and prices have nearly as many values as rows.
+FEW_INTEGERS, MOST_INTEGERS = 20, 1_000
+ROWS_PER_FEW, ROWS_PER_INTEGER = 2, 5
 # The longest list written as Python that is read; longer ones must be JSON.
 LONGEST_WRITTEN = 100_000
 # Numbers are learned from in 32 bits.
 LARGEST_NUMBER = float(np.finfo("float32").max)
+# What pandas calls columns of numbers.
+_NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 # Python writes no integer of more digits than 4,300.
 _MOST_BITS = 14_000
 _VALUES = (
@@ -66,7 +72,7 @@ def infer_problem_type(frame, column):
         return _type_of_strings(filled, where)
     if content == "boolean":
         return "binary", "the cells are true and false"
-    if content in ("integer", "floating", "mixed-integer-float", "decimal"):
+    if content in _NUMBERS:
         return _type_of_numbers(pd.Series(read_numbers(frame, column)).dropna())
     numeric = filled.map(_is_number)
     if numeric.any() and not numeric.all():
@@ -199,12 +205,39 @@ def _type_of_numbers(filled):
         return "binary", "two distinct numbers"
     if (filled % 1 != 0).any():
         return "regression", f"{distinct:,} distinct numbers with fractions"
-    if distinct <= MOST_CLASSES_OF_INTEGERS and distinct < len(filled):
+    if distinct <= FEW_INTEGERS and distinct * ROWS_PER_FEW <= len(filled):
         return "multiclass", f"{distinct} distinct whole numbers"
-    return (
-        "regression",
-        f"{distinct:,} distinct whole numbers; give problem_type 'multiclass' if they stand for classes",
-    )
+    found = f"{distinct:,} distinct whole numbers in {len(filled):,} rows"
+    if distinct <= MOST_INTEGERS and distinct * ROWS_PER_INTEGER <= len(filled):
+        return "multiclass", f"{found}; give problem_type 'regression' if they count or measure something"
+    return "regression", f"{found}; give problem_type 'multiclass' if they stand for classes"
+
+
+def whole_number_notes(frame, columns, given):
+    """Sentences on labels of many whole numbers, which may be classes or quantities.
+
+    Args:
+        frame: A frame from `clean_rows`.
+        columns: Its `ColumnRoles`.
+        given: `problem_type` as `kf.data.load` has it; of what was given nothing is said.
+
+    Returns:
+        list of str.
+    """
+    notes = []
+    for column, type_ in columns.labels.items():
+        told = given.get(column) if isinstance(given, dict) else given
+        filled = frame[column].dropna()
+        if told is not None or pd.api.types.infer_dtype(filled) not in _NUMBERS:
+            continue
+        distinct, is_number = filled.nunique(), TYPES[type_].labels == "number"
+        if (is_number or distinct > FEW_INTEGERS) and not (filled.astype(float) % 1).any():
+            other, meaning = ("multiclass", "stand for classes") if is_number else ("regression", "count something")
+            notes.append(
+                f"Label {column!r} has {distinct:,} distinct whole numbers in {len(filled):,} rows and is taken for "
+                f"{type_}. If they {meaning}: --problem-type {other} (problem_type={other!r})."
+            )
+    return notes
 
 
 def _refuse_mixture(frame, column, numeric):

@@ -15,6 +15,7 @@ from kerasfusion.data.features import FEATURES
 from kerasfusion.data.fit_schema import class_orders, feature_and_task_names, fit_schema
 from kerasfusion.data.image_columns import image_sides
 from kerasfusion.data.label_leakage import naming_rows, without_naming_rows
+from kerasfusion.data.labels import whole_number_notes
 from kerasfusion.data.sample_weights import read_sample_weights
 from kerasfusion.data.settings import Setting
 from kerasfusion.data.skipped_rows import SkippedRows
@@ -145,7 +146,7 @@ def load(
     input_names, task_names = feature_and_task_names(columns, of_rows)
     labels, tasks = _encode_labels(frame, columns, task_names, classes)
     splits, notes = make_splits(frame, columns, groups=list(index.values()), labels=labels, seed=seed)
-    notes = [*unread, *leaks, *notes]
+    notes = [*unread, *leaks, *whole_number_notes(frame, columns, problem_type), *notes]
     notes += [*duplicates_across_splits(frame, columns, splits), *run_data_checks(frame, columns, index)]
     train = splits["train"]
     tasks = [TASKS[task.type].fit(task, labels[task.column][train]) for task in tasks]

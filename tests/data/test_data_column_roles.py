@@ -124,6 +124,8 @@ KINDS = {
     "integers": ([1, 2, 3] * 4, "multiclass"),
     "integers with a missing cell": ([1, 2, 3] * 3 + [1, 2, None], "multiclass"),
     "distinct integers": (list(range(12)), "regression"),
+    "ratings as floats": ([1.0, 2.0, 5.0, None] * 3, "multiclass"),
+    "years": ([1990 + i // 2 for i in range(10)] + [2001, 2003], "regression"),
     "floats": ([i / 7 for i in range(12)], "regression"),
     "lists": ([["a"], ["a", "b"], []] * 4, "multilabel"),
     "divided strings": (["a|b", "a", "b; c", "c"] * 3, "multilabel"),

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kerasfusion.data.column_roles import infer_columns
 from kerasfusion.data.errors import DataError
-from kerasfusion.data.labels import value_name
+from kerasfusion.data.labels import infer_problem_type, value_name, whole_number_notes
+from kerasfusion.data.loading import load
 from kerasfusion.data.table import read_table
 from kerasfusion.data.tasks import encode_labels
 
@@ -125,3 +127,43 @@ def test_bad_numbers():
 
 def test_value_name():
     assert [value_name(v) for v in (3, 3.0, 2.5, True, " a ")] == ["3", "3", "2.5", "True", "a"]
+
+
+WHOLE = {
+    "40 people with ten images each": ([i % 40 for i in range(400)], "multiclass"),
+    "people as floats, some missing": ([float(i % 40) if i % 9 else None for i in range(400)], "multiclass"),
+    "five rows per value": ([i % 40 for i in range(200)], "multiclass"),
+    "fewer": ([i % 40 for i in range(199)], "regression"),
+    "more than a thousand values": ([i % 1001 for i in range(6000)], "regression"),
+    "counts": ([i * i // 3 for i in range(300)], "regression"),
+    "years": ([1900 + i % 90 for i in range(120)], "regression"),
+}
+
+
+@pytest.mark.parametrize("case", WHOLE)
+def test_whole_numbers_that_come_again_are_classes_and_the_note_says_how_to_change_it(case):
+    cells, expected = WHOLE[case]
+    frame = table(cells)
+    found, reason = infer_problem_type(frame, "label")
+    other = {"multiclass": "regression", "regression": "multiclass"}[expected]
+    assert found == expected and f"give problem_type {other!r}" in reason
+    columns = infer_columns(frame.assign(text="a b"), text="text", label="label")
+    (note,) = whole_number_notes(frame, columns, None)
+    assert f"is taken for {expected}" in note and f"--problem-type {other}" in note
+    assert not whole_number_notes(frame, columns, expected)
+    assert not whole_number_notes(frame, columns, {"label": expected})
+
+
+def test_few_whole_numbers_need_no_note():
+    for cells in ([1, 2, 3, 4, 5] * 4, [0.5, 1.25, 7.0] * 20, ["a", "b", "c"] * 4):
+        frame = table(cells)
+        columns = infer_columns(frame.assign(text="a b"), text="text", label="label")
+        assert not whole_number_notes(frame, columns, None)
+
+
+def test_a_loaded_table_says_how_its_numbers_were_taken():
+    frame = pd.DataFrame({"text": [f"word {i % 7}" for i in range(120)], "label": [i % 24 for i in range(120)]})
+    data = load(frame, text="text", image=[])
+    assert data.schema.tasks[0].type == "multiclass" and len(data.schema.tasks[0].classes) == 24
+    assert "24 distinct whole numbers in 120 rows and is taken for multiclass" in " ".join(data.notes)
+    assert "whole numbers" not in " ".join(load(frame, text="text", image=[], problem_type="multiclass").notes)
