@@ -164,6 +164,13 @@ def test_the_encoder_masks_padding_and_takes_boxes_in_any_order():
     layer = kf.encoders.BoxEncoder(6, categories=3)
     out = layer(boxes, grid=grid)
     assert np.array(out["mask"]).tolist() == [[True, True, False]] and not np.array(out["sequence"])[0, 2].any()
+    places = np.array([[0.25, 0.25, 0.5, 0.5, 0.25], [0.55, 0.55, 0.7, 0.9, 0.63]])
+    regions = np.array(layer.pool(grid, boxes[..., :4]))[0, :2] @ np.array(layer.regions.kernel)
+    tokens = places @ np.array(layer.places.kernel) + regions
+    tokens[0] += np.array(layer.embedding.embeddings)[2]
+    np.testing.assert_allclose(np.array(out["sequence"])[0, :2], tokens, atol=1e-5)
+    active = np.maximum(tokens, 0)
+    np.testing.assert_allclose(np.array(out["pooled"])[0], active.max(axis=0) + active.sum(axis=0) / 3, atol=1e-5)
     turned = layer(boxes[:, [1, 2, 0]], grid=grid)
     np.testing.assert_allclose(turned["pooled"], out["pooled"], atol=1e-6)
     np.testing.assert_allclose(turned["sequence"][:, 0], out["sequence"][:, 1], atol=1e-6)

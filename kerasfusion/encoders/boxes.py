@@ -9,11 +9,12 @@ class BoxEncoder(keras.layers.Layer):
     """Encode boxes as region tokens: where a box is, what it holds, and of which category it is.
 
         t_i = W_c [x, y, w, h, w·h]_i + W_v v_i + E[k_i] + b
-        pooled = relu(W_p [mean_i relu(t_i); max_i relu(t_i); n / N] + b_p)
+        pooled = max_i relu(t_i) + 1/N Σ_i relu(t_i)
 
     `(x, y)` is the center of box `i` and `v_i` the mean of the image encoder's grid over it (`RegionPooling`), as in
-    ViLBERT (arXiv 1908.02265). Without a grid, or where the image is missing, a token says only where its box is and
-    its category. An unknown category (id 1) adds nothing.
+    ViLBERT (arXiv 1908.02265). `N` is the most boxes that a row may have, so that the sum tells how many there are.
+    Without a grid, or where the image is missing, a token says only where its box is and its category. An unknown
+    category (id 1) adds nothing.
 
     Args:
         units: int, width `d` of the output.
@@ -24,7 +25,7 @@ class BoxEncoder(keras.layers.Layer):
 
     Call arguments:
         boxes: float32 `(B, N, 4)`: left, top, right and bottom as fractions of the image; or `(B, N, 5)` with the id
-            of the category. A box without an area is padding.
+            of the category. A box without an area is padding, and its place among the others means nothing.
         grid: Optional float `(B, h, w, c)`, of an image encoder.
         grid_present: Optional bool `(B,)`, whether a row has the image. Defaults to all.
 
@@ -53,7 +54,6 @@ class BoxEncoder(keras.layers.Layer):
         self.samples = samples
         policy = self.dtype_policy
         self.places = keras.layers.Dense(units, name="places", dtype=policy)
-        self.pooled = keras.layers.Dense(units, activation="relu", name="pooled", dtype=policy)
         self.regions = self.pool = self.embedding = None
         if categories:
             self.embedding = keras.layers.Embedding(categories, units, name="embedding", dtype=policy)
@@ -68,7 +68,6 @@ class BoxEncoder(keras.layers.Layer):
             self.pool = RegionPooling(self.samples, name="pool", dtype=self.dtype_policy)
             self.regions = keras.layers.Dense(self.units, use_bias=False, name="regions", dtype=self.dtype_policy)
             self.regions.build((*boxes_shape[:2], grid_shape[-1]))
-        self.pooled.build((boxes_shape[0], 2 * self.units + 1))
 
     def call(self, boxes, grid=None, grid_present=None):
         if (grid is None) != (self.regions is None):
@@ -86,11 +85,10 @@ class BoxEncoder(keras.layers.Layer):
         if self.embedding is not None:
             ids = ops.cast(boxes[..., 4], "int32")
             tokens = tokens + self.embedding(ids) * ops.cast(ids != 1, tokens.dtype)[..., None]
-        there = ops.cast(mask, tokens.dtype)[..., None]
-        active = ops.relu(tokens) * there
-        count = ops.sum(there, axis=1)
-        parts = [ops.sum(active, axis=1) / ops.maximum(count, 1), ops.max(active, axis=1), count / boxes.shape[1]]
-        return {"pooled": self.pooled(ops.concatenate(parts, axis=-1)), "sequence": tokens * there, "mask": mask}
+        tokens = tokens * ops.cast(mask, tokens.dtype)[..., None]
+        active = ops.relu(tokens)
+        pooled = ops.max(active, axis=1) + ops.sum(active, axis=1) / boxes.shape[1]
+        return {"pooled": pooled, "sequence": tokens, "mask": mask}
 
     def get_config(self):
         own = {name: getattr(self, name) for name in ("units", "categories", "grid_of", "samples")}
