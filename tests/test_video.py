@@ -1,5 +1,6 @@
 """Columns of videos, from a table to a served answer."""
 
+import dataclasses
 import json
 import sys
 
@@ -16,6 +17,7 @@ from kerasfusion import cli
 from kerasfusion.data import BatchedDataset, DataError
 from kerasfusion.data.features.video import VideoFiles
 from kerasfusion.data.video_files import read_frames, read_video_header
+from kerasfusion.data.video_store import VideoStore
 from kerasfusion.evaluation.features.video import blacken, freeze
 from kerasfusion.evaluation.frozen_features import frozen_features
 from kerasfusion.preprocessing.features.video import EncodedFrames
@@ -67,34 +69,73 @@ def rows(folder, cells, schema):
 
 @pytest.fixture(scope="module")
 def data(folder):
-    names = [f"{number}.png" for number in range(6)]
-    return load(folder, [names, json.dumps(names[::-1]), "frames", "clip.gif"] * 5, frames=4)
+    return load(folder, [NAMES, json.dumps(NAMES[::-1]), ["2.png"], ["4.png", "5.png"]] * 5, frames=4)
 
 
-def test_lists_folders_and_gifs_give_the_same_frames(data, folder):
+NAMES = [f"{number}.png" for number in range(6)]
+EVEN = [0, 80, 120, 200]
+# Cells of a table to predict: their levels, None where there is no video, and why.
+CELLS = {
+    "list": (NAMES, EVEN, None),
+    "JSON": (json.dumps(NAMES[::-1]), EVEN[::-1], None),
+    "folder": ("frames", EVEN, None),
+    "GIF": ("clip.gif", EVEN, None),
+    "one image": ("1.png", [40] * 4, None),
+    "one frame": (["1.png"], [40] * 4, None),
+    "MP4": ("clip.mp4", EVEN, None),
+    "AVI": ("clip.avi", EVEN, None),
+    # A frame that cannot be read costs the video nothing but that frame.
+    "a frame less": (["nowhere.png", "3.png"], [120] * 4, None),
+    "100,000 frames": ([NAMES[6 * place // 100_000] for place in range(100_000)], EVEN, None),
+    "missing": (None, None, None),
+    "no frames": ([], None, None),
+    "no file": ("no.gif", None, "file does not exist"),
+    "no frame": (["nowhere.png"], None, "file does not exist"),
+    "damaged GIF": ("broken.gif", None, "GIF that is damaged"),
+    "damaged MP4": ("broken.mp4", None, "not a readable video"),
+    "empty file": ("empty.mp4", None, "empty file"),
+    "empty folder": ("nothing", None, "a folder without images"),
+}
+
+
+@pytest.fixture(scope="module")
+def read(data, folder):
+    """The cells, read for a schema: `Examples` and `SkippedRows`."""
+    return rows(folder, [cell for cell, _, _ in CELLS.values()], data.schema)
+
+
+def test_the_schema_of_videos(data):
     feature = data.schema["video"]
-    assert (feature.kind, feature.length, feature.size, feature.input_shape) == (
-        "video",
-        4,
-        (16, 16),
-        (4, 16, 16, 3),
+    assert (feature.kind, feature.length, feature.size) == ("video", 4, (16, 16))
+    assert feature.input_shape == (4, 16, 16, 3)
+    shown = {setting.name: (setting.value, setting.reason) for setting in data.settings}
+    assert shown["frames"] == ("4", "given: evenly spaced over each video")
+    assert shown["frame size"] == ("16 x 16", "frames are 16 x 16; at most 64 unless given")
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_cell_gives_its_frames_or_a_reason(read, name):
+    row, (_, wanted, reason) = list(CELLS).index(name), CELLS[name]
+    shown, present = levels(read[0].take([row]))
+    assert present == [wanted is not None]
+    # A video file is compressed with losses.
+    np.testing.assert_allclose(shown[0], wanted or [0] * 4, atol=4 if name in ("MP4", "AVI") else 0)
+    said = [why for why, examples in read[1].examples.items() if row + 1 in [number for number, *_ in examples]]
+    assert len(said) == (reason is not None) and all(why.startswith(reason) for why in said)
+
+
+def test_rows_with_the_same_frames_share_a_video_and_its_frames(read):
+    places = dict(zip(CELLS, read[0].arrays["video"].tolist(), strict=True))
+    assert (
+        places["list"] == places["folder"] == places["100,000 frames"] and places["one image"] == places["one frame"]
     )
-    assert {s.name: (s.value, s.reason) for s in data.settings}["frames"] == (
-        "4",
-        "given: evenly spaced over each video",
-    )
-    # Copies of the same frames are one video, in one split.
-    assert len({split.arrays["video"].min() for split in data.splits.values()}) > 1
-    names = [f"{number}.png" for number in range(6)]
-    found, skipped = rows(
-        folder, [names, names[::-1], "frames", "clip.gif", "0.png", names[:1], None, []], data.schema
-    )
-    shown, present = levels(found)
-    even = [0, 80, 120, 200]
-    assert shown == [even, even[::-1], even, even, [0] * 4, [0] * 4, [0] * 4, [0] * 4]
-    assert present == [True] * 6 + [False] * 2 and not skipped
-    places = found.arrays["video"]
-    assert places[0] == places[2] and places[4] == places[5] and places[6] == -1
+    assert places["missing"] == places["no frames"] == places["damaged GIF"] == -1
+    # Of 100,000 frames four are kept, those that the list has too.
+    files = [key for key in read[0].banks["video"].images.keys if isinstance(key, str)]
+    assert sorted({key.rsplit("/", 1)[1] for key in files}) == [
+        *("0.png", "1.png", "2.png", "3.png", "5.png"),
+        *(f"frame_{number}.png" for number in (10, 11, 13, 8)),
+    ]
 
 
 def test_batches_hold_frames_and_presence(data):
@@ -108,25 +149,12 @@ def test_batches_hold_frames_and_presence(data):
     assert not x["video"].numpy().any() and not x["video_present"].numpy().any()
 
 
-def test_what_cannot_be_read_is_skipped_or_missing(data, folder):
-    cells = [["nowhere.png", "3.png"], ["nowhere.png"], "broken.gif", "broken.mp4", "empty.mp4", "nothing", "no.gif"]
-    found, skipped = rows(folder, cells, data.schema)
-    shown, present = levels(found)
-    # A frame that cannot be read costs the video nothing but that frame.
-    assert shown[0] == [120] * 4 and present == [True] + [False] * 6
-    reasons = " ".join(skipped.counts)
-    for reason in (
-        "file does not exist",
-        "GIF that is damaged",
-        "not a readable video",
-        "empty file",
-        "a folder without",
-    ):
-        assert reason in reasons, reason
-    with pytest.raises(DataError, match="6 of 7 rows have a video that cannot be read"):
-        load(folder, cells)
-    good = load(folder, [["0.png", "1.png"], ["2.png"], ["nowhere.png", "3.png"], "broken.gif"] * 4)
-    assert good.skipped.total == 4 and "1 of" in {s.name: s.value for s in good.settings}["damaged (clip)"]
+def test_what_cannot_be_read_is_left_out_of_a_training_table(folder):
+    with pytest.raises(DataError, match="4 of 6 rows have a video that cannot be read"):
+        load(folder, [["nowhere.png"], "broken.mp4", "empty.mp4", "nothing", ["0.png"], ["1.png"]])
+    good = load(folder, [["0.png", "1.png"], ["2.png"], ["nowhere.png", "3.png"], "empty.mp4"] * 4)
+    assert good.skipped.counts == {"empty file (0 bytes)": 4}
+    assert {s.name: s.value for s in good.settings}["damaged (clip)"] == "1 of 4 videos"
 
 
 def test_bad_cells_are_refused(folder, tmp_path):
@@ -148,13 +176,6 @@ def test_bad_cells_are_refused(folder, tmp_path):
         load(folder, [["0.png"]] * 4, image_dir=tmp_path / "nowhere")
 
 
-def test_a_hundred_thousand_frames_are_sampled_by_name(data, folder):
-    names = [f"{number}.png" for number in range(6)]
-    cell = [names[6 * place // 100_000] for place in range(100_000)]
-    found, _ = rows(folder, [cell], data.schema)
-    assert levels(found)[0] == [[0, 80, 120, 200]] and len(found.banks["video"].images.keys) == 4
-
-
 @pytest.mark.parametrize("codec, name", [("libx264", "clip.mp4"), ("mpeg4", "clip.avi")])
 def test_video_files_are_sampled_by_their_times(folder, codec, name):
     header = read_video_header(str(folder / name))
@@ -171,13 +192,6 @@ def test_a_variable_frame_rate_counts_seconds_and_not_frames(tmp_path):
     path = str(write_video(tmp_path / "a.mp4", gray_frames(range(0, 250, 25), (16, 16)), "libx264", times))
     frames = read_frames(path, read_video_header(path), 5, (16, 16))
     np.testing.assert_allclose(frames.mean(axis=(1, 2, 3)), [125, 150, 175, 200, 225], atol=4)
-
-
-def test_video_files_in_a_table(data, folder):
-    found, skipped = rows(folder, ["clip.mp4", "clip.avi", None], data.schema)
-    shown, present = levels(found)
-    np.testing.assert_allclose(shown[:2], [[0, 80, 120, 200]] * 2, atol=4)
-    assert present == [True, True, False] and not skipped
 
 
 def test_broken_containers_say_why(folder, tmp_path):
@@ -219,40 +233,42 @@ def test_without_pyav_the_extra_is_named(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(DataError, match=r"pip install 'kerasfusion\[video\]'"):
         load(folder, ["clip.mp4", ["0.png"]] * 6)
-    assert load(folder, ["clip.gif", ["0.png"], ["1.png"]] * 4).schema["video"].length == 8
 
 
-def test_an_export_sees_the_frames_of_the_table(data, folder):
-    names = [f"{number}.png" for number in range(6)]
-    found, _ = rows(folder, [names, "clip.gif", names[:2], None, ["nowhere.png", "3.png"]], data.schema)
-    feature = data.schema["video"]
+def test_an_export_sees_the_frames_of_the_table(data, read, folder):
+    found, feature = read[0], data.schema["video"]
     raw = VideoFiles().raw_inputs(feature, found)["video_bytes"]
-    raw += [[(folder / "clip.gif").read_bytes(), b"", b"", b""]]
-    frames, ok = EncodedFrames().read(feature, tf.constant(raw), None, 10**8)
-    own, present = found.banks["video"].fetch(np.append(found.arrays["video"], found.arrays["video"][1]))
+    raw[list(CELLS).index("GIF")] = [(folder / "clip.gif").read_bytes(), b"", b"", b""]
+    # As in an export: walking through a GIF is slow outside of a graph.
+    preprocess = tf.function(lambda raw: EncodedFrames().read(feature, raw, None, 10**8), autograph=False)
+    frames, ok = preprocess(tf.constant(raw))
+    own, present = found.banks["video"].fetch(found.arrays["video"])
     np.testing.assert_array_equal(frames, own)
-    assert ok.numpy().tolist() == present.numpy().tolist() == [True, True, True, False, True, True]
+    np.testing.assert_array_equal(ok, present)
 
 
-def test_videos_are_decoded_once_into_the_cache(folder, tmp_path):
-    cells = [["0.png", "1.png"], ["2.png"], "clip.gif", ["3.png"]] * 3
-    cached = load(folder, cells, frames=2, cache_dir=tmp_path / "cache")
-    again = load(folder, cells, frames=2, cache_dir=tmp_path / "cache")
-    assert again.splits["train"].banks["video"].cache.state == "reused"
-    train = cached.splits["train"]
-    assert levels(again.splits["train"]) == levels(train)
-    assert {(0, 40), (80, 80), (40, 160), (120, 120)} == {
-        tuple(shown) for split in again.splits.values() for shown in levels(split)[0]
-    }
-    joined = kf.data.concatenate([train, rows_with_labels(folder, cached)])
-    assert levels(joined)[0] == levels(train)[0] + [[120, 120]]
-    assert joined.fingerprint() != train.fingerprint()
+def test_videos_are_decoded_once_into_the_cache(tmp_path):
+    frames = [png(frame) for frame in gray_frames(LEVELS)]
+    keys = [(frames[0], frames[3]), (frames[3], b""), (b"", b"")]
+    store = VideoStore(keys, 2, (12, 16), tmp_path / "cache")
+    assert (store.cache.state, len(store.images.keys)) == ("written", 3)
+    assert store.failed.tolist() == [False, False, True] and store.damaged.tolist() == [False, True, False]
+    again = VideoStore(keys, 2, (12, 16), tmp_path / "cache")
+    assert again.cache.state == "reused"
+    index = np.array([[1, -1], [0, 2]], "int32")
+    for own in (store, again, VideoStore(keys, 2, (12, 16))):
+        pixels, present = own.fetch(index)
+        assert pixels.numpy().mean(axis=(3, 4, 5)).tolist() == [[[120, 120], [0, 0]], [[0, 120], [0, 0]]]
+        assert present.numpy().tolist() == [[True, False], [True, False]]
 
 
-def rows_with_labels(folder, data):
-    frame = pd.DataFrame({"clip": [["3.png"]], "label": ["a"]})
-    frame.attrs["folder"] = str(folder)
-    return kf.data.load_rows(frame, data.schema)[0]
+def test_rows_of_other_tables_are_joined(data, read):
+    first = data.splits["train"].take([0, 1]).with_features(dataclasses.replace(data.schema, tasks=()))
+    first = first.without_labels()
+    other = dataclasses.replace(read[0].take([4, 10]), schema=first.schema)
+    joined = kf.data.concatenate([first, other])
+    assert levels(joined) == ([*levels(first)[0], [40] * 4, [0] * 4], [True, True, True, False])
+    assert joined.fingerprint() != first.fingerprint()
 
 
 def test_a_schema_and_a_model_with_a_video_save(data, tmp_path):
@@ -269,13 +285,12 @@ def test_a_schema_and_a_model_with_a_video_save(data, tmp_path):
     assert again.get_config() == model.encoders["video"].get_config()
 
 
-@pytest.mark.parametrize("fusion", ["concat", "token_transformer"])
-def test_time_steps_are_tokens_of_every_fusion(data, fusion):
+def test_time_steps_are_tokens_of_a_fusion(data):
     schema = kf.Schema(
         (*data.schema.features, kf.Feature("text", "text", ("t",), length=3, vocabulary=("a", "b"))),
         data.schema.tasks,
     )
-    model = kf.models.fusion_model(schema, text_encoder="gru", fusion=fusion, units=8)
+    model = kf.models.fusion_model(schema, text_encoder="gru", fusion="token_transformer", units=8)
     x = next(iter(BatchedDataset(data.splits["train"], 4).dataset()))[0]
     x |= {"text": tf.constant([[4, 5, 0]] * 4), "text_present": tf.constant([True] * 4)}
     assert model(x)["label"].shape == (4, 1)
