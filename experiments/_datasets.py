@@ -31,6 +31,15 @@ def covid_chestxray(folder):
     return read_table(folder / "data.jsonl")
 
 
+def vqa_rad(folder):
+    """Read one row per question: `image`, `question`, `answer`, `kind` (closed or open), `organ` and `split`."""
+    table = read_table(folder / "data.jsonl")
+    attrs = table.attrs
+    table = table.assign(kind=table["answer_type"].str.lower().str.strip(), split=table["split_image"])
+    table.attrs.update(attrs)
+    return table
+
+
 def flickr8k(folder):
     """Read one row per photo, with the list of its `captions`."""
     table = pd.read_json(folder / "data.jsonl", lines=True).replace({"split": {"dev": "validation"}})
@@ -99,6 +108,33 @@ def draw_xrays(folder, patients=36):
             Image.fromarray(pixels.astype("uint8")).save(path)
             label = "COVID-19" if sick else "Pneumonia"
             rows.append({"image": path.name, "text": note, "label": label, "patient": patient})
+    table = pd.DataFrame(rows)
+    table.attrs.update(source="made-up table", folder=str(folder))
+    return table
+
+
+def draw_scans(folder, scans=120):
+    """Draw dark scans, some with a bright spot, and write two questions about each: a closed and an open one."""
+    rng, rows = np.random.default_rng(0), []
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(scans):
+        pixels = rng.normal(60, 15, (32, 32))
+        place = ("none", "left", "right")[number % 3]
+        if place != "none":
+            row, column = rng.integers(6, 22), rng.integers(2, 10) + 16 * (place == "right")
+            pixels[row : row + 5, column : column + 5] += 120
+        path = folder / f"{number}.png"
+        Image.fromarray(np.clip(pixels, 0, 255).astype("uint8")).save(path)
+        shared = {
+            "image": path.name,
+            "organ": ("HEAD", "CHEST")[number % 2],
+            "split": "test" if number < 20 else "dev" if number < 40 else "train",
+        }
+        closed = "yes" if place != "none" else "No"
+        rows += [
+            {**shared, "kind": "closed", "question": "Is there a lesion?", "answer": closed},
+            {**shared, "kind": "open", "question": "Where is the lesion?", "answer": place},
+        ]
     table = pd.DataFrame(rows)
     table.attrs.update(source="made-up table", folder=str(folder))
     return table
