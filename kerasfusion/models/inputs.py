@@ -109,7 +109,7 @@ def make_linear(schema, max_n):
     width = sum(outputs.values())
     if not 0 < width <= MOST_LINEAR_OUTPUTS:
         return None
-    buckets = 2**16 if width <= 4 else 2**14 if width <= 32 else 2**12
+    buckets = 2**18 if width <= 2 else 2**16 if width <= 8 else 2**14 if width <= 32 else 2**12
     return functools.partial(LinearPath, outputs, names, length, buckets, name="linear")
 
 
