@@ -121,9 +121,7 @@ for kind, its_runs in runs.items():
 for kind, its_runs in runs.items():
     test, by_organ = tables[kind].splits["test"], {}
     for name in (its_runs[0].metrics["model"], "text only"):
-        right = [
-            np.load(run.path / "test_answers.npz")[f"label/{name}"] == test.labels["label"] for run in its_runs
-        ]
+        right = [np.load(run.path / "test_answers.npz")[f"label/{name}"] == test.labels["label"] for run in its_runs]
         by_organ[name] = pd.Series(np.mean(right, axis=0)).groupby(test.frame["organ"].to_numpy()).mean()
         for organ, value in by_organ[name].items():
             rows = int((test.frame["organ"] == organ).sum())
