@@ -41,6 +41,7 @@ ALLOWED = {
     "evaluation/reranking.py": _PAIRS,
     "evaluation/retrieval_report.py": _PAIRS,
     "evaluation/run_figures.py": "drawings of images, with their texts below",
+    "evaluation/signal_statistics.py": "means over time",
     "evaluation/tasks/retrieval.py": _PAIRS,
     "explain/captions.py": _CAPTIONS,
     "models/contrastive_trainer.py": _PAIRS,

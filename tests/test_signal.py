@@ -146,6 +146,29 @@ def test_what_a_test_of_robustness_spoils():
     assert 0 < np.isnan(half).sum() < half.size and (np.isnan(half[:, 0]) == np.isnan(half[:, 1])).all()
 
 
+def test_statistics_over_time_tell_what_they_can(tmp_path):
+    cells = series()
+    cells[0] = None
+    data = load(table(signal=cells, more=cells), "signal,more")
+    baseline = kf.evaluation.SignalStatistics(data.splits["train"], data.splits["validation"])
+    vectors, *_ = baseline.vectors(data.splits["train"])
+    # Mean, deviation and change of two channels of two features, and whether one is missing.
+    assert vectors.shape == (len(data.splits["train"]), 13) and np.isfinite(vectors).all()
+    np.testing.assert_allclose(vectors[vectors[:, -1] == 0, :-1].mean(axis=0), 0, atol=1e-5)
+    baseline.save(tmp_path / "a.npz")
+    again = kf.evaluation.SignalStatistics.load(tmp_path / "a.npz")
+    for split in data.splits.values():
+        found = baseline.predict(split)["label"]["probabilities"]
+        assert (found.argmax(axis=1) == split.labels["label"]).all()
+        np.testing.assert_allclose(again.predict(split)["label"]["probabilities"], found, atol=1e-6)
+    sounds = [np.append(tone(8_000, i % 2), [NAN] * (i % 3)) for i in range(ROWS)]
+    data = load(table(signal=sounds), sample_rate=8_000)
+    baseline = kf.evaluation.SignalStatistics(data.splits["train"], data.splits["validation"])
+    assert baseline.vectors(data.splits["test"])[0].shape[1] == 2 * 40 + 1
+    found = baseline.predict(data.splits["test"])["label"]["probabilities"]
+    assert (found.argmax(axis=1) == data.splits["test"].labels["label"]).all()
+
+
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory):
     """A run by the command line on sounds, series and texts, where a sound alone tells the label."""
@@ -174,7 +197,7 @@ def test_sounds_and_series_are_learned_reported_and_served(notes):
     folder, output = notes
     assert "8,000 Hz, one channel" in output and "the inputs are text and signal" in output
     scores = json.loads((folder / "run" / "metrics.json").read_text())["tasks"]["label"]["scores"]
-    assert {"mixed_gated", "text only", "signal only", "late average"} <= set(scores)
+    assert {"mixed_gated", "text only", "signal only", "signal statistics + linear model"} <= set(scores)
     assert scores["mixed_gated"]["value"] > scores["majority"]["value"]
     page = (folder / "run" / "report.html").read_text(encoding="utf-8")
     assert "Signals: sound" in page and "sound of row" in page and "base64 -w0 sound.wav" in page

@@ -27,6 +27,7 @@ from kerasfusion.evaluation.results import append_results, comparison_rows, scor
 from kerasfusion.evaluation.retrieval_report import MatchReport
 from kerasfusion.evaluation.robustness import Robustness, robustness_curves
 from kerasfusion.evaluation.scores import Score, score_predictions
+from kerasfusion.evaluation.signal_statistics import SignalStatistics
 from kerasfusion.evaluation.vectors import predict_vectors
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "RerankingResult",
     "Robustness",
     "Score",
+    "SignalStatistics",
     "TaskComparison",
     "TaskReport",
     "append_results",

@@ -3,14 +3,19 @@
 import logging
 import time
 
-from kerasfusion.evaluation import BagOfWords
+from kerasfusion.evaluation import BagOfWords, SignalStatistics
 from kerasfusion.evaluation.linear_baseline import NAMES
 from kerasfusion.workflows.pretrained_features import ImageFeatures, TextFeatures
 
 logger = logging.getLogger(__name__)
 
 # By the name of their files in the run's folder.
-KINDS = {"bag_of_words": BagOfWords, "text_features": TextFeatures, "image_features": ImageFeatures}
+KINDS = {
+    "bag_of_words": BagOfWords,
+    "text_features": TextFeatures,
+    "image_features": ImageFeatures,
+    "signal_statistics": SignalStatistics,
+}
 
 
 class ClassicalBaselines:
