@@ -33,7 +33,7 @@ PHOTO = PHOTOS[0]
 
 def table(cells, **columns):
     cells = (cells * ROWS)[:ROWS]
-    return pd.DataFrame({"label": ["a", "b"] * (ROWS // 2), "photo": PHOTOS, "where": cells, **columns})
+    return pd.DataFrame({"label": ["a", "b"] * (ROWS // 2), "photo": PHOTOS, "where": cells} | columns)
 
 
 def load(frame, **settings):
@@ -208,6 +208,18 @@ def test_a_model_gives_the_encoder_its_image_and_saves(tmp_path):
     np.testing.assert_array_equal(model({**x, "image": 255 - x["image"]})["label"], before)
     assert kf.create_model("boxes_only", data.schema).encoders["boxes"].regions is None
     assert kf.models.unimodal(model, data.schema, "boxes").encoders["boxes"].regions is None
+
+
+@pytest.mark.slow
+def test_the_rows_of_an_image_may_have_boxes_of_their_own():
+    cells = [[[0.1 * (i % 5), 0.1, 0.9, 0.2 + 0.1 * (i % 7)]] for i in range(ROWS)]
+    train = load(table(cells, photo=[PHOTOS[i // 3] for i in range(ROWS)])).splits["train"]
+    model = kf.models.fusion_model(train.schema, units=8)
+    batches = BatchedDataset(train, 100, image_major=True)
+    entries = batches.entries[batches.order(0)[0][: len(batches.entries)]]
+    together = np.array(kf.models.image_major(model)(next(iter(batches.dataset()))[0])["label"])
+    one_by_one = np.array(model(next(iter(BatchedDataset(train, 100).dataset()))[0])["label"])
+    np.testing.assert_allclose(together[entries >= 0], one_by_one[entries[entries >= 0]], atol=1e-6)
 
 
 def test_a_grid_of_boxes_covers_the_image():
