@@ -22,6 +22,7 @@ class FeatureKind:
         counts: `Feature` fields that are whole numbers above 0.
         sides: `Feature` fields that are two of them, a height and a width.
         per_column: `Feature` fields with a value for each column.
+        spare_bytes: What its preprocessing may add to the graph of an export, beside that of texts and images.
     """
 
     default_name: str
@@ -34,6 +35,7 @@ class FeatureKind:
     counts: tuple = ()
     sides: tuple = ()
     per_column: tuple = ()
+    spare_bytes: int = 0
 
     def input_shape(self, feature):
         """Shape of one row of a `Feature`'s input."""
@@ -114,6 +116,7 @@ KINDS = {
         dtype="uint8",
         counts=("length",),
         sides=("size",),
+        spare_bytes=200_000,
     ),
 }
 FEATURE_KINDS = tuple(KINDS)

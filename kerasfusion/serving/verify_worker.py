@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasfusion.feature_kinds import KINDS
 from kerasfusion.serving import lite_model, reference, warmup
 from kerasfusion.serving.capi import CApiSession, ServingError
 from kerasfusion.serving.metadata import read_metadata
@@ -253,6 +254,7 @@ def check_size(folder, card, signatures=FEW_SIGNATURES):
     per_variable = BYTES_PER_VARIABLE * max(1.0, signatures / FEW_SIGNATURES)
     spare = SPARE_BYTES + per_variable * max(0, card.get("variables", 0) - FEW_VARIABLES)
     spare += sum(TASKS[type_].spare_bytes for type_ in card["types"].values())
+    spare += sum(KINDS[kind].spare_bytes for kind in card.get("features", {}).values())
     allowed = weights + vocabulary + spare
     text = (
         f"{total / 1e6:.3f} MB, at most {allowed / 1e6:.3f} "

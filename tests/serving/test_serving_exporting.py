@@ -133,6 +133,7 @@ def test_a_deep_network_may_have_a_larger_graph(exports):
     version = exports[1]["variables"]
     card = card_of(version)
     assert card["variables"] > 0 and "+ 0.6)" in check_size(version, {**card, "variables": 32})
+    assert "+ 0.8)" in check_size(version, {**card, "variables": 32, "features": {"clip": "video"}})
     assert "+ 1.2)" in check_size(version, {**card, "variables": 132})
     assert "+ 1.8)" in check_size(version, {**card, "variables": 132}, signatures=8)
 
