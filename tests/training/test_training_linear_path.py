@@ -89,7 +89,7 @@ def words(rows, seed):
             "fruit": f"kind {kinds[i]}",
             "tags": "a|b" if kinds[i] == 0 else "b" if kinds[i] == 1 else "a",
             "sour": kinds[i] == 2,
-            "weight": 2.0 * kinds[i] + 5,
+            "weight": 2.25 * kinds[i] + 5,
         }
         for i in range(rows)
     ]
