@@ -143,5 +143,5 @@ for question, answer, label in zip(asked.frame["question"], answered["label"], a
     print(f"{question}  ->  {answer.decode()}  (label: {label})")
 
 for seed in results.seeds:
-    results.record("17_medical_vqa", seed)
+    results.record(f"17_medical_vqa, seed {seed}", seed)
 _common.finish(report.ok)

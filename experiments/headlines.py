@@ -127,6 +127,15 @@ TUTORIALS = (
             )
         ],
     ),
+    (
+        "000 §6.2",
+        "17_medical_vqa",
+        "questions about radiology images",
+        [
+            ("accuracy, closed questions", "medical_vqa", "closed: pretrained_multiply", "accuracy"),
+            ("text only", "medical_vqa", "closed: text only", "accuracy"),
+        ],
+    ),
 )
 
 # Result page, what it measures, headline figures.
