@@ -35,7 +35,8 @@ def choose_augmentation(examples, strength="light"):
 
     Images are mirrored only if no text and no class name speaks of sides or of writing; brightness, contrast and
     saturation are changed only if none speaks of colors. A number to predict rules out both, as it may be an angle or
-    a brightness, and classes of one character each rule out mirroring. Beside boxes no image is moved. What
+    a brightness, and classes of one character each rule out mirroring. Images are shifted and zoomed all the same: a
+    number that is a position in them would become wrong, as the reason says. Beside boxes no image is moved. What
     is drawn in the images is not looked at: a label that changes when its image is mirrored, and says so nowhere, is
     not found out.
 
@@ -71,6 +72,9 @@ def choose_augmentation(examples, strength="light"):
         else "mirroring: no text or class names a side",
         f"no other light: {against_color}" if against_color else "other light: no text or class names a color",
     )
+    number = next((task.title for task in tasks if task.is_number), None)
+    if number is not None and not boxes:
+        reasons += (f"images are shifted all the same: leave augmentation out if {number!r} is a position in them",)
     return augmentation, "; ".join(reasons)
 
 

@@ -83,6 +83,7 @@ def test_the_most_frequent_word_is_named(frame):
         ("place", list("bd"), "no mirroring: the classes of 'label' are single characters"),
         ("place", ["navy blue", "other"], "no other light: the class 'navy blue' of 'label'"),
         ("age", None, "no mirroring: 'label' is a number, which may change with it; no other light: 'label' is a n"),
+        ("age", None, "; images are shifted all the same: leave augmentation out if 'label' is a position in them"),
     ],
 )
 def test_labels_decide(frame, label, values, reason):
@@ -90,6 +91,7 @@ def test_labels_decide(frame, label, values, reason):
         frame = frame.assign(place=[values[i % 2] for i in range(60)])
     found = said(frame, frame["description"], label=label)[1]
     assert reason in found
+    assert ("position" in found) == (label == "age")
 
 
 def images(batches, epoch=0):
