@@ -62,12 +62,12 @@ def draw_tones(rows=360, seed=0):
     """Draw a noisy tone for each digit, in the columns of `spoken_digits`; the speakers differ in pitch."""
     rng, found = np.random.default_rng(seed), []
     for row in range(rows):
-        speaker = list(SPEAKERS)[row % len(SPEAKERS)]
-        pitch = (300 + 150 * (row % 10)) * (1 + 0.02 * (row % len(SPEAKERS)))
+        digit, voice = row // len(SPEAKERS) % 10, row % len(SPEAKERS)
+        pitch = (300 + 150 * digit) * (1 + 0.02 * voice)
         time = np.arange(rng.integers(1200, 2400)) / RATE
-        samples = np.sin(2 * np.pi * pitch * time) * 0.3 + rng.normal(0, 0.3, len(time))
-        clip = wav_bytes(samples, RATE)
-        found.append({"audio": clip, "digit": row % 10, "speaker": speaker, "split": SPEAKERS[speaker]})
+        clip = wav_bytes(np.sin(2 * np.pi * pitch * time) * 0.3 + rng.normal(0, 0.3, len(time)), RATE)
+        speaker, split = list(SPEAKERS.items())[voice]
+        found.append({"audio": clip, "digit": digit, "speaker": speaker, "split": split})
     return pd.DataFrame(found)
 
 

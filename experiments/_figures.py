@@ -97,6 +97,8 @@ def save_bars(path, panels, highlight, xlabel="accuracy"):
         for place, (mean, values) in enumerate(zip(means, panel[::-1].to_numpy(), strict=True)):
             axes.plot(values, [place] * len(values), ".", color="#1f2328", ms=3)
             axes.text(1.02, place, f"{mean:.0%}", va="center", fontsize=7)
-        axes.set(title=title, xlabel=f"{xlabel} (dots: the seeds)", xlim=(0, 1.15))
+        axes.set(xlim=(0, 1.2))
+        axes.set_title(title, fontsize=9)
+        axes.set_xlabel(f"{xlabel} (dots: the seeds)", fontsize=8)
         axes.tick_params(labelsize=7)
     figure.savefig(path, dpi=120)

@@ -136,6 +136,7 @@ TUTORIALS = (
             ("text only", "medical_vqa", "closed: text only", "accuracy"),
         ],
     ),
+    ("000 §1.1, 2.1", "18_three_modalities", "audio, image and text, any of them missing", ()),
 )
 
 # Result page, what it measures, headline figures.

@@ -171,10 +171,12 @@ def concatenate(parts):
     """
     first = parts[0]
     if any(part.schema != first.schema for part in parts):
-        raise ValueError("join: rows of another schema. Read further tables by kf.data.load_rows(…, data.schema).")
+        raise ValueError(
+            "concatenate: rows of another schema. Read further tables by kf.data.load_rows(…, data.schema)."
+        )
     tasks = {task.name for task in first.schema.tasks}
     if any(set(part.labels) != tasks for part in parts):
-        raise ValueError(f"join: some rows were read without {' and '.join(sorted(tasks))}; label them first.")
+        raise ValueError(f"concatenate: some rows were read without {' and '.join(sorted(tasks))}; label them first.")
     joined = {}
     for field in ("arrays", "present", "labels", "weights"):
         found = [getattr(part, field) for part in parts]

@@ -45,7 +45,8 @@ class TrainingConfig:
         augmentation: `"light"` or `"strong"`: change the training images in every epoch as far as that leaves their
             meaning alone (see `kf.data.choose_augmentation`); None leaves them as they are.
         modality_dropout: Probability that a training row loses one of its modalities (all of its texts, its
-            images or its numbers), never its last; the model learns to do without. Validation rows stay whole.
+            images or its numbers), never its last; the model learns to do without. No row loses two: see
+            `kf.data.concatenate` and `Examples.without` for that. Validation rows stay whole.
         image_major: Keep the texts of an image together; None decides by the data.
         micro_batch_size: Of a match, so many rows of a batch are in memory at a time, with the gradients of the whole
             batch, for one more pass through the networks (gradient caching); None takes the batch at once.
