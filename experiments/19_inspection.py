@@ -255,5 +255,5 @@ for i, sent in enumerate(("whole", "no image", "no measurements")):
 
 # %%
 for seed in results.seeds:
-    results.record("19_inspection", seed)
+    results.record(f"19_inspection, seed {seed}", seed)
 _common.finish(report.ok)
