@@ -3,7 +3,7 @@
 
 - Article: 000, sections 1.1 and 2.1
 - What you will learn: one model for any one, two or three of its modalities, and what that needs in training
-- Time: some minutes on one core (`--quick`: a minute)
+- Time: ten minutes on one core (`--quick`: a minute)
 - Data: DATA/spoken_digits, recordings of six speakers, beside drawn digits and words; `--quick` draws tones instead
 
 ```shell
@@ -181,7 +181,7 @@ for seed in results.seeds:
         for name, kinds in COMBINATIONS.items():
             found = accuracy(probabilities(model, keep(test, kinds)))
             results.add(model_name, f"accuracy, {name}", found, seed=seed)
-    joint[ALL].save(path)
+    joint[DROPOUT].save(path)
     results.record(experiment, seed)
 
 # %% [markdown]

@@ -136,7 +136,20 @@ TUTORIALS = (
             ("text only", "medical_vqa", "closed: text only", "accuracy"),
         ],
     ),
-    ("000 §1.1, 2.1", "18_three_modalities", "audio, image and text, any of them missing", ()),
+    (
+        "000 §1.1, 2.1",
+        "18_three_modalities",
+        "audio, image and text, any of them missing",
+        [
+            (
+                "accuracy with modality dropout",
+                "three_modalities",
+                "modality dropout",
+                "accuracy, audio + image + text",
+            ),
+            ("without", "three_modalities", "whole rows", "accuracy, audio + image + text"),
+        ],
+    ),
 )
 
 # Result page, what it measures, headline figures.
