@@ -3,7 +3,7 @@
 
 - Article: 002, section 6.4
 - What you will learn: predict a class and a box with one model, find columns that leak, and survive a dead sensor
-- Time: ten minutes on one core (`--quick`: a minute)
+- Time: nine minutes on one core (`--quick`: a minute)
 - Data: DATA/steel_defects, 1,800 surfaces with six kinds of defects; `--quick` draws plates instead
 
 ```shell

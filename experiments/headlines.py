@@ -150,6 +150,16 @@ TUTORIALS = (
             ("without", "three_modalities", "whole rows", "accuracy, audio + image + text"),
         ],
     ),
+    (
+        "002 §6.4",
+        "19_inspection",
+        "defect and box, noisy measurements",
+        [
+            ("accuracy", "inspection", "both, modality dropout", "accuracy"),
+            ("IoU", "inspection", "both, modality dropout", "mean IoU"),
+            ("mean box", "inspection", "mean box", "mean IoU"),
+        ],
+    ),
 )
 
 # Result page, what it measures, headline figures.
