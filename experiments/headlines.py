@@ -130,9 +130,9 @@ TUTORIALS = (
     (
         "000 §6.2",
         "17_medical_vqa",
-        "questions about radiology images",
+        "radiology questions",
         [
-            ("accuracy, closed questions", "medical_vqa", "closed: pretrained_multiply", "accuracy"),
+            ("closed questions", "medical_vqa", "closed: pretrained_multiply", "accuracy"),
             ("text only", "medical_vqa", "closed: text only", "accuracy"),
         ],
     ),
