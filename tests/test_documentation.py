@@ -170,6 +170,7 @@ def test_every_extra_and_marker_is_documented():
     assert all(f"-m {name}`" in index for name in re.findall(r'^    "(\w+):', markers, re.MULTILINE))
 
 
+@pytest.mark.slow
 def test_the_layers_page_runs():
     scope = {}
     exec(blocks(PACKAGE / "guide" / "layers.md", "python")[0], scope)

@@ -153,7 +153,8 @@ def _weigh_terms(path, occurs, examples):
     """
     counts = np.asarray(occurs.sum(axis=0))[0]
     weights = np.log((1 + len(examples)) / (1 + counts)) + 1
-    if any(examples.schema[name].type != "binary" for name in path.outputs):
+    tasks = [examples.schema[name] for name in path.outputs]
+    if not all(task.one_class and task.outputs == 1 for task in tasks):
         return weights
     squares = []
     for name in path.outputs:

@@ -197,6 +197,7 @@ def test_predicted_tables_have_the_columns_own_names(run):
     assert "<b>Farbe" not in (folder / "evaluation.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_an_export_is_verified_and_maps_columns_to_names(run):
     run, folder, _ = run
     version = kf.export(run, folder / "saved")

@@ -69,6 +69,7 @@ def same(ours, theirs):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_every_class_loads_in_a_new_process_without_its_builder(tiny_schema, tmp_path):
     for name, make in makers(tiny_schema).items():
         model = make()

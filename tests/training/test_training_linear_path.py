@@ -174,9 +174,8 @@ def test_training_fits_and_saves_it(tmp_path, messages):
     columns = {"image": "photo", "text": "description", "label": "color"}
     data = kf.data.load(color_table(tmp_path), **columns, image_size=16, image_dir=str(tmp_path))
     settings = {"text_encoder": "average", "image_encoder": "small_cnn", "units": 4, "linear": 1, "wide": None}
-    run = kf.train(
-        data, model="wide_deep", output_dir=tmp_path / "run", config=kf.training.TrainingConfig(epochs=1), **settings
-    )
+    config = kf.training.TrainingConfig(epochs=1)
+    run = kf.train(data, "wide_deep", tmp_path / "run", config, baselines=False, **settings)
     share = float(np.array(run.model.linear.shares)[0])
     assert any("linear path" in line for line in messages)
     assert np.array(run.model.linear.bias).any()

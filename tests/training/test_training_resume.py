@@ -75,6 +75,7 @@ def at_every_step(monkeypatch):
     monkeypatch.setattr(checkpoint, "TIMES_ITS_COST", 0)
 
 
+@pytest.mark.slow
 def test_a_training_killed_again_and_again_ends_the_same(data, uninterrupted, tmp_path, monkeypatch, at_every_step):
     moments = [
         (checkpoint.Checkpoint, "_write", 1),  # within the first epoch
@@ -101,6 +102,7 @@ def test_image_major_batches_resume_too(data, tmp_path, monkeypatch, at_every_st
     same(train(data, tmp_path / "killed", True, **settings), whole)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_checkpoint_before(data, uninterrupted, tmp_path, monkeypatch):
     with monkeypatch.context() as full:
         savez, calls = np.savez, []

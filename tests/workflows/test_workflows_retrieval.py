@@ -129,6 +129,7 @@ def test_what_is_for_labels_is_refused(trained):
         kf.train(data, "classifier_gated", run.path / "nothing")
 
 
+@pytest.mark.slow
 def test_a_folder_is_indexed_by_the_command_line(trained, tmp_path):
     folder, run = trained
     (tmp_path / "gallery/sub").mkdir(parents=True)

@@ -78,6 +78,7 @@ def no_width_3(monkeypatch):
     monkeypatch.setattr(tune, "create_model", created)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_width_3")
 def test_the_search_keeps_account_of_trials_failures_and_time(data, tmp_path, monkeypatch, messages):
     tune, fits, finals = importlib.import_module("kerasfusion.workflows.tune"), [], []
