@@ -19,7 +19,7 @@ LARGE = {"classifier_mobilenet", "dual_gru_mobilenet"}
 # step by step. Every part is traced in the tests of its own package.
 FIRST = set({get_entry(n).builder.__module__: n for n in reversed(MADE) if n not in LARGE}.values())
 # Of those that differ in the fusion alone (each has its contract in tests/fusion), these are tried with the others.
-SOME = {"vqa_concat", "vqa_film", "vqa_multiply", "vqa_relation", "vqa_token_transformer"}
+SOME = {"vqa_concat", "vqa_film", "vqa_relation"}
 LATER = LARGE | {n for n in list_models("vqa_*") if n not in SOME | FIRST}
 
 
