@@ -57,7 +57,7 @@ def test_the_command_interrupted_and_gone_on_with(table, tmp_path, monkeypatch):
     trials = pd.read_csv(out / "search" / "trials.csv")
     assert len(trials) == 1 and trials["units"][0] == 4 and trials["error"].isna().all()
     run = kf.load(out / "run")
-    assert run.config["model"] == "text_only" and run.config["changes"]["text_encoder"] == "bag_of_words"
+    assert run.config["model"] == "wide_deep" and run.config["changes"]["text_encoder"] == "bag_of_words"
     assert run.config["training"]["learning_rate"] == pytest.approx(trials["learning_rate"][0], rel=1e-4)
     assert run.config["training"]["epochs"] == 1 and run.config["training"]["max_seconds"] is None
     # The same training again: the loss that won is that of the run.
