@@ -1,6 +1,5 @@
 """The cells of a signal column: files, bytes, arrays and lists of numbers, and why some cannot be used."""
 
-import dataclasses
 import io
 import json
 import os
@@ -11,8 +10,7 @@ import struct
 import numpy as np
 
 from kerasfusion.data.errors import DataError, place, short, source_of
-from kerasfusion.data.file_cells import inside, read_cell, unpacked
-from kerasfusion.data.skipped_rows import EXAMPLES, SkippedRows
+from kerasfusion.data.file_cells import FileCells, inside, read_cell, unpacked
 from kerasfusion.data.table import IN_MEMORY, is_missing
 
 NUMPY = b"\x93NUMPY"
@@ -31,41 +29,6 @@ _OTHERS = {
 _NO_WAV = "not a readable WAV file"
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class SignalCells:
-    """The signals that a column names, each file once.
-
-    Args:
-        column: The column's name.
-        contents: Of each signal a WAV file's path, its bytes, or float32 `(samples, channels)`.
-        index: int32 `(rows,)`, the place in `contents` of each row's signal, -1 where it has none.
-        reasons: Place in `contents` -> why that signal cannot be used.
-        rows: int64 `(rows,)`, row numbers from 1 as in the table.
-        shown: Of each row what a message shows of its cell.
-    """
-
-    column: str
-    contents: list
-    index: np.ndarray
-    reasons: dict
-    rows: np.ndarray
-    shown: list
-
-    def problems(self):
-        """The rows whose signal cannot be used, as `SkippedRows`."""
-        found = SkippedRows()
-        for reason in dict.fromkeys(self.reasons.values()):
-            wanted = [number for number, own in self.reasons.items() if own == reason]
-            rows = np.flatnonzero(np.isin(self.index, wanted))
-            first = [(int(self.rows[row]), self.column, self.shown[row]) for row in rows[:EXAMPLES]]
-            found += SkippedRows({reason: len(rows)}, {reason: first})
-        return found
-
-    def unusable(self):
-        """Which signals cannot be used: bool `(signals,)`."""
-        return np.isin(np.arange(len(self.contents)), list(self.reasons))
-
-
 def read_signal_cells(frame, column, image_dir=None, allow_external_paths=False):
     """Read the cells of a signal column, and the arrays that they name; WAV files are looked at later.
 
@@ -78,7 +41,7 @@ def read_signal_cells(frame, column, image_dir=None, allow_external_paths=False)
         allow_external_paths: Let paths lead out of the folder, as for images.
 
     Returns:
-        `SignalCells`.
+        `FileCells`.
 
     Raises:
         DataError: A path leads out of the folder, or every cell is empty.
@@ -113,7 +76,7 @@ def read_signal_cells(frame, column, image_dir=None, allow_external_paths=False)
         contents.append(b"" if reason else content)
         if reason:
             reasons[int(index[row])] = reason
-    return SignalCells(column, contents, index, reasons, frame.index.to_numpy("int64") + 1, shown)
+    return FileCells(column, contents, index, reasons, frame.index.to_numpy("int64") + 1, shown)
 
 
 def why_no_wav(content):

@@ -96,14 +96,8 @@ def read_signals_of(frame, feature, image_dir, allow_external_paths):
         return np.full(len(frame), -1, "int32"), SignalStore([], *size), SkippedRows()
     cells = read_signal_cells(frame, column, image_dir, allow_external_paths)
     store, _ = _store(cells, _sizes(cells), *size)
-    index = cells.index.copy()
-    index[(index >= 0) & cells.unusable()[index]] = -1
-    problems = cells.problems()
-    as_missing = [
-        {f"{reason}; taken as missing": value for reason, value in part.items()}
-        for part in (problems.counts, problems.examples)
-    ]
-    return index, store, SkippedRows(*as_missing)
+    index, problems = cells.as_missing()
+    return index, store, problems
 
 
 def missing_samples(store, sizes):

@@ -1,6 +1,5 @@
 """The cells of a video column: lists of frames, folders, animated GIFs and other video files."""
 
-import dataclasses
 import json
 import os
 import re
@@ -9,51 +8,14 @@ import stat
 import numpy as np
 
 from kerasfusion.data.errors import DataError, place, short, source_of
-from kerasfusion.data.file_cells import inside, read_cell, unpacked
+from kerasfusion.data.file_cells import FileCells, inside, read_cell, unpacked
 from kerasfusion.data.pixel_bytes import MAGIC
-from kerasfusion.data.skipped_rows import EXAMPLES, SkippedRows
 from kerasfusion.data.table import IN_MEMORY, is_missing
 
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
 _GIF = b"GIF8"
 # How still images begin.
 _STILLS = (MAGIC, b"\x89PNG", b"\xff\xd8\xff", b"BM")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class VideoCells:
-    """The videos that a column names, each once.
-
-    Args:
-        column: The column's name.
-        contents: Of each video a tuple of its frames, paths (str) or encoded bytes; or a file of all frames, its path
-            or bytes.
-        index: int32 `(rows,)`, the place in `contents` of each row's video, -1 where it has none.
-        reasons: Place in `contents` -> why that video cannot be used.
-        rows: int64 `(rows,)`, row numbers from 1 as in the table.
-        shown: Of each row what a message shows of its cell.
-    """
-
-    column: str
-    contents: list
-    index: np.ndarray
-    reasons: dict
-    rows: np.ndarray
-    shown: list
-
-    def problems(self):
-        """The rows whose video cannot be used, as `SkippedRows`."""
-        found = SkippedRows()
-        for reason in dict.fromkeys(self.reasons.values()):
-            wanted = [number for number, own in self.reasons.items() if own == reason]
-            rows = np.flatnonzero(np.isin(self.index, wanted))
-            first = [(int(self.rows[row]), self.column, self.shown[row]) for row in rows[:EXAMPLES]]
-            found += SkippedRows({reason: len(rows)}, {reason: first})
-        return found
-
-    def unusable(self):
-        """Which videos cannot be used: bool `(videos,)`."""
-        return np.isin(np.arange(len(self.contents)), list(self.reasons))
 
 
 def clean_videos(frame, column):
@@ -87,7 +49,7 @@ def read_video_cells(frame, column, image_dir=None, allow_external_paths=False):
         allow_external_paths: Let paths lead out of the folder, as for images.
 
     Returns:
-        `VideoCells`.
+        `FileCells`.
 
     Raises:
         DataError: A path leads out of the folder, or every cell is empty.
@@ -128,7 +90,7 @@ def read_video_cells(frame, column, image_dir=None, allow_external_paths=False):
         contents.append(key)
         if reason:
             reasons[int(index[row])] = reason
-    return VideoCells(column, contents, index, reasons, frame.index.to_numpy("int64") + 1, shown)
+    return FileCells(column, contents, index, reasons, frame.index.to_numpy("int64") + 1, shown)
 
 
 def is_gif(content):

@@ -122,14 +122,8 @@ def read_videos_of(frame, feature, image_dir, allow_external_paths):
         return np.full(len(frame), -1, "int32"), VideoStore([], feature.length, feature.size), SkippedRows()
     looked = _look(read_video_cells(frame, column, image_dir, allow_external_paths), feature.length)
     store, cells = _store(looked, feature.length, feature.size), looked.cells
-    index = cells.index.copy()
-    index[(index >= 0) & cells.unusable()[index]] = -1
-    problems = cells.problems()
-    as_missing = [
-        {f"{reason}; taken as missing": value for reason, value in part.items()}
-        for part in (problems.counts, problems.examples)
-    ]
-    return index, store, SkippedRows(*as_missing)
+    index, problems = cells.as_missing()
+    return index, store, problems
 
 
 def _look(cells, length):
