@@ -139,8 +139,11 @@ def layered(layer, *inputs):
 
 
 def _fitted_linear_path(given):
-    layer = layers.LinearPath({"label": 2}, ("text",), buckets=64)
+    layer = layers.LinearPath(
+        {"label": 2}, ("text",), buckets=64, described=["size"], categories={"make": [WORDS] * 5}
+    )
     inputs = {"text": {"ids": given[0]}, "image": {"features": given[1]}}
+    inputs |= {"size": {"statistics": given[1]}, "make": {"categories": given[0]}}
     found = layer(inputs, present={"text": given[2]})
     for weight in layer.weights:
         weight.assign(np.linspace(0.5, 1.5, int(np.prod(weight.shape))).reshape(weight.shape))
@@ -270,6 +273,9 @@ def _cases():
     )
     found["layer NGramLinear"] = lambda: case(layers.NGramLinear(3, buckets=64), TEXT)
     found["layer LinearPath"] = lambda: case(_fitted_linear_path, [TEXT, VECTOR, yes])
+    found["layer TemporalStatistics"] = lambda: case(
+        lambda given: keras.layers.Dense(2)(layers.TemporalStatistics()(given)), SEQUENCE
+    )
     found["layer TokenDropout"] = lambda: case(
         lambda given: keras.layers.Embedding(WORDS, 3)(layers.TokenDropout(0.5, seed=0)(given)), TEXT
     )

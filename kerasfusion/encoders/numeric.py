@@ -42,11 +42,14 @@ class NumericEncoder(keras.layers.Layer):
         self.dense.build(numbers_shape)
 
     def call(self, numbers):
+        vector = self.dense(ops.cast(self.describe(numbers), self.compute_dtype))
+        return {"pooled": vector, "sequence": vector[:, None, :]}
+
+    def describe(self, numbers):
+        """Compute what a linear model reads: the standardized numbers, float32 `(B, n)`."""
         mean = ops.convert_to_tensor(self.mean, dtype="float32")
         std = ops.convert_to_tensor(self.std, dtype="float32")
-        normal = (ops.cast(numbers, "float32") - mean) / std
-        vector = self.dense(ops.cast(normal, self.compute_dtype))
-        return {"pooled": vector, "sequence": vector[:, None, :]}
+        return (ops.cast(numbers, "float32") - mean) / std
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "mean": self.mean, "std": self.std}

@@ -5,9 +5,8 @@ import itertools
 import keras
 import numpy as np
 
-from kerasfusion.encoders.signal.base import LOWEST_AUDIO_RATE
 from kerasfusion.evaluation.linear_baseline import LinearBaseline, as_bytes, as_text
-from kerasfusion.layers import LogMelSpectrogram
+from kerasfusion.layers import TemporalStatistics
 
 CHUNK = 256
 
@@ -74,39 +73,11 @@ class SignalStatistics(LinearBaseline):
 def _describe(examples, name):
     """Statistics of each row's signal, float64 `(n, s)`, NaN where it is missing."""
     feature, bank = examples.schema[name], examples.banks[name]
+    statistics = TemporalStatistics(feature.rate)
     distinct, places = np.unique(examples.arrays[name], return_inverse=True)
-    spectrogram = None
-    if feature.rate is not None and feature.rate >= LOWEST_AUDIO_RATE:
-        spectrogram = LogMelSpectrogram(feature.rate)
     found = []
     for start in range(0, len(distinct), CHUNK):
         samples, ok = (part.numpy() for part in bank.fetch(distinct[start : start + CHUNK].astype("int32")))
         samples[~ok] = np.nan
-        found.append(_of_series(samples) if spectrogram is None else _of_sounds(samples, spectrogram))
-    return np.concatenate(found)[places.reshape(-1)]
-
-
-def _of_sounds(samples, spectrogram):
-    """Mean and deviation of the mel bands over the frames up to the last sample that is there."""
-    known = np.isfinite(samples[..., 0])
-    ends = np.where(known.any(axis=1), samples.shape[1] - known[:, ::-1].argmax(axis=1), 0)
-    frames = keras.ops.convert_to_numpy(spectrogram(np.nan_to_num(samples[..., 0])))
-    # What is behind the end is no silence.
-    counts = -(-ends // spectrogram.hop_length)
-    rows = [
-        np.concatenate([own[:count].mean(axis=0), own[:count].std(axis=0)])
-        if count
-        else np.full(2 * own.shape[1], np.nan)
-        for own, count in zip(frames, counts, strict=True)
-    ]
-    return np.stack(rows).astype("float64")
-
-
-def _of_series(samples):
-    """Mean, deviation and change of each channel over the samples that are there."""
-    return np.stack([np.concatenate([_of_channel(channel) for channel in row.T]) for row in samples])
-
-
-def _of_channel(values):
-    values = values[np.isfinite(values)].astype("float64")
-    return np.array([values.mean(), values.std(), values[-1] - values[0]] if values.size else [np.nan] * 3)
+        found.append(keras.ops.convert_to_numpy(statistics(samples)))
+    return np.concatenate(found)[places.reshape(-1)].astype("float64")

@@ -13,6 +13,7 @@ from kerasfusion.layers.modality_imputer import ModalityImputer
 from kerasfusion.layers.ngram_linear import NGramLinear
 from kerasfusion.layers.region_pooling import RegionPooling
 from kerasfusion.layers.tag_token_appender import TagTokenAppender
+from kerasfusion.layers.temporal_statistics import TemporalStatistics
 from kerasfusion.layers.token_dropout import TokenDropout
 from kerasfusion.layers.transformer import TransformerBlock
 
@@ -29,6 +30,7 @@ __all__ = [
     "NGramLinear",
     "RegionPooling",
     "TagTokenAppender",
+    "TemporalStatistics",
     "TokenDropout",
     "TransformerBlock",
     "append_coordinates",

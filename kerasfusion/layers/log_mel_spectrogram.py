@@ -2,6 +2,9 @@ import keras
 import numpy as np
 from keras import ops
 
+# Samples a second from which a signal is taken to be sound.
+LOWEST_AUDIO_RATE = 4_000
+
 
 @keras.saving.register_keras_serializable("kerasfusion")
 class LogMelSpectrogram(keras.layers.Layer):

@@ -31,7 +31,8 @@ class FusionModel(EncodedModel):
         wide: dict text feature -> `NGramLinear` with as many outputs as all heads have logits. They are added to the
             heads' logits.
         linear: `LinearPath` whose predictions are mixed with the heads', by shares that it holds. It reads the token
-            ids of texts and the features of frozen encoders with `global_pool`; without either there is none.
+            ids of texts, the features of frozen encoders with `global_pool`, categories, and what other encoders
+            `describe`; without any of these there is none.
         name: Name of the model.
 
     A part may also be a function without arguments that makes the layer. It is called just before the layer is.
@@ -82,9 +83,14 @@ class FusionModel(EncodedModel):
         for name in self.wide:
             if name in inputs and "wide" not in found[name]:
                 found[name] = {**found[name], "wide": self.wide[name](inputs[name])}
-        for name in () if self.linear is None else self.linear.texts:
-            if name in inputs and "ids" not in found[name]:
-                found[name] = {**found[name], "ids": inputs[name]}
+        if self.linear is not None:
+            for key, names in (("ids", self.linear.texts), ("categories", self.linear.categories)):
+                for name in names:
+                    if name in inputs and key not in found[name]:
+                        found[name] = {**found[name], key: inputs[name]}
+            for name in self.linear.described:
+                if name in inputs and "statistics" not in found[name]:
+                    found[name] = {**found[name], "statistics": self.encoders[name].describe(inputs[name])}
         return found
 
     def fuse(self, encoded, present):
@@ -119,8 +125,8 @@ class FusionModel(EncodedModel):
         return ops.concatenate([ops.cast(representation, "float32"), *beside], axis=-1)
 
     def _linear_inputs(self, encoded):
-        """What the linear path reads: dict feature -> dict with `ids`, `features` or both, where it has any."""
-        keys = ("ids", "features")
+        """What the linear path reads: dict feature -> dict of what it has."""
+        keys = ("ids", "features", "statistics", "categories")
         read = {name: {key: encoded[name][key] for key in keys if key in encoded[name]} for name in self.encoders}
         return {name: given for name, given in read.items() if given}
 
@@ -194,9 +200,9 @@ def fusion_model(
         wide: Optional int: a linear model of token n-grams beside the network, up to so many tokens each
             (`kf.layers.NGramLinear`; twice as many where tokens are characters), whose logits are added to those of
             the heads.
-        linear: Optional int: a linear model of token n-grams, up to so many tokens each, and of the features of
-            frozen encoders (`kf.layers.LinearPath`). `kf.train` fits it after the network, and averages the
-            predictions of both.
+        linear: Optional int: a linear model of token n-grams, up to so many tokens each, of the features of frozen
+            encoders, of numbers, categories and statistics of signals (`kf.layers.LinearPath`). `kf.train` fits it
+            after the network, and averages the predictions of both.
         label_smoothing: float in [0, 1), share of a multiclass label that is spread over all classes (arXiv
             1512.00567). Tasks of other types are not affected.
         signal_encoder: A name in `kf.encoders.SIGNAL_ENCODERS`, or `{"name": ..., **arguments}`. None takes

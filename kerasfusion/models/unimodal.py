@@ -38,8 +38,13 @@ def unimodal(model, schema, kind):
 
 
 def _own_linear(layer, schema):
-    texts = [feature.name for feature in schema.features if feature.name in layer.texts]
-    return type(layer).from_config({**layer.get_config(), "texts": texts})
+    names = [feature.name for feature in schema.features]
+    own = {
+        "texts": [name for name in names if name in layer.texts],
+        "described": [name for name in names if name in layer.described],
+        "categories": {name: layer.categories[name] for name in names if name in layer.categories},
+    }
+    return type(layer).from_config({**layer.get_config(), **own})
 
 
 def _copy(layer):

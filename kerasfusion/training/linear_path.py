@@ -1,8 +1,12 @@
 """Fit the linear path of a model after its network, and choose how much of it the predictions take."""
 
+import dataclasses
+import functools
+
 import numpy as np
 from scipy import sparse
 
+from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.evaluation.calibration import fit_temperature
 from kerasfusion.evaluation.frozen_features import pooled_features
 from kerasfusion.evaluation.predict import predict_logits
@@ -126,21 +130,48 @@ def _some_rows(examples, tasks):
 
 def _read_columns(model, path, *splits):
     """What the path's kernels are applied to: `MixedColumns` of each split. Term weights come from the first."""
-    ngrams, features = [[] for _ in splits], [[] for _ in splits]
+    looked_up, vectors = [[] for _ in splits], [[] for _ in splits]
     for name in path.ngram_kernels:
         path.term_weights[name].assign(np.ones(path.buckets + 1))
         path.term_weights[name].assign(_weigh_terms(path, _count_ngrams(path, name, splits[0]) > 0, splits[0]))
-        for part, split in zip(ngrams, splits, strict=True):
+        for part, split in zip(looked_up, splits, strict=True):
             part.append(_count_ngrams(path, name, split))
+    for name, kernel in path.category_kernels.items():
+        for part, split in zip(looked_up, splits, strict=True):
+            part.append(_count(functools.partial(path.weigh_categories, name), kernel.shape[0], name, split))
     for name in path.feature_kernels:
         found = pooled_features(model.encoders[name], splits[0].schema[name], list(splits))
-        for part, (vectors, present, places) in zip(features, found, strict=True):
-            part.append(np.array(path.scale_features(vectors, present))[places])
+        for part, (features, present, places) in zip(vectors, found, strict=True):
+            part.append(np.array(path.scale_features(features, present))[places])
+    for name in path.statistic_kernels:
+        found = [_describe(model.encoders[name], name, split) for split in splits]
+        _standardize(path, name, found[0])
+        for part, (statistics, present) in zip(vectors, found, strict=True):
+            part.append(np.array(path.scale_statistics(name, statistics, present)))
     empty = [np.zeros((len(split), 0), "float32") for split in splits]
     return [
         MixedColumns(sparse.hstack([sparse.csr_matrix(none), *a]).tocsr(), np.concatenate([none, *b], axis=1))
-        for none, a, b in zip(empty, ngrams, features, strict=True)
+        for none, a, b in zip(empty, looked_up, vectors, strict=True)
     ]
+
+
+def _describe(encoder, name, examples):
+    """The statistics of a feature of each row, float32 `(n, d)`, and whether it is there, bool `(n,)`."""
+    schema = type(examples.schema)((examples.schema[name],), ())
+    batches = BatchedDataset(dataclasses.replace(examples, schema=schema, labels={}), BATCH_SIZE).dataset()
+    found = [(np.array(encoder.describe(x[name])), x[f"{name}_present"].numpy()) for x in batches]
+    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+
+
+def _standardize(path, name, described):
+    """Set the mean and the deviation of each statistic over the rows that have it."""
+    statistics, present = described
+    known = np.isfinite(statistics) & present[:, None]
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, statistics, 0.0).sum(axis=0, dtype="float64") / count
+    deviation = np.sqrt((np.where(known, statistics - mean, 0.0) ** 2).sum(axis=0) / count)
+    path.centers[name].assign(mean)
+    path.scales[name].assign(np.where(deviation > 0, deviation, 1.0))
 
 
 def _weigh_terms(path, occurs, examples):
@@ -169,12 +200,24 @@ def _weigh_terms(path, occurs, examples):
 
 def _count_ngrams(path, name, examples):
     """Weights of the n-grams of a text feature: sparse float32 `(n, buckets + 1)`."""
-    blocks = [sparse.csr_matrix((0, path.buckets + 1), dtype="float32")]
+    return _count(functools.partial(path.weigh_ngrams, name), path.buckets + 1, name, examples)
+
+
+def _count(weigh, width, name, examples):
+    """Weights of what a feature's ids stand for: sparse float32 `(n, width)`.
+
+    Args:
+        weigh: Function of ids that returns rows and weights.
+        width: Number of rows of the kernel.
+        name: The feature.
+        examples: The `Examples`.
+    """
+    blocks = [sparse.csr_matrix((0, width), dtype="float32")]
     for start in range(0, len(examples), BATCH_SIZE):
         ids, there = (part[name][start : start + BATCH_SIZE] for part in (examples.arrays, examples.present))
-        rows, weights = (np.array(value) for value in path.weigh_ngrams(name, ids))
+        rows, weights = (np.array(value) for value in weigh(ids))
         weights, ends = weights * there[:, None], np.arange(len(rows) + 1) * rows.shape[1]
-        block = sparse.csr_matrix((weights.ravel(), rows.ravel(), ends), shape=(len(rows), path.buckets + 1))
+        block = sparse.csr_matrix((weights.ravel(), rows.ravel(), ends), shape=(len(rows), width))
         block.eliminate_zeros()
         blocks.append(block)
     return sparse.vstack(blocks).tocsr()
@@ -182,7 +225,9 @@ def _count_ngrams(path, name, examples):
 
 def _assign(path, kernel, bias, shares):
     start = 0
-    for weights in (*path.ngram_kernels.values(), *path.feature_kernels.values()):
+    # In the order of the columns.
+    families = (path.ngram_kernels, path.category_kernels, path.feature_kernels, path.statistic_kernels)
+    for weights in (kernel for family in families for kernel in family.values()):
         weights.assign(kernel[start : start + weights.shape[0]])
         start += weights.shape[0]
     path.bias.assign(bias)

@@ -50,7 +50,10 @@ RUN = Kind(
         "metrics.json",
         *_TRAINING,
         *(f"baselines/{baseline}/{file}" for baseline in ("*_only", "without_teacher") for file in _TRAINING),
-        *(f"baselines/{baseline}.npz" for baseline in ("bag_of_words", "text_features", "image_features")),
+        *(
+            f"baselines/{baseline}.npz"
+            for baseline in ("bag_of_words", "text_features", "image_features", "signal_statistics")
+        ),
         *("config.json", "schema.json", "reference_inputs.npz", "test_answers.npz", "details.json", "report.html"),
         *("figures/learning_curves.png", "figures/retrieval.png"),
         *(f"figures/{name}{end}.png" for name in _FIGURES for end in ("", "_{task}")),

@@ -23,14 +23,14 @@ def image_only(schema, **changes):
 
 @register_model(inputs=("numeric",), source="baseline")
 def numeric_only(schema, **changes):
-    """A dense layer on standardized numbers."""
-    return _single(schema, "numeric", changes)
+    """A dense layer on standardized numbers, and a linear model beside it."""
+    return _single(schema, "numeric", changes, linear=1)
 
 
 @register_model(inputs=("categorical",), source="baseline")
 def categorical_only(schema, **changes):
-    """Embeddings of categories."""
-    return _single(schema, "categorical", changes)
+    """Embeddings of categories, and a linear model beside them."""
+    return _single(schema, "categorical", changes, linear=1)
 
 
 @register_model(inputs=("boxes",), source="baseline")
@@ -41,8 +41,8 @@ def boxes_only(schema, **changes):
 
 @register_model(inputs=("signal",), source="baseline")
 def signal_only(schema, **changes):
-    """Strided convolutions over time, of sound over its log-mel spectrogram."""
-    return _single(schema, "signal", changes)
+    """Strided convolutions over time, of sound over its log-mel spectrogram, and a linear model of statistics."""
+    return _single(schema, "signal", changes, linear=1)
 
 
 @register_model(inputs=("video",), source="arXiv 1411.4389")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerasfusion.encoders import SIGNAL_ENCODERS, SignalCNN, SignalGRU
-from kerasfusion.layers import LogMelSpectrogram
+from kerasfusion.layers import LogMelSpectrogram, TemporalStatistics
 
 NAN = np.float32("nan")
 MEAN, STD = (0.0, 3.0), (2.0, 0.0)
@@ -53,6 +53,25 @@ def test_spectrogram_is_cut_below_the_loudest_value_of_its_own_row():
 def test_a_window_longer_than_the_transform_is_refused():
     with pytest.raises(ValueError, match="a window of 200 samples does not fit into a Fourier transform of 128"):
         LogMelSpectrogram(8_000, fft_length=128)
+
+
+def test_statistics_are_those_of_the_samples_that_are_there():
+    row = np.array([[NAN, 1], [2, 3], [NAN, NAN], [6, 5], [NAN, NAN]], "float32")
+    found = numbers(TemporalStatistics()(np.stack([row, np.full_like(row, NAN), np.ones_like(row)])))
+    # Means, deviations and changes of the two channels.
+    np.testing.assert_allclose(found[0], [4, 3, 2, (8 / 3) ** 0.5, 4, 4], rtol=1e-6)
+    assert np.isnan(found[1]).all()
+    np.testing.assert_allclose(found[2], [1, 1, 0, 0, 0, 0], atol=1e-5)
+    short = chirp(8_000)
+    sounds = np.stack([short, np.concatenate([short[:1_000], np.full(3_000, NAN)]).astype("float32")])[..., None]
+    layer = TemporalStatistics(8_000, num_mels=5)
+    found = numbers(layer(sounds))
+    assert found.shape == (2, 10) == layer.compute_output_shape(sounds.shape)
+    # 1,000 samples are 12.5 hops of 10 ms: the frames that begin behind them do not count.
+    frames = numbers(LogMelSpectrogram(8_000, 5)(np.nan_to_num(sounds[..., 0])))
+    for own, row, count in zip(found, frames, (50, 13), strict=True):
+        expected = [row[:count].mean(axis=0), row[:count].std(axis=0)]
+        np.testing.assert_allclose(own, np.concatenate(expected), rtol=1e-3, atol=1e-3)
 
 
 @encoders

@@ -1,6 +1,7 @@
 """The linear path: what it computes, how it is fitted, and its share in a model's predictions."""
 
 import dataclasses
+import json
 
 import keras
 import numpy as np
@@ -51,6 +52,67 @@ def test_it_is_a_linear_model_of_ngrams_and_features():
     np.testing.assert_allclose(found[:, :3], expected + np.array(path.bias), rtol=1e-5)
     np.testing.assert_allclose(found[:, 3:], np.tile(np.array(path.shares), (3, 1)))
     assert LinearPath.from_config(path.get_config()).get_config() == path.get_config()
+
+
+def test_it_reads_statistics_and_categories_too():
+    path = LinearPath({"a": 2}, described=["size"], categories={"make": (4, 3)})
+    inputs = {
+        "size": {"statistics": np.array([[1.0, 8.0], [90.0, 2.0], [np.nan, 3.0], [4.0, 4.0]], "float32")},
+        "make": {"categories": np.array([[2, 1], [3, 2], [0, 0], [1, 1]], "int32")},
+    }
+    present = {"size": np.array([True, True, True, False]), "make": np.array([True, True, True, False])}
+    assert not np.array(path(inputs, present)).any()
+    path.centers["size"].assign([3.0, 5.0])
+    path.scales["size"].assign([2.0, 3.0])
+    sizes, makes = RANDOM.normal(size=(3, 2)), RANDOM.normal(size=(7, 2))
+    path.statistic_kernels["size"].assign(sizes)
+    path.category_kernels["make"].assign(makes)
+    root = 2**0.5
+    expected = [
+        # An unknown category (1) of the second column counts as nothing; its rows begin behind those of the first.
+        [-1 / root, 1 / root, 0] @ sizes + makes[2] / root,
+        # 43 standard deviations are cut off at 5.
+        [5 / root, -1 / root, 0] @ sizes + (makes[3] + makes[4 + 2]) / root,
+        [0, -2 / 3 / root, 0] @ sizes + (makes[0] + makes[4]) / root,
+        sizes[2],
+    ]
+    np.testing.assert_allclose(np.array(path(inputs, present))[:, :2], expected, atol=1e-5)
+    again = LinearPath.from_config(path.get_config())
+    assert again.categories == {"make": (4, 3)} and again.described == ("size",)
+
+
+def measured(rows, seed):
+    """A table whose label is the sum of two numbers, the mean of a series, and a category's worth."""
+    random = np.random.default_rng(seed)
+    frame = pd.DataFrame(random.normal([50, 0], [10, 1], (rows, 2)), columns=["height", "depth"])
+    frame["make"] = random.choice(["old", "new", "used"], rows)
+    series = random.normal(size=(rows, 6)) + random.normal(size=(rows, 1))
+    frame["series"] = [json.dumps(values.round(4).tolist()) for values in series]
+    worth = frame["make"].map({"old": -2.0, "new": 1.0, "used": 3.0})
+    frame["price"] = frame["height"] / 10 + 2 * frame["depth"] + worth + series.mean(axis=1)
+    return frame
+
+
+def test_numbers_categories_and_series_are_read_by_the_models_for_them():
+    frame = measured(400, 0)
+    data = kf.data.load(frame, numeric=["height", "depth"], categorical="make", signal="series", label="price")
+    model = fusion_model(data.schema, units=2, linear=1)
+    shares = kf.training.fit_linear_path(model, data.splits["train"], data.splits["validation"])
+    assert shares == {"label": 1.0}
+    test = data.splits["test"]
+    error = predict_logits(model, test)["label"][:, 0] - test.labels["label"]
+    # What is left is the penalty on the weights, a twentieth of the label's deviation.
+    assert np.abs(error).mean() < 0.15 and np.std(test.labels["label"]) > 2.5
+    numbers = test.frame[["height", "depth"]].to_numpy()
+    known = data.splits["train"].frame[["height", "depth"]].to_numpy()
+    name = next(f.name for f in data.schema.of_kind("numeric"))
+    means = (np.array(model.linear.centers[name]), np.array(model.linear.scales[name]))
+    described = np.array(model.encoders[name].describe(numbers.astype("float32")))
+    np.testing.assert_allclose(
+        (described - means[0]) / means[1], (numbers - known.mean(axis=0)) / known.std(axis=0), atol=1e-3
+    )
+    alone = unimodal(model, data.schema, "categorical").linear
+    assert alone.described == () and list(alone.categories) == [f.name for f in data.schema.of_kind("categorical")]
 
 
 def test_a_model_mixes_the_probabilities(schema_for, rows_for, tmp_path):

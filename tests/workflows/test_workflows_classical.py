@@ -16,6 +16,7 @@ from kerasfusion.serving import CApiSession
 from kerasfusion.training import Run
 from kerasfusion.workflows import ImageFeatures, classical, pretrained_features
 from kerasfusion.workflows.classical import fit_classical, load_classical
+from kerasfusion.workflows.run_folder import RUN
 
 
 class MeanColor(kf.encoders.ImageEncoder):
@@ -130,3 +131,7 @@ def test_an_exported_baseline_answers_raw_strings_and_images_as_it_predicts(inst
 def test_the_command_line_offers_all_of_them():
     # Statistics of signals are not exported.
     assert tuple(NAMES) == BASELINES and set(classical.KINDS) - {"signal_statistics"} < set(NAMES)
+
+
+def test_a_run_that_replaces_another_one_does_not_find_its_baselines():
+    assert {f"baselines/{key}.npz" for key in classical.KINDS} <= set(RUN.files)

@@ -3,12 +3,11 @@
 import keras
 from keras import ops
 
-from kerasfusion.layers import LogMelSpectrogram
+from kerasfusion.layers import LogMelSpectrogram, TemporalStatistics
+from kerasfusion.layers.log_mel_spectrogram import LOWEST_AUDIO_RATE
 
 # Decibels of about the middle and the deviation of speech: what the normalization starts from.
 MIDDLE, DEVIATION = -40.0, 20.0
-# Samples a second from which a signal is taken to be sound.
-LOWEST_AUDIO_RATE = 4_000
 
 
 class SignalEncoder(keras.layers.Layer):
@@ -67,6 +66,7 @@ class SignalEncoder(keras.layers.Layer):
             self.spectrogram = LogMelSpectrogram(rate, num_mels, name="spectrogram", dtype="float32")
             self.norm = keras.layers.BatchNormalization(momentum=0.9, name="norm", dtype=self.dtype_policy)
         self.frame_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.statistics = TemporalStatistics(rate, num_mels, name="statistics", dtype="float32")
 
     def build(self, samples_shape):
         channels = samples_shape[-1]
@@ -102,6 +102,10 @@ class SignalEncoder(keras.layers.Layer):
         frames = frames * ops.cast(mask, frames.dtype)[..., None]
         sequence, pooled, mask = self.encode(frames, mask, training)
         return {"sequence": sequence * ops.cast(mask, sequence.dtype)[..., None], "pooled": pooled, "mask": mask}
+
+    def describe(self, samples):
+        """Compute what a linear model reads: `kf.layers.TemporalStatistics`, float32 `(B, s)`."""
+        return self.statistics(samples)
 
     def _standardized(self, samples, known):
         mean = ops.convert_to_tensor(self.mean, dtype="float32")
