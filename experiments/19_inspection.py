@@ -26,14 +26,13 @@ from pathlib import Path
 import _common
 import keras
 import numpy as np
+from _figures import save_boxes
 from _inspection import (
     ANNOTATED,
     BOX,
     MEASURED,
     draw_plates,
-    intersection_over_union,
     measure,
-    save_boxes,
     steel_defects,
     tidy_boxes,
     with_mirrored,
@@ -47,7 +46,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import kerasfusion as kf
-from kerasfusion.evaluation import calibrate, postprocess, predict_classes, predict_logits
+from kerasfusion.evaluation import box_iou, calibrate, postprocess, predict_classes, predict_logits
 from kerasfusion.serving import CApiSession
 
 parser = _common.tutorial_parser(__doc__, "19_inspection", seeds=3)
@@ -136,7 +135,7 @@ for seed in results.seeds:
         for condition, examples in CONDITIONS.items() if name != IMAGE else [("", test)]:
             decided, boxes = answer(model, examples)
             classes.setdefault(name + condition, []).append(decided)
-            overlaps.setdefault(name + condition, []).append(intersection_over_union(boxes, true_boxes))
+            overlaps.setdefault(name + condition, []).append(box_iou(boxes, true_boxes))
         if seed == 0 and name == DROPPED:
             served, shown = model, answer(model, test.take(np.arange(12)))[1]
 
@@ -180,7 +179,7 @@ constant_boxes = {
     LEAK: box_by(MEASURED + ANNOTATED),
 }
 for name, boxes in constant_boxes.items():
-    overlaps[name] = [intersection_over_union(tidy_boxes(boxes), true_boxes)] * len(results.seeds)
+    overlaps[name] = [box_iou(tidy_boxes(boxes), true_boxes)] * len(results.seeds)
 
 # %% [markdown]
 # ## 5. Results
@@ -223,7 +222,9 @@ for number, label in enumerate(task.classes):
 # %%
 few = test.take(np.arange(12))
 images = [Image.open(path).convert("L") for path in few.frame["image"]]
-save_boxes(arguments.output_dir / "boxes.png", images, true_boxes[:12], shown, list(few.frame["label"]))
+save_boxes(
+    arguments.output_dir / "boxes.png", images, {"white": true_boxes[:12], "red": shown}, list(few.frame["label"])
+)
 
 # %% [markdown]
 # ## 6. Serve it

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 
 def save_columns(path, columns, rows=6):
@@ -101,4 +102,33 @@ def save_bars(path, panels, highlight, xlabel="accuracy"):
         axes.set_title(title, fontsize=9)
         axes.set_xlabel(f"{xlabel} (dots: the seeds)", fontsize=8)
         axes.tick_params(labelsize=7)
+    figure.savefig(path, dpi=120)
+
+
+def save_boxes(path, images, boxes, captions, columns=6, width=1.6, fontsize=7):
+    """Save a grid of images with boxes.
+
+    Args:
+        path: The PNG file.
+        images: List of `PIL.Image`.
+        boxes: dict of color -> boxes of each image `(n, 4)` or `(n, k, 4)`: left, top, right and bottom as fractions.
+            Those of the second color are dashed; boxes without an area are left out.
+        captions: List of strings.
+        columns: Images per row.
+        width: Inches of a column.
+        fontsize: Of the captions.
+    """
+    height = -(-len(images) // columns)
+    figure = Figure(figsize=(width * columns, 1.125 * width * height), layout="constrained")
+    grid = np.atleast_1d(figure.subplots(height, columns)).flat
+    for place, (axes, image, caption) in enumerate(zip(grid, images, captions, strict=False)):
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+        for (color, own), style in zip(boxes.items(), ("-", "--"), strict=False):
+            for left, top, right, bottom in np.reshape(own[place], (-1, 4)):
+                corner = (left * image.width - 0.5, top * image.height - 0.5)
+                extent = ((right - left) * image.width, (bottom - top) * image.height)
+                if min(extent) > 0:
+                    axes.add_patch(Rectangle(corner, *extent, fill=False, color=color, ls=style, lw=1.5))
+        axes.set_title(caption, fontsize=fontsize)
+        axes.axis("off")
     figure.savefig(path, dpi=120)

@@ -1,9 +1,7 @@
-"""Inspection of surfaces: read or draw plates, measure them with noise, mirror them, compare boxes."""
+"""Inspection of surfaces: read or draw plates, measure them with noise, mirror them, tidy boxes."""
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from PIL import Image, ImageDraw, ImageFilter
 
 BOX = ["left", "top", "right", "bottom"]
@@ -107,28 +105,3 @@ def tidy_boxes(boxes):
     """Boxes `(n, 4)` inside the image, with left <= right and top <= bottom."""
     ends = np.clip(boxes, 0, 1).reshape(-1, 2, 2)
     return np.sort(ends, axis=1).reshape(-1, 4)
-
-
-def intersection_over_union(boxes, others):
-    """IoU of each box `(n, 4)` with the other of its row: float `(n,)`."""
-    sides = np.minimum(boxes[:, 2:], others[:, 2:]) - np.maximum(boxes[:, :2], others[:, :2])
-    shared = np.clip(sides, 0, None).prod(axis=1)
-    areas = [np.prod(found[:, 2:] - found[:, :2], axis=1) for found in (boxes, others)]
-    return shared / (sum(areas) - shared)
-
-
-def save_boxes(path, images, true, predicted, captions, columns=6):
-    """Save a grid of images with their true boxes (white) and predicted boxes (red, dashed), in fractions."""
-    height = -(-len(images) // columns)
-    figure = Figure(figsize=(1.6 * columns, 1.8 * height), layout="constrained")
-    for axes, image, *boxes, caption in zip(
-        figure.subplots(height, columns).flat, images, true, predicted, captions, strict=False
-    ):
-        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-        for (left, top, right, bottom), color, style in zip(boxes, ("white", "red"), ("-", "--"), strict=True):
-            (width, tall), corner = image.size, (left * image.width - 0.5, top * image.height - 0.5)
-            extent = ((right - left) * width, (bottom - top) * tall)
-            axes.add_patch(Rectangle(corner, *extent, fill=False, color=color, ls=style, lw=1.5))
-        axes.set_title(caption, fontsize=7)
-        axes.axis("off")
-    figure.savefig(path, dpi=120)

@@ -11,8 +11,8 @@ class TaskType:
     `training.tasks`, `evaluation.tasks`, `evaluation.html_report.tasks`, `explain.tasks` and `serving.tasks`.
 
     Args:
-        labels: What a label is: `"class"`, one of the classes; `"classes"`, any number of them; `"number"`; or None
-            where the labels are not a table's cells or are texts.
+        labels: What a label is: `"class"`, one of the classes; `"classes"`, any number of them; `"number"`; `"box"`,
+            a part of the image; or None where the labels are not a table's cells or are texts.
         link: How logits become probabilities of classes: `"softmax"`, `"sigmoid"`, `"cumulative"`, or None.
         from_column: Whether a column of a table can hold its labels.
         from_problem_type: Whether `problem_type=` accepts it.
@@ -44,6 +44,8 @@ TYPES = {
     "multilabel": TaskType("classes", "sigmoid"),
     "regression": TaskType("number", width=1),
     "ordinal": TaskType("class", "cumulative", extra_classes=-1),
+    # Four numbers and a score at every cell of a grid.
+    "box": TaskType("box", width=5),
     "captioning": TaskType(model="captioning", width="vocabulary_size", learns_text=True),
     # The pairs are the rows themselves.
     "retrieval": TaskType(from_column=False, model="retrieval", width=1, paired=True),

@@ -185,6 +185,11 @@ class Task:
         return TYPES[self.type].labels == "number"
 
     @property
+    def is_box(self):
+        """Whether a label is a box in the image."""
+        return TYPES[self.type].labels == "box"
+
+    @property
     def has_probabilities(self):
         """Whether its answers are classes with probabilities."""
         return TYPES[self.type].link is not None

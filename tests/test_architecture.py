@@ -115,6 +115,7 @@ TENSORFLOW = {
     "serving/features/video.py",
     "serving/freezing.py",
     "serving/gallery.py",
+    "serving/ground_signatures.py",
     "serving/image_signatures.py",
     "serving/linear_signatures.py",
     "serving/lite.py",

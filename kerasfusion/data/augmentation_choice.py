@@ -60,12 +60,13 @@ def choose_augmentation(examples, strength="light"):
     if not examples.schema.of_kind("image"):
         raise ValueError("There are no images to augment. Leave augmentation out.")
     tasks = examples.schema.tasks
-    boxes = examples.schema.of_kind("boxes")
-    against_flip = _named(SIDES, examples) or _numbers(tasks) or _characters(tasks)
+    boxes = [feature.columns[0] for feature in examples.schema.of_kind("boxes")]
+    boxes += [task.column for task in tasks if task.is_box]
+    against_flip = _named(SIDES, examples) or _numbers(tasks) or _boxes(tasks) or _characters(tasks)
     against_color = _named(COLORS, examples) or _numbers(tasks)
     augmentation = Augmentation(strength, flip=not against_flip, color=not against_color, move=not boxes)
     reasons = (
-        f"nothing is moved: the boxes ({boxes[0].columns[0]}) would not move with it"
+        f"nothing is moved: the boxes ({boxes[0]}) would not move with it"
         if boxes
         else f"no mirroring: {against_flip}"
         if against_flip
@@ -100,6 +101,10 @@ def _named(pattern, examples):
 def _numbers(tasks):
     numbers = (task.title for task in tasks if task.is_number)
     return next((f"{name!r} is a number, which may change with it" for name in numbers), "")
+
+
+def _boxes(tasks):
+    return next((f"{task.title!r} is a box, which would be mirrored with it" for task in tasks if task.is_box), "")
 
 
 def _characters(tasks):

@@ -31,7 +31,7 @@ class BoxEncoder(keras.layers.Layer):
 
     Returns:
         dict: `pooled` float `(B, d)`; `sequence` float `(B, N, d)`, one token per box, zeros for padding; `mask` bool
-        `(B, N)`, False for padding.
+        `(B, N)`, False for padding; `positions` float32 `(B, N, 2)`, row and column of the centers from -1 to 1.
 
     Raises:
         ValueError: if the width of a box does not suit `categories`, or a layer that was built with a grid is called
@@ -88,7 +88,10 @@ class BoxEncoder(keras.layers.Layer):
         tokens = tokens * ops.cast(mask, tokens.dtype)[..., None]
         active = ops.relu(tokens)
         pooled = ops.max(active, axis=1) + ops.sum(active, axis=1) / boxes.shape[1]
-        return {"pooled": pooled, "sequence": tokens, "mask": mask}
+        # As `MACFusion` counts the cells of a grid.
+        positions = 2.0 * ops.flip(boxes[..., :2] + size / 2, axis=-1) - 1.0
+        positions = ops.where(mask[..., None], positions, 0.0)
+        return {"pooled": pooled, "sequence": tokens, "mask": mask, "positions": positions}
 
     def get_config(self):
         own = {name: getattr(self, name) for name in ("units", "categories", "grid_of", "samples")}

@@ -1,6 +1,7 @@
 """Scores with intervals, baselines, images."""
 
 from kerasfusion.evaluation.bag_of_words import BagOfWords
+from kerasfusion.evaluation.boxes import average_precision, box_iou
 from kerasfusion.evaluation.calibration import calibrate, calibration_scores, fit_temperature
 from kerasfusion.evaluation.caption_report import CaptionReport
 from kerasfusion.evaluation.caption_scores import CaptionScores, score_captions
@@ -43,6 +44,8 @@ __all__ = [
     "TaskComparison",
     "TaskReport",
     "append_results",
+    "average_precision",
+    "box_iou",
     "calibrate",
     "calibration_scores",
     "compare_predictions",

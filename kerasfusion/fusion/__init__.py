@@ -9,6 +9,7 @@ from kerasfusion.fusion.cross_attention import CrossAttention
 from kerasfusion.fusion.elementwise import MultiplyFusion, SumFusion
 from kerasfusion.fusion.film import FiLMFusion
 from kerasfusion.fusion.gated import GatedFusion
+from kerasfusion.fusion.grounding import GroundingFusion
 from kerasfusion.fusion.low_rank import LowRankFusion
 from kerasfusion.fusion.mac import MACFusion
 from kerasfusion.fusion.memory import MemoryFusion
@@ -56,6 +57,7 @@ __all__ = [
     "FiLMFusion",
     "Fusion",
     "GatedFusion",
+    "GroundingFusion",
     "LowRankFusion",
     "MACFusion",
     "MFBFusion",

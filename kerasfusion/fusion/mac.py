@@ -32,7 +32,8 @@ class MACFusion(Fusion):
     `f(d) = [σ(8 d); σ(-8 d)]`, which tells on which side of the last attended position another one lies. The output
     is `P [m; q]`. The control chooses in each step which words to act on, so that a question about two objects can
     look for one after the other. Positions relative to the last step are our addition: without them no step can look
-    left of what the last one found. Tokens without a grid have no position (zeros).
+    left of what the last one found. Boxes have the positions of their centers, other tokens without a grid none
+    (zeros).
 
     Args:
         units: int, width of the fused representation, of the control and of the memory.
@@ -69,9 +70,24 @@ class MACFusion(Fusion):
             for name, value in inputs.items()
             if isinstance(value, dict) and "grid" in value
         }
+        self.placed = [name for name, value in inputs.items() if isinstance(value, dict) and "positions" in value]
         return dict.fromkeys(inputs, "sequence")
 
+    def values_of(self, inputs, present=None):
+        values = super().values_of(inputs, present)
+        for name in self.placed:
+            positions = ops.cast(inputs[name]["positions"], values[name][0].dtype)
+            if present is not None and name in present:
+                positions = ops.where(present[name][:, None, None], positions, 0.0)
+            values[name] = (*values[name], positions)
+        return values
+
     def build_fusion(self, shapes):
+        self.build_steps(shapes)
+        self.projection = self.dense("projection", 2 * self.units, self.units)
+
+    def build_steps(self, shapes):
+        """Create the layers of `reason`."""
         units, words = self.units, shapes[self.asking][-1]
         seen = {name: shape for name, shape in shapes.items() if name != self.asking}
         self.positions = {name: self._positions(name, shape[1]) for name, shape in seen.items()}
@@ -93,14 +109,20 @@ class MACFusion(Fusion):
             norm = keras.layers.LayerNormalization(epsilon=1e-5, name=f"norm_{step}", dtype=self.dtype_policy)
             norm.build((None, units))
             self.norms.append(norm)
-        self.projection = self.dense("projection", 2 * units, units)
 
     def fuse(self, values, training):
-        words, word_mask = values[self.asking]
+        memory, question, _, _ = self.reason(values)
+        return self.projection(ops.concatenate([memory, question], axis=-1))
+
+    def reason(self, values):
+        """Take all steps: memory and question, each `(B, units)`, last position `(B, 2)` and last scores `(B, L)`."""
+        words, word_mask = values[self.asking][:2]
+        own = {name: values[name][2] for name in self.placed if name in self.keys}
+        values = {name: value[:2] for name, value in values.items()}
         question = self.question(masked_mean(words, word_mask, axis=1))
         word_keys, word_values = self.word_keys(words), self.word_values(words)
         mask = ops.concatenate([values[name][1] for name in self.keys], axis=1)
-        places = ops.convert_to_tensor(np.concatenate(list(self.positions.values())), dtype=words.dtype)
+        places = self._places(own, words)
         control, memory, last = question, ops.zeros_like(question), None
         for step in range(self.num_steps):
             wanted = self.controls[step](ops.concatenate([question, control], axis=-1))
@@ -110,10 +132,10 @@ class MACFusion(Fusion):
             asked = self.reads[step](ops.concatenate([control, memory], axis=-1))
             scores = self._match(values, asked) / self.units**0.5
             if last is not None:
-                offsets = half_planes(places[None] - last[:, None, :])
+                offsets = half_planes((places if own else places[None]) - last[:, None, :])
                 scores = scores + POSITION_SCALE * ops.einsum("blk,bk->bl", offsets, sides)
             weights = masked_softmax(scores, mask)
-            place = ops.einsum("bl,lk->bk", weights, places)
+            place = ops.einsum("bl,blk->bk" if own else "bl,lk->bk", weights, places)
             moved = ops.zeros_like(place) if last is None else place - last
             side = half_planes(moved)
             read = project_weighted_sum(self.values, values, weights)
@@ -122,7 +144,7 @@ class MACFusion(Fusion):
                 found += matches(scores, mask)
             memory = self.norms[step](memory + self.updates[step](ops.concatenate(found, axis=-1)))
             last = place
-        return self.projection(ops.concatenate([memory, question], axis=-1))
+        return memory, question, last, scores
 
     def _match(self, values, asked):
         """`x K' · asked` of every token: `(B, L)`. `asked` is brought to the tokens, of which there are more."""
@@ -136,6 +158,15 @@ class MACFusion(Fusion):
 
     def _each_step(self, name, width, units, activation=None):
         return [self.dense(f"{name}_{step}", width, units, activation) for step in range(self.num_steps)]
+
+    def _places(self, own, words):
+        """Positions of all tokens: `(L, 2)`, or `(B, L, 2)` where those in `own` differ from row to row."""
+        if not own:
+            return ops.convert_to_tensor(np.concatenate(list(self.positions.values())), dtype=words.dtype)
+        rows = ops.shape(words)[0]
+        fixed = {name: ops.convert_to_tensor(places, dtype=words.dtype) for name, places in self.positions.items()}
+        parts = [own[name] if name in own else ops.repeat(fixed[name][None], rows, axis=0) for name in self.positions]
+        return ops.concatenate(parts, axis=1)
 
     def _positions(self, name, length):
         """Row and column of every token, from -1 to 1: float32 `(L, 2)`."""

@@ -1,6 +1,7 @@
 """The heads' registry of task types: the head of a `Task`."""
 
 from kerasfusion.heads.binary import BinaryHead
+from kerasfusion.heads.box import BoxHead
 from kerasfusion.heads.multiclass import MulticlassHead
 from kerasfusion.heads.multilabel import MultiLabelHead
 from kerasfusion.heads.ordinal import OrdinalHead
@@ -13,6 +14,10 @@ def _of_classes(head):
 
 def _of_numbers(task, **settings):
     return RegressionHead(mean=task.mean, std=task.std, outputs=task.outputs, **settings)
+
+
+def _box(task, **settings):
+    return BoxHead(**settings)
 
 
 def _captioning(task, **settings):
@@ -29,6 +34,7 @@ TASKS = {
     "multilabel": _of_classes(MultiLabelHead),
     "regression": _of_numbers,
     "ordinal": _of_classes(OrdinalHead),
+    "box": _box,
     "captioning": _captioning,
     "retrieval": _retrieval,
     "embedding_regression": _of_numbers,

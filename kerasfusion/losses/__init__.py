@@ -2,6 +2,7 @@
 
 from kerasfusion.losses.bag_of_words_crossentropy import BagOfWordsCrossentropy
 from kerasfusion.losses.caption_crossentropy import CaptionCrossentropy
+from kerasfusion.losses.center_point import CenterPointLoss
 from kerasfusion.losses.cumulative_link import CumulativeLinkLoss
 from kerasfusion.losses.distillation import DistillationLoss
 from kerasfusion.losses.embedding_distance import EmbeddingDistance
@@ -19,6 +20,7 @@ from kerasfusion.losses.uncertainty import UncertaintyWeighted
 __all__ = [
     "BagOfWordsCrossentropy",
     "CaptionCrossentropy",
+    "CenterPointLoss",
     "CumulativeLinkLoss",
     "DistillationLoss",
     "EmbeddingDistance",

@@ -8,6 +8,7 @@ from kerasfusion.models.dual import DualEncoder, dual_encoder, get_tower
 from kerasfusion.models.encoded_model import EncodedModel
 from kerasfusion.models.fusion import FusionModel, fusion_model
 from kerasfusion.models.gan import Discriminator, Generator, discriminator, generator
+from kerasfusion.models.grounding import detector, grounder
 from kerasfusion.models.heads import get_heads
 from kerasfusion.models.image_major import ImageMajor, image_major
 from kerasfusion.models.inputs import make_inputs
@@ -39,12 +40,14 @@ __all__ = [
     "captioning",
     "contrastive",
     "copy_weights",
+    "detector",
     "discriminator",
     "dual_encoder",
     "fusion_model",
     "generator",
     "get_heads",
     "get_tower",
+    "grounder",
     "image_major",
     "late_average",
     "make_inputs",

@@ -85,7 +85,12 @@ def make_encoders(
 
 
 def make_wide(schema, max_n):
-    """The wide path of each text feature: function without arguments that makes a `NGramLinear` for all tasks."""
+    """The wide path of each text feature: function without arguments that makes a `NGramLinear` for all tasks.
+
+    None where a task is a box: which words say where is no linear matter.
+    """
+    if any(task.is_box for task in schema.tasks):
+        return None
     units = sum(1 if task.link == "cumulative" else task.outputs for task in schema.tasks)
     # AdamW updates every row in every step.
     buckets = 2**18 if units <= 4 else 2**16 if units <= 16 else 2**14

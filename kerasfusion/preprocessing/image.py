@@ -5,7 +5,7 @@ import tensorflow as tf
 from kerasfusion.bounds import MOST_PIXELS
 from kerasfusion.preprocessing.alpha import over_white, resize_over_white
 from kerasfusion.preprocessing.exif import exif_orientation, turn_upright
-from kerasfusion.preprocessing.image_formats import decode_pixels, decode_plain, is_plain
+from kerasfusion.preprocessing.image_formats import decode_pixels, decode_plain, is_plain, stored_size
 
 
 def decode_image(encoded, size, max_pixels=MOST_PIXELS):
@@ -110,6 +110,29 @@ def decode_images(encoded, size, paths=None, max_pixels=MOST_PIXELS):
         lambda: decode_rows(_plain_image, encoded, size, max_pixels),
         lambda: decode_rows(decode_image, encoded, size, max_pixels),
     )
+
+
+def shown_sizes(encoded, readable):
+    """Height and width of each image as it is shown, its EXIF orientation undone.
+
+    Args:
+        encoded: tf.string `(B,)`.
+        readable: bool `(B,)`, as from `decode_images`.
+
+    Returns:
+        int64 `(B, 2)`; zeros for images that cannot be read.
+    """
+
+    def size(row):
+        encoded, readable = row
+        return tf.cond(readable, lambda: _shown_size(encoded), lambda: tf.zeros((2,), tf.int64))
+
+    return tf.map_fn(size, (encoded, readable), fn_output_signature=tf.TensorSpec((2,), tf.int64))
+
+
+def _shown_size(encoded):
+    size = stored_size(encoded)
+    return tf.where(exif_orientation(encoded) >= 5, size[::-1], size)
 
 
 def decode_rows(decode_one, encoded, size, max_pixels=MOST_PIXELS, paths=None):

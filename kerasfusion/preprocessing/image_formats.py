@@ -51,6 +51,25 @@ def decode_pixels(encoded, max_pixels):
         tf.errors.InvalidArgumentError: At run time, if the bytes are not a supported image, or it has too many
             pixels, JPEG scans (`MOST_SCANS`) or GIF blocks.
     """
+    encoded, height, width, is_bmp = _still(encoded)
+    # With channels=0, the decoder returns the channels of the file.
+    pixels = _decode(encoded, height, width, max_pixels, channels=0)
+    pixels = tf.cond(is_bmp, lambda: _bmp_colors(encoded, pixels), lambda: pixels)
+    return tf.ensure_shape(pixels, (None, None, None))
+
+
+def stored_size(encoded):
+    """Height and width of an image that can be decoded, as its file stores it: int64 `(2,)`.
+
+    Args:
+        encoded: tf.string scalar, as for `decode_pixels`.
+    """
+    _, height, width, _ = _still(encoded)
+    return tf.stack([height, width])
+
+
+def _still(encoded):
+    """The bytes of a single image, its height and width by its header, and whether it is a BMP."""
     formats = {
         _JPEG: lambda: (encoded, *_jpeg_sides(encoded)),
         _PNG: lambda: (encoded, *_png_sides(encoded)),
@@ -63,11 +82,7 @@ def decode_pixels(encoded, max_pixels):
     # The first match; the last entry always matches.
     place = tf.argmax(tf.cast(tf.stack([*begins, True]), tf.int32), output_type=tf.int32)
     encoded, height, width = tf.switch_case(place, [*formats.values(), lambda: nothing])
-    # With channels=0, the decoder returns the channels of the file.
-    pixels = _decode(encoded, height, width, max_pixels, channels=0)
-    is_bmp = begins[list(formats).index(_BMP)]
-    pixels = tf.cond(is_bmp, lambda: _bmp_colors(encoded, pixels), lambda: pixels)
-    return tf.ensure_shape(pixels, (None, None, None))
+    return encoded, height, width, begins[list(formats).index(_BMP)]
 
 
 def _decode(encoded, height, width, max_pixels, channels):

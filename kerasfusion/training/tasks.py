@@ -27,6 +27,7 @@ TASKS = {
     "multilabel": _image_major,
     "regression": _image_major,
     "ordinal": _image_major,
+    "box": _image_major,
     "captioning": _captioning,
     "retrieval": _contrastive,
     "embedding_regression": _image_major,

@@ -5,29 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 from PIL import Image
 
 PATH = Path(__file__).parents[2] / "experiments" / "_inspection.py"
 spec = importlib.util.spec_from_file_location("_inspection", PATH)
 inspection = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(inspection)
-
-
-@pytest.mark.parametrize(
-    ("other", "iou"),
-    [
-        ((0.0, 0.0, 0.5, 0.5), 1.0),
-        ((0.5, 0.5, 1.0, 1.0), 0.0),
-        ((0.6, 0.6, 1.0, 1.0), 0.0),
-        ((0.0, 0.0, 1.0, 1.0), 0.25),
-        ((0.25, 0.0, 0.75, 0.5), 1 / 3),
-        ((0.25, 0.25, 0.25, 0.25), 0.0),
-    ],
-)
-def test_intersection_over_union(other, iou):
-    found = inspection.intersection_over_union(np.array([[0.0, 0.0, 0.5, 0.5]]), np.array([other]))
-    np.testing.assert_allclose(found, [iou])
 
 
 def test_a_predicted_box_is_put_into_the_image_and_into_order():

@@ -3,6 +3,7 @@
 from kerasfusion.data.shapes_world.builder import HELD_OUT, ShapesWorld, ShapesWorldConfig, prepare
 from kerasfusion.data.shapes_world.captions import caption, describes, parse_caption
 from kerasfusion.data.shapes_world.draw import IMAGE_SIZE, draw_scene, encode_png
+from kerasfusion.data.shapes_world.expressions import Expression, bounding_box, refer
 from kerasfusion.data.shapes_world.locations import PLACES, place_of, placed, sample_object
 from kerasfusion.data.shapes_world.questions import ANSWERS, TYPES, Question, ask
 from kerasfusion.data.shapes_world.scene import COLORS, SHAPES, SIZES, Object, Scene, sample_scene
@@ -16,12 +17,14 @@ __all__ = [
     "SHAPES",
     "SIZES",
     "TYPES",
+    "Expression",
     "Object",
     "Question",
     "Scene",
     "ShapesWorld",
     "ShapesWorldConfig",
     "ask",
+    "bounding_box",
     "caption",
     "describes",
     "draw_scene",
@@ -30,6 +33,7 @@ __all__ = [
     "place_of",
     "placed",
     "prepare",
+    "refer",
     "sample_object",
     "sample_scene",
 ]

@@ -1,5 +1,6 @@
 """The data layer's registry of task types: how labels are read, encoded and described."""
 
+from kerasfusion.data.tasks.box import Box
 from kerasfusion.data.tasks.captioning import Captioning
 from kerasfusion.data.tasks.multilabel import Multilabel
 from kerasfusion.data.tasks.one_class import Binary, OneClass
@@ -13,6 +14,7 @@ TASKS = {
     "multilabel": Multilabel(),
     "regression": Regression(),
     "ordinal": Ordinal(),
+    "box": Box(),
     "captioning": Captioning(),
     "retrieval": Retrieval(),
     "embedding_regression": EmbeddingRegression(),

@@ -1,5 +1,6 @@
 """The evaluation layer's registry of task types: how answers are decided, scored and reported."""
 
+from kerasfusion.evaluation.tasks.box import BoxEvaluation
 from kerasfusion.evaluation.tasks.captioning import CaptioningEvaluation
 from kerasfusion.evaluation.tasks.multilabel import MultilabelEvaluation
 from kerasfusion.evaluation.tasks.one_class import BinaryEvaluation, MulticlassEvaluation
@@ -13,6 +14,7 @@ TASKS = {
     "multilabel": MultilabelEvaluation(),
     "regression": RegressionEvaluation(),
     "ordinal": OrdinalEvaluation(),
+    "box": BoxEvaluation(),
     "captioning": CaptioningEvaluation(),
     "retrieval": RetrievalEvaluation(),
     "embedding_regression": EmbeddingEvaluation(),

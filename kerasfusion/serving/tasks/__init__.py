@@ -1,6 +1,7 @@
 """The serving layer's registry of task types."""
 
 from kerasfusion.serving.tasks.base import ServedTask
+from kerasfusion.serving.tasks.box import ServedBox
 from kerasfusion.serving.tasks.multilabel import ServedMultilabel
 from kerasfusion.serving.tasks.ordinal import ServedOrdinal
 from kerasfusion.serving.tasks.own_signatures import ServedCaptioning, ServedRetrieval
@@ -11,6 +12,7 @@ TASKS = {
     "multilabel": ServedMultilabel(),
     "regression": ServedTask(),
     "ordinal": ServedOrdinal(),
+    "box": ServedBox(),
     "captioning": ServedCaptioning(),
     "retrieval": ServedRetrieval(),
     "embedding_regression": ServedTask(),

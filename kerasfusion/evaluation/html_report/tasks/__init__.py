@@ -1,5 +1,6 @@
 """The HTML report's registry of task types."""
 
+from kerasfusion.evaluation.html_report.tasks.box import BoxPage
 from kerasfusion.evaluation.html_report.tasks.captioning import CaptioningPage
 from kerasfusion.evaluation.html_report.tasks.classes import MultilabelPage, OneClassPage
 from kerasfusion.evaluation.html_report.tasks.ordinal import OrdinalPage
@@ -12,6 +13,7 @@ TASKS = {
     "multilabel": MultilabelPage(),
     "regression": RegressionPage(),
     "ordinal": OrdinalPage(),
+    "box": BoxPage(),
     "captioning": CaptioningPage(),
     "retrieval": RetrievalPage(),
     "embedding_regression": EmbeddingPage(),
