@@ -174,8 +174,8 @@ cut, _ = kf.data.load_rows(relation_left_out(test.frame), data.schema, allow_ext
 # ## 5. Train, and predict
 #
 # Baselines of the box: the mean box; a ridge regression from the words alone; any object of the scene, by chance; and
-# any object that the attributes fit, by chance. The last two are told the true objects: no model that ignores the
-# text, or the relation, can do better than they on average.
+# any object that the attributes fit, by chance. The last two are told the true objects: they are what a model can
+# reach that sees perfectly, and ignores the text or the relation.
 
 # %%
 MEAN_BOX, WORDS = "mean box", "words alone, ridge regression"

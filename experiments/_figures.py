@@ -120,7 +120,9 @@ def save_boxes(path, images, boxes, captions, columns=6, width=1.6, fontsize=7):
     """
     height = -(-len(images) // columns)
     figure = Figure(figsize=(width * columns, 1.125 * width * height), layout="constrained")
-    grid = np.atleast_1d(figure.subplots(height, columns)).flat
+    grid = np.atleast_1d(figure.subplots(height, columns)).flatten()
+    for axes in grid:
+        axes.axis("off")
     for place, (axes, image, caption) in enumerate(zip(grid, images, captions, strict=False)):
         axes.imshow(image, cmap="gray", vmin=0, vmax=255)
         for (color, own), style in zip(boxes.items(), ("-", "--"), strict=False):
@@ -130,5 +132,4 @@ def save_boxes(path, images, boxes, captions, columns=6, width=1.6, fontsize=7):
                 if min(extent) > 0:
                     axes.add_patch(Rectangle(corner, *extent, fill=False, color=color, ls=style, lw=1.5))
         axes.set_title(caption, fontsize=fontsize)
-        axes.axis("off")
     figure.savefig(path, dpi=120)

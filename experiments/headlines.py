@@ -285,6 +285,15 @@ ZOO = (
         },
     },
     {
+        "title": "Referring expressions",
+        "models": ("ground_",),
+        "metric": "accuracy at IoU 0.5, shapes",
+        "note": "Which object of a scene is meant ([page](../../experiments/results/20_grounding.md)), with the image "
+        "encoder of a detector.",
+        "default": None,
+        "figures": {},
+    },
+    {
         "title": "Image tagging",
         "models": ("tagger_", "article_tagging"),
         "metric": "accuracy, CIFAR-10",

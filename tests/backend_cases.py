@@ -88,7 +88,7 @@ def fused(name):
     text = {"sequence": SEQUENCE[:, :5, :4], "pooled": VECTOR, "mask": MASK[:, :5]}
     image = {"grid": SEQUENCE.reshape(ROWS, 3, 3, 7), "sequence": SEQUENCE, "pooled": POOLED}
     present = {"text": np.array([True, True, False, True]), "image": np.array([True, False, True, True])}
-    layer = fusion.FUSIONS[name](UNITS, **SMALL.get(name, {}))
+    layer = {**fusion.FUSIONS, "grounding": fusion.GroundingFusion}[name](UNITS, **SMALL.get(name, {}))
     inputs = {"inputs": {"text": text, "image": image}, "present": present}
     return case(lambda given: layer(given["inputs"], present=given["present"]), inputs)
 
@@ -158,6 +158,7 @@ def _cases():
     unit = np.asarray(VECTOR / np.linalg.norm(VECTOR, axis=1, keepdims=True))
     image = PIXELS[:, :8, :8]
     found = {}
+    found["fusion grounding"] = functools.partial(fused, "grounding")
     for name in sorted(fusion.FUSIONS):
         found[f"fusion {name}"] = functools.partial(fused, name)
     for name in sorted(set(encoders.TEXT_ENCODERS) - PRETRAINED):
@@ -204,6 +205,13 @@ def _cases():
     found["head MultiLabelHead"] = lambda: headed(heads.MultiLabelHead(3), hot)
     found["head OrdinalHead"] = lambda: headed(heads.OrdinalHead(3), labels)
     found["head RegressionHead"] = lambda: headed(heads.RegressionHead(1.0, 2.0), VECTOR[:, 0])
+    boxes = np.tile(np.array([0.1, 0.2, 0.6, 0.9], "float32"), (ROWS, 1))
+    found["head BoxHead"] = lambda: headed(heads.BoxHead((3, 3)), boxes)
+    objects = np.tile(np.array([[0.1, 0.2, 0.6, 0.9, 1.0]], "float32"), (ROWS, 1, 1))
+    cells = SEQUENCE.reshape(ROWS, 3, 3, 7)
+    found["head DetectionHead"] = lambda: case(
+        (head := heads.DetectionHead(2, hidden_dim=4)), cells, head.loss(), objects
+    )
     found["head SentenceEmbeddingHead"] = lambda: headed(
         heads.SentenceEmbeddingHead(UNITS, learn_loss_weight=True), unit
     )

@@ -65,6 +65,7 @@ def schema_for(tiny_schema):
         tasks = {
             "captioning": (Task("caption", "captioning", "said", vocabulary=tuple("abcdefg"), length=6),),
             "retrieval": (Task("match", "retrieval", "photo"),),
+            "grounding": (Task("box", "box", "where"),),
         }.get(entry.task, tiny_schema.tasks)
         numbers = Feature("numbers", "numeric", ("a", "b"), length=2, mean=(0, 0), std=(1, 1))
         categories = Feature("categories", "categorical", ("c",), length=1, categories=(("x", "y"),))

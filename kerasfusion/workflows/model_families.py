@@ -30,6 +30,8 @@ def default_model(data):
     task, kinds = data.schema.model_task, data.schema.kinds
     if task == "captioning":
         return "caption_attend", "captions are to be written"
+    if sorted(kinds) == ["image", "text"] and len(data.schema.features) == 2 and _finds_boxes(data.schema):
+        return "ground_mac", "a text says which box is meant"
     if len(kinds) == 1 and kinds[0] not in PRETRAINED:
         return f"{kinds[0]}_only", "there is no other kind of input"
     if len(kinds) > 1 and not {"text", "image"} <= set(kinds):
@@ -47,6 +49,10 @@ def default_model(data):
     if task == "retrieval":
         return ("dual_pretrained" if pretrained == kinds else "dual_lstm_cnn"), reason
     return _by_encoders(kinds, pretrained, shared), reason
+
+
+def _finds_boxes(schema):
+    return all(task.is_box for task in schema.tasks)
 
 
 def _usable_encoders(data, kinds):

@@ -15,6 +15,13 @@ def late_average(schema, **settings):
     return late_average(schema, **settings)
 
 
+def grounder(schema, **settings):
+    """`kf.models.grounder`."""
+    from kerasfusion.models import grounder
+
+    return grounder(schema, **settings)
+
+
 def captioner(schema, **settings):
     """`kf.models.captioner`."""
     from kerasfusion.models import captioner

@@ -23,7 +23,8 @@ class ModelEntry:
         summary: One line for lists and tables.
         inputs: Feature kinds that a schema must hold.
         source: The article section or paper it comes from.
-        task: `"label"`, any tasks with labels, `"retrieval"`, which image a text belongs to, or `"captioning"`.
+        task: `"label"`, any tasks with labels, `"retrieval"`, which image a text belongs to, `"captioning"`, or
+            `"grounding"`, where in an image a text is: boxes alone, which models of labels learn as well.
         load: Arguments of `kf.data.load` that the model wants, such as `{"tokenizer": "minilm"}`.
     """
 
@@ -46,7 +47,8 @@ def register_model(name=None, *, inputs=("text", "image"), source="", task="labe
         name: The name; `None` means the function's own.
         inputs: Feature kinds that a schema must hold for this model; empty, it takes any kinds.
         source: The article section or paper it comes from.
-        task: `"label"`, `"retrieval"` for a dual encoder, or `"captioning"` for a captioner.
+        task: `"label"`, `"retrieval"` for a dual encoder, `"captioning"` for a captioner, or `"grounding"` for a model
+            of boxes alone.
         load: Optional dict, arguments of `kf.data.load` that the model wants, such as `{"tokenizer": "minilm"}`.
             `kf.train` reads the data so, unless the user has given these arguments.
 
@@ -128,7 +130,8 @@ def create_model(name: str, schema: Schema, **changes: Any) -> "keras.Model":
             f"{[f'{f.title} ({f.kind})' for f in schema.features]}."
         )
     wanted = schema.model_task
-    if entry.task != wanted:
+    grounds = entry.task == "grounding" and schema.tasks and all(task.is_box for task in schema.tasks)
+    if entry.task != wanted and not grounds:
         raise ValueError(
             f"{name} is a model for {entry.task}, and the data is for {wanted}. `kerasfusion list` shows which "
             "model is for which; a table of images and their texts is read for retrieval by "
