@@ -288,8 +288,8 @@ ZOO = (
         "title": "Referring expressions",
         "models": ("ground_",),
         "metric": "accuracy at IoU 0.5, shapes",
-        "note": "Which object of a scene is meant ([page](../../experiments/results/20_grounding.md)), with the image "
-        "encoder of a detector.",
+        "note": "Which object of a scene is meant ([page](../../experiments/results/20_grounding.md)). The image "
+        "encoder was trained as a detector first.",
         "default": None,
         "figures": {},
     },

@@ -47,7 +47,7 @@ def register_model(name=None, *, inputs=("text", "image"), source="", task="labe
         name: The name; `None` means the function's own.
         inputs: Feature kinds that a schema must hold for this model; empty, it takes any kinds.
         source: The article section or paper it comes from.
-        task: `"label"`, `"retrieval"` for a dual encoder, `"captioning"` for a captioner, or `"grounding"` for a model
+        task: `"label"`, `"retrieval"` for a dual encoder, `"captioning"` for a captioner, or `"grounding"` for one
             of boxes alone.
         load: Optional dict, arguments of `kf.data.load` that the model wants, such as `{"tokenizer": "minilm"}`.
             `kf.train` reads the data so, unless the user has given these arguments.
