@@ -156,6 +156,13 @@ def gated(layer, t, v, training):
     return gate * image + (1 - gate) * text
 
 
+def branched(layer, t, v, training):
+    choice = dense(layer.choice, t["pooled"], tf.nn.softmax)
+    joint = dense(layer.joint, v["pooled"], tf.nn.relu)
+    every = tf.reshape(dense(layer.branches, joint, tf.nn.relu), (ROWS, layer.num_branches, WIDTH))
+    return tf.reduce_sum(choice[:, :, None] * every, axis=1)
+
+
 def tensor(layer, t, v, training):
     one = tf.ones((ROWS, 1))
     text, image = (dense(layer.inputs[n], x["pooled"]) for n, x in (("text", t), ("image", v)))
@@ -345,6 +352,7 @@ def perceiver(layer, t, v, training):
 LEAN = {
     "block": block_term,
     "bottleneck": bottleneck,
+    "branched": branched,
     "co_attention": co_attention,
     "concat": concat,
     "cross_attention": cross_attention,

@@ -19,6 +19,7 @@ _HOMES = {
     "mentions_class": "label_leakage",
     "read_tfds": "tfds_source",
     "retokenize": "retokenizing",
+    "sliding_windows": "sliding_windows",
     "wav_bytes": "wav_writing",
 }
 

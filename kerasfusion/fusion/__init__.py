@@ -3,6 +3,7 @@
 from kerasfusion.fusion.base import Fusion
 from kerasfusion.fusion.block import BlockFusion
 from kerasfusion.fusion.bottleneck import BottleneckFusion
+from kerasfusion.fusion.branched import BranchedFusion
 from kerasfusion.fusion.co_attention import CoAttention
 from kerasfusion.fusion.concat import ConcatFusion
 from kerasfusion.fusion.cross_attention import CrossAttention
@@ -26,6 +27,7 @@ from kerasfusion.fusion.token_transformer import TokenTransformer
 FUSIONS = {
     "block": BlockFusion,
     "bottleneck": BottleneckFusion,
+    "branched": BranchedFusion,
     "co_attention": CoAttention,
     "concat": ConcatFusion,
     "cross_attention": CrossAttention,
@@ -51,6 +53,7 @@ __all__ = [
     "FUSIONS",
     "BlockFusion",
     "BottleneckFusion",
+    "BranchedFusion",
     "CoAttention",
     "ConcatFusion",
     "CrossAttention",

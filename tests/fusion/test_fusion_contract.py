@@ -28,6 +28,7 @@ SETTINGS = {
 CHANGES = {
     "block": {"hidden_dim": 6, "chunks": 3, "rank": 2},
     "bottleneck": {"num_bottlenecks": 3, "hidden_dim": 9, "num_heads": 3, "num_layers": 1},
+    "branched": {"num_branches": 3, "query": "image"},
     "co_attention": {"hidden_dim": 9, "num_heads": 3, "num_layers": 1},
     "cross_attention": {"query": "image", "hidden_dim": 9, "num_heads": 3, "num_layers": 1},
     "film": {"kernel_size": 1, "num_blocks": 3, "filters": 2, "coordinates": False, "image": "image"},

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from in_numpy import IMAGE, NUMBERS, TEXT, affine, check, randomize, relu, sigmoid, signed_root_norm
+from in_numpy import IMAGE, NUMBERS, TEXT, affine, check, randomize, relu, sigmoid, signed_root_norm, softmax
 
 from kerasfusion.fusion import (
     BlockFusion,
+    BranchedFusion,
     ConcatFusion,
     GatedFusion,
     LowRankFusion,
@@ -81,6 +82,20 @@ def test_gated_three_have_a_gate_each():
         for name, value in inputs.items()
     )
     check(layer, inputs, expected)
+
+
+def test_branched_mixes_what_its_branches_make_of_the_others_by_the_command():
+    layer = BranchedFusion(4, num_branches=3)
+    layer.build({name: value.shape for name, value in THREE.items()})
+    randomize(layer)
+    joint = relu(affine(layer.joint, np.concatenate([IMAGE, NUMBERS], axis=1)))
+    choice, every = softmax(affine(layer.choice, TEXT)), relu(affine(layer.branches, joint))
+    expected = sum(choice[:, [b]] * every[:, 4 * b : 4 * b + 4] for b in range(3))
+    check(layer, THREE, expected)
+    # A sharp choice is the branch itself, as in the paper.
+    kernel = np.zeros((3, 3), "float32")
+    layer.choice.set_weights([kernel, np.array([0.0, 100.0, 0.0], "float32")])
+    check(layer, THREE, every[:, 4:8])
 
 
 def random_weights(layer, inputs, scale=1.0):

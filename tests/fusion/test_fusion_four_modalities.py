@@ -21,7 +21,7 @@ SMALL = {
     "perceiver": {"num_heads": 2, "num_layers": 1},
 }
 # One of several modalities has a part of its own in their equations: it asks the others, or is the image grid.
-ASKING = ("cross_attention", "mac", "memory", "residual", "stacked_attention")
+ASKING = ("branched", "cross_attention", "mac", "memory", "residual", "stacked_attention")
 STEERING = ("film", "relation")
 NAMES = ("categories", "image", "numbers", "text")
 # Row i lacks modality i, and the last row lacks all but the text.
