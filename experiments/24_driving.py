@@ -51,7 +51,7 @@ folder = arguments.output_dir / ("quick" if arguments.quick else "full")
 # one of five phrases for the branch to take; the last phrase of each is kept for the test.
 
 # %%
-sizes = {"train": 40, "validation": 10, "test": 30}
+sizes = {"train": 50, "validation": 10, "test": 30}
 if arguments.quick:
     sizes = {"train": 10, "validation": 2, "test": 4}
 drives = kf.data.load(
@@ -88,7 +88,7 @@ def train_network(name, data, seed, epochs, where, dropout=0.1):
     schema = kf.Schema([f for f in data.schema.features if f.kind in kinds], data.schema.tasks)
     fusion = "branched" if name == BRANCHED else "concat"
     model = kf.models.fusion_model(schema, "bag_of_words", ENCODER, fusion, units=64, dropout=dropout)
-    config = kf.training.TrainingConfig(epochs=epochs, patience=None, learning_rate=1e-3, seed=seed)
+    config = kf.training.TrainingConfig(epochs=epochs, patience=None, seed=seed)
     train, validation = data.splits["train"], data.splits["validation"]
     kf.training.fit(model, train, validation, config, where / f"{name}, seed {seed}", verbose=0, resume=True)
     return model
@@ -110,7 +110,7 @@ def predict_steering(model, examples):
 test = drives.splits[arguments.on]
 first = {"validation": 1_000, "test": 2_000}[arguments.on]
 tracks = [Track(np.random.default_rng(first + i)) for i in range(10 if arguments.quick else 80)]
-epochs = 3 if arguments.quick else 10
+epochs = 12 if arguments.quick else 14
 steering, ends, paths, networks = {}, {}, {}, {}
 for seed in results.seeds:
     for name in (BRANCHED, INPUT, BLIND, COMMAND):
@@ -195,7 +195,7 @@ def score_recorded_drive(recorded):
     found = {name: [values] * len(results.seeds) for name, values in found.items()}
     for seed in results.seeds:
         for name in (BRANCHED, INPUT, BLIND):
-            model = train_network(name, data, seed, 4, folder / "recorded", dropout=0.3)
+            model = train_network(name, data, seed, 3, folder / "recorded", dropout=0.3)
             conditions = {"": test}
             if name == BRANCHED:
                 conditions |= {f", without {f.name}": test.without(f.name) for f in data.schema.features}

@@ -311,8 +311,9 @@ def save_drives(path, tracks, drives):
     for row, (name, (ends, paths)) in zip(every, drives.items(), strict=True):
         row[0].set_ylabel(name, fontsize=8)
         for axes, track, end, driven in zip(row, tracks, ends, paths, strict=False):
-            for branch, line in track.branches.items():
-                axes.plot(*line.T, color="#9aa4b2" if branch == track.wanted else "#dfe3e8", lw=9, zorder=-1)
+            for line in track.branches.values():
+                axes.plot(*line.T, color="#dfe3e8", lw=9, zorder=-2)
+            axes.plot(*track.branches[track.wanted].T, color="#9aa4b2", lw=9, zorder=-1)
             axes.plot(*driven.T, color="#1f6feb" if end == "reached" else "#d1242f", lw=1.5)
             axes.plot(*driven[-1], "o", ms=4, color="#1f6feb" if end == "reached" else "#d1242f")
             axes.set_title(f"{PHRASES[track.wanted][-1]}:\n{end}", fontsize=7)

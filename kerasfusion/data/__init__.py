@@ -19,7 +19,7 @@ _HOMES = {
     "mentions_class": "label_leakage",
     "read_tfds": "tfds_source",
     "retokenize": "retokenizing",
-    "sliding_windows": "sliding_windows",
+    "sliding_windows": "windows",
     "wav_bytes": "wav_writing",
 }
 

@@ -62,7 +62,7 @@ def test_interleaved_groups_are_series_of_their_own():
 @pytest.mark.parametrize(
     ("change", "settings", "message"),
     [
-        ({}, {"columns": "coo2"}, r"table has no column 'coo2'; did you mean \['co2'\]"),
+        ({}, {"columns": "coo2"}, r"has no column 'coo2'; did you mean \['co2'"),
         ({}, {"length": 0}, "length must be a whole number of readings, at least 1, not 0"),
         ({}, {"stride": 1.5}, "stride must be a whole number"),
         ({}, {"length": 11}, "no 11 successive readings lie in one series; the longest has 10"),
