@@ -152,6 +152,7 @@ TUTORIALS = (
             ("mean box", "inspection", "mean box", "mean IoU"),
         ],
     ),
+    ("002 §6.1", "22_visual_recommending", "films by poster, title and behavior", ()),
 )
 
 # Result page, what it measures, headline figures.

@@ -226,6 +226,7 @@ def _cases():
         found[f"head ContrastiveHead {name}"] = functools.partial(contrastive, name)
 
     found["loss BagOfWordsCrossentropy"] = lambda: lossy(losses.BagOfWordsCrossentropy(), TEXT, WORDS - 4)
+    found["loss BPRLoss"] = lambda: lossy(losses.BPRLoss(), PAIRS, ROWS)
     found["loss CaptionCrossentropy"] = lambda: lossy(losses.CaptionCrossentropy(0.1), TEXT, LENGTH, WORDS)
     found["loss CumulativeLinkLoss"] = lambda: lossy(losses.CumulativeLinkLoss(), labels, 2)
     found["loss SmoothedCrossentropy"] = lambda: lossy(losses.SmoothedCrossentropy(), labels, 3)
@@ -237,6 +238,7 @@ def _cases():
     found["loss InfoNCELoss"] = lambda: lossy(losses.InfoNCELoss(), PAIRS, ROWS)
     found["loss MarginContrastiveLoss"] = lambda: lossy(losses.MarginContrastiveLoss(), PAIRS, ROWS)
     found["loss PixelMeanSquaredError"] = lambda: lossy(losses.PixelMeanSquaredError(), image, 8, 8, 3)
+    found["loss SampledSoftmaxLoss"] = lambda: lossy(losses.SampledSoftmaxLoss(), PAIRS, ROWS)
     found["loss ScaledSquaredError"] = lambda: lossy(losses.ScaledSquaredError(2.0), VECTOR[:, 0], 1)
     found["loss SigmoidContrastiveLoss"] = lambda: lossy(losses.SigmoidContrastiveLoss(), PAIRS, ROWS)
     for mining in ("all", "semi_hard", "hard"):
@@ -265,6 +267,10 @@ def _cases():
         layers.BilinearKnowledge(3), [VECTOR, POOLED], labels=np.zeros((ROWS, ROWS), "float32")
     )
     found["layer GaussianLatent"] = lambda: layered(layers.GaussianLatent(3, seed=0), VECTOR)
+    edges = [[0, 0], [0, 1], [2, 1], [3, 3]]
+    found["layer GraphPropagation"] = lambda: case(
+        lambda given: keras.layers.Dense(2)(layers.GraphPropagation(ROWS, ROWS, edges)(*given)[0]), [VECTOR, VECTOR]
+    )
     found["layer ImageDecoder"] = lambda: layered(layers.ImageDecoder((8, 8), filters=(4, 4)), VECTOR)
     found["layer ModalityImputer"] = lambda: case(
         lambda given: layers.ModalityImputer()(*given)[0], [VECTOR, POOLED, yes, ~yes]

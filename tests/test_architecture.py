@@ -66,6 +66,7 @@ TENSORFLOW = {
     "data/image_decoding.py",
     "data/image_shards.py",
     "data/image_store.py",
+    "data/interaction_batches.py",
     "data/missing.py",
     "data/pipeline.py",
     "data/signal_store.py",

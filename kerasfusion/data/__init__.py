@@ -12,14 +12,17 @@ _HOMES = {
     "DataError": "errors",
     "Examples": "examples",
     "ImageStore": "image_store",
+    "InteractionBatches": "interaction_batches",
     "choose_augmentation": "augmentation_choice",
     "concatenate": "examples",
     "load": "loading",
     "load_rows": "row_loading",
     "mentions_class": "label_leakage",
+    "read_interactions": "interactions",
     "read_tfds": "tfds_source",
     "retokenize": "retokenizing",
     "sliding_windows": "windows",
+    "split_by_time": "interactions",
     "wav_bytes": "wav_writing",
 }
 

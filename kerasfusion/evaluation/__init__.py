@@ -22,6 +22,7 @@ from kerasfusion.evaluation.predict import (
     predict_logits,
     predict_rows,
 )
+from kerasfusion.evaluation.ranking import RankingScores, ranking_difference, score_ranking
 from kerasfusion.evaluation.report import TaskReport, evaluate_models
 from kerasfusion.evaluation.reranking import RerankingResult, rerank
 from kerasfusion.evaluation.results import append_results, comparison_rows, score_rows
@@ -37,6 +38,7 @@ __all__ = [
     "CaptionScores",
     "MatchReport",
     "ModelComparison",
+    "RankingScores",
     "RerankingResult",
     "Robustness",
     "Score",
@@ -61,11 +63,13 @@ __all__ = [
     "predict_logits",
     "predict_rows",
     "predict_vectors",
+    "ranking_difference",
     "rerank",
     "robustness_curves",
     "save_report",
     "score_captions",
     "score_predictions",
+    "score_ranking",
     "score_rows",
     "write_comparison_page",
     "write_evaluation_page",

@@ -6,6 +6,7 @@ from kerasfusion.layers.bilinear_knowledge import BilinearKnowledge
 from kerasfusion.layers.coordinates import append_coordinates
 from kerasfusion.layers.frozen_model import FrozenModel
 from kerasfusion.layers.gaussian_latent import GaussianLatent
+from kerasfusion.layers.graph_propagation import GraphPropagation
 from kerasfusion.layers.image_decoder import ImageDecoder
 from kerasfusion.layers.linear_path import LinearPath
 from kerasfusion.layers.log_mel_spectrogram import LogMelSpectrogram
@@ -23,6 +24,7 @@ __all__ = [
     "BilinearKnowledge",
     "FrozenModel",
     "GaussianLatent",
+    "GraphPropagation",
     "ImageDecoder",
     "LinearPath",
     "LogMelSpectrogram",
