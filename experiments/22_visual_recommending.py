@@ -24,24 +24,10 @@ from functools import partial
 from pathlib import Path
 
 import _common
+import _visual_recommending as visual
 import keras
 import numpy as np
-from _visual_recommending import (
-    Interactions,
-    K,
-    KeepBest,
-    content_views,
-    drawn_posters,
-    fit_cmf,
-    fit_jmf,
-    item_knn,
-    item_schema,
-    movielens_posters,
-    save_learning_curves,
-    save_posters,
-    save_ranking_bars,
-    tower_inputs,
-)
+from _visual_recommending import Interactions, K, rank_all
 from sklearn.model_selection import ParameterGrid
 
 import kerasfusion as kf
@@ -71,9 +57,9 @@ if arguments.pretrained:
 
 # %%
 if quick:
-    table, films, skipped = drawn_posters(arguments.output_dir / "films")
+    table, films, skipped = visual.drawn_posters(arguments.output_dir / "films")
 elif arguments.data_dir:
-    table, films, skipped = movielens_posters(Path(arguments.data_dir))
+    table, films, skipped = visual.movielens_posters(Path(arguments.data_dir))
 else:
     parser.error("pass --data-dir or set KERASFUSION_DATA to the folder of movielens_latest_small and ml_posters")
 data = Interactions(table, films)
@@ -107,13 +93,11 @@ def evaluate(name, scores, seed=0, content=False):
 
 def choose(make, **grid):
     """The scores with the best NDCG on the validation split, over a grid of settings."""
-    found = [
-        (make(**settings), settings)
-        for settings in ParameterGrid({k: v[:1] if quick else v for k, v in grid.items()})
-    ]
-    scores, settings = max(found, key=lambda pair: data.score(pair[0], "validation").ndcg.mean())
-    print(settings)
-    return scores
+    grid = [dict(settings) for settings in ParameterGrid({k: v[: 1 if quick else None] for k, v in grid.items()})]
+    found = [make(**settings) for settings in grid]
+    best = int(np.argmax([data.score(scores, "validation").ndcg.mean() for scores in found]))
+    print(grid[best])
+    return found[best]
 
 
 # %% [markdown]
@@ -133,7 +117,7 @@ else:
     weights = Path(arguments.data_dir) / "mobilenet_v2_035" / "mobilenet_v2_0.35_224_no_top.weights.h5"
     encoder, side = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights, "global_pool": True}, 96
 cache = arguments.cache_dir or arguments.output_dir / "cache"
-schema = item_schema(films, ~data.new, DIM, image_size=side, max_tokens=1500)
+schema = visual.item_schema(films, ~data.new, DIM, image_size=side, max_tokens=1500)
 items, unreadable = kf.data.load_rows(films, schema, with_labels=False, allow_external_paths=True)
 items = dataclasses.replace(items, cache_dir=cache)
 print(f"posters: {unreadable}")
@@ -150,12 +134,8 @@ def build_tower(names, units=64):
     )
 
 
-inputs = tower_inputs(build_tower(("image", "title", "genres")), items)
-if quick:
-    vectors = inputs["image"][:, ::4, ::4].reshape(num_items, -1) / 255.0
-else:
-    vectors = inputs["image_features"].reshape(num_items, -1).astype("float32")
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+inputs = visual.tower_inputs(build_tower(("image", "title", "genres")), items)
+vectors = visual.poster_vectors(inputs)
 
 # %% [markdown]
 # ## 4. Baselines without gradients
@@ -166,7 +146,7 @@ else:
 #   film come from the two views that it has.
 
 # %%
-train, views = data.splits["train"], content_views(films, vectors, ~data.new)
+train, views = data.splits["train"], visual.content_views(films, vectors, ~data.new)
 both = np.concatenate(list(views.values()), axis=1).astype("float32")
 sizes = [8] if quick else [16, 32, 64]
 
@@ -176,11 +156,15 @@ JOINED = "CMF, genres and posters"
 
 def evaluate_baselines():
     evaluate("popularity", np.tile(data.counts, (num_users, 1)))
-    evaluate("item-kNN", choose(partial(item_knn, train), num_neighbors=[50, 200], shrinkage=[0, 10]))
-    evaluate("CMF", choose(partial(fit_cmf, train), n_components=sizes, regularization=[0.02, 0.1]))
-    with_content = partial(fit_cmf, train, features=both)
+    evaluate("item-kNN", choose(partial(visual.item_knn, train), num_neighbors=[50, 200], shrinkage=[0, 10]))
+    evaluate("CMF", choose(partial(visual.fit_cmf, train), n_components=sizes, regularization=[0.02, 0.1]))
+    with_content = partial(visual.fit_cmf, train, features=both)
     evaluate(JOINED, choose(with_content, n_components=sizes, side_info_weight=[0.1, 1.0]), content=True)
-    evaluate("JMF", choose(partial(fit_jmf, train, views), n_components=sizes, weight=[0.3, 0.03, 1.0]), content=True)
+    evaluate(
+        "JMF",
+        choose(partial(visual.fit_jmf, train, views), n_components=sizes, weight=[0.3, 0.03, 1.0]),
+        content=True,
+    )
 
 
 # %% [markdown]
@@ -198,22 +182,11 @@ def evaluate_baselines():
 curves = {}
 
 
-def train_model(name, model, batches, loss, scores, learning_rate, epochs, every=2, **settings):
-    keep = KeepBest(scores, data, every, **settings)
-    model.compile(keras.optimizers.Adam(learning_rate), loss=loss)
-    model.fit(batches, epochs=2 * every if quick else epochs, verbose=0, callbacks=[keep])
-    curves[name] = keep.curve
-
-
-def rank_all(factors):
-    users, films, bias = factors
-    return users @ films.T + bias
-
-
-def train_pairwise(name, model, batch_size, seed, **settings):
+def train_pairwise(name, model, seed, batch_size, **settings):
     batches = kf.data.InteractionBatches(*data.pairs.T, batch_size=batch_size, seed=seed).dataset()
-    loss = kf.losses.BPRLoss()
-    train_model(name, model, batches, loss, lambda: rank_all(model.to_numpy()), **settings)
+    curves[name] = visual.train_ranking(
+        model, batches, kf.losses.BPRLoss(), model.to_numpy, data, quick=quick, **settings
+    )
     return rank_all(model.to_numpy())
 
 
@@ -243,9 +216,7 @@ def train_towers(name, seed):
     names = TOWERS[name]
     tower = build_tower(names) if names else None
     model = kf.models.TwoTower(num_users, num_items, tower, DIM, own=name != CONTENT)
-    read = {
-        key: value for key, value in inputs.items() if key.removesuffix("_features").removesuffix("_present") in names
-    }
+    read = {key: value for key, value in inputs.items() if key.split("_")[0] in names}
     content = {key: keras.ops.convert_to_tensor(value) for key, value in read.items()}
 
     def with_content(x, y=None):
@@ -253,18 +224,12 @@ def train_towers(name, seed):
         return x if y is None else (x, y)
 
     places = np.array_split(np.arange(num_items, dtype="int32"), -(-num_items // 2048))
-    everything = [with_content({"item": part}) for part in places]
+    factors = partial(model.to_numpy, [with_content({"item": part}) for part in places])
     batches = kf.data.InteractionBatches(*data.pairs.T, batch_size=512, num_negatives=None, seed=seed).dataset()
-    train_model(
-        name,
-        model,
-        batches.map(with_content),
-        kf.losses.SampledSoftmaxLoss(),
-        lambda: rank_all(model.to_numpy(everything)),
-        learning_rate=1e-2 if quick else 1e-3,
-        epochs=20,
-    )
-    return model.tower, model.to_numpy(everything)
+    settings = {"learning_rate": 1e-2 if quick else 2e-3, "epochs": 20, "quick": quick}
+    loss = kf.losses.SampledSoftmaxLoss()
+    curves[name] = visual.train_ranking(model, batches.map(with_content), loss, factors, data, **settings)
+    return model.tower, factors()
 
 
 # %% [markdown]
@@ -275,19 +240,18 @@ for seed in results.seeds:
     # A seed that an interrupted run has recorded already is not trained again.
     experiment, path = f"22_visual_recommending, seed {seed}", arguments.output_dir / f"users_{seed}.npz"
     if path.exists() and results.restore(experiment, seed):
-        with np.load(path) as stored:
-            for key in stored:
-                ranked.setdefault(tuple(key.split("; ")), {})[seed] = stored[key]
+        for key, values in np.load(path).items():
+            ranked.setdefault(tuple(key.split("; ")), {})[seed] = values
         continue
     if seed == 0:
         evaluate_baselines()
     keras.utils.set_random_seed(seed)
     lightgcn = kf.models.LightGCN(num_users, num_items, data.pairs, DIM, num_layers=2, l2=1e-7)
-    settings = {"learning_rate": 0.05, "epochs": 60, "every": 4}
-    evaluate("LightGCN", train_pairwise("LightGCN", lightgcn, 8192, seed, **settings), seed)
+    settings = {"batch_size": 8192, "learning_rate": 0.03, "epochs": 60, "every": 4}
+    evaluate("LightGCN", train_pairwise("LightGCN", lightgcn, seed, **settings), seed)
     vbpr = kf.models.VBPR(num_users, num_items, vectors, DIM, DIM)
-    settings = {"learning_rate": 0.01, "epochs": 30, "every": 2}
-    evaluate("VBPR", train_pairwise("VBPR", vbpr, 4096, seed, **settings), seed, content=True)
+    settings = {"batch_size": 4096, "learning_rate": 0.01, "epochs": 30}
+    evaluate("VBPR", train_pairwise("VBPR", vbpr, seed, **settings), seed, content=True)
     for name in TOWERS:
         keras.utils.set_random_seed(seed)
         tower, factors = train_towers(name, seed)
@@ -295,7 +259,7 @@ for seed in results.seeds:
         if seed == 0 and name == TOWER:
             tower.save(arguments.output_dir / "tower.keras")
             np.savez(arguments.output_dir / "factors.npz", *factors)
-            save_learning_curves(arguments.output_dir / "learning_curves.png", curves)
+            visual.save_learning_curves(arguments.output_dir / "learning_curves.png", curves)
     np.savez(path, **{"; ".join(key): values[seed] for key, values in ranked.items() if seed in values})
     results.record(experiment, seed)
 
@@ -319,9 +283,8 @@ for name, other, question in PAIRS:
     gain = kf.evaluation.ranking_difference(*(list(ranked[model, question].values()) for model in (name, other)))
     print(f"{question}, {name} against {other}: {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] {gain.verdict}")
     row = {"model": f"{name} against {other}", "metric": f"NDCG@{K} gained, {question}"}
-    gains.append(
-        {**row, "value": gain.value, "low": gain.low, "high": gain.high, "n": len(ranked[name, question][0])}
-    )
+    row |= {"value": gain.value, "low": gain.low, "high": gain.high}
+    gains.append({**row, "n": len(ranked[name, question][0])})
 _common.record(arguments.results, gains, "22_visual_recommending, gains", results.command)
 
 # %% [markdown]
@@ -330,7 +293,7 @@ _common.record(arguments.results, gains, "22_visual_recommending, gains", result
 # %%
 tables = {question: results.by_seed().xs(f"Recall@{K}, {question}", level="metric") for question in (ALL, NEW)}
 chance = {question: data.chance(on, new=question == NEW)[0] for question in tables}
-save_ranking_bars(arguments.output_dir / "recall.png", tables, chance, tables[NEW].index)
+visual.save_ranking_bars(arguments.output_dir / "recall.png", tables, chance, tables[NEW].index)
 
 # %% [markdown]
 # ## 9. Serve it
@@ -339,11 +302,10 @@ save_ranking_bars(arguments.output_dir / "recall.png", tables, chance, tables[NE
 # users; `score_item` takes a user and the bytes of a poster, a title and genres, whichever of them there are.
 
 # %%
-with np.load(arguments.output_dir / "factors.npz") as stored:
-    users, vectors_of_films, bias = stored.values()
+factors = np.load(arguments.output_dir / "factors.npz").values()
 tower = keras.saving.load_model(arguments.output_dir / "tower.keras")
-known = data.table[["user", "item"]]
-factors = GivenFactors(users, vectors_of_films, bias, row_ids=data.user_ids, column_ids=data.item_ids).fit(known)
+factors = GivenFactors(*factors, row_ids=data.user_ids, column_ids=data.item_ids)
+factors.fit(data.table[["user", "item"]])
 few = items.take(np.flatnonzero(data.new)[:4])
 raw = few.raw_inputs()
 version = write_recommender(factors, arguments.output_dir / "saved_model", k=6, tower=(tower, schema), examples=raw)
@@ -380,7 +342,7 @@ rows = {
     f"recommended to user {somebody}": [ids[item.decode()] for item in recommended["ids"][0]],
     "recommended to somebody unknown": [ids[item.decode()] for item in recommended["ids"][1]],
 }
-save_posters(arguments.output_dir / "recommended.png", rows, films)
+visual.save_posters(arguments.output_dir / "recommended.png", rows, films)
 
 # %% [markdown]
 # ## Try it yourself
