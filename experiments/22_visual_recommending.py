@@ -112,10 +112,10 @@ DIM = 8 if quick else 32
 if quick:
     encoder, side = {"name": "residual_cnn", "filters": (8, 16)}, 32
 elif arguments.pretrained:
-    encoder, side = {"name": "efficientnet_lite0", "global_pool": True, "image_sizes": ()}, 96
+    encoder, side = {"name": "efficientnet_lite0", "global_pool": True, "image_sizes": ()}, 128
 else:
     weights = Path(arguments.data_dir) / "mobilenet_v2_035" / "mobilenet_v2_0.35_224_no_top.weights.h5"
-    encoder, side = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights, "global_pool": True}, 96
+    encoder, side = {"name": "mobilenet_v2", "alpha": 0.35, "weights": weights, "global_pool": True}, 128
 cache = arguments.cache_dir or arguments.output_dir / "cache"
 schema = visual.item_schema(films, ~data.new, DIM, image_size=side, max_tokens=1500)
 items, unreadable = kf.data.load_rows(films, schema, with_labels=False, allow_external_paths=True)
