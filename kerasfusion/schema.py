@@ -14,8 +14,9 @@ from kerasfusion.problem_types import TASK_TYPES, TYPES
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[START]", "[END]")
 # The first ids of every column of categories.
 SPECIAL_CATEGORIES = ("[MISSING]", "[UNKNOWN]")
-# How a text becomes token ids: words of the training texts, or BERT's pieces, of lower-cased words or not.
-TOKENIZERS = ("words", "wordpiece", "wordpiece_cased")
+# How a text becomes token ids: words of the training texts; the longest words of a vocabulary, where a script has no
+# spaces; or BERT's pieces, of lower-cased words or not.
+TOKENIZERS = ("words", "longest_match", "wordpiece", "wordpiece_cased")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +34,9 @@ class Feature:
         vocabulary: Text only. The words of ids 4, 5, …, most frequent first; or the pieces of a WordPiece tokenizer.
         mean: Numeric and signal. Mean of each column or channel over the training split.
         std: Numeric and signal. Standard deviation of each column or channel over the training split.
-        tokenizer: Text only. `"words"`, or a WordPiece tokenizer as BERT's: `"wordpiece"`, which lower-cases words
-            and strips accents, or `"wordpiece_cased"`.
+        tokenizer: Text only. `"words"`, where each character of a script without spaces is one;
+            `"longest_match"`, the longest word of the vocabulary in such scripts; or a WordPiece tokenizer as BERT's:
+            `"wordpiece"`, which lower-cases words and strips accents, or `"wordpiece_cased"`.
         categories: Categorical only. By column the categories of ids 2, 3, …, most frequent first; empty where there
             were too many. Boxes: those of a box.
         buckets: Categorical only. Number of ids that the categories of such a column are hashed into.
@@ -126,6 +128,7 @@ class Task:
         weight: Weight of this task's loss in the sum.
         vocabulary: Captioning only. The words of ids 4, 5, …, most frequent first.
         length: Captioning only. Token ids per caption, start and end included: its words plus two.
+        tokenizer: Captioning only. `"words"` or `"longest_match"`, as for `Feature`.
     """
 
     name: str
@@ -137,8 +140,13 @@ class Task:
     weight: float = 1.0
     vocabulary: tuple[str, ...] = ()
     length: int | None = None
+    tokenizer: str = "words"
 
     def __post_init__(self):
+        if self.tokenizer not in TOKENIZERS[:2]:
+            raise ValueError(
+                f"Task {self.name!r}: tokenizer must be one of {TOKENIZERS[:2]}, not {self.tokenizer!r}."
+            )
         if self.type not in TYPES:
             raise ValueError(f"Task {self.name!r}: type must be one of {TASK_TYPES}, not {self.type!r}.")
         for field in ("classes", "vocabulary"):

@@ -66,7 +66,9 @@ data_options = together(
     option("--signal-length", "Samples kept of a signal.", type=Number("signal_length")),
     option("--sequence-length", "Words kept of a text.", type=Number("sequence_length")),
     option("--max-tokens", "Size limit of the vocabulary.", 10_000, Number("max_tokens")),
-    option("--tokenizer", "words, or the pieces of minilm or of a folder with a BERT.", "words"),
+    option(
+        "--tokenizer", "words, jieba (Chinese words), or the pieces of minilm or of a folder with a BERT.", "words"
+    ),
     image_dir_option,
     outside_option,
     option("--cache-dir", "Folder for decoded images, used again later.", type=NEW_FOLDER),

@@ -2,7 +2,7 @@
 
 from kerasfusion.data.errors import DataError, listed
 from kerasfusion.data.features import FEATURES
-from kerasfusion.data.features.text import learn_words
+from kerasfusion.data.features.text import TOKENIZERS_OF_WORDS, learn_words
 from kerasfusion.data.labels import value_name
 from kerasfusion.data.tasks import TASKS
 from kerasfusion.feature_kinds import KINDS
@@ -26,7 +26,7 @@ def fit_schema(frame, columns, tasks, names, limits, files):
         tuple: the `Schema` and the `Setting`s to show.
     """
     features, tasks, settings = [], list(tasks), []
-    limits = {**limits, "text_alone": set(columns.inputs) == {"text"} and limits["tokenizer"] == "words"}
+    limits = {**limits, "text_alone": set(columns.inputs) == {"text"} and limits["tokenizer"] in TOKENIZERS_OF_WORDS}
     limits["features"] = features
     for kind, own in columns.inputs.items():
         for group in [own] if KINDS[kind].joint else [(column,) for column in own]:
@@ -34,9 +34,9 @@ def fit_schema(frame, columns, tasks, names, limits, files):
             features.append(feature)
             settings += found
     for column in columns.text_labels:
-        vocabulary, length, found = learn_words(frame[column], column, limits)
+        learned, found = learn_words(frame[column], column, limits)
         # Two places more, for start and end.
-        tasks.append(Task("caption", "captioning", column, vocabulary=vocabulary, length=length + 2))
+        tasks.append(Task("caption", "captioning", column, **{**learned, "length": learned["length"] + 2}))
         settings += found
     return Schema(tuple(features), tuple(tasks)), settings
 

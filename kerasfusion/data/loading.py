@@ -104,8 +104,10 @@ def load(
             masked. None: the longest, at most 10 seconds of audio and 4,096 samples of a series.
         sequence_length: Words (tokens, with start and end) kept of a text, and words of a caption.
         max_tokens: Size limit of a vocabulary, of words or of the categories of a column.
-        tokenizer: How input texts become tokens: `"words"` of the training texts; or the subword pieces of a
-            pretrained text encoder, `"minilm"`, or of a folder in Hugging Face form, which that encoder needs.
+        tokenizer: How input texts become tokens: `"words"` of the training texts, characters where a script has no
+            spaces; `"jieba"`, words of Chinese texts and captions (extra `[chinese]`, which only this call needs: see
+            `kf.preprocessing.LongestMatch`); or the subword pieces of a pretrained text encoder, `"minilm"`, or of a
+            folder in Hugging Face form, which that encoder needs.
         image_dir: Folder that relative paths of images, videos and signals start from, instead of the table's own.
         allow_external_paths: Allow paths that leave that folder.
         cache_dir: Folder for decoded images, one folder in it for each image column and size. They are decoded

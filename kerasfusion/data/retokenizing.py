@@ -10,7 +10,7 @@ def retokenize(data, tokenizer, sequence_length=None):
 
     Args:
         data: What `kf.data.load` returned.
-        tokenizer: As for `load`: `"words"`, `"minilm"` or a folder in Hugging Face form.
+        tokenizer: As for `load`: `"words"`, `"jieba"`, `"minilm"` or a folder in Hugging Face form.
         sequence_length: Optional int, tokens kept of a text. Defaults to those of the longest training text, at most
             128.
 

@@ -23,7 +23,7 @@ def generate_captions(
 
     Args:
         model: What `kf.models.captioner` made.
-        examples: `Examples`; each row gets a caption of its own.
+        examples: `Examples`, perhaps from `frozen_features`; each row gets a caption of its own.
         strategy: `"greedy"`, the likeliest word each time; `"beam"`; or `"sample"`, words drawn by chance.
         beams: Of a beam search: texts kept side by side.
         length_penalty: Of a beam search: see `kf.decoders.beam_search`.
@@ -105,8 +105,9 @@ def _cells(encoder, image):
 
 def _over(model, examples, function):
     """`function(context, number)` of each batch of rows."""
-    names = set(model.input) - {model.task}
-    batches = BatchedDataset(examples, BATCH_SIZE).dataset().map(lambda x, *_: {name: x[name] for name in names})
+    # Or what `frozen_features` put in the place of pixels.
+    names = {f"{name}{end}" for name in set(model.input) - {model.task} for end in ("", "_features")}
+    batches = BatchedDataset(examples, BATCH_SIZE).dataset().map(lambda x, *_: {n: x[n] for n in names & x.keys()})
 
     def encode_and_call(x, number):
         return function(model.encode_context(x), number)

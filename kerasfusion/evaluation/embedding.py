@@ -1,7 +1,9 @@
 """What a dual encoder makes of the rows: every text and every distinct image through its branch once."""
 
 import numpy as np
+from keras import ops
 
+from kerasfusion.data.feature_store import FeatureStore
 from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.models import get_tower
 
@@ -13,7 +15,7 @@ def embed_texts(model, examples):
 
     Args:
         model: What `kf.models.dual_encoder` made.
-        examples: `Examples`.
+        examples: `Examples`, perhaps from `frozen_features`.
 
     Returns:
         float32 `(n, d)`, rows of length 1.
@@ -26,7 +28,7 @@ def embed_images(model, examples):
 
     Args:
         model: What `kf.models.dual_encoder` made.
-        examples: `Examples`.
+        examples: `Examples`, perhaps from `frozen_features`.
 
     Returns:
         tuple: int32 `(m,)`, their places in the bank, rising; float32 `(m, d)`, rows of length 1. Images that
@@ -44,10 +46,16 @@ def _embed(model, examples, kind):
     """Embeddings, and which rows have something to embed."""
     (feature,) = examples.schema.of_kind(kind)
     branch = get_tower(model, feature)
+    embed = branch.predict_on_batch
+    if isinstance(examples.banks.get(feature.name), FeatureStore):
+
+        def embed(x):
+            return ops.convert_to_numpy(model.embed(x)[kind])
+
     parts, there = [np.zeros((0, branch.output_shape[-1]), "float32")], [np.zeros(0, bool)]
     if len(examples):
         batches = BatchedDataset(examples.with_features(examples.schema.only(kind)), BATCH_SIZE).dataset()
         for x in batches.map(lambda x, *_: x).as_numpy_iterator():
-            parts.append(branch.predict_on_batch(x))
+            parts.append(embed(x))
             there.append(x[f"{feature.name}_present"])
     return np.concatenate(parts), np.concatenate(there)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from kerasfusion.preprocessing.text import join_words, standardize, text_vectorizer
+from kerasfusion.preprocessing.text import join_words, standardizer, text_vectorizer
 from kerasfusion.schema import SPECIAL_TOKENS
 
 
@@ -90,6 +90,7 @@ class Prompts:
         # A caption without its start and end tokens.
         self.length = task.length - 2
         self.vectorizer = text_vectorizer(dataclasses.replace(task, length=self.length))
+        self._standardize = standardizer(task)
 
     def ids(self, prompts):
         """Map prompts, tf.string `(B,)`, to token ids, int32 `(B, P)`, padded with 0; 1 is an unknown word."""
@@ -97,7 +98,7 @@ class Prompts:
 
     def text(self, prompts, told):
         """Decode generated ids, int32 `(B, T)`, to tf.string `(B,)`; words of the prompt are kept as given."""
-        given = tf.strings.split(standardize(prompts)).to_tensor("", shape=(None, self.length))
+        given = tf.strings.split(self._standardize(prompts)).to_tensor("", shape=(None, self.length))
         words = words_of(told, self.task)
         given = tf.pad(given, ((0, 0), (0, tf.shape(words)[1] - self.length)), constant_values="")
         return join_words(tf.where(given != "", given, words))

@@ -6,15 +6,13 @@ import functools
 import keras
 import tensorflow as tf
 
+from kerasfusion.preprocessing.cleaning import SINGLE_CHARACTERS, clean
+from kerasfusion.preprocessing.longest_match import LongestMatch
 from kerasfusion.preprocessing.wordpiece import WordPieceVectorizer
 from kerasfusion.schema import SPECIAL_TOKENS
 
-# Scripts without spaces, and pictographs: each character is a word.
-_SINGLE_CHARACTERS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{So}])"
+_SINGLE_CHARACTERS = f"({SINGLE_CHARACTERS})"
 _BLANK_BESIDE_THEM = rf" ?{_SINGLE_CHARACTERS} ?"
-_APOSTROPHES = r"['’]"
-# Word separators: punctuation, control characters, and emoji modifiers (joiners, variants, skin tones).
-_SEPARATORS = r"[\p{P}\p{C}\x{FE00}-\x{FE0F}\x{1F3FB}-\x{1F3FF}]+"
 
 
 @keras.saving.register_keras_serializable("kerasfusion")
@@ -32,14 +30,19 @@ def standardize(text):
     >>> standardize(tf.constant("What's the RED shape? 红色"))
     'whats the red shape  红  色 '
     """
-    # Control characters are replaced too: `lower` treats a null byte as the end of the text.
-    text = tf.strings.unicode_transcode(
-        text, "UTF-8", "UTF-8", errors="replace", replacement_char=ord(" "), replace_control_characters=True
-    )
-    text = tf.strings.lower(text, encoding="utf-8")
-    text = tf.strings.regex_replace(text, _APOSTROPHES, "")
-    text = tf.strings.regex_replace(text, _SEPARATORS, " ")
-    return tf.strings.regex_replace(text, _SINGLE_CHARACTERS, r" \1 ")
+    return tf.strings.regex_replace(clean(text), _SINGLE_CHARACTERS, r" \1 ")
+
+
+def standardizer(feature):
+    """The function that separates the words of a feature's texts, or of those that a task generates, by spaces.
+
+    Args:
+        feature: Text `Feature`, or `Task` of type `"captioning"`.
+
+    Returns:
+        `standardize`, or a `LongestMatch` of the vocabulary where the tokenizer is `"longest_match"`.
+    """
+    return _longest_match(feature.vocabulary) if feature.tokenizer == "longest_match" else standardize
 
 
 def text_vectorizer(feature, name=None):
@@ -54,10 +57,10 @@ def text_vectorizer(feature, name=None):
     Returns:
         keras.layers.TextVectorization or WordPieceVectorizer: tf.string `(B,)` -> int64 `(B, length)`.
     """
-    if getattr(feature, "tokenizer", "words") != "words":
+    if feature.tokenizer.startswith("wordpiece"):
         return _wordpiece_vectorizer(feature)
     return keras.layers.TextVectorization(
-        standardize=standardize,
+        standardize=standardizer(feature),
         split="whitespace",
         vocabulary=[*SPECIAL_TOKENS[2:], *feature.vocabulary],
         output_sequence_length=feature.length,
@@ -67,13 +70,16 @@ def text_vectorizer(feature, name=None):
 
 # Its graph takes a second to trace: once for each feature, not for each split that is encoded.
 _wordpiece_vectorizer = functools.lru_cache(maxsize=8)(WordPieceVectorizer)
+# One table for a vocabulary, so that an export tracks it with any of the layers that use it.
+_longest_match = functools.lru_cache(maxsize=8)(LongestMatch)
 
 
-def tokenize(texts):
+def tokenize(texts, standardize=standardize):
     """Split strings into words in the same way as `text_vectorizer`.
 
     Args:
         texts: List of strings.
+        standardize: Function that separates words by spaces. Defaults to `standardize`.
 
     Returns:
         tf.RaggedTensor of tf.string, one row per text.
@@ -81,13 +87,14 @@ def tokenize(texts):
     return tf.strings.split(standardize(tf.constant(list(texts), tf.string)))
 
 
-def learn_vocabulary(texts, max_tokens=10_000, min_count=1):
+def learn_vocabulary(texts, max_tokens=10_000, min_count=1, standardize=standardize):
     """Collect the most frequent words of texts, and count the words of each text.
 
     Args:
         texts: List of strings.
         max_tokens: int, maximum number of words. Defaults to `10_000`.
         min_count: int, minimum number of occurrences. Defaults to `1`.
+        standardize: Function that separates words by spaces. Defaults to `standardize`.
 
     Returns:
         tuple: the vocabulary, a tuple of words (most frequent first, ties in alphabetical order), and the number of
@@ -99,7 +106,7 @@ def learn_vocabulary(texts, max_tokens=10_000, min_count=1):
     vocabulary, lengths = kf.preprocessing.learn_vocabulary(["a red circle", "a square"])
     ```
     """
-    words = tokenize(texts)
+    words = tokenize(texts, standardize)
     counts = collections.Counter(words.flat_values.numpy().tolist())
     ranked = sorted((word for word, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word))
     return tuple(word.decode("utf-8") for word in ranked[:max_tokens]), words.row_lengths().numpy()

@@ -84,7 +84,7 @@ def _unfit_for_minilm(data, kinds):
         ids = data.splits["train"].arrays[feature.name]
         if kinds == ["text"] and np.median((ids != 0).sum(axis=1)) > LONGEST_TEXT:
             return f"half of the texts are longer than the {LONGEST_TEXT} words that MiniLM would read"
-        if feature.tokenizer == "words" and _share_of_ascii(ids, feature.vocabulary) < 0.5:
+        if not feature.tokenizer.startswith("wordpiece") and _share_of_ascii(ids, feature.vocabulary) < 0.5:
             return "the texts are not English, which MiniLM reads"
     return None
 

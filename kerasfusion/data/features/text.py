@@ -12,6 +12,7 @@ from kerasfusion.data.labels import is_list, is_value, value_name
 from kerasfusion.data.settings import Setting
 from kerasfusion.data.summaries import describe_texts
 from kerasfusion.data.table import is_missing, stripped
+from kerasfusion.preprocessing.segmentation import learn_segmented_vocabulary
 from kerasfusion.preprocessing.text import learn_vocabulary, text_vectorizer
 from kerasfusion.pretrained import bert_folder, read_vocabulary
 from kerasfusion.schema import Feature
@@ -23,6 +24,8 @@ LONGEST_INFERRED_TEXT = 128
 LONGEST_TEXT_ALONE = 512
 # Tokens of a text that are counted: as many as a BERT takes.
 LONGEST_COUNTED = 512
+# Values of `load(tokenizer=)` whose tokens are words of the training texts.
+TOKENIZERS_OF_WORDS = ("words", "jieba")
 # How UTF-8 looks once it was read as Windows-1252 and saved again: "Ã¼" for "ü", "â€™" for an apostrophe.
 _GARBLED = "[ÃÂ][\u0080-\u00bf]|â€"
 
@@ -67,10 +70,10 @@ class TextColumns(FeatureColumns):
 
     def fit(self, frame, columns, name, limits, files=None):
         (column,) = columns
-        if limits["tokenizer"] != "words":
+        if limits["tokenizer"] not in TOKENIZERS_OF_WORDS:
             return _fit_pieces(frame[column], Feature(name, "text", columns), limits)
-        vocabulary, length, settings = learn_words(frame[column], column, limits)
-        return Feature(name, "text", columns, length=length, vocabulary=vocabulary), settings
+        learned, settings = learn_words(frame[column], column, limits)
+        return Feature(name, "text", columns, **learned), settings
 
     def encode(self, frame, feature, stored=None):
         # Every distinct text is tokenised once: questions repeat by the thousand.
@@ -115,11 +118,15 @@ def check_text(frame, column):
 
 
 def learn_words(texts, column, limits):
-    """Vocabulary of a text column, the words kept of a text, and the `Setting`s of both."""
-    most = limits["max_tokens"]
-    vocabulary, lengths = learn_vocabulary(texts.fillna("").astype(str), most)
+    """What a `Feature` or `Task` of words learns of a text column (vocabulary, length, tokenizer), and `Setting`s."""
+    most, segmented = limits["max_tokens"], limits["tokenizer"] == "jieba"
+    learn, seen = learn_vocabulary, "seen in training"
+    if segmented:
+        learn, seen = learn_segmented_vocabulary, "segmented by jieba in training"
+    vocabulary, lengths = learn(texts.fillna("").astype(str), most)
     kept, why = _kept_length(lengths, limits)
-    return vocabulary, kept, _settings(column, vocabulary, kept, f"seen in training, at most {most:,}", why)
+    learned = {"length": kept, "vocabulary": vocabulary, "tokenizer": "longest_match" if segmented else "words"}
+    return learned, _settings(column, vocabulary, kept, f"{seen}, at most {most:,}", why)
 
 
 def _fit_pieces(texts, feature, limits):

@@ -14,8 +14,9 @@ class ServedText(ServedFeature):
 
     def table_bytes(self, feature):
         words = words_bytes(feature.vocabulary)
-        if feature.tokenizer == "words":
-            return words
+        if not feature.tokenizer.startswith("wordpiece"):
+            # A longest match has a second table, of the words to match.
+            return words if feature.tokenizer == "words" else 2 * words
         # Of many pieces the ids count as well, and so do the tables of characters.
         tables = character_tables(feature.tokenizer == "wordpiece")
         return words + 8 * len(feature.vocabulary) + sum(table.nbytes for table in tables)
