@@ -194,8 +194,9 @@ def train_pairwise(name, model, seed, batch_size, **settings):
 # ## 6. Two towers
 #
 # One tower is a table of users. The other reads poster, title and genres of a film; to what it says, a vector of the
-# film's own is added, which holds what users did. Half of the time that vector is dropped in training, so that the
-# network learns to do without. The films of a batch are negatives of each other (`SampledSoftmaxLoss`).
+# film's own is added, which holds what users did. In training it is dropped in some rows, so that the network learns
+# to do without; how often is chosen on the validation split, with the first seed. The films of a batch are negatives
+# of each other (`SampledSoftmaxLoss`).
 #
 # Each part is then taken away: one modality, the own vectors, or all content.
 
@@ -212,10 +213,10 @@ TOWERS = {
 }
 
 
-def train_towers(name, seed):
+def train_towers(name, seed, own_dropout):
     names = TOWERS[name]
     tower = build_tower(names) if names else None
-    model = kf.models.TwoTower(num_users, num_items, tower, DIM, own=name != CONTENT)
+    model = kf.models.TwoTower(num_users, num_items, tower, DIM, own=name != CONTENT, own_dropout=own_dropout)
     read = {key: value for key, value in inputs.items() if key.split("_")[0] in names}
     content = {key: keras.ops.convert_to_tensor(value) for key, value in read.items()}
 
@@ -226,16 +227,27 @@ def train_towers(name, seed):
     places = np.array_split(np.arange(num_items, dtype="int32"), -(-num_items // 2048))
     factors = partial(model.to_numpy, [with_content({"item": part}) for part in places])
     batches = kf.data.InteractionBatches(*data.pairs.T, batch_size=512, num_negatives=None, seed=seed).dataset()
-    settings = {"learning_rate": 1e-2 if quick else 2e-3, "epochs": 20, "quick": quick}
+    settings = {"learning_rate": 1e-2 if quick else 1e-3, "epochs": 20, "quick": quick}
     loss = kf.losses.SampledSoftmaxLoss()
     curves[name] = visual.train_ranking(model, batches.map(with_content), loss, factors, data, **settings)
     return model.tower, factors()
+
+
+def choose_own_dropout(rates=(0.1, 0.5)):
+    best = {}
+    for rate in rates[: 1 if quick else None]:
+        keras.utils.set_random_seed(0)
+        train_towers(TOWER, 0, rate)
+        best[rate] = max(curves.pop(TOWER).values())
+    print(best)
+    return max(best, key=best.get)
 
 
 # %% [markdown]
 # ## 7. Train
 
 # %%
+DROPPED = "share of own vectors dropped"
 for seed in results.seeds:
     # A seed that an interrupted run has recorded already is not trained again.
     experiment, path = f"22_visual_recommending, seed {seed}", arguments.output_dir / f"users_{seed}.npz"
@@ -245,6 +257,8 @@ for seed in results.seeds:
         continue
     if seed == 0:
         evaluate_baselines()
+        results.add(TOWER, DROPPED, choose_own_dropout(), n=num_users)
+    own_dropout = next(row["value"] for row in results.rows if row["metric"] == DROPPED)
     keras.utils.set_random_seed(seed)
     lightgcn = kf.models.LightGCN(num_users, num_items, data.pairs, DIM, num_layers=2, l2=1e-7)
     settings = {"batch_size": 8192, "learning_rate": 0.03, "epochs": 60, "every": 4}
@@ -254,7 +268,7 @@ for seed in results.seeds:
     evaluate("VBPR", train_pairwise("VBPR", vbpr, seed, **settings), seed, content=True)
     for name in TOWERS:
         keras.utils.set_random_seed(seed)
-        tower, factors = train_towers(name, seed)
+        tower, factors = train_towers(name, seed, own_dropout)
         evaluate(name, rank_all(factors), seed, content=name != BEHAVIOR)
         if seed == 0 and name == TOWER:
             tower.save(arguments.output_dir / "tower.keras")
