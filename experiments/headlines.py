@@ -152,6 +152,7 @@ TUTORIALS = (
             ("mean box", "inspection", "mean box", "mean IoU"),
         ],
     ),
+    ("000 §6.3", "21_video_summary", "the summary a sentence asks for", ()),
     ("002 §6.1", "22_visual_recommending", "films by poster, title and behavior", ()),
 )
 

@@ -51,6 +51,7 @@ TYPES = {
     "retrieval": TaskType(from_column=False, model="retrieval", width=1, paired=True),
     # Vectors come from matrix factorization, a frozen encoder or a teacher.
     "embedding_regression": TaskType(from_column=False, from_problem_type=False),
+    "segments": TaskType("classes", "sigmoid"),
 }
 TASK_TYPES = tuple(TYPES)
 # What a column of labels may hold.

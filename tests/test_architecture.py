@@ -124,6 +124,7 @@ TENSORFLOW = {
     "serving/lite.py",
     "serving/raw_inputs.py",
     "serving/recommender.py",
+    "serving/segment_signatures.py",
     "serving/signatures.py",
     "serving/tasks/base.py",
     "serving/tasks/multilabel.py",

@@ -26,7 +26,7 @@ def take_away(x, features, lost):
     return changed
 
 
-def drop_modalities(x, schema, real, random, rate):
+def drop_modalities(x, schema, real, random, rate, together="image"):
     """Take one modality away from some rows of a training batch, as ModDrop does (arXiv 1501.00102).
 
     A modality is everything of one kind, as it is for the single-modality baselines: a row with two texts and a
@@ -40,6 +40,7 @@ def drop_modalities(x, schema, real, random, rate):
         real: bool `(B,)` or `(B, K)`, False for rows that only fill up the batch.
         random: float32 `(B, 1 + K)` in [0, 1), with K = 1 for plain batches: a number for the image, one per row.
         rate: The probability, below 1.
+        together: The kind that image-major batches have one of for several rows; else `"image"`.
 
     Returns:
         dict: `x`, with a modality less in some rows.
@@ -55,7 +56,7 @@ def drop_modalities(x, schema, real, random, rate):
     several = tf.reduce_sum(tf.cast(has, tf.float32), axis=-1)
     total = tf.where(several > 1, rate, 0.0)
 
-    is_image = tf.constant([kind == "image" for kind in kinds])
+    is_image = tf.constant([kind == together for kind in kinds])
     image = tf.reduce_any(has & is_image, axis=-1)
     share = tf.reduce_min(tf.where(flat, total / tf.maximum(several, 1.0), 1.0), axis=1, keepdims=True)
     gone = image[:, :1] & (random[:, :1] < share)
@@ -70,6 +71,6 @@ def drop_modalities(x, schema, real, random, rate):
     lost = chosen & (random[:, 1:] < rest)[..., None]
 
     for place, kind in enumerate(kinds):
-        where = gone[:, 0] if kind == "image" else tf.reshape(lost[..., place], tf.shape(real))
+        where = gone[:, 0] if kind == together else tf.reshape(lost[..., place], tf.shape(real))
         x = take_away(x, schema.of_kind(kind), where)
     return x

@@ -28,7 +28,7 @@ class BatchedDataset:
         examples: An `Examples`.
         batch_size: Rows per batch; image-major, about so many texts per batch.
         image_major: Keep the texts (or captions) of an image together: `x["image"]` `(B, H, W, 3)`, everything
-            else `(B, K, …)`, weight 0 on padding.
+            else `(B, K, …)`, weight 0 on padding. Of a schema without images, those of a video.
         shuffle: Another order in every epoch.
         seed: Seed of the order and of the augmentation.
         augment: An `Augmentation` of the images, for training batches alone; each entry's depends on
@@ -42,7 +42,7 @@ class BatchedDataset:
         first_step: BatchedDataset of the epoch that `dataset()` leaves out, because they were trained on before.
 
     Raises:
-        ValueError: image-major without exactly one image feature, or no rows.
+        ValueError: image-major without exactly one image feature or, where there is none, one video; or no rows.
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class BatchedDataset:
         self.first_step = 0
         self.image_major = image_major
         if image_major:
-            if len(examples.schema.of_kind("image")) != 1:
-                raise ValueError("Image-major batches need exactly one image feature.")
-            (image,) = examples.schema.of_kind("image")
-            self.entries = _group_by_image(examples.arrays[image.name])
+            self.shared = shared_feature(examples.schema)
+            if self.shared is None:
+                raise ValueError("Image-major batches need exactly one image feature or, without images, one video.")
+            self.entries = _group_by_image(examples.arrays[self.shared.name])
             self.counts = (self.entries >= 0).sum(axis=1)
             self.batch_size = max(1, round(batch_size / self.counts.mean()))
         else:
@@ -164,15 +164,18 @@ class BatchedDataset:
                         x[name] = tf.where(present[:, None, None, None], changed, x[name])
                     x[f"{name}_present"] = present
                 elif feature.traits.stored or name in cached:
-                    x[name], present = examples.banks[name].fetch(tf.gather(arrays["arrays"][name], rows))
-                    x[f"{name}_present"] = present & real
+                    once = self.image_major and name == self.shared.name
+                    index = tf.gather(arrays["arrays"][name], images if once else rows)
+                    x[name], present = examples.banks[name].fetch(index)
+                    x[f"{name}_present"] = present if once else present & real
                 else:
                     x[name] = tf.gather(arrays["arrays"][name], rows)
                     x[f"{name}_present"] = tf.gather(arrays["present"][name], rows) & real
             whole = x
             if self.modality_dropout:
                 chances = chances[:, : 1 + (tf.shape(rows)[1] if self.image_major else 1)]
-                x = drop_modalities(x, schema, real, chances, self.modality_dropout)
+                together = self.shared.kind if self.image_major else "image"
+                x = drop_modalities(x, schema, real, chances, self.modality_dropout, together)
             x = {f"{name}_features" if name in cached else name: value for name, value in x.items()}
             for name in cached:
                 if examples.banks[name].tokens is not None:
@@ -195,6 +198,19 @@ class BatchedDataset:
             return x, y, w
 
         return gather
+
+
+def shared_feature(schema):
+    """The feature whose rows image-major batches keep together: the only image or, without images, the only video.
+
+    Args:
+        schema: A `Schema`.
+
+    Returns:
+        `Feature`, or None where there is no such feature.
+    """
+    found = schema.of_kind("image") or schema.of_kind("video")
+    return found[0] if len(found) == 1 else None
 
 
 def _shifted(ids, real):

@@ -29,6 +29,7 @@ from kerasfusion.evaluation.results import append_results, comparison_rows, scor
 from kerasfusion.evaluation.retrieval_report import MatchReport
 from kerasfusion.evaluation.robustness import Robustness, robustness_curves
 from kerasfusion.evaluation.scores import Score, score_predictions
+from kerasfusion.evaluation.segments import choose_segments, rank_correlations, summary_f1
 from kerasfusion.evaluation.signal_statistics import SignalStatistics
 from kerasfusion.evaluation.vectors import predict_vectors
 
@@ -50,6 +51,7 @@ __all__ = [
     "box_iou",
     "calibrate",
     "calibration_scores",
+    "choose_segments",
     "compare_predictions",
     "comparison_rows",
     "decode_predictions",
@@ -63,6 +65,7 @@ __all__ = [
     "predict_logits",
     "predict_rows",
     "predict_vectors",
+    "rank_correlations",
     "ranking_difference",
     "rerank",
     "robustness_curves",
@@ -71,6 +74,7 @@ __all__ = [
     "score_predictions",
     "score_ranking",
     "score_rows",
+    "summary_f1",
     "write_comparison_page",
     "write_evaluation_page",
     "write_robustness_page",

@@ -14,4 +14,5 @@ TASKS = {
     "captioning": explain_captions,
     "retrieval": None,
     "embedding_regression": explain_examples,
+    "segments": explain_examples,
 }

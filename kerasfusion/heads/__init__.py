@@ -12,6 +12,7 @@ from kerasfusion.heads.multiclass import MulticlassHead
 from kerasfusion.heads.multilabel import MultiLabelHead
 from kerasfusion.heads.ordinal import OrdinalHead
 from kerasfusion.heads.regression import RegressionHead
+from kerasfusion.heads.segments import SegmentsHead
 from kerasfusion.heads.sentence_embedding import SentenceEmbeddingHead
 from kerasfusion.heads.tasks import build_head
 
@@ -28,6 +29,7 @@ __all__ = [
     "MulticlassHead",
     "OrdinalHead",
     "RegressionHead",
+    "SegmentsHead",
     "SentenceEmbeddingHead",
     "build_head",
 ]

@@ -6,6 +6,7 @@ from kerasfusion.heads.multiclass import MulticlassHead
 from kerasfusion.heads.multilabel import MultiLabelHead
 from kerasfusion.heads.ordinal import OrdinalHead
 from kerasfusion.heads.regression import RegressionHead
+from kerasfusion.heads.segments import SegmentsHead
 
 
 def _of_classes(head):
@@ -38,6 +39,7 @@ TASKS = {
     "captioning": _captioning,
     "retrieval": _retrieval,
     "embedding_regression": _of_numbers,
+    "segments": _of_classes(SegmentsHead),
 }
 
 

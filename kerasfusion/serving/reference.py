@@ -130,7 +130,8 @@ def too_close(outputs, types, tolerance):
 
     Returns:
         Task -> bool `(B,)`: whether its two best classes, or a tag and one half, are within twice the tolerance. Of a
-        search `ids` -> bool `(B, k)`: whether another one found beside it is as near within twice the tolerance.
+        search `ids` -> bool `(B, k)`: whether another one found beside it is as near within twice the tolerance. Of a
+        summary `chosen` -> bool `(B,)`: whether the last segment inside and the first outside are.
 
     Example:
     >>> too_close({"label": None, "probabilities": np.array([[0.5, 0.51], [0.1, 0.9]])}, {"label": "binary"}, 0.02)
@@ -140,6 +141,10 @@ def too_close(outputs, types, tolerance):
     if "ids" in outputs:
         beside = np.abs(np.diff(outputs["scores"], axis=-1)) <= 2 * tolerance
         close["ids"] = np.pad(beside, ((0, 0), (1, 0))) | np.pad(beside, ((0, 0), (0, 1)))
+    if "chosen" in outputs:
+        scores, chosen = outputs["scores"], outputs["chosen"]
+        inside, outside = np.where(chosen, scores, np.inf).min(axis=1), np.where(chosen, -np.inf, scores).max(axis=1)
+        close["chosen"] = inside - outside <= 2 * tolerance
     for task, type_ in types.items():
         probabilities = outputs.get("probabilities" if len(types) == 1 else f"{task}_probabilities")
         if task not in outputs or probabilities is None:

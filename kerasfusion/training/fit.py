@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kerasfusion.data.augmentation_choice import choose_augmentation
-from kerasfusion.data.pipeline import BatchedDataset
+from kerasfusion.data.pipeline import BatchedDataset, shared_feature
 from kerasfusion.evaluation.frozen_features import frozen_features
 from kerasfusion.files import write_text
 from kerasfusion.models import get_heads, plain_model
@@ -188,11 +188,11 @@ def _fit(model, train, validation, config, output_dir, callbacks, resume, checkp
 
 
 def shares_images(examples):
-    """Whether rows share images so often (twice each or more) that image-major batches save work."""
-    images = examples.schema.of_kind("image")
-    if len(images) != 1 or not examples.present[images[0].name].any():
+    """Whether rows share images (or videos) so often, twice each or more, that image-major batches save work."""
+    shared = shared_feature(examples.schema)
+    if shared is None or not examples.present[shared.name].any():
         return False
-    shown = examples.arrays[images[0].name]
+    shown = examples.arrays[shared.name]
     shown = shown[shown >= 0]
     return len(shown) >= 2 * len(np.unique(shown))
 

@@ -1,5 +1,6 @@
 """The training layer's registry of task types: the wrapper that the batches of a task need."""
 
+from kerasfusion.data.pipeline import shared_feature
 from kerasfusion.models import captioning, contrastive, image_major
 from kerasfusion.training.distributed_contrastive import AcrossReplicas
 
@@ -7,8 +8,7 @@ from kerasfusion.training.distributed_contrastive import AcrossReplicas
 def _image_major(model, batches):
     if not batches.image_major:
         return model
-    (image,) = batches.examples.schema.of_kind("image")
-    return image_major(model, image.name)
+    return image_major(model, shared_feature(batches.examples.schema).name)
 
 
 def _captioning(model, batches):
@@ -31,6 +31,7 @@ TASKS = {
     "captioning": _captioning,
     "retrieval": _contrastive,
     "embedding_regression": _image_major,
+    "segments": _image_major,
 }
 
 

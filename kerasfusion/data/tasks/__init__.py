@@ -7,6 +7,7 @@ from kerasfusion.data.tasks.one_class import Binary, OneClass
 from kerasfusion.data.tasks.ordinal import Ordinal
 from kerasfusion.data.tasks.regression import EmbeddingRegression, Regression
 from kerasfusion.data.tasks.retrieval import Retrieval
+from kerasfusion.data.tasks.segments import Segments
 
 TASKS = {
     "binary": Binary(),
@@ -18,6 +19,7 @@ TASKS = {
     "captioning": Captioning(),
     "retrieval": Retrieval(),
     "embedding_regression": EmbeddingRegression(),
+    "segments": Segments(),
 }
 
 

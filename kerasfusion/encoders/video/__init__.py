@@ -2,6 +2,7 @@
 
 from kerasfusion.encoders.video.average import FrameAverage
 from kerasfusion.encoders.video.base import FrameEncoder, VideoEncoder
+from kerasfusion.encoders.video.cnn import FrameCNN
 from kerasfusion.encoders.video.conv3d import Conv3DEncoder
 from kerasfusion.encoders.video.gru import FrameGRU
 from kerasfusion.encoders.video.transformer import FrameTransformer
@@ -11,12 +12,14 @@ VIDEO_ENCODERS = {
     "gru": FrameGRU,
     "transformer": FrameTransformer,
     "conv3d": Conv3DEncoder,
+    "cnn": FrameCNN,
 }
 
 __all__ = [
     "VIDEO_ENCODERS",
     "Conv3DEncoder",
     "FrameAverage",
+    "FrameCNN",
     "FrameEncoder",
     "FrameGRU",
     "FrameTransformer",

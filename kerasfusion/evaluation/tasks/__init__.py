@@ -7,6 +7,7 @@ from kerasfusion.evaluation.tasks.one_class import BinaryEvaluation, MulticlassE
 from kerasfusion.evaluation.tasks.ordinal import OrdinalEvaluation
 from kerasfusion.evaluation.tasks.regression import EmbeddingEvaluation, RegressionEvaluation
 from kerasfusion.evaluation.tasks.retrieval import RetrievalEvaluation
+from kerasfusion.evaluation.tasks.segments import SegmentsEvaluation
 
 TASKS = {
     "binary": BinaryEvaluation(),
@@ -18,4 +19,5 @@ TASKS = {
     "captioning": CaptioningEvaluation(),
     "retrieval": RetrievalEvaluation(),
     "embedding_regression": EmbeddingEvaluation(),
+    "segments": SegmentsEvaluation(),
 }

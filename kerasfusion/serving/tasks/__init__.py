@@ -5,6 +5,7 @@ from kerasfusion.serving.tasks.box import ServedBox
 from kerasfusion.serving.tasks.multilabel import ServedMultilabel
 from kerasfusion.serving.tasks.ordinal import ServedOrdinal
 from kerasfusion.serving.tasks.own_signatures import ServedCaptioning, ServedRetrieval
+from kerasfusion.serving.tasks.segments import ServedSegments
 
 TASKS = {
     "binary": ServedTask(),
@@ -16,4 +17,5 @@ TASKS = {
     "captioning": ServedCaptioning(),
     "retrieval": ServedRetrieval(),
     "embedding_regression": ServedTask(),
+    "segments": ServedSegments(),
 }

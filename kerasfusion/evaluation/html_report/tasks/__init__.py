@@ -2,7 +2,7 @@
 
 from kerasfusion.evaluation.html_report.tasks.box import BoxPage
 from kerasfusion.evaluation.html_report.tasks.captioning import CaptioningPage
-from kerasfusion.evaluation.html_report.tasks.classes import MultilabelPage, OneClassPage
+from kerasfusion.evaluation.html_report.tasks.classes import MultilabelPage, OneClassPage, SegmentsPage
 from kerasfusion.evaluation.html_report.tasks.ordinal import OrdinalPage
 from kerasfusion.evaluation.html_report.tasks.regression import EmbeddingPage, RegressionPage
 from kerasfusion.evaluation.html_report.tasks.retrieval import RetrievalPage
@@ -17,4 +17,5 @@ TASKS = {
     "captioning": CaptioningPage(),
     "retrieval": RetrievalPage(),
     "embedding_regression": EmbeddingPage(),
+    "segments": SegmentsPage(),
 }

@@ -81,6 +81,15 @@ class MultilabelPage(OneClassPage):
         return {split: max(rows[split], 1) for split in found["counts"]}
 
 
+class SegmentsPage(MultilabelPage):
+    """Labels that are the segments of a video that belong to a summary."""
+
+    curve = "segment_accuracy"
+    calibrated = "segments answered yes or no"
+    noun = "segment"
+    served = "numbers of segments divided by |"
+
+
 def _tags(joined):
     return joined.replace("|", ", ") if joined else "no tag"
 
