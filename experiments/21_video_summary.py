@@ -111,7 +111,7 @@ for name, other in ((TIME, "random"), (BOTH, "random"), (BOTH, TIME)):
 # All queries of a video are kept together in a batch, so that its frames are encoded once.
 
 # %%
-sizes = {"train": 1000, "validation": 100, "test": 250}
+sizes = {"train": 600, "validation": 100, "test": 200}
 if arguments.quick:
     sizes = {"train": 40, "validation": 12, "test": 12}
 data = kf.data.load(
@@ -142,7 +142,7 @@ print(test.frame[["query", "summary"]].head(4).to_string(index=False), "\n")
 # %%
 FUSED, BLIND = "frames + query", "frames alone"
 VIDEO = {"name": "cnn", "frame_encoder": {"name": "small_cnn", "filters": (8, 16, 32), "flatten": True}}
-EPOCHS = 3 if arguments.quick else 14
+EPOCHS = 3 if arguments.quick else 12
 
 
 def train_model(name, seed):
