@@ -38,7 +38,8 @@ def format_value(row):
     if row["metric"].startswith(PERCENTAGES):
         ends = f" [{float(row['low']):.1%}, {float(row['high']):.1%}]" if row["low"] else ""
         return f"{value:.2%}{ends}"
-    ends = f" [{float(row['low']):.3g}, {float(row['high']):.3g}]" if row["low"] and row["metric"] == "CIDEr" else ""
+    shown = row["low"] and (row["metric"] == "CIDEr" or " gained" in row["metric"])
+    ends = f" [{float(row['low']):.3g}, {float(row['high']):.3g}]" if shown else ""
     return (f"{value:,.0f}" if value >= 1000 else f"{value:.3g}") + ends
 
 

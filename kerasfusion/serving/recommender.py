@@ -15,7 +15,7 @@ ID_BYTES = 10
 
 
 class Recommender(tf.Module):
-    """The endpoints of a `CollectiveMatrixFactorization` whose rows are users and whose columns are items.
+    """The endpoints of a `CollectiveMatrixFactorization` or `GivenFactors`: rows are users, columns are items.
 
     | signature | inputs | outputs |
     |---|---|---|
@@ -29,7 +29,7 @@ class Recommender(tf.Module):
     known is like none. Where fewer than k are left, empty ids with scores of 0 fill up.
 
     Args:
-        factors: A fitted `CollectiveMatrixFactorization`.
+        factors: A fitted `CollectiveMatrixFactorization` or `GivenFactors`.
         k: Items in an answer; fewer where there are fewer.
         tower: `(model, schema)` of a network from an item's content to its factors and bias, or None.
 
@@ -153,7 +153,7 @@ def write_recommender(factors, model_dir, k=10, tower=None, examples=None):
     """Write the next version of a SavedModel that recommends.
 
     Args:
-        factors: A fitted `CollectiveMatrixFactorization`.
+        factors: A fitted `CollectiveMatrixFactorization` or `GivenFactors`.
         model_dir: The model's folder, as for `export_model`.
         k: As for `Recommender`.
         tower: As for `Recommender`.

@@ -125,7 +125,7 @@ def export_recommender(factors, model_dir, *, k=10, tower=None):
     think of it. See `kf.serving.recommender.Recommender` for all inputs and outputs.
 
     Args:
-        factors: A fitted `CollectiveMatrixFactorization`.
+        factors: A fitted `CollectiveMatrixFactorization`, or `GivenFactors` of another model.
         model_dir: The model's folder; the version is one more than the highest there, `<model_dir>/<version>/`.
         k: Items in an answer.
         tower: The `Run` that `train_item_tower` made for these factors, or its folder.

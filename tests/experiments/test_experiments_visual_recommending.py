@@ -87,7 +87,7 @@ def test_the_best_weights_are_kept_and_training_stops(interactions, helpers):
             self.weights = weights
 
     relevant = interactions.splits["validation"].toarray()
-    quality, noise = [0, 0.5, 2, 0.5, 0.3, 0.8], np.random.default_rng(0).random(relevant.shape)
+    quality, noise = [0, 0.5, 2, 0.5, 0.3, 0.8], np.random.default_rng(0).random(relevant.shape) * ~relevant
     model = Model()
     keep = helpers.KeepBest(lambda: relevant * quality[model.weights] + noise, interactions, every=1)
     keep.set_model(model)

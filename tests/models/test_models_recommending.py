@@ -104,6 +104,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_trained_saved_and_loaded(name, tmp_path):
     make, loss, negatives = MODELS[name]

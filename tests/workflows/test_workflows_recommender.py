@@ -6,7 +6,7 @@ import pytest
 
 import kerasfusion as kf
 from kerasfusion.data import DataError
-from kerasfusion.factorization import CollectiveMatrixFactorization
+from kerasfusion.factorization import CollectiveMatrixFactorization, GivenFactors
 from kerasfusion.serving import CApiSession, ServingError
 from kerasfusion.serving.metadata import read_metadata
 from kerasfusion.workflows import export_recommender, train_item_tower
@@ -129,3 +129,18 @@ def test_ids_must_differ_as_strings(tmp_path):
             export_recommender(factors, tmp_path / "served")
     with pytest.raises(ValueError, match="k=0"):
         export_recommender(CollectiveMatrixFactorization(2, max_iter=1).fit(ratings), tmp_path / "served", k=0)
+
+
+@pytest.mark.slow
+def test_factors_of_another_model_are_served(films, tmp_path):
+    ratings, _, other = films
+    bias = np.linspace(-1, 1, len(other.column_ids_))
+    ids = {"row_ids": other.row_ids_, "column_ids": other.column_ids_}
+    factors = GivenFactors(other.row_factors_, other.column_factors_, bias, **ids).fit(ratings[["user", "film"]])
+    version = export_recommender(factors, tmp_path / "films", k=4)
+    assert kf.verify(version).ok
+    with CApiSession(version) as session:
+        found = session.run("recommend", {"user": ["3", "nobody"]})
+    ids, scores = factors.recommend(3, 4)
+    assert [name.decode() for name in found["ids"][0]] == ids.tolist() and found["known"].tolist() == [True, False]
+    np.testing.assert_allclose(found["scores"][0], scores, atol=1e-5)
