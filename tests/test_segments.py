@@ -13,6 +13,7 @@ from videos import moving_square, png
 import kerasfusion as kf
 from kerasfusion.data import BatchedDataset, DataError
 from kerasfusion.data.tasks import encode_labels
+from kerasfusion.encoders import FrameCNN
 from kerasfusion.evaluation import choose_segments, rank_correlations, summary_f1
 from kerasfusion.evaluation.scores import further_scores
 from kerasfusion.heads import SegmentsHead, build_head
@@ -217,3 +218,17 @@ def test_summarize_takes_frames_gifs_and_nothing(data, tmp_path):
     np.testing.assert_allclose(found["scores"][0], default["probabilities"][0], atol=1e-6)
     for scores, chosen in zip(found["scores"][:2], found["chosen"], strict=False):
         assert scores[chosen].min() >= scores[~chosen].max()
+
+
+def test_convolutions_over_time_are_residual():
+    encoder = FrameCNN(6, {"name": "small_cnn", "filters": (4,), "units": 5}, num_layers=2, kernel_size=3)
+    frames = random.integers(0, 256, (2, 5, 8, 8, 3)).astype("uint8")
+    found = {name: np.array(value) for name, value in encoder(frames).items()}
+    flat = frames.reshape(-1, 8, 8, 3)
+    tokens = np.array(encoder.entry(np.array(encoder.frame_encoder(flat)["pooled"]).reshape(2, 5, 5)))
+    for layer in encoder.convolutions:
+        around = np.pad(tokens, ((0, 0), (1, 1), (0, 0)))
+        kernel, bias = np.array(layer.kernel), np.array(layer.bias)
+        tokens = tokens + np.maximum(sum(around[:, k : k + 5] @ kernel[k] for k in range(3)) + bias, 0)
+    np.testing.assert_allclose(found["sequence"], tokens, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found["pooled"], np.maximum(tokens.mean(axis=1), 0), rtol=1e-4, atol=1e-5)

@@ -126,6 +126,19 @@ def test_token_transformer():
     check(layer, inputs, projected(layer, expected))
 
 
+@pytest.mark.parametrize(("name", "places"), [("image", slice(0, 6)), ("numbers", slice(6, 7))])
+def test_token_transformer_read_at_every_token_of_a_modality(name, places):
+    inputs = three_modalities()
+    layer = prepared(TokenTransformer, inputs, read_at=name)
+    expected = []
+    for tokens in rows_of(layer, inputs):
+        state = joined(tokens)
+        for one in layer.blocks:
+            state = block(one, state)
+        expected.append(state[places])
+    check(layer, inputs, projected(layer, expected))
+
+
 def test_bottleneck():
     inputs = three_modalities()
     layer = prepared(
