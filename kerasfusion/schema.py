@@ -119,10 +119,11 @@ class Task:
         name: `"label"` for the only task, else its column's name, made safe (`kf.data.safe_names`); `"caption"` and
             `"match"` for these.
         type: `"binary"`, `"multiclass"`, `"multilabel"`, `"regression"`; `"captioning"`, a sentence to write about
-            the image; `"retrieval"`, which image a text belongs to; or `"embedding_regression"`, a vector.
+            the image; `"retrieval"`, which image a text belongs to; `"segments"`, the parts of a video to keep in a
+            summary; or `"embedding_regression"`, a vector.
         column: The column of the table that holds it.
         classes: Class names in the order of the logits. Binary: `(negative, positive)`. Regression: empty.
-            Embedding regression: names of the vector's dimensions.
+            Embedding regression: names of the vector's dimensions. Segments: their numbers, from 0.
         mean: Regression and embedding regression only. Mean over the training split.
         std: Regression and embedding regression only. Standard deviation over the training split.
         weight: Weight of this task's loss in the sum.

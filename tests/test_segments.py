@@ -232,3 +232,15 @@ def test_convolutions_over_time_are_residual():
         tokens = tokens + np.maximum(sum(around[:, k : k + 5] @ kernel[k] for k in range(3)) + bias, 0)
     np.testing.assert_allclose(found["sequence"], tokens, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found["pooled"], np.maximum(tokens.mean(axis=1), 0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_table_of_summaries_is_trained_and_reported(data, tmp_path):
+    config = kf.training.TrainingConfig(epochs=1)
+    run = kf.train(data, "mixed_gated", output_dir=tmp_path / "run", config=config, verbose=0)
+    found = run.metrics["tasks"]["label"]
+    assert next(iter(found["scores"].values()))["name"] == "f1_micro" and "kendall_tau" in found["further"]
+    assert "bag of words + linear model" in found["scores"]
+    assert "segment" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    answers = run.predict(pd.DataFrame({"clip": [data.splits["test"].frame["clip"].iloc[0]], "query": ["the end"]}))
+    assert list(answers.columns) == ["summary"]
