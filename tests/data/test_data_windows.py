@@ -79,8 +79,11 @@ def test_what_is_wrong_is_named(change, settings, message):
 
 
 def test_windows_load_as_signals():
-    table = TABLE.assign(split=["train"] * 6 + ["test"] * 4)
+    table = pd.DataFrame({"co2": range(40), "time": range(40), "label": np.arange(40.0) / 7})
+    table["split"] = ["train"] * 24 + ["validation"] * 8 + ["test"] * 8
     windows = kf.data.sliding_windows(table, ["co2", "time"], 2, split="split")
-    data = kf.data.load(windows, signal="window", label="label", problem_type="regression", split="split")
+    data = kf.data.load(
+        windows, signal="window", label="label", problem_type="regression", split="split", image=[], text=[]
+    )
     assert data.schema["signal"].channels == 2 and data.schema["signal"].length == 2
-    assert len(data.splits["test"]) == 3
+    assert {name: len(part) for name, part in data.splits.items()} == {"train": 23, "validation": 7, "test": 7}
