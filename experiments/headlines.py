@@ -154,6 +154,16 @@ TUTORIALS = (
     ),
     ("000 §6.3", "21_video_summary", "the summary a sentence asks for", ()),
     ("002 §6.1", "22_visual_recommending", "films by poster, title and behavior", ()),
+    (
+        "002 §3.4, 6.4",
+        "24_driving",
+        "camera, command, speed: a closed loop",
+        [
+            ("forks taken", "driving", "track: branch per command", "reached"),
+            ("no command", "driving", "track: no command", "reached"),
+        ],
+    ),
+    ("002 §6.4", "25_smart_home", "camera and sensors, one of them fails", ()),
 )
 
 # Result page, what it measures, headline figures.
