@@ -163,7 +163,16 @@ TUTORIALS = (
             ("no command", "driving", "track: no command", "reached"),
         ],
     ),
-    ("002 §6.4", "25_smart_home", "camera and sensors, one of them fails", ()),
+    (
+        "002 §6.4",
+        "25_smart_home",
+        "camera and sensors, one of them fails",
+        [
+            ("accuracy", "smart_home", "home: modality dropout", "accuracy"),
+            ("plug fails", "smart_home", "home: modality dropout, plug fails", "accuracy"),
+            ("late fusion", "smart_home", "home: late fusion", "accuracy"),
+        ],
+    ),
 )
 
 # Result page, what it measures, headline figures.
