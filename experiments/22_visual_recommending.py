@@ -4,7 +4,7 @@
 - Article: 002, section 6.1
 - What you will learn: rank films by what users did and by what films look like, and recommend films that nobody has
   watched yet
-- Time: fifteen minutes on one core (`--quick`: a minute)
+- Time: 25 minutes on one core (`--quick`: a minute)
 - Data: DATA/movielens_latest_small and DATA/ml_posters, 610 users and 9,517 films; `--quick` draws posters instead
 
 ```shell
