@@ -243,4 +243,4 @@ def test_a_table_of_summaries_is_trained_and_reported(data, tmp_path):
     assert "bag of words + linear model" in found["scores"]
     assert "segment" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     answers = run.predict(pd.DataFrame({"clip": [data.splits["test"].frame["clip"].iloc[0]], "query": ["the end"]}))
-    assert list(answers.columns) == ["summary"]
+    assert list(answers.columns) == ["label", "video_ok"] and answers["video_ok"].all()
