@@ -57,15 +57,16 @@ def save_captioned(path, images, captions, title=None, columns=8):
     figure.savefig(path, dpi=120)
 
 
-def save_curves(path, curves, top, xlabel, ylabel="accuracy"):
+def save_curves(path, curves, top, xlabel, ylabel="accuracy", xscale="log"):
     """Save learning curves, with the range over the seeds as a band.
 
     Args:
         path: The PNG file.
         curves: dict name -> pandas.DataFrame, one row per x and one column per seed.
         top: tuple of a name and a value, drawn as a horizontal line.
-        xlabel: Label of the x axis, which is logarithmic.
+        xlabel: Label of the x axis.
         ylabel: Label of the y axis.
+        xscale: Scale of the x axis.
     """
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -73,7 +74,7 @@ def save_curves(path, curves, top, xlabel, ylabel="accuracy"):
         (line,) = axes.plot(curve.index, curve.mean(axis=1), marker="o", ms=4, label=name)
         axes.fill_between(curve.index, curve.min(axis=1), curve.max(axis=1), color=line.get_color(), alpha=0.12, lw=0)
     axes.axhline(top[1], color="#9aa4b2", ls=":", label=top[0])
-    axes.set(xlabel=f"{xlabel} (bands: the seeds)", ylabel=ylabel, xscale="log")
+    axes.set(xlabel=f"{xlabel} (bands: the seeds)", ylabel=ylabel, xscale=xscale)
     axes.set_xticks(curve.index, curve.index)
     axes.minorticks_off()
     axes.grid(alpha=0.3)

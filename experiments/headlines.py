@@ -152,7 +152,15 @@ TUTORIALS = (
             ("mean box", "inspection", "mean box", "mean IoU"),
         ],
     ),
-    ("000 §6.3", "21_video_summary", "the summary a sentence asks for", ()),
+    (
+        "000 §6.3",
+        "21_video_summary",
+        "the summary a sentence asks for",
+        [
+            ("F1", "video_summary", "frames + query", "F1"),
+            ("frames alone", "video_summary", "frames alone", "F1"),
+        ],
+    ),
     ("002 §6.1", "22_visual_recommending", "films by poster, title and behavior", ()),
     (
         "002 §3.4, 6.4",
