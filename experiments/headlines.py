@@ -186,7 +186,7 @@ TUTORIALS = (
 # Result page, what it measures, headline figures.
 BENCHMARKS = (
     ("demo", "the demo's accuracy", [("", "demo", "vqa_mac", "accuracy")]),
-    ("shapes_relations", "its harder questions", [("", "shapes_relations", "vqa_mac", "accuracy")]),
+    ("shapes_relations", "its harder questions", [("", "shapes_relations", "vqa_mac, 60 epochs", "accuracy")]),
     ("easy_vqa", "easy-VQA test set", [("", "easy_vqa", "vqa_film, seed 0", "accuracy")]),
     ("compare_emoji", "zoo classifiers, emoji", [("", "compare_emoji", "article_joint", "accuracy")]),
     (
@@ -277,6 +277,7 @@ ZOO = (
             "wide_film": None,
             "pretrained_wide": None,
             "pretrained_multiply": None,
+            "pretrained_mixed": None,
             "pretrained_text": None,
             "pretrained_image": None,
             "classifier_mobilenet": ("zoo_emoji", "classifier_mobilenet", "accuracy"),

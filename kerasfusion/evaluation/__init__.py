@@ -1,6 +1,7 @@
 """Scores with intervals, baselines, images."""
 
 from kerasfusion.evaluation.bag_of_words import BagOfWords
+from kerasfusion.evaluation.boosted_columns import BoostedColumns
 from kerasfusion.evaluation.boxes import average_precision, box_iou
 from kerasfusion.evaluation.calibration import calibrate, calibration_scores, fit_temperature
 from kerasfusion.evaluation.caption_report import CaptionReport
@@ -35,6 +36,7 @@ from kerasfusion.evaluation.vectors import predict_vectors
 
 __all__ = [
     "BagOfWords",
+    "BoostedColumns",
     "CaptionReport",
     "CaptionScores",
     "MatchReport",

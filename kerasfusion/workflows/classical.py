@@ -3,7 +3,7 @@
 import logging
 import time
 
-from kerasfusion.evaluation import BagOfWords, SignalStatistics
+from kerasfusion.evaluation import BagOfWords, BoostedColumns, SignalStatistics
 from kerasfusion.evaluation.linear_baseline import NAMES
 from kerasfusion.workflows.pretrained_features import ImageFeatures, TextFeatures
 
@@ -15,6 +15,7 @@ KINDS = {
     "text_features": TextFeatures,
     "image_features": ImageFeatures,
     "signal_statistics": SignalStatistics,
+    "boosted_columns": BoostedColumns,
 }
 
 

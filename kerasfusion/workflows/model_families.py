@@ -35,7 +35,7 @@ def default_model(data):
     if len(kinds) == 1 and kinds[0] not in PRETRAINED:
         return f"{kinds[0]}_only", "there is no other kind of input"
     if len(kinds) > 1 and not {"text", "image"} <= set(kinds):
-        return "mixed_gated", f"the inputs are {' and '.join(kinds)}"
+        return _for_mixed(data, kinds)
     kinds = [kind for kind in PRETRAINED if kind in kinds]
     shared = len(kinds) == 2 and shares_images(data.splits["train"])
     if task == "retrieval":
@@ -53,6 +53,14 @@ def default_model(data):
 
 def _finds_boxes(schema):
     return all(task.is_box for task in schema.tasks)
+
+
+def _for_mixed(data, kinds):
+    """The default for several kinds of input without a text or without an image, and why."""
+    wanted = [kind for kind in PRETRAINED if kind in kinds]
+    pretrained, notes = _usable_encoders(data, wanted)
+    name = "pretrained_mixed" if pretrained and pretrained == wanted else "mixed_gated"
+    return name, "; ".join([f"the inputs are {' and '.join(kinds)}", *notes])
 
 
 def _usable_encoders(data, kinds):

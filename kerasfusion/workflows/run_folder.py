@@ -42,6 +42,7 @@ _TRAINING: tuple[str, ...] = (
     "history.csv",
 )
 _TRAINING += ("logs/*/events.out.tfevents.*",)
+_CLASSICAL = ("bag_of_words", "text_features", "image_features", "signal_statistics", "boosted_columns")
 _FIGURES = ("comparison", "confusion", "reliability", "examples", "looked_at")
 
 RUN = Kind(
@@ -50,10 +51,7 @@ RUN = Kind(
         "metrics.json",
         *_TRAINING,
         *(f"baselines/{baseline}/{file}" for baseline in ("*_only", "without_teacher") for file in _TRAINING),
-        *(
-            f"baselines/{baseline}.npz"
-            for baseline in ("bag_of_words", "text_features", "image_features", "signal_statistics")
-        ),
+        *(f"baselines/{baseline}.npz" for baseline in _CLASSICAL),
         *("config.json", "schema.json", "reference_inputs.npz", "test_answers.npz", "details.json", "report.html"),
         *("figures/learning_curves.png", "figures/retrieval.png"),
         *(f"figures/{name}{end}.png" for name in _FIGURES for end in ("", "_{task}")),

@@ -100,5 +100,5 @@ def classifier_mobilenet(schema, **changes):
 
 @register_model(inputs=(), source="arXiv 1702.01992")
 def mixed_gated(schema, **changes):
-    """One encoder per input of any kind, with gated fusion (GMU): for tables without text or without images."""
-    return _classifier(schema, "mixed_gated", changes, fusion="gated")
+    """One encoder per input of any kind, gated fusion (GMU), and a linear model beside it."""
+    return _classifier(schema, "mixed_gated", changes, fusion="gated", linear=2)

@@ -51,6 +51,13 @@ def pretrained_wide(schema, **changes):
     return fusion_model(schema, **{**_HEAD, "wide": 2, **settings, **changes})
 
 
+@register_model(inputs=(), source="arXiv 2002.10957, 1905.11946, 1610.04325", load={**_TOKENS, **_SIZE})
+def pretrained_mixed(schema, **changes):
+    """Frozen MiniLM or EfficientNet-Lite0 with encoders of other inputs, and a product of projections."""
+    settings = {"text_encoder": _TEXT, "image_encoder": _IMAGE, "fusion": "multiply", "name": "pretrained_mixed"}
+    return fusion_model(schema, **{**_HEAD, **settings, **changes})
+
+
 @register_model(inputs=("text",), source="arXiv 2002.10957", load=_TOKENS)
 def pretrained_text(schema, **changes):
     """Frozen MiniLM with a dense layer."""

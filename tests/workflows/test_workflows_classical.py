@@ -129,8 +129,8 @@ def test_an_exported_baseline_answers_raw_strings_and_images_as_it_predicts(inst
 
 
 def test_the_command_line_offers_all_of_them():
-    # Statistics of signals are not exported.
-    assert tuple(NAMES) == BASELINES and set(classical.KINDS) - {"signal_statistics"} < set(NAMES)
+    # Neither statistics of signals nor trees are exported.
+    assert tuple(NAMES) == BASELINES and set(classical.KINDS) - {"signal_statistics", "boosted_columns"} < set(NAMES)
 
 
 def test_a_run_that_replaces_another_one_does_not_find_its_baselines():

@@ -27,3 +27,14 @@ def test_the_default_model_reads_every_input(columns, model, tmp_path, monkeypat
     assert name == model
     made = kf.create_model(name, data.schema, units=8)
     assert set(made.input) >= {feature.name for feature in data.schema.features}
+
+
+@pytest.mark.parametrize("columns", [{"text": "description", "numeric": "age"}, {"image": "photo", "numeric": "age"}])
+def test_numbers_go_beside_a_pretrained_encoder(columns, tmp_path, monkeypatch):
+    monkeypatch.setattr(kf.workflows.model_families, "available", lambda: dict.fromkeys(PACKAGES, True))
+    table = color_table(tmp_path, rows=60)
+    table.attrs["folder"] = str(tmp_path)
+    data = kf.data.load(table, **{"image": (), "text": (), **columns}, label="color")
+    kind = next(iter(columns))
+    expected = ("pretrained_mixed", f"the inputs are {kind} and numeric; pretrained encoders are installed")
+    assert kf.workflows.default_model(data) == expected

@@ -58,7 +58,8 @@ def test_every_model_builds_trains_saves_and_loads(name, schema_for, rows_for, t
 def test_every_entry_says_what_it_is(name):
     entry = get_entry(name)
     assert entry.name == name and 10 < len(entry.summary) < 110 and entry.summary.endswith(".")
-    assert set(entry.inputs) <= set(FEATURE_KINDS) and bool(entry.inputs) == (name != "mixed_gated")
+    assert set(entry.inputs) <= set(FEATURE_KINDS)
+    assert bool(entry.inputs) == (name not in ("mixed_gated", "pretrained_mixed"))
 
 
 def test_list_models():
