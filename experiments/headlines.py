@@ -306,6 +306,7 @@ ZOO = (
         "no distances reaches 79.2 %.",
         "default": _VQA,
         "figures": {
+            "vqa_branched": None,
             "vqa_film": ("relational_vqa", "film, these encoders, seed 0, 6 minutes", "accuracy (relational)"),
             "vqa_multiply": (
                 "relational_vqa",

@@ -7,6 +7,7 @@ from kerasfusion.zoo.registry import register_model
 _SAME_ENCODERS = {
     "block": ("arXiv 1902.00038", "GRU + strided CNN with a block-term decomposed bilinear form (BLOCK)."),
     "bottleneck": ("arXiv 2107.00135", "Two transformers that exchange information through bottleneck tokens (MBT)."),
+    "branched": ("arXiv 1710.02410", "GRU + strided CNN with a branch of layers that the question chooses."),
     "co_attention": ("arXiv 1908.02265", "Co-attention between text and image tokens (ViLBERT)."),
     "concat": ("arXiv 1706.01427", "GRU + strided CNN with concatenation: the CNN + MLP baseline."),
     "cross_attention": ("arXiv 1908.02265", "Text tokens with cross-attention to image cells, three layers."),
