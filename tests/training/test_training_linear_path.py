@@ -89,20 +89,22 @@ def measured(rows, seed):
     series = random.normal(size=(rows, 6)) + random.normal(size=(rows, 1))
     frame["series"] = [json.dumps(values.round(4).tolist()) for values in series]
     worth = frame["make"].map({"old": -2.0, "new": 1.0, "used": 3.0})
+    frame["noise"] = [json.dumps(values.round(4).tolist()) for values in random.normal(size=(rows, 3))]
     frame["price"] = frame["height"] / 10 + 2 * frame["depth"] + worth + series.mean(axis=1)
     return frame
 
 
 def test_numbers_categories_and_series_are_read_by_the_models_for_them():
     frame = measured(400, 0)
-    data = kf.data.load(frame, numeric=["height", "depth"], categorical="make", signal="series", label="price")
+    signals = ["series", "noise"]
+    data = kf.data.load(frame, numeric=["height", "depth"], categorical="make", signal=signals, label="price")
     model = fusion_model(data.schema, units=2, linear=1)
     shares = kf.training.fit_linear_path(model, data.splits["train"], data.splits["validation"])
     assert shares == {"label": 1.0}
     test = data.splits["test"]
     error = predict_logits(model, test)["label"][:, 0] - test.labels["label"]
-    # What is left is the penalty on the weights, a twentieth of the label's deviation.
-    assert np.abs(error).mean() < 0.15 and np.std(test.labels["label"]) > 2.5
+    # What is left is the penalty on the weights.
+    assert np.abs(error).mean() < 0.25 and np.std(test.labels["label"]) > 2.5
     numbers = test.frame[["height", "depth"]].to_numpy()
     known = data.splits["train"].frame[["height", "depth"]].to_numpy()
     name = next(f.name for f in data.schema.of_kind("numeric"))

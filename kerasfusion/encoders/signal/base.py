@@ -66,7 +66,8 @@ class SignalEncoder(keras.layers.Layer):
             self.spectrogram = LogMelSpectrogram(rate, num_mels, name="spectrogram", dtype="float32")
             self.norm = keras.layers.BatchNormalization(momentum=0.9, name="norm", dtype=self.dtype_policy)
         self.frame_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
-        self.statistics = TemporalStatistics(rate, num_mels, name="statistics", dtype="float32")
+        # A model's own graph calls it: its name must be another for each encoder.
+        self.statistics = TemporalStatistics(rate, num_mels, name=f"{self.name}_statistics", dtype="float32")
 
     def build(self, samples_shape):
         channels = samples_shape[-1]
