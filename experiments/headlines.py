@@ -153,6 +153,21 @@ TUTORIALS = (
         ],
     ),
     (
+        "000 §3.2.1; 004 §2",
+        "20_grounding",
+        "which object a sentence means",
+        [
+            ("found", "grounding", "words and cells", "accuracy at IoU 0.5"),
+            ("relations", "grounding", "words and cells", "accuracy at IoU 0.5, relation"),
+            (
+                "left out of the text",
+                "grounding",
+                "words and cells, relation left out of the text",
+                "accuracy at IoU 0.5, relation",
+            ),
+        ],
+    ),
+    (
         "000 §6.3",
         "21_video_summary",
         "the summary a sentence asks for",
@@ -179,6 +194,15 @@ TUTORIALS = (
             ("accuracy", "smart_home", "home: modality dropout", "accuracy"),
             ("plug fails", "smart_home", "home: modality dropout, plug fails", "accuracy"),
             ("late fusion", "smart_home", "home: late fusion", "accuracy"),
+        ],
+    ),
+    (
+        "000 §3.1.1; 004 §4",
+        "26_chinese",
+        "Chinese, by character and by word",
+        [
+            ("CIDEr by characters", "chinese", "captions by characters, beam", "CIDEr"),
+            ("by words", "chinese", "captions by words, beam", "CIDEr"),
         ],
     ),
 )
