@@ -176,7 +176,17 @@ TUTORIALS = (
             ("frames alone", "video_summary", "frames alone", "F1"),
         ],
     ),
-    ("002 §6.1", "22_visual_recommending", "films by poster, title and behavior", ()),
+    (
+        "002 §6.1",
+        "22_visual_recommending",
+        "films by poster, title and behavior",
+        [
+            ("NDCG two towers", "visual_recommending", "two towers", "NDCG@20, all films"),
+            ("CMF", "visual_recommending", "CMF", "NDCG@20, all films"),
+            ("new films", "visual_recommending", "two towers", "NDCG@20, new films"),
+            ("VBPR", "visual_recommending", "VBPR", "NDCG@20, new films"),
+        ],
+    ),
     (
         "002 §3.4, 6.4",
         "24_driving",
