@@ -27,7 +27,8 @@ def scenes(tmp_path_factory):
 
 def test_scenes_are_written_with_their_tables(scenes):
     assert scenes["split"].tolist() == ["train"] * 4 + ["test"] * 2
-    assert Image.open(scenes["image"][0]).size == (64, 64)
+    with Image.open(scenes["image"][0]) as image:
+        assert image.size == (64, 64)
     expressions, questions = grounding.expressions_of(scenes), grounding.questions_of(scenes, per_type=1)
     assert len(questions) == 24 and questions["place"].tolist() == sorted(questions["place"])
     row = expressions.iloc[0]

@@ -67,7 +67,7 @@ def test_images_are_not_moved_beside_their_boxes(table):
 def test_grounder_takes_one_text_one_image_and_boxes(table):
     schema = load(table).schema
     model = kf.models.grounder(schema, image_encoder={"name": "small_cnn", "filters": (4, 4)})
-    assert model.output_shape["box"] == (None, 8, 8, 5)
+    assert [output.shape for output in model.output.values()] == [(None, 8, 8, 5)]
     with pytest.raises(ValueError, match=r"the schema has \['image'\]"):
         kf.models.grounder(schema.only("image"))
 
