@@ -31,7 +31,6 @@ ALLOWED = {
     "data/tasks/retrieval.py": _PAIRS,
     "data/retokenizing.py": "another tokenizer for texts",
     "evaluation/bag_of_words.py": "n-grams of texts",
-    "evaluation/boosted_columns.py": "trees that read numbers and categories",
     "evaluation/caption_baselines.py": _CAPTIONS,
     "evaluation/caption_report.py": _CAPTIONS,
     "evaluation/captions.py": _CAPTIONS,

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from kerasfusion.data.errors import DataError, listed, place, short
+from kerasfusion.data.errors import DataError, listed, place
 from kerasfusion.data.skipped_rows import SkippedRows, skipped_rows
 from kerasfusion.data.table import is_missing, read_table
+from kerasfusion.data.times import read_times
 
 SPLITS = ("train", "validation", "test")
 
@@ -45,7 +46,7 @@ def read_interactions(source, *, user, item, time, items=None):
         if empty.any():
             where = place(frame, int(empty.argmax()), column)
             raise DataError(f"{where}: there is no id ({empty.sum():,} such rows). Fill it in or delete the row.")
-    times = _times(frame, time)
+    times = read_times(frame, time)
     found = pd.DataFrame({"user": frame[user], "item": frame[item], "time": times, "row": np.arange(len(frame))})
     found = found.sort_values(["user", "time", "row"], kind="stable", ignore_index=False)
     skipped, kept = SkippedRows(), np.ones(len(found), bool)
@@ -58,22 +59,6 @@ def read_interactions(source, *, user, item, time, items=None):
     if found.empty:
         raise DataError(f"{name}: no row is left.\n{skipped}")
     return found, skipped
-
-
-def _times(frame, column):
-    """Times as numbers, or as datetimes."""
-    empty = is_missing(frame[column]).to_numpy()
-    numbers = pd.to_numeric(frame[column], errors="coerce")
-    if numbers.isna().to_numpy().all():
-        numbers = pd.to_datetime(frame[column], errors="coerce", utc=True)
-    wrong = numbers.isna().to_numpy()
-    if wrong.any():
-        row = int(wrong.argmax())
-        cell = "is empty" if empty[row] else f"{short(frame[column].iloc[row])} is neither a number nor a date"
-        raise DataError(
-            f"{place(frame, row, column)}: the time {cell} ({wrong.sum():,} such rows). Correct it or delete the row."
-        )
-    return numbers.to_numpy()
 
 
 def split_by_time(interactions, validation=0.1, test=0.2):

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from kerasfusion.data.errors import DataError, listed, nearest, place, source_of
+from kerasfusion.data.errors import DataError, listed, nearest, source_of
 from kerasfusion.data.labels import read_numbers
 from kerasfusion.data.table import read_table
+from kerasfusion.data.times import are_numbers, read_times
 
 
 def sliding_windows(
@@ -51,10 +52,10 @@ def sliding_windows(
         raise DataError(f"{source_of(frame)} has a column {name!r} already; choose another for the windows (name=…).")
     if max_gap is not None and time is None:
         raise DataError("max_gap is the longest time between two readings: name the column of times too (time=…).")
-    times = None if time is None else _times(frame, time)
+    times = None if time is None else read_times(frame, time)
     series = [frame[column].to_numpy(object) for column in (group, split) if column is not None]
     codes = [pd.factorize(values, use_na_sentinel=False)[0] for values in series]
-    # Readings by group, then time; splits are told apart by their borders, since each may come several times.
+    # Readings by group, then time. A split may come several times, so that it is its borders that count.
     keys = ([] if times is None else [times]) + (codes[:1] if group is not None else [])
     order = np.lexsort(keys) if keys else np.arange(len(frame))
     starts = np.ones(len(frame), bool)
@@ -87,25 +88,8 @@ def _check(frame, columns, length, stride):
         raise DataError(f"{source_of(frame)} has no rows.")
 
 
-def _times(frame, column):
-    """Times as float64 seconds, or as the numbers that they are."""
-    values = frame[column]
-    if pd.api.types.is_numeric_dtype(values):
-        found = values.to_numpy("float64", na_value=np.nan)
-    else:
-        parsed = pd.to_datetime(values, errors="coerce", format="mixed", utc=True)
-        found = (parsed - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy()
-    if np.isnan(found).any():
-        position = int(np.flatnonzero(np.isnan(found))[0])
-        raise DataError(
-            f"{place(frame, position, column)}: {values.iloc[position]!r} is no time. Write a date such as "
-            "2026-02-04 17:51 or a number into each cell, or drop the row."
-        )
-    return found
-
-
 def _gap(frame, column, gap):
-    if pd.api.types.is_numeric_dtype(frame[column]):
+    if are_numbers(frame[column]):
         if isinstance(gap, str) or not np.isreal(gap):
             raise DataError(f"max_gap must be a number, as the times in column {column!r} are, not {gap!r}.")
         return gap

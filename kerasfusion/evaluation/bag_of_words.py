@@ -5,7 +5,8 @@ import pandas as pd
 from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from kerasfusion.evaluation.linear_baseline import NAMES, LinearBaseline, as_bytes, as_text
+from kerasfusion.evaluation.linear_baseline import NAMES, LinearBaseline
+from kerasfusion.evaluation.stored_baseline import as_bytes, as_text
 
 ANALYZERS = {
     "word": {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b"},

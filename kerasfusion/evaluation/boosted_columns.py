@@ -1,14 +1,12 @@
 """Classical baseline on a table's columns: gradient boosting of numbers and categories."""
 
-import zipfile
-
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from kerasfusion.evaluation.linear_baseline import as_bytes, as_text
+from kerasfusion.evaluation.features import FEATURES
+from kerasfusion.evaluation.stored_baseline import StoredBaseline, as_bytes, as_text
 from kerasfusion.evaluation.tasks import TASKS
-from kerasfusion.files import atomic_write
 
 # Trees, one of whose numbers the validation split chooses.
 STAGES = (10, 30, 100, 200)
@@ -19,13 +17,11 @@ MOST_OUTPUTS = 50
 TAGS, NUMBER = 0, -1
 # What is kept of a task.
 KEYS = ("labels", "places", "weights", "classes", "trees")
-# Ids of a missing and of an unknown category.
-NO_CATEGORY = (0, 1)
 # scikit-learn's limit for a categorical column; with more, ids are numbers in order of frequency.
 MOST_CATEGORIES = 255
 
 
-class BoostedColumns:
+class BoostedColumns(StoredBaseline):
     """Gradient boosting of the numbers and categories of a row (histograms, arXiv 1603.02754), by scikit-learn.
 
     The file of `save` holds the training rows, and `load` fits the same trees again, since scikit-learn has no format
@@ -50,7 +46,7 @@ class BoostedColumns:
     name = "numbers and categories + boosting"
 
     def __init__(self, train, validation):
-        self.features = [f.name for f in train.schema.features if f.kind in ("numeric", "categorical")]
+        self.features = _features(train.schema)
         self.rows, self.categorical = _columns(train, self.features)
         checked, _ = _columns(validation, self.features)
         self.targets, self.models = {}, {}
@@ -73,70 +69,30 @@ class BoostedColumns:
             self.targets[task.name], self.models[task.name] = {**target, "trees": -best[1]}, found[best]
 
     @classmethod
-    def problem(cls):
-        """Why it cannot be used here: None, it always can."""
-        return None
-
-    @classmethod
     def suits(cls, data):
-        """Whether `Data` has what it is fitted on."""
         wide = any(task.outputs > MOST_OUTPUTS for task in data.schema.tasks)
-        some = data.schema.of_kind("numeric") or data.schema.of_kind("categorical")
-        return bool(some) and not wide and len(data.splits["train"]) <= MOST_ROWS
+        return bool(_features(data.schema)) and not wide and len(data.splits["train"]) <= MOST_ROWS
 
     def reads(self, examples):
-        """Whether the rows have all of its columns."""
         return {feature.name for feature in examples.schema.features} >= set(self.features)
 
     def predict(self, examples):
-        """Predict as a model's heads do.
-
-        Args:
-            examples: `Examples`.
-
-        Returns:
-            dict task in `models` -> dict with `probabilities` `(n, C)` or `value` `(n,)`.
-        """
         rows, _ = _columns(examples, self.features)
         names = {task.name for task in examples.schema.tasks}
         return {name: model.predict(rows) for name, model in self.models.items() if name in names}
 
-    def save(self, path):
-        """Write it into an `.npz` file.
-
-        Args:
-            path: str or Path.
-        """
+    def to_arrays(self):
         arrays = {"features": as_bytes("\n".join(self.features)), "rows": self.rows, "categorical": self.categorical}
         for name, target in self.targets.items():
             arrays |= {f"task/{name}/{key}": value for key, value in target.items()}
-        with atomic_write(path) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **arrays)
+        return arrays
 
-    @classmethod
-    def load(cls, path):
-        """Read a baseline that `save` wrote, and fit its trees again.
-
-        Args:
-            path: str or Path.
-
-        Raises:
-            ValueError: the file is not one of these.
-        """
-        self = cls.__new__(cls)
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-                self.features = as_text(arrays["features"]).split("\n")
-                self.rows, self.categorical = arrays["rows"], arrays["categorical"]
-                tasks = [name.removesuffix("/trees") for name in arrays if name.endswith("/trees")]
-                self.targets = {t.removeprefix("task/"): {key: arrays[f"{t}/{key}"] for key in KEYS} for t in tasks}
-                self.models = {name: self._fit(target) for name, target in self.targets.items()}
-        except (OSError, KeyError, ValueError, IndexError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"{path} cannot be read as the baseline {cls.name!r} ({type(error).__name__}: {error}). Delete it to "
-                "evaluate without this baseline, or train the run again."
-            ) from error
-        return self
+    def from_arrays(self, arrays):
+        self.features = as_text(arrays["features"]).split("\n")
+        self.rows, self.categorical = arrays["rows"], arrays["categorical"]
+        tasks = [name.removesuffix("/trees") for name in arrays if name.endswith("/trees")]
+        self.targets = {t.removeprefix("task/"): {key: arrays[f"{t}/{key}"] for key in KEYS} for t in tasks}
+        self.models = {name: self._fit(target) for name, target in self.targets.items()}
 
     def _fit(self, target):
         settings = {"max_iter": int(target["trees"]), "early_stopping": False, "random_state": 0}
@@ -192,18 +148,14 @@ def _learnable(task, labels):
     return (task.one_class or task.any_classes or task.is_number) and len(np.unique(labels, axis=0)) > 1
 
 
+def _features(schema):
+    """Names of the features that are columns of numbers or categories."""
+    return [feature.name for feature in schema.features if FEATURES[feature.kind].tabular]
+
+
 def _columns(examples, features):
     """Numbers and ids of categories, float32 `(n, columns)`, NaN where one is missing; and which are categories."""
-    columns, categorical = [], []
-    for name in features:
-        feature = examples.schema[name]
-        values = examples.arrays[name].astype("float32")
-        if feature.kind == "categorical":
-            values[np.isin(values, NO_CATEGORY)] = np.nan
-            sizes = [len(names) for names in feature.category_names]
-            categorical += [size <= MOST_CATEGORIES for size in sizes]
-        else:
-            values[~examples.present[name]] = np.nan
-            categorical += [False] * values.shape[1]
-        columns.append(values)
-    return np.concatenate(columns, axis=1), np.array(categorical)
+    found = [FEATURES[examples.schema[name].kind].columns(examples.schema[name], examples) for name in features]
+    columns, sizes = zip(*found, strict=True)
+    sizes = np.concatenate(sizes)
+    return np.concatenate(columns, axis=1), (sizes > 0) & (sizes <= MOST_CATEGORIES)

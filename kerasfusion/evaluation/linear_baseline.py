@@ -1,11 +1,7 @@
 """The base class of the classical baselines: fixed features of a row, and a linear model on them for each task."""
 
-import zipfile
-
-import numpy as np
-
 from kerasfusion.evaluation.linear_models import LinearModel, fit_linear
-from kerasfusion.files import atomic_write
+from kerasfusion.evaluation.stored_baseline import StoredBaseline
 
 # Key of a classical baseline, in file names and `--baseline`, -> its name in reports.
 NAMES = {
@@ -23,7 +19,7 @@ def recommend(name):
     return f"The model does not beat a simple baseline. The strongest is {name}{export}."
 
 
-class LinearBaseline:
+class LinearBaseline(StoredBaseline):
     """Fixed features of the rows, and a linear model on them for each task.
 
     A subclass sets what its `vectors` need and calls `fit`; `arrays` and `restore` keep that in the file.
@@ -34,18 +30,6 @@ class LinearBaseline:
             labels that are all alike).
     """
 
-    name: str
-
-    @classmethod
-    def problem(cls):
-        """Why it cannot be used here, or None."""
-        return None
-
-    @classmethod
-    def suits(cls, data):
-        """Whether `Data` has what it is fitted on."""
-        raise NotImplementedError
-
     def fit(self, train, validation):
         """Fit the linear models; `validation` chooses the strength of the regularization."""
         vectors, places, held_out = self.vectors(train, validation)
@@ -54,14 +38,6 @@ class LinearBaseline:
         self.models = {name: model for name, model in fitted.items() if model is not None}
 
     def predict(self, examples):
-        """Predict as a model's heads do.
-
-        Args:
-            examples: `Examples`.
-
-        Returns:
-            dict task in `models` -> dict with `probabilities` `(n, C)` or `value` `(n,)`.
-        """
         vectors, places = self.vectors(examples)
         found = {}
         for task in examples.schema.tasks:
@@ -70,45 +46,17 @@ class LinearBaseline:
                 found[task.name] = {key: value[places] for key, value in predicted.items()}
         return found
 
-    def save(self, path):
-        """Write it into an `.npz` file.
-
-        Args:
-            path: str or Path.
-        """
+    def to_arrays(self):
         arrays = dict(self.arrays())
         for name, model in self.models.items():
             arrays[f"task/{name}/kernel"], arrays[f"task/{name}/bias"] = model.kernel, model.bias
-        with atomic_write(path) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **arrays)
+        return arrays
 
-    @classmethod
-    def load(cls, path):
-        """Read a baseline that `save` wrote.
-
-        Args:
-            path: str or Path.
-
-        Raises:
-            ValueError: the file is not one of these.
-        """
-        self = cls.__new__(cls)
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-                self.restore(arrays)
-                kernels = [name for name in arrays if name.startswith("task/") and name.endswith("/kernel")]
-                tasks = [name.removeprefix("task/").removesuffix("/kernel") for name in kernels]
-                self.models = {t: LinearModel(arrays[f"task/{t}/kernel"], arrays[f"task/{t}/bias"]) for t in tasks}
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"{path} cannot be read as the baseline {cls.name!r} ({type(error).__name__}: {error}). Delete it to "
-                "evaluate without this baseline, or train the run again."
-            ) from error
-        return self
-
-    def reads(self, examples):
-        """Whether the rows have all that its features are computed from."""
-        raise NotImplementedError
+    def from_arrays(self, arrays):
+        self.restore(arrays)
+        kernels = [name for name in arrays if name.startswith("task/") and name.endswith("/kernel")]
+        tasks = [name.removeprefix("task/").removesuffix("/kernel") for name in kernels]
+        self.models = {t: LinearModel(arrays[f"task/{t}/kernel"], arrays[f"task/{t}/bias"]) for t in tasks}
 
     def vectors(self, *splits):
         """Compute features.
@@ -129,13 +77,3 @@ class LinearBaseline:
     def restore(self, arrays):
         """Set what `vectors` needs from the mapping that `arrays` gave."""
         raise NotImplementedError
-
-
-def as_bytes(text):
-    """A string as uint8 `(n,)`, for an `.npz` file without pickles."""
-    return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
-
-
-def as_text(array):
-    """The string of `as_bytes`."""
-    return array.tobytes().decode("utf-8", "surrogatepass")

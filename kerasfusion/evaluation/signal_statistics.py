@@ -5,7 +5,8 @@ import itertools
 import keras
 import numpy as np
 
-from kerasfusion.evaluation.linear_baseline import LinearBaseline, as_bytes, as_text
+from kerasfusion.evaluation.linear_baseline import LinearBaseline
+from kerasfusion.evaluation.stored_baseline import as_bytes, as_text
 from kerasfusion.layers import TemporalStatistics
 
 CHUNK = 256
@@ -53,7 +54,8 @@ class SignalStatistics(LinearBaseline):
             known = found[0][~np.isnan(found[0]).any(axis=1)]
             known = known if len(known) else np.zeros((1, found[0].shape[1]))
             self.mean, self.std = known.mean(axis=0), known.std(axis=0)
-            self.std = np.where(self.std > 0, self.std, 1.0)
+            # A smaller one is rounding.
+            self.std = np.where(self.std > 1e-7 * np.abs(self.mean), self.std, 1.0)
         scaled = [
             np.column_stack([np.nan_to_num((part - self.mean) / self.std), np.isnan(part).any(axis=1)])
             for part in found

@@ -10,8 +10,6 @@ from kerasfusion.layers import LinearPath, NGramLinear
 
 # Every n-gram of a batch takes so many numbers of memory.
 MOST_LINEAR_OUTPUTS = 500
-# Kinds whose encoders have a method `describe`.
-DESCRIBED = ("numeric", "signal")
 
 
 def make_inputs(schema):
@@ -117,7 +115,7 @@ def make_linear(schema, max_n):
     if not 0 < width <= MOST_LINEAR_OUTPUTS:
         return None
     buckets = 2**18 if width <= 2 else 2**16 if width <= 8 else 2**14 if width <= 32 else 2**12
-    described = [feature.name for kind in DESCRIBED for feature in schema.of_kind(kind)]
+    described = [feature.name for feature in schema.features if FEATURES[feature.kind].described]
     categories = {f.name: [len(found) for found in f.category_names] for f in schema.of_kind("categorical")}
     return functools.partial(LinearPath, outputs, names, length, buckets, described, categories, name="linear")
 

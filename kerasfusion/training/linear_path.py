@@ -171,7 +171,8 @@ def _standardize(path, name, described):
     mean = np.where(known, statistics, 0.0).sum(axis=0, dtype="float64") / count
     deviation = np.sqrt((np.where(known, statistics - mean, 0.0) ** 2).sum(axis=0) / count)
     path.centers[name].assign(mean)
-    path.scales[name].assign(np.where(deviation > 0, deviation, 1.0))
+    # A smaller one is rounding.
+    path.scales[name].assign(np.where(deviation > 1e-7 * np.abs(mean), deviation, 1.0))
 
 
 def _weigh_terms(path, occurs, examples):

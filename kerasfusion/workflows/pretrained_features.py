@@ -7,7 +7,8 @@ import numpy as np
 
 from kerasfusion.encoders import EfficientNetLite0Encoder, MiniLMEncoder
 from kerasfusion.evaluation.frozen_features import pooled_features
-from kerasfusion.evaluation.linear_baseline import NAMES, LinearBaseline, as_bytes, as_text
+from kerasfusion.evaluation.linear_baseline import NAMES, LinearBaseline
+from kerasfusion.evaluation.stored_baseline import as_bytes, as_text
 from kerasfusion.pretrained import available, bert_folder, read_vocabulary
 
 logger = logging.getLogger(__name__)

@@ -68,7 +68,7 @@ def test_interleaved_groups_are_series_of_their_own():
         ({}, {"length": 11}, "no 11 successive readings lie in one series; the longest has 10"),
         ({}, {"max_gap": 1}, "name the column of times too"),
         ({}, {"time": "time", "max_gap": "2min"}, "max_gap must be a number, as the times in column 'time' are"),
-        ({"time": ["x"] * 10}, {"time": "time"}, r"row 1.*column 'time': 'x' is no time"),
+        ({"time": ["x"] * 10}, {"time": "time"}, r"row 1.*column 'time': the time 'x' is neither a number"),
         ({"co2": ["1"] * 8 + ["off", "2"]}, {}, r"row 9.*column 'co2'"),
         ({"window": 1}, {}, "has a column 'window' already"),
     ],

@@ -9,10 +9,12 @@ class Encoding:
     Attributes:
         family: dict name -> class of the encoders to choose from.
         default: Name of the one that is taken where none is named.
+        described: Whether the encoders have a method `describe`: numbers for a linear model.
     """
 
     family: ClassVar[dict] = {}
     default = ""
+    described = False
 
     def arguments(self, feature):
         """Arguments of an encoder that the `Feature` decides, beside `units` and `name`."""

@@ -11,6 +11,7 @@ class NumericEncoding(Encoding):
 
     family: ClassVar[dict] = {"numeric": NumericEncoder}
     default = "numeric"
+    described = True
 
     def arguments(self, feature):
         return {"mean": feature.mean, "std": feature.std}

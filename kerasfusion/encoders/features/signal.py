@@ -9,6 +9,7 @@ class SignalEncoding(Encoding):
 
     family = SIGNAL_ENCODERS
     default = "cnn"
+    described = True
 
     def arguments(self, feature):
         return {"mean": feature.mean, "std": feature.std, "rate": feature.rate}

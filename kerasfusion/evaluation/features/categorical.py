@@ -1,5 +1,6 @@
 """Categories in an evaluation."""
 
+import numpy as np
 import tensorflow as tf
 
 from kerasfusion.evaluation.corruption import Corruption
@@ -24,9 +25,15 @@ class CategoricalInputs(EvaluatedFeature):
 
     corruptions = (Corruption("categories unknown", "categorical", "share of cells", make_unknown),)
     what = "categories"
+    tabular = True
 
     def keys(self, feature, examples):
         return list(map(tuple, _cells(feature, examples)))
+
+    def columns(self, feature, examples):
+        ids = examples.arrays[feature.name]
+        known = (ids != MISSING) & (ids != UNKNOWN)
+        return np.where(known, ids, np.nan).astype("float32"), [len(names) for names in feature.category_names]
 
     def shown(self, feature, examples, position):
         return {"categories": dict(zip(feature.columns, _cells(feature, examples)[position].tolist(), strict=True))}

@@ -1,5 +1,7 @@
 """Numbers in an evaluation."""
 
+import numpy as np
+
 from kerasfusion.evaluation.features.base import EvaluatedFeature
 
 
@@ -7,6 +9,11 @@ class NumericInputs(EvaluatedFeature):
     """Numbers are shown by column."""
 
     what = "numbers"
+    tabular = True
+
+    def columns(self, feature, examples):
+        there = examples.present[feature.name][:, None]
+        return np.where(there, examples.arrays[feature.name], np.nan).astype("float32"), [0] * feature.length
 
     def shown(self, feature, examples, position):
         cells = examples.frame[list(feature.columns)].iloc[position]
