@@ -44,8 +44,13 @@ class LongestMatch(tf.Module):
                 tf.lookup.KeyValueTensorInitializer(keys, tf.ones_like(keys, tf.int64)), 0
             )
         self.longest = max(map(len, self.words), default=1)
+        # An export holds it once, however many signatures split texts.
+        self._separate = tf.function(self._separate_words, reduce_retracing=True)
 
     def __call__(self, text):
+        return self._separate(text)
+
+    def _separate_words(self, text):
         characters = tf.strings.unicode_split(clean(text), "UTF-8")
         flat, rows, ends = characters.flat_values, characters.value_rowids(), characters.row_limits()
         single = tf.strings.regex_full_match(flat, SINGLE_CHARACTERS)
