@@ -199,12 +199,10 @@ best = study.best_run()
 rows = np.unique(test.arrays["image"], return_index=True)[1][:4]
 images = [test.banks["image"].encoded(i) for i in test.arrays["image"][rows]]
 questions = [question.encode() for question in test.frame["question"].iloc[rows]]
-version = kf.serving.export_model(
-    keras.saving.load_model(best / "model.keras"),
-    data.schema,
-    arguments.output_dir / "saved_model",
-    {"image_bytes": images, "text": questions},
-)
+raw = {"image_bytes": images, "text": questions}
+model = keras.saving.load_model(best / "model.keras")
+run = kf.workflows.save_run(model, data.schema, arguments.output_dir / "run", raw, overwrite=True)
+version = kf.export(run, arguments.output_dir / "saved_model")
 report = kf.verify(version)
 print(f"\n{best.name}\n{report}")
 

@@ -249,7 +249,8 @@ save_columns(arguments.output_dir / "codes.png", columns)
 
 # %%
 model, raw = models["plain"][0], test.take(np.arange(4)).raw_inputs()
-version = kf.serving.export_model(model, schema, arguments.output_dir / "saved_model", raw)
+run = kf.workflows.save_run(model, schema, arguments.output_dir / "run", raw, overwrite=True)
+version = kf.export(run, arguments.output_dir / "saved_model")
 report = kf.verify(version)
 print(report)
 with CApiSession(version) as session:

@@ -211,7 +211,8 @@ save_rows(arguments.output_dir / "drawn.png", rows)
 
 # %%
 raw = {"text": [sentence.encode() for sentence in sentences[:4]]}
-version = kf.serving.export_model(generators[0], schema, arguments.output_dir / "saved_model", raw)
+run = kf.workflows.save_run(generators[0], schema, arguments.output_dir / "run", raw, overwrite=True)
+version = kf.export(run, arguments.output_dir / "saved_model")
 report = kf.verify(version)
 print(report)
 with CApiSession(version) as session:

@@ -268,7 +268,8 @@ save_boxes(arguments.output_dir / "expressions.png", images, colored, captions, 
 
 # %%
 raw = {key: value[:4] for key, value in test.take(np.arange(4)).raw_inputs().items()}
-version = kf.serving.export_model(grounder, data.schema, arguments.output_dir / "saved_model", raw)
+run = kf.workflows.save_run(grounder, data.schema, arguments.output_dir / "run", raw, overwrite=True)
+version = kf.export(run, arguments.output_dir / "saved_model")
 report = kf.verify(version)
 print(report)
 raw["image_bytes"][1] = enlarged(raw["image_bytes"][1])

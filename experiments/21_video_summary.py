@@ -260,7 +260,8 @@ save_summaries(arguments.output_dir / "summaries.png", frames, queries, true[few
 
 # %%
 raw = test.take(few).raw_inputs()
-version = kf.serving.export_model(served, data.schema, arguments.output_dir / "saved_model", raw)
+run = kf.workflows.save_run(served, data.schema, arguments.output_dir / "run", raw, overwrite=True)
+version = kf.export(run, arguments.output_dir / "saved_model")
 report = kf.verify(version)
 print(report)
 video, query, nothing = raw["video_bytes"][0], raw["text"][0], [b""] * length

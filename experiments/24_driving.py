@@ -239,7 +239,8 @@ if arguments.data_dir and not arguments.quick:
 # %%
 fork_frame = np.flatnonzero(near_fork & (np.abs(labels) > 0.4))[:1]
 raw = test.take(np.repeat(fork_frame, 5)).raw_inputs()
-version = kf.serving.export_model(networks[BRANCHED], drives.schema, arguments.output_dir / "saved_model", raw)
+run = kf.workflows.save_run(networks[BRANCHED], drives.schema, arguments.output_dir / "run", raw, overwrite=True)
+version = kf.export(run, arguments.output_dir / "saved_model")
 report = kf.verify(version)
 print(report)
 raw["text"] = [b"turn left", b"go straight", b"turn right", b"", b"turn left"]

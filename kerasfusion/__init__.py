@@ -42,6 +42,8 @@ _FUNCTIONS = {
     "Task": "kerasfusion.schema",
     "create_model": "kerasfusion.zoo",
     "list_models": "kerasfusion.zoo",
+    "list_presets": "kerasfusion.presets",
+    "from_preset": "kerasfusion.training",
     "register_model": "kerasfusion.zoo",
     "train": "kerasfusion.workflows",
     "compare": "kerasfusion.workflows",

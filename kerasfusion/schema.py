@@ -301,6 +301,57 @@ class Schema:
         return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
 
 
+def schema_differences(trained, schema):
+    """What a schema asks for that weights trained with another schema do not have.
+
+    Args:
+        trained: The `Schema` of the weights.
+        schema: The `Schema` that they are wanted for.
+
+    Returns:
+        list of str, a clause for each feature or task that differs; empty where the weights fit.
+    """
+    differences = []
+    for role, ours, theirs in (
+        ("feature", trained.features, schema.features),
+        ("task", trained.tasks, schema.tasks),
+    ):
+        names = {item.name: item for item in ours}
+        lost = sorted(set(names) - {item.name for item in theirs})
+        differences += [f"it lacks the {role} {name!r}" for name in lost]
+        differences += [
+            f"the {role} {item.name!r} " + _difference(names.get(item.name), item)
+            for item in theirs
+            if _difference(names.get(item.name), item)
+        ]
+    return differences
+
+
+def _difference(ours, theirs):
+    """How a feature or task differs from the trained one, or an empty string."""
+    if ours is None:
+        return f"is not among those of the weights ({_kind(theirs)})"
+    if _kind(ours) != _kind(theirs):
+        return f"is {_kind(theirs)}, not {_kind(ours)}"
+    for field, what in (("vocabulary", "words"), ("classes", "classes")):
+        known, wanted = getattr(ours, field, ()), getattr(theirs, field, ())
+        if known != wanted:
+            missing = [name for name in wanted if name not in known]
+            shown = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
+            return (
+                f"has {what} that the weights lack: {shown}" if missing else f"has other {what}, or in another order"
+            )
+    for field in ("size", "length", "categories"):
+        known, wanted = getattr(ours, field, None), getattr(theirs, field, None)
+        if known != wanted:
+            return f"has the {field} {wanted}, not {known}"
+    return ""
+
+
+def _kind(item):
+    return item.type if isinstance(item, Task) else item.kind
+
+
 def _title(name, *columns):
     return columns[0] if len(columns) == 1 and is_named_after(name, columns[0]) else name
 

@@ -14,7 +14,7 @@ import kerasfusion
 PACKAGE = Path(kerasfusion.__file__).parent
 
 # Plain data and helpers without Keras: known to all.
-FLOOR = {"bounds", "feature_kinds", "files", "lazy", "names", "problem_types", "progress", "schema"}
+FLOOR = {"bounds", "feature_kinds", "files", "lazy", "names", "presets", "problem_types", "progress", "schema"}
 # The neutral floor: Keras alone, on any backend.
 LAYERS = {"layers", "losses", "metrics"}
 PARTS = {"encoders", "decoders", "fusion", "heads"}
@@ -27,6 +27,7 @@ ARROWS = {
     "files": set(),
     "names": {"feature_kinds"},
     "problem_types": set(),
+    "presets": {"files"},
     "progress": set(),
     "schema": {"feature_kinds", "files", "names", "problem_types"},
     "lazy": set(),

@@ -4,17 +4,17 @@ import click
 
 from kerasfusion.cli.console import say, show_scores
 from kerasfusion.cli.jobs import load_tensorflow, make_folder_of
-from kerasfusion.cli.options import FOLDER, NEW_FILE, image_dir_option, option, outside_option
+from kerasfusion.cli.options import NEW_FILE, image_dir_option, option, outside_option
 
 
 @click.command()
-@click.argument("run", type=FOLDER)
+@click.argument("run")
 @click.argument("source")
 @image_dir_option
 @outside_option
 @option("--report", "Write a page about it here, as HTML.", type=NEW_FILE)
 def evaluate(run, source, image_dir, allow_external_paths, report):
-    """Score the run in folder RUN on another labelled table, SOURCE."""
+    """Score RUN, the folder of a run or a preset, on another labelled table, SOURCE."""
     load_tensorflow()
     from kerasfusion import workflows
 

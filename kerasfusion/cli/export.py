@@ -6,7 +6,7 @@ import click
 
 from kerasfusion.cli.console import say, show_verification
 from kerasfusion.cli.jobs import load_tensorflow
-from kerasfusion.cli.options import FOLDER, NEW_FOLDER, flag, option
+from kerasfusion.cli.options import NEW_FOLDER, flag, option
 from kerasfusion.cli.parameters import Number
 
 # As in `kerasfusion.evaluation.linear_baseline`, which needs Keras.
@@ -14,7 +14,7 @@ BASELINES = ("bag_of_words", "text_features", "image_features", "words_and_image
 
 
 @click.command()
-@click.argument("run", type=FOLDER)
+@click.argument("run")
 @click.argument("model_dir", type=NEW_FOLDER)
 @flag("--freeze", "Weights as constants of a simplified graph.")
 @flag("--bfloat16", "The same in bfloat16: half the size.")
@@ -24,7 +24,7 @@ BASELINES = ("bag_of_words", "text_features", "image_features", "words_and_image
 @option("--baseline", "A simple baseline in place of the model.", type=click.Choice(BASELINES))
 @option("--max-pixels", "Requests' images of more pixels are unreadable.", 25_000_000, Number("max_pixels"))
 def export(run, model_dir, **options):
-    """Write the next version of a SavedModel into folder MODEL_DIR from the run in folder RUN, and verify it."""
+    """Write the next version of a SavedModel into MODEL_DIR from RUN, a run's folder or a preset, and verify it."""
     load_tensorflow()
     from kerasfusion import serving, workflows
 

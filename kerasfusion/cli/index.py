@@ -7,12 +7,12 @@ import click
 
 from kerasfusion.cli.console import say, show_verification
 from kerasfusion.cli.jobs import load_tensorflow
-from kerasfusion.cli.options import FOLDER, NEW_FOLDER, image_dir_option, option, outside_option
+from kerasfusion.cli.options import NEW_FOLDER, image_dir_option, option, outside_option
 from kerasfusion.cli.parameters import Number
 
 
 @click.command()
-@click.argument("run", type=FOLDER)
+@click.argument("run")
 @click.argument("gallery", type=click.Path(exists=True, path_type=Path))
 @click.argument("model_dir", type=NEW_FOLDER)
 @option("--id", "Column that names the images of a table; else their paths do.")
@@ -20,7 +20,7 @@ from kerasfusion.cli.parameters import Number
 @image_dir_option
 @outside_option
 def index(run, gallery, model_dir, id, k, image_dir, allow_external_paths):
-    """Export the dual encoder in folder RUN into folder MODEL_DIR with the images of GALLERY inside, to be searched.
+    """Export the dual encoder RUN (a folder or a preset) into MODEL_DIR with the images of GALLERY, to be searched.
 
     GALLERY is a folder of images, or a table with the run's image column. Each time the next version is written.
     """

@@ -4,12 +4,12 @@ import click
 
 from kerasfusion.cli.console import say
 from kerasfusion.cli.jobs import load_tensorflow, make_folder_of
-from kerasfusion.cli.options import FILE, FOLDER, NEW_FILE, flag, image_dir_option, option, outside_option
+from kerasfusion.cli.options import FILE, NEW_FILE, flag, image_dir_option, option, outside_option
 from kerasfusion.files import atomic_write
 
 
 @click.command()
-@click.argument("run", type=FOLDER)
+@click.argument("run")
 @click.argument("table", type=FILE, required=False)
 @option("--image", "One image.", type=FILE)
 @option("--text", "One sentence.")
@@ -23,11 +23,11 @@ from kerasfusion.files import atomic_write
 @image_dir_option
 @outside_option
 def predict(run, table, image, text, output, escape_formulas, rules, image_dir, allow_external_paths):
-    """Predict one image and sentence, or every row of TABLE, with the run in folder RUN."""
+    """Predict one image and sentence, or every row of TABLE, with RUN, a run's folder or a preset."""
     load_tensorflow()
     from kerasfusion import training, workflows
 
-    loaded = training.load(run)
+    loaded = training.from_preset(run)
     if table is None:
         if rules is not None:
             raise click.UsageError("--rules goes with a table.")

@@ -12,7 +12,6 @@ from kerasfusion.cli.jobs import (
     transfer_options,
 )
 from kerasfusion.cli.options import (
-    FOLDER,
     data_options,
     flag,
     learning_rate_option,
@@ -37,10 +36,10 @@ from kerasfusion.cli.parameters import Number
 @training_options
 @learning_rate_option
 @click.option("--baselines/--no-baselines", default=True, help="Train the single-modality baselines too.")
-@option("--init-from", "Start from the weights of this run, as far as they fit.", type=FOLDER)
+@option("--init-from", "Start from the weights of this run or preset, as far as they fit.")
 @option("--lora", "Train low-rank changes of these weights and the heads: their rank.", type=Number("lora"))
 @option("--lora-budget", "Leave this rank on average, where it is needed most.", type=Number("lora"))
-@option("--teacher", "Learn what this run answers, beside the labels.", type=FOLDER)
+@option("--teacher", "Learn what this run or preset answers, beside the labels.")
 @option("--teacher-weight", "Its weight in the loss, 0.5 if absent.", type=Number("teacher_weight"))
 @option("--teacher-temperature", "Of its logits, 4 if absent; higher is softer.", type=Number("teacher_temperature"))
 @flag("--tensorboard", "Write TensorBoard logs (an extra).")

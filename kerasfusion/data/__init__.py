@@ -15,6 +15,7 @@ _HOMES = {
     "InteractionBatches": "interaction_batches",
     "choose_augmentation": "augmentation_choice",
     "concatenate": "examples",
+    "example": "preset_example",
     "load": "loading",
     "load_rows": "row_loading",
     "mentions_class": "label_leakage",

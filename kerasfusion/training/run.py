@@ -1,14 +1,22 @@
 """A finished training: its folder, its model, what it was made from."""
 
+import base64
 import dataclasses
+import shutil
 import warnings
 from pathlib import Path
 
 import keras
 import pandas as pd
 
+from kerasfusion.files import temporary_folder, write_json
+from kerasfusion.presets import EXAMPLE, FILES, write_preset
 from kerasfusion.schema import Schema
 from kerasfusion.training.run_files import read_config, read_model, read_object, read_schema
+
+# Entries of `config.json` that mean something on the machine of the training alone.
+_LOCAL = ("load", "data", "machine", "init_from", "distillation")
+_MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"GIF8": "image/gif", b"RIFF": "audio/wav"}
 
 
 @dataclasses.dataclass(eq=False)
@@ -69,6 +77,67 @@ class Run:
             rows, schema, image_dir=image_dir, allow_external_paths=allow_external_paths, with_labels=False
         )
         return predict_vectors(self.model, examples)
+
+    def save_preset(self, folder, name=None, example=None, **about):
+        """Write weights, schema and figures as a preset, which `kf.from_preset` loads.
+
+        It holds the vocabulary and class names, and a few raw test rows (`reference_inputs.npz`, which exports are
+        checked with), but no other row of the table and no path of this machine.
+
+        Args:
+            folder: Folder to write, new. It is written under a temporary name and renamed.
+            name: Name of the preset. Defaults to `None`: that of the folder.
+            example: Raw row for `kf.data.example`: dict column -> text, number, encoded image as bytes, or a list of
+                these. Defaults to `None`: no example.
+            **about: What else `preset.json` says, such as `summary`, `data`, `license`, `metrics` and `command` (see
+                `kerasfusion.presets.read_preset`).
+
+        Returns:
+            pathlib.Path: the folder.
+
+        Raises:
+            FileExistsError: `folder` exists.
+
+        Example:
+
+        ```python
+        kf.load("runs/pets").save_preset("presets/pets", summary="Species of a pet.", license="Apache-2.0")
+        ```
+        """
+        folder = Path(folder)
+        if folder.exists():
+            raise FileExistsError(f"{folder} exists. Choose another folder for the preset, or remove it first.")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        description = {
+            "name": name or folder.name,
+            "model": self.config.get("model"),
+            "tasks": {task.name: task.type for task in self.schema.tasks},
+            "inputs": {column: feature.kind for feature in self.schema.features for column in feature.columns},
+            "kerasfusion": self.config.get("kerasfusion"),
+            "keras": self.config.get("keras"),
+            **about,
+        }
+        with temporary_folder(folder.parent) as temporary:
+            for file in FILES:
+                if file != "config.json" and (self.path / file).is_file():
+                    shutil.copyfile(self.path / file, temporary / file)
+            config = {key: value for key, value in self.config.items() if key not in _LOCAL}
+            write_json(temporary / "config.json", config)
+            if example is not None:
+                write_json(temporary / EXAMPLE, {column: _cell(value) for column, value in example.items()})
+            write_preset(temporary, description)
+            temporary.rename(folder)
+        return folder
+
+
+def _cell(value):
+    """A cell of a table as JSON has it: bytes as a `data:` URI."""
+    if isinstance(value, list):
+        return [_cell(item) for item in value]
+    if not isinstance(value, bytes):
+        return value
+    kind = next((kind for magic, kind in _MAGIC.items() if value.startswith(magic)), "application/octet-stream")
+    return f"data:{kind};base64,{base64.b64encode(value).decode()}"
 
 
 def load(path: str | Path) -> Run:

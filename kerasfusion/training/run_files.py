@@ -6,9 +6,9 @@ import numbers
 
 import keras
 
+from kerasfusion.models.model_file import check_model_file
 from kerasfusion.problem_types import TYPES
 from kerasfusion.schema import Schema, Task
-from kerasfusion.training.model_file import check_model_file
 
 # What the package reads of `config.json`, where it is there: key -> types.
 _CONFIG = {"model": str, "source": str, "load": dict | None, "data": dict, "slice_by": str | None}

@@ -23,6 +23,7 @@ from kerasfusion.workflows.recommender import export_recommender, train_item_tow
 from kerasfusion.workflows.reload import load_baselines, load_run_data
 from kerasfusion.workflows.report import rebuild_report
 from kerasfusion.workflows.robustness import robustness
+from kerasfusion.workflows.save_run import save_run
 from kerasfusion.workflows.train import train
 from kerasfusion.workflows.tune import TUNE_CHOICES, TuningResult, tune
 
@@ -56,6 +57,7 @@ __all__ = [
     "read_for_model",
     "rebuild_report",
     "robustness",
+    "save_run",
     "train",
     "train_item_tower",
     "tune",

@@ -17,10 +17,10 @@ from kerasfusion.evaluation.report import image_groups
 from kerasfusion.files import atomic_write, temporary_folder, write_json
 from kerasfusion.fusion import FUSIONS
 from kerasfusion.models import late_average
+from kerasfusion.models.model_file import load_model
 from kerasfusion.progress import progress
 from kerasfusion.serving import export_model, measure_latency, reference
 from kerasfusion.training import TrainingConfig
-from kerasfusion.training.model_file import load_model
 from kerasfusion.workflows.model_families import default_model, family_of, refuse_unlabelled, with_fusion
 from kerasfusion.workflows.run_folder import COMPARISON, open_folder
 from kerasfusion.workflows.train import ANSWERS_FILE, train

@@ -1,7 +1,7 @@
 import dataclasses
 import hashlib
 
-from kerasfusion.training import load
+from kerasfusion.training import from_preset
 from kerasfusion.transfer import distill
 from kerasfusion.transfer.distillation import teachable_classes
 
@@ -23,7 +23,7 @@ class Teacher:
     """
 
     def __init__(self, distillation, data):
-        self.run = load(distillation.teacher)
+        self.run = from_preset(distillation.teacher)
         teachable_classes(self.run.model, self.run.schema, data.schema)
         weights = hashlib.sha256((self.run.path / "model.keras").read_bytes()).hexdigest()
         self.config = {

@@ -1,7 +1,7 @@
 from kerasfusion.data import load_rows
 from kerasfusion.evaluation import evaluate_models, write_evaluation_page
 from kerasfusion.evaluation.predict import restrict_schema
-from kerasfusion.training import Run, load
+from kerasfusion.training import from_preset
 from kerasfusion.workflows.classical import load_classical
 
 
@@ -9,7 +9,7 @@ def evaluate(run, source, image_dir=None, allow_external_paths=False, page=None)
     """Score a finished run on another labelled table.
 
     Args:
-        run: A `Run` or its folder.
+        run: A `Run`, its folder, or a preset (`kf.from_preset`).
         source: A table with the run's feature and label columns. An image that cannot be read counts as missing.
         image_dir: Folder that relative image paths start from.
         allow_external_paths: Allow image paths that leave that folder.
@@ -28,7 +28,7 @@ def evaluate(run, source, image_dir=None, allow_external_paths=False, page=None)
     print(reports["label"].scores)
     ```
     """
-    run = run if isinstance(run, Run) else load(run)
+    run = from_preset(run)
     schema = restrict_schema(run.model, run.schema)
     examples, skipped = load_rows(source, schema, image_dir=image_dir, allow_external_paths=allow_external_paths)
     slice_by = run.config.get("slice_by")

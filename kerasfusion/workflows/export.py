@@ -9,7 +9,7 @@ from kerasfusion.evaluation import postprocess, predict_classes, predict_logits,
 from kerasfusion.serving import CApiSession, LiteModel, export_model, lite_model, reference
 from kerasfusion.serving.metadata import read_metadata, write_metadata
 from kerasfusion.serving.signatures import output_name
-from kerasfusion.training import Run, load
+from kerasfusion.training import from_preset
 from kerasfusion.workflows.export_baseline import export_baseline
 from kerasfusion.workflows.reload import load_run_data
 
@@ -41,7 +41,7 @@ def export(
     column -> name, as `inputs` and `outputs`.
 
     Args:
-        run: A `Run`, or its folder.
+        run: A `Run`, its folder, or a preset (`kf.from_preset`).
         model_dir: The model's folder; the version is one more than the highest there, `<model_dir>/<version>/`.
         examples: Raw inputs to store as reference and warm-up: dict of `serving_default` inputs, each with a few
             rows. None takes those that training left in the run, `reference_inputs.npz`.
@@ -81,7 +81,7 @@ def export(
         raise ValueError("A baseline is exported with plain weights alone: leave out freeze, bfloat16 and lite.")
     if lite:
         lite_model.require_runtime()
-    run = run if isinstance(run, Run) else load(run)
+    run = from_preset(run)
     if examples is None:
         examples = reference.load_reference(run.path / "reference_inputs.npz")["serving_default"][0]
     if baseline is not None:

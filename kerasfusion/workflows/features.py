@@ -7,7 +7,7 @@ import numpy as np
 from kerasfusion.data.table import read_table
 from kerasfusion.evaluation.vectors import FUSION
 from kerasfusion.files import atomic_write
-from kerasfusion.training import Run, load
+from kerasfusion.training import from_preset
 from kerasfusion.workflows.predict import untaken
 
 FILE = "features.parquet"
@@ -21,7 +21,7 @@ def features(run, rows, output_dir, image_dir=None, allow_external_paths=False):
     that is taken gets `predicted_`.
 
     Args:
-        run: A `Run` or its folder.
+        run: A `Run`, its folder, or a preset (`kf.from_preset`).
         rows: A table (a file or a DataFrame) with the run's feature columns; labels are not needed.
         output_dir: Folder of the file, which is replaced.
         image_dir: Folder that relative image paths start from.
@@ -47,7 +47,7 @@ def features(run, rows, output_dir, image_dir=None, allow_external_paths=False):
         from pyarrow import parquet
     except ImportError as error:
         raise ImportError("Writing Parquet needs pyarrow: pip install 'kerasfusion[parquet]'.") from error
-    run = run if isinstance(run, Run) else load(run)
+    run = from_preset(run)
     frame = read_table(rows)
     vectors = run.features(frame, image_dir, allow_external_paths)
     as_written = read_table(rows, columns_hint=list(frame.columns))

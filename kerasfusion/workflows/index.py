@@ -7,7 +7,7 @@ from kerasfusion.data.table import read_table
 from kerasfusion.evaluation import embed_images
 from kerasfusion.serving import export_model, reference
 from kerasfusion.serving.gallery import Gallery
-from kerasfusion.training import Run, load
+from kerasfusion.training import from_preset
 
 
 def export_search_index(run, gallery, model_dir, *, id_column=None, k=10, image_dir=None, allow_external_paths=False):
@@ -17,7 +17,7 @@ def export_search_index(run, gallery, model_dir, *, id_column=None, k=10, image_
     an older version: index the whole gallery again, and TensorFlow Serving takes the new version over.
 
     Args:
-        run: A `Run` that learned a match, or its folder.
+        run: A `Run` that learned a match, its folder, or a preset (`kf.from_preset`).
         gallery: A folder, whose images are named by their paths in it; or a table with the run's image column,
             named by that column's paths.
         model_dir: The model's folder, as for `kf.export`.
@@ -41,7 +41,7 @@ def export_search_index(run, gallery, model_dir, *, id_column=None, k=10, image_
     print(kf.verify(version))
     ```
     """
-    run = run if isinstance(run, Run) else load(run)
+    run = from_preset(run)
     if not run.schema.of_type("retrieval"):
         raise ValueError(
             f"{run.path} learned no match, so it cannot search. Train with problem_type='retrieval' "

@@ -5,7 +5,7 @@ from scipy.sparse import coo_array
 from kerasfusion.data import ColumnRoles, Data, DataError, Examples
 from kerasfusion.evaluation import embed_images, embed_texts
 from kerasfusion.schema import Schema, Task
-from kerasfusion.training import Run, load
+from kerasfusion.training import from_preset
 
 # ColumnRoles of the table of pairs: whether they belong together, and how they were found.
 LABEL, KIND = "match", "pair"
@@ -24,7 +24,7 @@ def mine_hard_negatives(data, run, negatives=3, random_fraction=0.5, num_candida
 
     Args:
         data: What `kf.data.load(..., problem_type="retrieval")` returned.
-        run: The dual encoder's `Run`, or its folder.
+        run: The dual encoder's `Run`, its folder, or a preset (`kf.from_preset`).
         negatives: Wrong pairs for each right one. Those found twice count once, so there may be fewer.
         random_fraction: Share of them that is drawn from all wrong ones.
         num_candidates: The others are drawn from so many nearest ones.
@@ -48,7 +48,7 @@ def mine_hard_negatives(data, run, negatives=3, random_fraction=0.5, num_candida
     print(kf.evaluation.rerank(dual.model, fused.model, data.splits["validation"]))
     ```
     """
-    run = run if isinstance(run, Run) else load(run)
+    run = from_preset(run)
     for what, schema in (("the data", data.schema), (str(run.path), run.schema)):
         if not schema.of_type("retrieval"):
             raise ValueError(f"mine_hard_negatives is for a match, and {what} has none (problem_type='retrieval').")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kerasfusion.data import DataError, load
 from kerasfusion.models import late_average
-from kerasfusion.training.model_file import load_model
+from kerasfusion.models.model_file import load_model
 
 
 def load_arguments(data):

@@ -14,8 +14,8 @@ from kerasfusion.evaluation.run_figures import run_figures
 from kerasfusion.explain import NoFeatureMapError
 from kerasfusion.explain.tasks import TASKS
 from kerasfusion.files import folder_lock
+from kerasfusion.models.model_file import load_model
 from kerasfusion.training import Run, load
-from kerasfusion.training.model_file import load_model
 from kerasfusion.workflows.classical import load_classical
 from kerasfusion.workflows.reload import check_data, load_baselines, load_run_data
 

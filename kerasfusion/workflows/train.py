@@ -18,7 +18,7 @@ from kerasfusion.evaluation.tasks import TASKS
 from kerasfusion.files import atomic_write, write_json
 from kerasfusion.models import EncodedModel
 from kerasfusion.progress import progress
-from kerasfusion.training import Run, TrainingConfig, load
+from kerasfusion.training import Run, TrainingConfig, from_preset, load
 from kerasfusion.transfer import enable_lora, transfer_weights
 from kerasfusion.workflows.classical import fit_classical
 from kerasfusion.workflows.distillation import Teacher
@@ -75,8 +75,8 @@ def train(
         verbose: Whether to log progress (0 or False: silent).
         overwrite: Replace a folder that holds a run.
         resume: Go on with the interrupted run in `output_dir`; without one, begin. A finished run is read back.
-        init_from: Folder of a run whose weights the model starts from, where it has a place for them
-            (`kf.transfer.transfer_weights`). The baselines start from scratch.
+        init_from: A preset (`kf.from_preset`) or a run's folder: weights that the model starts from, where it has a
+            place for them (`kf.transfer.transfer_weights`). The baselines start from scratch.
         lora: A `LoRAConfig`: train low-rank updates of the weights of `init_from`, and the heads, instead of all
             weights (`kf.transfer.enable_lora`). They are merged in the run's model.
         distillation: A `DistillationConfig`: learn the predictions of a teacher run beside the labels
@@ -115,7 +115,7 @@ def train(
     if lora is not None and init_from is None:
         raise ValueError("LoRA adapts the weights of a run: name it by init_from (--init-from).")
     # Before anything is written: it may be the very folder that is overwritten.
-    parent = None if init_from is None else load(init_from)
+    parent = None if init_from is None else from_preset(init_from)
     teacher = None
     if distillation is not None:
         teacher = Teacher(distillation, data)

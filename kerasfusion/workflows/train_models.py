@@ -9,9 +9,9 @@ from kerasfusion.evaluation import calibrate
 from kerasfusion.evaluation.tasks import TASKS
 from kerasfusion.files import write_json
 from kerasfusion.models import FusionModel, late_average, unimodal
+from kerasfusion.models.model_file import load_model
 from kerasfusion.training import fit, fit_linear_path
 from kerasfusion.training.callbacks import save_whole
-from kerasfusion.training.model_file import load_model
 from kerasfusion.training.strategy import precision
 from kerasfusion.transfer import merge_lora
 from kerasfusion.workflows.run_folder import remove_checkpoints

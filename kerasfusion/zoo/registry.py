@@ -3,10 +3,13 @@
 import dataclasses
 import difflib
 import fnmatch
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasfusion.schema import Schema
+from kerasfusion.presets import check_files, find_preset
+from kerasfusion.schema import Schema, schema_differences
 
 if TYPE_CHECKING:
     # Listing the models must not wait for TensorFlow.
@@ -102,26 +105,39 @@ def get_entry(name: str) -> ModelEntry:
     return _ENTRIES[name]
 
 
-def create_model(name: str, schema: Schema, **changes: Any) -> "keras.Model":
-    """Make a model by its registered name, untrained.
+def create_model(
+    name: str, schema: Schema | None = None, *, weights: str | Path | None = None, **changes: Any
+) -> "keras.Model":
+    """Make a model by its registered name, untrained or with the weights of a preset.
 
     Args:
         name: A name from `list_models()`.
-        schema: A `kf.Schema`: the inputs, vocabularies and classes the model is made for.
+        schema: A `kf.Schema`: the inputs, vocabularies and classes the model is made for. Defaults to `None`: that of
+            the preset.
+        weights: A name from `kf.list_presets()`, or the folder of a preset or run, of the same model. The settings of
+            the preset then apply too. Defaults to `None`: random weights.
         **changes: Settings of the builder to change, such as `units=256` or `fusion="gated"`.
 
     Returns:
         keras.Model: dict of named inputs -> dict task -> float32 logits.
 
     Raises:
-        ValueError: an unknown name or setting, or a schema without a modality or the task that the model needs.
+        ValueError: an unknown name or setting; a schema without a modality or the task that the model needs; weights
+            of another model, or made for other words, classes or sizes than the schema has (the message lists them).
 
     Example:
 
     ```python
     model = kf.create_model("classifier_gated", data.schema, units=256)
+    trained = kf.create_model("vqa_mac", weights="shapes_vqa")
     ```
     """
+    if weights is not None:
+        return _with_weights(name, schema, weights, changes)
+    if schema is None:
+        raise ValueError(
+            f"{name} needs a schema (`kf.data.load(...).schema`), or weights of a preset, which has one."
+        )
     entry = get_entry(name)
     lacking = [kind for kind in entry.inputs if not schema.of_kind(kind)]
     if lacking:
@@ -144,3 +160,31 @@ def create_model(name: str, schema: Schema, **changes: Any) -> "keras.Model":
         if "unexpected keyword" in str(error):
             raise ValueError(f"{name}: {error}. Passed: {sorted(changes)}.") from error
         raise
+
+
+def _with_weights(name, schema, weights, changes):
+    """The model of a preset, built again for a schema that asks for nothing the weights lack."""
+    from kerasfusion.models.model_file import load_model
+
+    folder = find_preset(weights)
+    check_files(folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if config.get("model") != name:
+        made = f"of the model {config['model']!r}" if config.get("model") else "not of a model of the zoo"
+        raise ValueError(f"The weights {str(weights)!r} are {made}, not of {name!r}; `kf.from_preset` loads them.")
+    known = Schema.load(folder / "schema.json")
+    differences = [] if schema is None else schema_differences(known, schema)
+    if differences:
+        raise ValueError(
+            f"The weights {str(weights)!r} do not fit the schema: {'; '.join(differences)}. Train a model "
+            f"from them instead: kf.train(..., init_from={str(weights)!r}) (--init-from) keeps what is shared."
+        )
+    model = create_model(name, schema or known, **{**config.get("changes", {}), **changes})
+    trained = load_model(folder / "model.keras")
+    try:
+        model.set_weights(trained.get_weights())
+    except ValueError as error:
+        raise ValueError(
+            f"The weights {str(weights)!r} do not fit {name} with the settings {sorted(changes)}: {error}"
+        ) from error
+    return model

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import kerasfusion as kf
+from kerasfusion.models.model_file import check_model_file
 from kerasfusion.schema import Feature, Schema, Task
-from kerasfusion.training.model_file import check_model_file
 
 SCHEMA = Schema(
     (Feature("text", "text", ("note",), length=4, vocabulary=("red", "blue")),),
