@@ -339,7 +339,9 @@ def _difference(ours, theirs):
             missing = [name for name in wanted if name not in known]
             shown = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
             return (
-                f"has {what} that the weights lack: {shown}" if missing else f"has other {what}, or in another order"
+                f"has {what} that the weights lack: {shown}"
+                if missing
+                else f"has the {what} in another order, or fewer of them"
             )
     for field in ("size", "length", "categories"):
         known, wanted = getattr(ours, field, None), getattr(theirs, field, None)

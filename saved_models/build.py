@@ -5,8 +5,8 @@
     python saved_models/build.py --check                      # verify all SavedModels and their sizes
     python saved_models/build.py --check --tensorflow 2.19 2.20
 
-Training goes on in `--output-dir` where it was interrupted. A preset is written to `kerasfusion/zoo/presets/NAME/`, and
-exported from there as the next version of `saved_models/NAME/`.
+Training resumes in `--output-dir` where it was interrupted. A preset is written to `kerasfusion/zoo/presets/NAME/`
+and exported from there as the next version of `saved_models/NAME/`.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from kerasfusion.serving import reference
 from kerasfusion.serving.serving_config import write_serving_config
 
 SAVED_MODELS = Path(__file__).parent
+FEWEST_ROWS = 30
 MAX_BYTES, MAX_TOTAL_BYTES = 4 * 10**6, 60 * 10**6
 
 
@@ -87,11 +88,11 @@ def scores_of_run(run):
     """The model's own scores on the test split, of all rows and by slice."""
     rows = [row for row in score_rows(run.metrics) if row["model"] == run.metrics["model"]]
     kept = ("metric", "value", "low", "high", "n")
-    timed = ("seconds", "parameters", "epoch", "ms")
+    # A score of a handful of rows says nothing.
     return [
         {key: row[key] for key in kept if row.get(key) is not None}
         for row in rows
-        if not any(word in row["metric"] for word in timed)
+        if (row.get("n") or 0) >= FEWEST_ROWS
     ]
 
 

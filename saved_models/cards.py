@@ -1,5 +1,6 @@
 """Model cards and the table of models, from the metadata of the presets and exports."""
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -117,8 +118,6 @@ def cell(name, value):
 
 
 def reference_bytes(value):
-    import base64
-
     text = base64.b64encode(value).decode()
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 

@@ -82,7 +82,7 @@ def scores_of(model, *metrics):
 
 
 def train(data, model, folder, epochs, **settings):
-    """Train without baselines, or read a finished run back; `settings` that `TrainingConfig` has not are the model's."""
+    """Train without baselines, or read a finished run back. Settings are of `TrainingConfig` or the model."""
     fields = {field.name for field in dataclasses.fields(kf.training.TrainingConfig)}
     config = {key: settings.pop(key) for key in list(settings) if key in fields}
     config = kf.training.TrainingConfig(epochs=epochs, **config)
@@ -179,6 +179,7 @@ def shapes_tags(folder, data_dir):
     limits="Other drawings than those of Noto Emoji; half of the classes have fewer than 60 emoji.",
     data=EMOJI + MOBILENET,
     page="compare_emoji",
+    export=_frozen,
 )
 def emoji_classifier(folder, data_dir):
     return train(
@@ -194,6 +195,11 @@ def emoji_classifier(folder, data_dir):
 )
 def emoji_article_joint(folder, data_dir):
     return train(emoji(data_dir, image_size=20), "article_joint", folder, 10)
+
+
+def _frozen(run, model_dir, data_dir):
+    # Half of the graph is batch normalization, which freezing folds into the convolutions.
+    return kf.export(run, model_dir, freeze=True, evaluate=False)
 
 
 def _search(run, model_dir, data_dir):
@@ -216,7 +222,7 @@ def emoji_search(folder, data_dir):
 
 
 @recipe(
-    summary="Encodes an image of a shape and its sentence as 16 numbers, and draws and describes what they stand for.",
+    summary="Encodes an image of a shape and its sentence as 16 numbers, and decodes these to an image and words.",
     limits="Images of several shapes, or photographs.",
     data=WORLD,
     page="13_autoencoder",
@@ -298,7 +304,7 @@ def _recommender(run, model_dir, data_dir):
     data="procedural: users, ratings and posters drawn by kerasfusion, no rights of others",
     page="06_recommending",
     scores=lambda run: [
-        {"metric": "R² of a new film's factors", "value": run.metrics["r2"], "n": run.metrics["items"]}
+        {"metric": "R² of the factors of new films", "value": run.metrics["r2"], "n": run.metrics["items"]}
     ],
     export=_recommender,
 )

@@ -14,6 +14,8 @@ from kerasfusion.presets import EXAMPLE, FILES, write_preset
 from kerasfusion.schema import Schema
 from kerasfusion.training.run_files import read_config, read_model, read_object, read_schema
 
+# Files of a preset that are not copied from the run.
+_WRITTEN = ("model.keras", "config.json", EXAMPLE)
 # Entries of `config.json` that mean something on the machine of the training alone.
 _LOCAL = ("load", "data", "machine", "init_from", "distillation")
 _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"GIF8": "image/gif", b"RIFF": "audio/wav"}
@@ -119,8 +121,10 @@ class Run:
         }
         with temporary_folder(folder.parent) as temporary:
             for file in FILES:
-                if file != "config.json" and (self.path / file).is_file():
+                if file not in _WRITTEN and (self.path / file).is_file():
                     shutil.copyfile(self.path / file, temporary / file)
+            # Without the optimizer's state, which is twice the size of the weights.
+            keras.saving.load_model(self.path / "model.keras", compile=False).save(temporary / "model.keras")
             config = {key: value for key, value in self.config.items() if key not in _LOCAL}
             write_json(temporary / "config.json", config)
             if example is not None:

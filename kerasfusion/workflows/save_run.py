@@ -9,7 +9,7 @@ from kerasfusion.training import Run
 from kerasfusion.workflows.run_folder import open_run
 
 
-def save_run(model, schema, output_dir, examples=None, metrics=None, overwrite=False, **config):
+def save_run(model, schema, output_dir, examples=None, metrics=None, config=None, overwrite=False):
     """Write a model that was trained without `kf.train` as a run's folder.
 
     `kf.load`, `kf.export`, `Run.predict` and `Run.save_preset` then take it as any other run.
@@ -21,8 +21,9 @@ def save_run(model, schema, output_dir, examples=None, metrics=None, overwrite=F
         examples: Raw inputs of a few rows, which exports are checked with: dict of `serving_default` inputs
             (`Examples.raw_inputs`). Defaults to `None`: `kf.export` must then be given some.
         metrics: What goes into `metrics.json`. Defaults to `None`: nothing.
+        config: dict, what goes into `config.json`, such as `model`, a name in the zoo, and `changes`, its settings.
+            Defaults to `None`: the model has no name.
         overwrite: Whether to replace a run in that folder.
-        **config: What goes into `config.json`, such as `model="vqa_film"`, a name in the zoo, and `changes`.
 
     Returns:
         Run
@@ -38,7 +39,7 @@ def save_run(model, schema, output_dir, examples=None, metrics=None, overwrite=F
     kf.export(run, "saved_models/mine")
     ```
     """
-    config = {"model": None, **config, "kerasfusion": __version__, "keras": keras.__version__}
+    config = {"model": None, **(config or {}), "kerasfusion": __version__, "keras": keras.__version__}
     metrics = metrics or {}
     with open_run(output_dir, config, overwrite) as folder:
         schema.save(folder / "schema.json")
