@@ -16,7 +16,6 @@ import kerasfusion as kf
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 WORLD = "procedural: images drawn by kerasfusion, no rights of others"
 EMOJI = "noto_emoji: 1,295 emoji of Noto Emoji (Apache-2.0) and their Unicode names"
-MOBILENET = "; frozen MobileNetV2 (alpha 0.35) with ImageNet weights of keras.applications (Apache-2.0)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,11 +90,6 @@ def train(data, model, folder, epochs, **settings):
 
 def emoji(data_dir, **settings):
     return kf.data.load(Path(data_dir) / "noto_emoji" / "data.jsonl", **settings)
-
-
-def mobilenet(data_dir):
-    weights = Path(data_dir) / "mobilenet_v2_035" / "mobilenet_v2_0.35_224_no_top.weights.h5"
-    return {"name": "mobilenet_v2", "alpha": 0.35, "weights": str(weights)}
 
 
 @recipe(
@@ -177,14 +171,11 @@ def shapes_tags(folder, data_dir):
 @recipe(
     summary="Sorts emoji into coarse classes by image and Unicode name.",
     limits="Other drawings than those of Noto Emoji; half of the classes have fewer than 60 emoji.",
-    data=EMOJI + MOBILENET,
+    data=EMOJI,
     page="compare_emoji",
-    export=_frozen,
 )
 def emoji_classifier(folder, data_dir):
-    return train(
-        emoji(data_dir, image_size=96), "classifier_mobilenet", folder, 15, image_encoder=mobilenet(data_dir)
-    )
+    return train(emoji(data_dir, image_size=48), "wide_deep", folder, 30)
 
 
 @recipe(
@@ -197,11 +188,6 @@ def emoji_article_joint(folder, data_dir):
     return train(emoji(data_dir, image_size=20), "article_joint", folder, 10)
 
 
-def _frozen(run, model_dir, data_dir):
-    # Half of the graph is batch normalization, which freezing folds into the convolutions.
-    return kf.export(run, model_dir, freeze=True, evaluate=False)
-
-
 def _search(run, model_dir, data_dir):
     folder = Path(data_dir) / "noto_emoji"
     version, _ = kf.export_search_index(run, folder / "data.jsonl", model_dir, id_column="text", k=5)
@@ -211,14 +197,15 @@ def _search(run, model_dir, data_dir):
 @recipe(
     summary="Finds emoji by a sentence or by an image, among 1,295 that are part of the SavedModel.",
     limits="Emoji of other vendors or later versions of Unicode: names that it has not learned are found badly.",
-    data=EMOJI + MOBILENET,
+    data=EMOJI,
     page="05_contrastive_retrieval",
     export=_search,
 )
 def emoji_search(folder, data_dir):
-    encoder = mobilenet(data_dir)
-    data = emoji(data_dir, image="image", text="text", problem_type="retrieval", image_size=96)
-    return train(data, "dual_gru_mobilenet", folder, 60, image_encoder=encoder, units=128, batch_size=128)
+    data = emoji(data_dir, image="image", text="text", problem_type="retrieval", image_size=48)
+    encoder = {"name": "residual_cnn", "filters": (24, 48, 96), "dropout": 0.2}
+    settings = {"image_encoder": encoder, "text_encoder": "average", "units": 96, "batch_size": 128}
+    return train(data, "dual_gru_mobilenet", folder, 60, augmentation="light", patience=10, **settings)
 
 
 @recipe(

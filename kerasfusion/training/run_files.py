@@ -11,7 +11,7 @@ from kerasfusion.problem_types import TYPES
 from kerasfusion.schema import Schema, Task
 
 # What the package reads of `config.json`, where it is there: key -> types.
-_CONFIG = {"model": str, "source": str, "load": dict | None, "data": dict, "slice_by": str | None}
+_CONFIG = {"model": str | None, "source": str, "load": dict | None, "data": dict, "slice_by": str | None}
 
 
 def read_object(path):

@@ -33,7 +33,7 @@ def evaluate(run, source, image_dir=None, allow_external_paths=False, page=None)
     examples, skipped = load_rows(source, schema, image_dir=image_dir, allow_external_paths=allow_external_paths)
     slice_by = run.config.get("slice_by")
     slice_by = slice_by if slice_by in examples.frame.columns else None
-    models = {run.config["model"]: run.model}
+    models = {run.config["model"] or "model": run.model}
     found = evaluate_models(models, examples, slice_by=slice_by, classical=load_classical(run.path).predict)
     if page is not None:
         write_evaluation_page(page, run, found, examples, skipped)
