@@ -161,6 +161,13 @@ def test_the_short_pages_stay_short():
     assert (ROOT / "experiments" / "README.md").stat().st_size <= 7168
 
 
+def test_docker_lines_name_one_release_of_the_server():
+    pages = [ROOT / "saved_models" / "README.md", *sorted((PACKAGE / "guide").glob("*.md"))]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in pages)
+    assert set(re.findall(r"tensorflow/serving(?![/\w])(:[\w.]+)?", text)) == {":2.20.0"}
+    assert importlib.import_module("kerasfusion.evaluation.html_report.serving").IMAGE == "tensorflow/serving:2.20.0"
+
+
 def test_every_extra_and_marker_is_documented():
     pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     index = (PACKAGE / "README.md").read_text(encoding="utf-8")

@@ -109,7 +109,29 @@ def show_scores(report):
 
 def show_verification(report):
     """Print the checks of a SavedModel; whether all passed."""
-    marks = {True: Text("ok", "green"), False: Text("FAIL", "red"), None: "info"}
-    rows = [(marks[row.ok], row.name, row.detail) for row in report.rows]
-    show(("", "check", "found"), rows, title=f"{report.path}: {'verified' if report.ok else 'FAILED'}")
+    rows = [(_mark(row), row.name, row.detail) for row in report.rows]
+    show(("", "check", "found"), rows, title=report.title)
     return report.ok
+
+
+def show_versions(report):
+    """Print the checks of a SavedModel in several versions of TensorFlow; whether all passed."""
+    reports = report.reports
+    names = dict.fromkeys(row.name for found in reports.values() for row in found.rows)
+    marks = {version: {row.name: _mark(row) for row in found.rows} for version, found in reports.items()}
+    rows = [(name, *(found.get(name, "") for found in marks.values())) for name in names]
+    for found in reports.values():
+        say(found.title)
+    show(("check", *reports), rows)
+    details = [
+        (version, _mark(row), row.name, row.detail)
+        for version, found in reports.items()
+        for row in found.rows
+        if row.ok is not True
+    ]
+    show(("TensorFlow", "", "check", "found"), details)
+    return report.ok
+
+
+def _mark(row):
+    return {True: Text("ok", "green"), False: Text("FAIL", "red"), None: "info"}[row.ok]

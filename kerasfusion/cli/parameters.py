@@ -1,6 +1,7 @@
 """Types of the command line's arguments, checked before any work."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from kerasfusion.cli.failures import reason
 
 # Bytes that a file's name may have: 255 on most file systems, less what a temporary name adds.
 LONGEST_NAME = 230
+VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 
 
 class Columns(click.ParamType):
@@ -36,6 +38,24 @@ class Number(click.ParamType):
             number = value
         problem = self.bound.problem(number)
         return number if problem is None else self.fail(problem, param, ctx)
+
+
+class VersionsCommand(click.Command):
+    """A command whose `--tensorflow` takes several versions, divided by spaces or commas."""
+
+    def parse_args(self, ctx, args):
+        """Give every version after the first an option of its own, which is what click takes."""
+        spread, versions = [], False
+        for word in args:
+            parts = [part for part in word.split(",") if part]
+            if versions and parts and all(map(VERSION.fullmatch, parts)):
+                # Those of the first word follow the option itself.
+                option = spread[-1] == "--tensorflow"
+                spread += [piece for part in parts for piece in ("--tensorflow", part)][option:]
+            else:
+                versions = word == "--tensorflow"
+                spread.append(word)
+        return super().parse_args(ctx, spread)
 
 
 class Widths(Columns):

@@ -57,7 +57,7 @@ def _plain_image(encoded, size, max_pixels):
 def _any_image(encoded, size, max_pixels):
     orientation = exif_orientation(encoded)
     # Rotate and convert to three channels after resizing, when there are fewer pixels.
-    size = tf.where(orientation >= 5, size[::-1], size)
+    size = tf.where(orientation >= 5, _swapped(size), size)
     # Reject an image of unknown orientation: the decoder fails on an empty string.
     pixels = decode_pixels(tf.where(orientation == 0, b"", encoded), max_pixels)
     pixels = tf.cond(
@@ -65,6 +65,12 @@ def _any_image(encoded, size, max_pixels):
     )
     pixels = tf.cond(tf.shape(pixels)[-1] == 1, lambda: tf.repeat(pixels, 3, axis=-1), lambda: pixels)
     return turn_upright(tf.ensure_shape(pixels, (None, None, 3)), orientation)
+
+
+def _swapped(size):
+    """Height and width as width and height."""
+    # Not size[::-1]: TensorFlow's layout optimizer fails on a negative stride over what becomes a shape.
+    return tf.reverse(size, [0])
 
 
 def fit_pixels(pixels, size):
@@ -132,7 +138,7 @@ def shown_sizes(encoded, readable):
 
 def _shown_size(encoded):
     size = stored_size(encoded)
-    return tf.where(exif_orientation(encoded) >= 5, size[::-1], size)
+    return tf.where(exif_orientation(encoded) >= 5, _swapped(size), size)
 
 
 def decode_rows(decode_one, encoded, size, max_pixels=MOST_PIXELS, paths=None):

@@ -16,7 +16,8 @@ _HOMES = {
     "serve": "http_server",
     "write_recommender": "recommender",
     "write_serving_config": "serving_config",
-    "VerifyReport": "verifying",
+    "VerifyReport": "verify_report",
+    "VersionsReport": "verify_report",
     "verify": "verifying",
 }
 

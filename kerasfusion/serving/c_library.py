@@ -1,4 +1,4 @@
-"""TensorFlow's C library, opened by `ctypes` from the installed wheel without importing the package around it."""
+"""TensorFlow's C library, opened by `ctypes` from a wheel without importing the package around it."""
 
 import contextlib
 import ctypes
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kerasfusion.serving.errors import UNIMPLEMENTED, ServingError
 
-_LIBRARIES = ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2")
+LIBRARIES = ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2")
 
 
 class Output(ctypes.Structure):
@@ -34,6 +34,7 @@ _SIZE = ctypes.c_size_t
 
 # Function -> (what it returns, what it takes). Without the types ctypes would cut pointers to 32 bits.
 _FUNCTIONS = {
+    "TF_Version": (ctypes.c_char_p, ()),
     "TF_NewStatus": (_POINTER, ()),
     "TF_DeleteStatus": (None, (_POINTER,)),
     "TF_GetCode": (_INT, (_POINTER,)),
@@ -75,27 +76,60 @@ _FUNCTIONS = {
 }
 
 
-@functools.cache
-def library():
-    """Opens TensorFlow's shared libraries, once a process, without importing the package around them."""
+_chosen = None
+
+
+def use_libraries(folder):
+    """Choose the libraries of another release than the installed one, before anything opens them.
+
+    Args:
+        folder: Folder that holds them.
+
+    Raises:
+        RuntimeError: The process has opened its libraries: two releases do not go into one process.
+    """
+    global _chosen
+    if library.cache_info().currsize:
+        raise RuntimeError("This process has opened TensorFlow's libraries: choose others in a process of their own.")
+    _chosen = Path(folder)
+
+
+def installed_folder():
+    """Folder of the installed TensorFlow, which is not imported.
+
+    Raises:
+        ServingError: It is not installed.
+    """
     spec = importlib.util.find_spec("tensorflow")
     if spec is None or not spec.submodule_search_locations:
         raise ServingError("TensorFlow is not installed: its C library is what runs a SavedModel.", UNIMPLEMENTED)
-    folder = Path(next(iter(spec.submodule_search_locations)))
-    missing = [name for name in _LIBRARIES if not (folder / name).is_file()]
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+@functools.cache
+def library():
+    """Opens TensorFlow's shared libraries, once a process, without importing the package around them."""
+    folder = _chosen or installed_folder()
+    missing = [name for name in LIBRARIES if not (folder / name).is_file()]
     if missing:
+        where = folder if _chosen else "The installed TensorFlow"
         raise ServingError(
-            f"The installed TensorFlow has no {' and no '.join(missing)}. The C API loader needs the Linux "
+            f"{where} has no {' and no '.join(missing)}. The C API loader needs the Linux "
             "wheel of `tensorflow` or `tensorflow-cpu`.",
             UNIMPLEMENTED,
         )
     # In this order, and not RTLD_GLOBAL: globally visible symbols collide with other libraries' and crash.
-    opened = [ctypes.CDLL(str(folder / name)) for name in _LIBRARIES][-1]
+    opened = [ctypes.CDLL(str(folder / name)) for name in LIBRARIES][-1]
     for name, (result, arguments) in _FUNCTIONS.items():
         function = getattr(opened, name)
         function.restype = result
         function.argtypes = arguments
     return opened
+
+
+def tensorflow_version():
+    """Version of the opened libraries, such as `"2.21.0"`."""
+    return library().TF_Version().decode()
 
 
 @contextlib.contextmanager

@@ -16,9 +16,11 @@ import numpy as np
 
 from kerasfusion.feature_kinds import KINDS
 from kerasfusion.serving import lite_model, reference, warmup
+from kerasfusion.serving.c_library import tensorflow_version, use_libraries
 from kerasfusion.serving.capi import CApiSession, ServingError
 from kerasfusion.serving.metadata import read_metadata
 from kerasfusion.serving.tasks import TASKS
+from kerasfusion.serving.webp_rows import has_webp, leave_out, reads_webp
 
 BATCHES = (1, 3, 32)
 # Room for the graph, the reference and the warm-up records.
@@ -61,6 +63,10 @@ class Report:
         # Errors of TensorFlow span lines; a row does not.
         self._write(at=name, row=[name, None if ok and info else ok, " ".join(str(detail or "").split())])
         return ok
+
+    def loaded(self, tensorflow):
+        """Tells the parent which TensorFlow runs the checks."""
+        self._write(at="loads", tensorflow=tensorflow)
 
     def end(self):
         """Tells the parent that the process got to its end."""
@@ -338,6 +344,14 @@ def check_signature(report, checks):
     report.check(f"{name}: latency", checks.latency, info=True)
 
 
+def check_without_webp(report, checks):
+    """Leaves stored rows with WebP images out of a signature's checks, in a row of their own; whether some stay."""
+    webp = has_webp(checks)
+    if not webp.any():
+        return True
+    return report.check(f"{checks.name}: WebP", leave_out, checks, webp, info=True) and not webp.all()
+
+
 def card_of(folder, tolerance=None):
     """The export's card with what the checks need; `tolerance` goes before the card's own."""
     card = {"tolerance": TOLERANCE, "types": {}, "constant_bytes": 0, "vocabulary_bytes": 0, **read_metadata(folder)}
@@ -359,6 +373,7 @@ def check_export(report, folder, tolerance=None):
                 raise Failure(f"{error}. A file in variables/ is damaged or cut short") from None
             raise
         sessions.append(session)
+        report.loaded(tensorflow_version())
         return f"signatures: {', '.join(session.signatures)}"
 
     if report.check("loads", load):
@@ -368,7 +383,9 @@ def check_export(report, folder, tolerance=None):
         report.check("references", check_references, folder, session, found)
         for name in session.signatures:
             if name in found:
-                check_signature(report, SignatureChecks(session, name, *found[name], card))
+                checks = SignatureChecks(session, name, *found[name], card)
+                if reads_webp(tensorflow_version()) or check_without_webp(report, checks):
+                    check_signature(report, checks)
             else:
                 report.check(f"{name}: outputs", _no_reference)
         report.check("warm-up", check_warmup, folder, session)
@@ -389,7 +406,10 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="kerasfusion.serving.verify_worker")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tolerance", type=float)
+    parser.add_argument("--libraries", type=Path)
     options = parser.parse_args(arguments)
+    if options.libraries is not None:
+        use_libraries(options.libraries)
     # What TensorFlow's C++ prints must not land between our lines.
     stream = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -1,3 +1,4 @@
+import importlib.metadata
 import io
 import json
 import shutil
@@ -8,7 +9,8 @@ import pytest
 from kerasfusion.serving import reference, verify_worker, warmup
 from kerasfusion.serving import verifying as verify_module
 from kerasfusion.serving.capi import ServingError
-from kerasfusion.serving.verifying import Check, VerifyReport, verify, version_directory
+from kerasfusion.serving.verify_report import Check, VerifyReport
+from kerasfusion.serving.verifying import verify, version_directory
 
 SIZE = 8
 LABELS = ["red", "green", "blue"]
@@ -176,6 +178,7 @@ def test_good_export(good):
     report = verify(good.parent)
     assert report.ok, str(report)
     assert report.path == str(good)
+    assert report.tensorflow == importlib.metadata.version("tensorflow")
     names = [row.name for row in report.rows]
     assert names == [
         "files",
@@ -415,10 +418,10 @@ def test_version_directory(tmp_path):
 
 def test_report():
     rows = [Check("loads", True, "1 signature"), Check("serving_default", False, "why"), Check("time", None)]
-    report = VerifyReport("toy/1", rows)
+    report = VerifyReport("toy/1", rows, "2.20.0")
     assert not report.ok
     assert str(report).splitlines() == [
-        "toy/1: 1 check failed",
+        "toy/1: 1 check failed in TensorFlow 2.20.0",
         "ok    loads            1 signature",
         "FAIL  serving_default  why",
         "info  time",
@@ -426,6 +429,7 @@ def test_report():
     assert json.loads(json.dumps(report.to_dict())) == {
         "path": "toy/1",
         "ok": False,
+        "tensorflow": "2.20.0",
         "rows": [
             {"name": "loads", "ok": True, "detail": "1 signature"},
             {"name": "serving_default", "ok": False, "detail": "why"},

@@ -12,6 +12,8 @@ from kerasfusion.evaluation.html_report.requests import FILES
 from kerasfusion.evaluation.html_report.tasks import TASKS
 
 PORT = 8501
+# The newest release; its C library verifies our exports (`kerasfusion verify --tensorflow 2.20`).
+IMAGE = "tensorflow/serving:2.20.0"
 
 
 def serving(parts):
@@ -28,7 +30,7 @@ def serving(parts):
     commands = f"kerasfusion export {run} {quoted}\nkerasfusion verify {quoted}\nkerasfusion serve {quoted}"
     volume = shlex.quote(f"/{base}:/models/{name}")
     variable = shlex.quote(f"MODEL_NAME={name}")
-    docker = f'docker run -p {PORT}:{PORT} -v "$PWD"{volume} -e {variable} tensorflow/serving'
+    docker = f'docker run -p {PORT}:{PORT} -v "$PWD"{volume} -e {variable} {IMAGE}'
     address = f"http://localhost:{PORT}/v1/models/{name}:predict"
     row = request_row(parts.schema, parts.details["sample"])
     return section(
