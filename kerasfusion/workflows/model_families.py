@@ -5,6 +5,7 @@ import numpy as np
 from kerasfusion.pretrained import PACKAGES, available
 from kerasfusion.schema import SPECIAL_TOKENS
 from kerasfusion.training import shares_images
+from kerasfusion.workflows.identifiers import identifier_note
 from kerasfusion.zoo import list_models
 
 # The pretrained encoder of each kind of input, and the most words of a text that its default reads.
@@ -37,6 +38,10 @@ def default_model(data):
     if len(kinds) > 1 and not {"text", "image"} <= set(kinds):
         return _for_mixed(data, kinds)
     kinds = [kind for kind in PRETRAINED if kind in kinds]
+    identifiers = [identifier_note(data, feature) for feature in data.schema.of_kind("text")]
+    if task == "label" and len(kinds) == 2 and all(identifiers):
+        pretrained, notes = _usable_encoders(data, ["image"])
+        return _by_encoders(["image"], pretrained, False), "; ".join([*identifiers, *notes])
     shared = len(kinds) == 2 and shares_images(data.splits["train"])
     if task == "retrieval":
         found = "which image a text belongs to is learned"

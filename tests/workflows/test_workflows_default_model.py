@@ -87,3 +87,35 @@ def test_data_is_read_as_the_model_wants_it(tmp_path):
     # What the user gave stays.
     given = load(tmp_path, image_size=32)
     assert read_for_model(given, "pretrained_image") is given
+
+
+def people(folder, text, held_out):
+    """Three images of each person; the last two people are in the validation split alone."""
+    rows = []
+    for place in range(24):
+        (folder / f"{place}.png").write_bytes(png_bytes(place))
+        split = "validation" if place >= 18 else "test" if place >= 15 else "train"
+        rows.append({"image": f"{place}.png", "text": text(place // 3), "label": f"c{place % 2}", "split": split})
+    frame = pd.DataFrame(rows)
+    frame.loc[frame["split"] == "validation", "text"] = held_out
+    return kf.data.load(frame, image="image", text="text", label="label", split="split", image_dir=folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "held_out", "left_out"),
+    [
+        # Names: repeated within a person, and those of others unknown.
+        (lambda who: f"{'abcdefgh'[who]}nna", "Zoe", True),
+        # A text that other rows have too, such as a question.
+        (lambda who: f"{'abcdefgh'[who]}nna", "anna", False),
+        # Descriptions that images share, in words of their own.
+        (lambda who: f"a {'abcdefgh'[who]}nna on a mat", "a Zoe on a mat", False),
+    ],
+)
+def test_a_text_that_identifies_groups_is_left_out(tmp_path, installed, text, held_out, left_out):
+    installed()
+    name, reason = default_model(people(tmp_path, text, held_out))
+    assert (name == "image_only") == left_out
+    assert ("'text' is left out" in reason) == left_out
+    installed(*PACKAGES)
+    assert (default_model(people(tmp_path, text, held_out))[0] == "pretrained_image") == left_out
