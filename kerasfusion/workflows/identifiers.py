@@ -37,6 +37,6 @@ def identifier_note(data, feature):
     if repeated < MIN_REPEATED or shared > MAX_SHARED or known > MAX_KNOWN:
         return None
     return (
-        f"{feature.title!r} is left out, as it identifies groups of rows: its texts repeat in training, hardly any of "
-        f"them occurs in the validation split, and {1 - known:.0%} of the words there are unknown"
+        f"{feature.title!r} is left out, as it identifies groups of rows: its texts repeat in training, hardly any "
+        f"of them occurs in the validation split, and {1 - known:.0%} of the words there are unknown"
     )

@@ -95,7 +95,7 @@ def people(folder, text, held_out):
     for place in range(24):
         (folder / f"{place}.png").write_bytes(png_bytes(place))
         split = "validation" if place >= 18 else "test" if place >= 15 else "train"
-        rows.append({"image": f"{place}.png", "text": text(place // 3), "label": f"c{place % 2}", "split": split})
+        rows.append({"image": f"{place}.png", "text": text(place), "label": f"c{place % 2}", "split": split})
     frame = pd.DataFrame(rows)
     frame.loc[frame["split"] == "validation", "text"] = held_out
     return kf.data.load(frame, image="image", text="text", label="label", split="split", image_dir=folder)
@@ -105,11 +105,13 @@ def people(folder, text, held_out):
     ("text", "held_out", "left_out"),
     [
         # Names: repeated within a person, and those of others unknown.
-        (lambda who: f"{'abcdefgh'[who]}nna", "Zoe", True),
+        (lambda place: f"{'abcdefgh'[place // 3]}nna", "Zoe", True),
         # A text that other rows have too, such as a question.
-        (lambda who: f"{'abcdefgh'[who]}nna", "anna", False),
+        (lambda place: f"{'abcdefgh'[place // 3]}nna", "anna", False),
         # Descriptions that images share, in words of their own.
-        (lambda who: f"a {'abcdefgh'[who]}nna on a mat", "a Zoe on a mat", False),
+        (lambda place: f"a {'abcdefgh'[place // 3]}nna on a mat", "a Zoe on a mat", False),
+        # Codes of a row each.
+        (lambda place: f"x{place}", "y0", False),
     ],
 )
 def test_a_text_that_identifies_groups_is_left_out(tmp_path, installed, text, held_out, left_out):
