@@ -19,7 +19,7 @@ from kerasfusion.models.parts import PartsModel, copy_weights, rebuild
 from kerasfusion.models.tag_reading import TagReadingModel
 from kerasfusion.models.training_wrapper import TrainingWrapper, plain_model
 from kerasfusion.models.two_tower import TwoTower
-from kerasfusion.models.unimodal import load_branches, unimodal
+from kerasfusion.models.unimodal import unimodal
 from kerasfusion.models.vbpr import VBPR
 
 __all__ = [
@@ -58,7 +58,6 @@ __all__ = [
     "grounder",
     "image_major",
     "late_average",
-    "load_branches",
     "make_inputs",
     "plain_model",
     "rebuild",

@@ -37,44 +37,6 @@ def unimodal(model, schema, kind):
     )
 
 
-def load_branches(model, members):
-    """Copy the branches of trained single-modality models into a fused model.
-
-    The encoders and n-gram layers are copied, and the fusion and the heads stay as they are. A branch of another
-    shape, such as one that reads another modality's grid beside its own feature, stays as it is as well.
-
-    Args:
-        model: A model made by `fusion_model`. Its weights are modified.
-        members: dict kind -> model made by `unimodal` for it.
-
-    Returns:
-        list of str: the features whose branch was copied.
-
-    Example:
-
-    ```python
-    kf.models.load_branches(model, {"text": text_only, "image": image_only})  # ["image", "text"]
-    ```
-    """
-    copied = []
-    for member in members.values():
-        for name in member.encoders:
-            branches = [(own[name], its[name]) for own, its in _parts(model, member) if name in its]
-            if all(_shapes(own) == _shapes(its) for own, its in branches):
-                for own, its in branches:
-                    own.set_weights(its.get_weights())
-                copied.append(name)
-    return sorted(copied)
-
-
-def _parts(model, member):
-    return (model.encoders, member.encoders), (model.wide, member.wide)
-
-
-def _shapes(layer):
-    return [tuple(weight.shape) for weight in layer.weights]
-
-
 def _own_linear(layer, schema):
     names = [feature.name for feature in schema.features]
     own = {

@@ -14,7 +14,6 @@ from kerasfusion.training import fit, fit_linear_path
 from kerasfusion.training.callbacks import save_whole
 from kerasfusion.training.strategy import precision
 from kerasfusion.transfer import merge_lora
-from kerasfusion.workflows import branch_restart
 from kerasfusion.workflows.run_folder import remove_checkpoints
 from kerasfusion.zoo import create_model
 
@@ -48,7 +47,9 @@ def train_all(make, data, output_dir, run_config, config, teacher, callbacks, se
             return models[name]
 
         one(make, model, output_dir, teacher, callbacks)
-        _calibrate_and_save(models[model], data, output_dir)
+        for task, temperature in calibrate(models[model], data.splits["validation"]).items():
+            logger.info(f"  temperature of {task}'s probabilities: {temperature:.3g}, fitted on the validation split")
+        save_whole(models[model], output_dir / "model.keras")
         kinds = data.schema.kinds
         if baselines and teacher is not None:
             one(make, "without teacher", output_dir / "baselines" / "without_teacher")
@@ -64,30 +65,7 @@ def train_all(make, data, output_dir, run_config, config, teacher, callbacks, se
                 for kind in kinds
             }
             models["late average"] = late_average(data.schema, members)
-            if run_config.get("branch_restart") and branch_restart.suits(models[model], members):
-                first = models[model]
-
-                def again(prepare):
-                    def prepared():
-                        made = make()
-                        prepare(made)
-                        return made
-
-                    folder = output_dir / branch_restart.FOLDER
-                    return train_one(prepared, model, data, config, folder, None, callbacks=callbacks, **settings)
-
-                restart = branch_restart.restart_from_branches
-                models[model], costs[model] = restart(models, costs, members, data, again)
-                if models[model] is not first:
-                    _calibrate_and_save(models[model], data, output_dir)
-                    write_json(output_dir / "training.json", costs[model])
     return models, costs
-
-
-def _calibrate_and_save(model, data, folder):
-    for task, temperature in calibrate(model, data.splits["validation"]).items():
-        logger.info(f"  temperature of {task}'s probabilities: {temperature:.3g}, fitted on the validation split")
-    save_whole(model, folder / "model.keras")
 
 
 def train_one(make, name, data, config, folder, teacher, **settings):
