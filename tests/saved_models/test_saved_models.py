@@ -1,13 +1,19 @@
+import base64
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import kerasfusion as kf
 from kerasfusion.presets import find_preset, read_preset
+from kerasfusion.serving import reference
 from kerasfusion.serving.model_config import read_models
+from kerasfusion.serving.model_manager import ModelManager
+from kerasfusion.serving.rest_api import answer
 
 FOLDER = Path(__file__).parents[2] / "saved_models"
 PRESETS = kf.list_presets()
@@ -44,6 +50,37 @@ def test_what_is_shipped_fits_its_limits():
     versions = [path for name in PRESETS for path in (FOLDER / name).glob("[0-9]*")]
     assert max(map(size, versions)) <= 4_000_000
     assert sum(map(size, versions)) + sum(size(find_preset(name)) for name in PRESETS) <= 60_000_000
+
+
+@pytest.mark.slow
+def test_the_stand_in_answers_every_signature_as_the_stored_reference():
+    """All models in one server, as the requests on the cards ask them."""
+    manager = ModelManager(FOLDER)
+    manager.poll()
+    assert {name for name in PRESETS if manager.available(name)} == set(PRESETS)
+    try:
+        for name in PRESETS:
+            newest = max((FOLDER / name).glob("[0-9]*"), key=lambda path: int(path.name))
+            for signature, (inputs, outputs) in reference.load_reference(newest / reference.FILE).items():
+                columns = {key: encoded(key, np.asarray(value).tolist()) for key, value in inputs.items()}
+                body = json.dumps({"signature_name": signature, "inputs": columns}).encode()
+                response = answer(manager, "POST", f"/v1/models/{name}:predict", body)
+                found = json.loads(response.body)
+                assert response.http_status == 200, (name, signature, found)
+                found = found["outputs"] if len(outputs) > 1 else {next(iter(outputs)): found["outputs"]}
+                for key, value in outputs.items():
+                    if np.asarray(value).dtype.kind == "f":
+                        np.testing.assert_allclose(found[key], value, rtol=1e-3, atol=1e-4, err_msg=f"{name} {key}")
+                    elif np.asarray(value).dtype.kind in "bi":
+                        assert np.array_equal(found[key], value), (name, signature, key)
+    finally:
+        manager.close()
+
+
+def encoded(name, value):
+    if isinstance(value, list):
+        return [encoded(name, item) for item in value]
+    return {"b64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The client samples in saved_models/clients."""
+"""The client in saved_models/clients."""
 
 import importlib.util
 import json
@@ -14,8 +14,9 @@ from kerasfusion.serving.model_manager import ModelManager
 CLIENTS = Path(__file__).parents[2] / "saved_models" / "clients"
 
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, CLIENTS / f"{name}.py")
+@pytest.fixture(scope="module")
+def client():
+    spec = importlib.util.spec_from_file_location("client", CLIENTS / "client.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -31,8 +32,7 @@ def server(tmp_path, toy_exports):
     manager.close()
 
 
-def test_rest_client(server, tmp_path, capsys):
-    client = load("rest_client")
+def test_rest(client, server, tmp_path, capsys):
     rows = [{"text": "abc", "image_bytes": b"\x00\xff"}, {"text": "", "image_bytes": b""}]
     first, second = client.predict(server.url, "toy", rows)
     assert first == {"text": "abc", "image_bytes": {"b64": "AP8="}, "length": 6.0}
@@ -41,12 +41,36 @@ def test_rest_client(server, tmp_path, capsys):
     with pytest.raises(ValueError, match="400: Unrecognized servable version label: stable"):
         client.predict(server.url, "toy", rows, label="stable")
     (tmp_path / "a.png").write_bytes(b"\x00\xff")
-    client.main([str(tmp_path / "a.png"), "abc", "--url", server.url, "--model", "toy"])
+    client.main(["toy", "text=abc", f"image_bytes=@{tmp_path / 'a.png'}", "--url", server.url])
     assert json.loads(capsys.readouterr().out) == first
 
 
+def test_the_server_and_the_reader_of_inputs_say_what_is_wrong(client, server, capsys):
+    for arguments, message in (
+        (["toy", "text=abc", "--signature", "search"], '400: Serving signature name: "search" not found'),
+        (["toy", "abc"], "'abc' is no input: write name=text, name=@file or name:=json"),
+        (["toy", "image_bytes=@missing.png"], "missing.png"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            client.main([*arguments, "--url", server.url])
+        assert ended.value.code == 1
+        assert message in capsys.readouterr().err
+
+
+def test_inputs_are_text_files_or_json(client, tmp_path):
+    for name in ("1.png", "2.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    assert client.parse_input("text=a=b") == ("text", "a=b")
+    assert client.parse_input("share:=0.15") == ("share", 0.15)
+    assert client.parse_input(f"image_bytes=@{tmp_path}/1.png") == ("image_bytes", b"1.png")
+    assert client.parse_input(f"video_bytes=@{tmp_path}/1.png,@{tmp_path}/2.png") == (
+        "video_bytes",
+        [b"1.png", b"2.png"],
+    )
+
+
 @pytest.mark.serving_api
-def test_grpc_client():
+def test_grpc(client):
     # As far as it goes without a server: what would be sent, and a response made by hand.
     predict_pb2 = pytest.importorskip(
         "tensorflow_serving.apis.predict_pb2",
@@ -54,7 +78,6 @@ def test_grpc_client():
     )
     import tensorflow as tf
 
-    client = load("grpc_client")
     image = b"\x89PNG\x00\xff\x00"
     request = client.make_request("toy", {"text": ["é"], "image_bytes": [image]}, label="stable")
     sent = predict_pb2.PredictRequest.FromString(request.SerializeToString())
