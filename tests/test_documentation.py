@@ -158,6 +158,7 @@ def test_the_index_names_every_page_and_every_command():
 
 def test_the_short_pages_stay_short():
     assert (ROOT / "README.md").stat().st_size <= 8192
+    assert (ROOT / "README.zh.md").stat().st_size <= 8192
     assert (ROOT / "experiments" / "README.md").stat().st_size <= 7168
 
 
@@ -204,3 +205,14 @@ def test_every_command_answers_help_with_its_flags():
     for name, command in cli.app.commands.items():
         shown = command.get_help(click.Context(command, info_name=name))
         assert all(flag in shown for flag in flags(command) if flag.startswith("--")), name
+
+
+def test_the_chinese_readme_has_the_same_commands():
+    """Code in fences and indented, and the models of the table."""
+
+    def code(name):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        blocks = re.findall(r"^```\w+\n(.*?)^```$", text, re.M | re.S) + re.findall(r"^    \S.*$", text, re.M)
+        return blocks, re.findall(r"^\| (`[^|]*`) \|", text.replace("、", ", "), re.M)
+
+    assert code("README.zh.md") == code("README.md")
