@@ -43,7 +43,14 @@ CHANGES = {
     "residual": {"num_layers": 1, "query": "image"},
     "stacked_attention": {"num_hops": 1, "hidden_dim": 3, "query": "image"},
     "tensor": {"hidden_dim": None},
-    "token_transformer": {"hidden_dim": 9, "num_heads": 3, "num_layers": 1, "read_at": "image"},
+    "token_transformer": {
+        "hidden_dim": 9,
+        "num_heads": 3,
+        "num_layers": 1,
+        "read_at": "image",
+        "aligned": ("image", "text"),
+        "pooled": ("text",),
+    },
 }
 MIXED = {"text": np.array([True, True, False, False]), "image": np.array([True, False, True, False])}
 

@@ -126,6 +126,36 @@ def test_token_transformer():
     check(layer, inputs, projected(layer, expected))
 
 
+def test_token_transformer_sums_tokens_of_the_same_time():
+    inputs = three_modalities()
+    inputs["text"]["mask"] = np.array([[True, True, False, False], [False, False, True, True]])
+    layer = prepared(TokenTransformer, inputs, aligned=("image", "text"))
+    words = affine(layer.inputs["text"], inputs["text"]["sequence"]) + np.array(layer.positions["text"])
+    cells = affine(layer.inputs["image"], inputs["image"]["sequence"]) + np.array(layer.positions["image"])
+    expected = []
+    for row, tokens in enumerate(rows_of(layer, inputs)):
+        # The word in the middle of each of six parts of the time; padding adds nothing.
+        spoken = np.where(inputs["text"]["mask"][row][:, None], words[row], 0)[[0, 1, 1, 2, 3, 3]]
+        state = np.concatenate([np.array(layer.first), cells[row] + spoken, tokens["numbers"]])
+        for one in layer.blocks:
+            state = block(one, state)
+        expected.append(state[0])
+    check(layer, inputs, projected(layer, expected))
+
+
+def test_token_transformer_takes_a_pooled_vector_as_one_token():
+    inputs = three_modalities()
+    layer = prepared(TokenTransformer, inputs, pooled=("text",))
+    sentence = affine(layer.inputs["text"], inputs["text"]["pooled"]) + np.array(layer.positions["text"])
+    expected = []
+    for row, tokens in enumerate(rows_of(layer, {name: inputs[name] for name in ("image", "numbers")})):
+        state = np.concatenate([np.array(layer.first), joined(tokens), sentence[row : row + 1]])
+        for one in layer.blocks:
+            state = block(one, state)
+        expected.append(state[0])
+    check(layer, inputs, projected(layer, expected))
+
+
 @pytest.mark.parametrize(("name", "places"), [("image", slice(0, 6)), ("numbers", slice(6, 7))])
 def test_token_transformer_read_at_every_token_of_a_modality(name, places):
     inputs = three_modalities()
@@ -282,6 +312,14 @@ def test_what_it_cannot_be_built_for():
         TokenTransformer(5, num_heads=2)(inputs)
     with pytest.raises(ValueError, match="needs two modalities that attend to each other"):
         CoAttention(4)({"text": inputs["text"]})
+    with pytest.raises(
+        ValueError, match=r"aligned must name some of \['image', 'numbers', 'text'\], not \['sound'\]"
+    ):
+        TokenTransformer(4, aligned=("image", "sound"))(inputs)
+    with pytest.raises(ValueError, match=r"pooled must name some of .*, not \['sound'\]"):
+        TokenTransformer(4, pooled=("sound",))(inputs)
+    with pytest.raises(ValueError, match=r"read_at must be one of \['image', 'numbers'\], not 'text'"):
+        TokenTransformer(4, aligned=("image", "text"), read_at="text")(inputs)
     endless = {"text": {"sequence": keras.Input((None, 3))}}
     with pytest.raises(ValueError, match="the sequence of 'text' must have a fixed length"):
         TokenTransformer(4)(endless)

@@ -105,7 +105,7 @@ class MovingScene:
         return Scene(tuple(dataclasses.replace(self.objects[i], x=places[i, 0], y=places[i, 1]) for i in shown))
 
 
-def sample_moving_scene(rng, length=LENGTH, events=4):
+def sample_moving_scene(rng, length=LENGTH, events=4, looks=None, plan=None):
     """Draw a scene by chance: three or four objects, and events of 2 to 4 frames, one after the other.
 
     The time is divided into equal parts, and each has one event. The same thing never happens to the same objects
@@ -115,32 +115,43 @@ def sample_moving_scene(rng, length=LENGTH, events=4):
         rng: `np.random.Generator`.
         length: Number of frames.
         events: Number of events.
+        looks: Optional list of (shape, color), one for each of three or four objects. Defaults to `None`: drawn.
+        plan: Optional list of (kind, who, whom), the events in the order of time, instead of `events`. Defaults to
+            `None`: drawn.
 
     Returns:
         A `MovingScene`.
 
     Raises:
-        ValueError: fewer than 6 frames per event, or more than 6 events.
+        ValueError: fewer than 6 frames per event, more than 6 events, or a plan with an event twice or an object that
+            is not there.
 
     Example:
 
     ```python
     scene = sample_moving_scene(np.random.default_rng(0), length=32)
+    looks = [("circle", "red"), ("cross", "blue"), ("circle", "gray")]
+    scene = sample_moving_scene(np.random.default_rng(0), looks=looks, plan=[("hides", 0, None), ("meets", 0, 2)])
     ```
     """
+    events = events if plan is None else len(plan)
     if length < events * (_LONGEST + _APPROACH):
         raise ValueError(f"{events} events need at least {events * (_LONGEST + _APPROACH)} frames, not {length}.")
     if not 1 <= events <= 6:
         raise ValueError(f"A scene has 1 to 6 events, not {events}: three objects have no more to do.")
+    if looks is not None and not 3 <= len(looks) <= len(_HOMES):
+        raise ValueError(f"A scene has 3 or 4 objects, not {len(looks)}.")
+    if plan is not None:
+        _check_plan(plan, 3 if looks is None else len(looks))
     while True:
-        count = int(rng.integers(3, 5))
+        count = int(rng.integers(3, 5)) if looks is None else len(looks)
         homes = np.array(_HOMES)[rng.permutation(len(_HOMES))[:count]]
         homes = homes + rng.uniform(-_HOME_NOISE, _HOME_NOISE, homes.shape)
-        happening = _sample_events(rng, count, length, events)
+        happening = _sample_events(rng, count, length, events, plan)
         places = _places(rng, homes, happening, length)
         objects = [
             Object(shape, color, SIZE, *home)
-            for (shape, color), home in zip(_sample_looks(rng, count), homes, strict=True)
+            for (shape, color), home in zip(looks or _sample_looks(rng, count), homes, strict=True)
         ]
         scene = MovingScene(tuple(objects), places, happening)
         if _is_unambiguous(scene):
@@ -154,12 +165,18 @@ def _sample_looks(rng, count):
     return [pairs[i] for i in rng.permutation(len(pairs))[:count]]
 
 
-def _sample_events(rng, count, length, events):
+def _check_plan(plan, count):
+    for place, (kind, *objects) in enumerate(plan):
+        if max(number for number in objects if number is not None) >= count:
+            raise ValueError(f"The plan's {kind!r} of {objects} names an object of a scene with {count}.")
+        if any((kind, set(objects)) == (other, set(others)) for other, *others in plan[:place]):
+            raise ValueError(f"The plan has {kind!r} of {objects} twice: a query must name one event.")
+
+
+def _sample_events(rng, count, length, events, plan):
     part, found, known = length // events, [], set()
     while len(found) < events:
-        kind = EVENTS[rng.integers(len(EVENTS))]
-        who, whom = (int(number) for number in rng.permutation(count)[:2])
-        whom = whom if kind == "meets" else None
+        kind, who, whom = plan[len(found)] if plan else _sample_happening(rng, count)
         happening = (kind, frozenset({who, whom}))
         if happening in known:
             continue
@@ -169,6 +186,12 @@ def _sample_events(rng, count, length, events):
         start = len(found) * part + 1 + int(rng.integers(part - duration - 1))
         found.append(Event(kind, who, whom, start, start + duration))
     return tuple(found)
+
+
+def _sample_happening(rng, count):
+    kind = EVENTS[rng.integers(len(EVENTS))]
+    who, whom = (int(number) for number in rng.permutation(count)[:2])
+    return kind, who, whom if kind == "meets" else None
 
 
 def _places(rng, homes, events, length):

@@ -126,3 +126,20 @@ def test_other_lengths_and_impossible_ones():
 def test_events_that_cannot_be(arguments, message):
     with pytest.raises(ValueError, match=message):
         Event(*arguments)
+
+
+def test_a_scene_by_plan():
+    looks = [("circle", "red"), ("cross", "blue"), ("circle", "gray")]
+    plan = [("hides", 1, None), ("meets", 2, 0), ("stops", 1, None)]
+    scene = sample_moving_scene(np.random.default_rng(0), looks=looks, plan=plan)
+    assert [(item.shape, item.color) for item in scene.objects] == looks
+    assert [(event.kind, event.who, event.whom) for event in scene.events] == plan
+    rng = np.random.default_rng(0)
+    for changes, message in (
+        ({"looks": looks[:2]}, "3 or 4 objects, not 2"),
+        ({"looks": looks, "plan": [("hides", 3, None)]}, r"'hides' of \[3, None\] names an object of a scene with 3"),
+        ({"plan": [("meets", 0, 1), ("meets", 1, 0)]}, r"'meets' of \[1, 0\] twice"),
+        ({"plan": plan * 2 + plan[:1]}, "1 to 6 events|at least 42 frames"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            sample_moving_scene(rng, **changes)
