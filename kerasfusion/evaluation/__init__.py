@@ -33,6 +33,7 @@ from kerasfusion.evaluation.scores import Score, score_predictions
 from kerasfusion.evaluation.segments import choose_segments, rank_correlations, summary_f1
 from kerasfusion.evaluation.signal_statistics import SignalStatistics
 from kerasfusion.evaluation.vectors import predict_vectors
+from kerasfusion.evaluation.verification import VerificationScores, score_verification, verification_difference
 
 __all__ = [
     "BagOfWords",
@@ -48,6 +49,7 @@ __all__ = [
     "SignalStatistics",
     "TaskComparison",
     "TaskReport",
+    "VerificationScores",
     "append_results",
     "average_precision",
     "box_iou",
@@ -76,7 +78,9 @@ __all__ = [
     "score_predictions",
     "score_ranking",
     "score_rows",
+    "score_verification",
     "summary_f1",
+    "verification_difference",
     "write_comparison_page",
     "write_evaluation_page",
     "write_robustness_page",
