@@ -28,6 +28,7 @@ from kerasfusion.serving.serving_config import write_serving_config
 
 SAVED_MODELS = Path(__file__).parent
 FEWEST_ROWS = 30
+NAMES = {"f1_micro": "F1 (micro)", "exact_match": "images with all tags right"}
 MAX_BYTES, MAX_TOTAL_BYTES = 4 * 10**6, 60 * 10**6
 
 
@@ -90,7 +91,7 @@ def scores_of_run(run):
     kept = ("metric", "value", "low", "high", "n")
     # A score of a handful of rows says nothing.
     return [
-        {key: row[key] for key in kept if row.get(key) is not None}
+        {key: NAMES.get(row[key], row[key]) for key in kept if row.get(key) is not None}
         for row in rows
         if (row.get("n") or 0) >= FEWEST_ROWS
     ]

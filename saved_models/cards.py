@@ -13,6 +13,8 @@ from kerasfusion.serving import CApiSession, reference
 
 MARKERS = "<!-- presets -->", "<!-- /presets -->"
 SHOWN = 24
+# Of these, the first that a model has is shown with a request.
+SIGNATURES = ("search", "ground", "summarize", "serving_default")
 CARD = """# {name}
 
 {summary}
@@ -32,7 +34,7 @@ CARD = """# {name}
 
 ## Metrics
 
-On the test split, read once ({page}). Intervals are of 95 %.
+On the test split of this training; intervals are of 95 %. The experiment behind it: {page}.
 
 {metrics}
 
@@ -65,7 +67,9 @@ def write_card(name, recipe, folder):
     preset = read_preset(find_preset(name))
     versions = sorted((path for path in folder.glob("[0-9]*") if path.is_dir()), key=lambda path: int(path.name))
     newest = versions[-1]
-    inputs, outputs = reference.load_reference(newest / reference.FILE)["serving_default"]
+    stored = reference.load_reference(newest / reference.FILE)
+    shown = next(signature for signature in SIGNATURES if signature in stored)
+    inputs, outputs = stored[shown]
     with CApiSession(newest) as session:
         signatures = session.signatures
     write_text(
@@ -80,7 +84,7 @@ def write_card(name, recipe, folder):
             page=f"[{recipe.page}](../../experiments/results/{recipe.page}.md)",
             metrics=metrics_table(preset["metrics"]),
             columns=", ".join(preset["inputs"]),
-            request=json.dumps({"instances": [example(inputs)]}, ensure_ascii=False),
+            request=json.dumps({"signature_name": shown, "instances": [example(inputs)]}, ensure_ascii=False),
             response=json.dumps({"predictions": [example(outputs)]}, ensure_ascii=False),
             signatures=signature_list(signatures),
         ),
@@ -131,14 +135,14 @@ def signature_list(signatures):
 
 
 def tensors(described):
-    def shape(dimensions):
-        return (
-            "any shape"
-            if dimensions is None
-            else "(" + ", ".join("B" if d is None else str(d) for d in dimensions) + ")"
-        )
-
     return ", ".join(f"`{name}` {dtype} {shape(dimensions)}" for name, (dtype, dimensions) in described.items())
+
+
+def shape(dimensions):
+    if dimensions is None:
+        return "of any shape"
+    open_sizes = iter("BNKM")
+    return f"({', '.join(next(open_sizes) if size is None else str(size) for size in dimensions)})"
 
 
 def write_table(saved_models):
