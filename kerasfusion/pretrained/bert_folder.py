@@ -88,6 +88,11 @@ def read_bert_config(folder):
     wrong = [name for name in numbers if not isinstance(config[name], int) or config[name] < 1]
     if wrong:
         raise ValueError(f"{file}: {', '.join(wrong)} must be whole numbers from 1.")
+    width, heads, epsilon = (config[name] for name in ("hidden_size", "num_attention_heads", "layer_norm_eps"))
+    if width % heads:
+        raise ValueError(f"{file}: hidden_size {width} is not divisible by num_attention_heads {heads}.")
+    if not isinstance(epsilon, int | float) or not 0 < epsilon < 1:
+        raise ValueError(f"{file}: layer_norm_eps must be a number between 0 and 1, not {epsilon!r}.")
     return {**found, "activation": ACTIVATIONS[activation]}
 
 
@@ -105,7 +110,10 @@ def read_vocabulary(folder):
         ValueError: no BERT vocabulary, the same piece twice, or a tokenizer with settings that are not supported.
     """
     file, settings = Path(folder) / "vocab.txt", Path(folder) / "tokenizer_config.json"
-    pieces = [line.rstrip("\r\n") for line in file.read_text(encoding="utf-8").split("\n")]
+    try:
+        pieces = [line.rstrip("\r\n") for line in file.read_text(encoding="utf-8").split("\n")]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not UTF-8 text: {error}. Save the vocabulary as UTF-8.") from error
     pieces = pieces[:-1] if pieces[-1] == "" else pieces
     rows = {piece: row for row, piece in enumerate(pieces)}
     lacking = [token for token in BERT_TOKENS if token not in rows]
@@ -156,6 +164,11 @@ def read_bert_weights(folder):
         raise ValueError(
             f"{folder}: vocab.txt has {len(rows):,} pieces, and model.safetensors embeddings of {words:,}."
         )
+    if not len(tensors["embeddings.token_type_embeddings.weight"]):
+        raise ValueError(f"{folder}: model.safetensors has no embedding of a segment.")
+    unusable = next((name for name, tensor in tensors.items() if not np.isfinite(tensor).all()), None)
+    if unusable is not None:
+        raise ValueError(f"{folder}: {unusable} in model.safetensors has values that are infinite or not a number.")
     positions = tensors["embeddings.position_embeddings.weight"]
     # A text is one segment: its embedding is the same at every place.
     segment = tensors["embeddings.token_type_embeddings.weight"][0]

@@ -165,6 +165,9 @@ def test_a_folder_sets_architecture_weights_and_ids(folder):
         ("num_hidden_layers", "two", "num_hidden_layers must be whole numbers from 1"),
         ("intermediate_size", 8, "does not fit the weights: encoder.layer.0.intermediate.dense.weight"),
         ("model_type", "roberta", "model_type is 'roberta'; only 'bert' is supported"),
+        ("num_attention_heads", 3, "config.json: hidden_size 8 is not divisible by num_attention_heads 3"),
+        ("layer_norm_eps", "small", "config.json: layer_norm_eps must be a number between 0 and 1, not 'small'"),
+        ("layer_norm_eps", 0, "config.json: layer_norm_eps must be a number between 0 and 1, not 0"),
         ("hidden_act", "swish", "hidden_act is 'swish'"),
         ("position_embedding_type", "relative_key", "position embeddings are relative_key"),
     ],
@@ -185,6 +188,9 @@ def test_damaged_folders_are_refused(folder):
         (folder / "vocab.txt").write_text(content, encoding="utf-8")
         with pytest.raises(ValueError, match=message):
             read_vocabulary(folder)
+    (folder / "vocab.txt").write_bytes(vocabulary.encode("utf-16"))
+    with pytest.raises(ValueError, match=r"vocab.txt is not UTF-8 text: .* Save the vocabulary as UTF-8"):
+        read_vocabulary(folder)
     (folder / "vocab.txt").write_text(vocabulary, encoding="utf-8")
     (folder / "model.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(ValueError, match=r"model.safetensors cannot be read"):
@@ -195,6 +201,23 @@ def test_damaged_folders_are_refused(folder):
     (folder / "model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"no model.safetensors\. Give weights='minilm' or a folder"):
         bert_folder(folder)
+
+
+@pytest.mark.parametrize(
+    "name, values, message",
+    [
+        ("position_embeddings", np.full((12, 8), np.nan), "position_embeddings.weight in .* not a number"),
+        ("token_type_embeddings", np.zeros((0, 8)), "no embedding of a segment"),
+    ],
+)
+def test_weights_without_usable_values_are_refused(folder, name, values, message):
+    from safetensors.numpy import load_file, save_file
+
+    stored = load_file(folder / "model.safetensors")
+    stored[f"bert.embeddings.{name}.weight"] = values.astype("float32")
+    save_file(stored, folder / "model.safetensors")
+    with pytest.raises(ValueError, match=message):
+        BertEncoder(10, 4, weights=folder)
 
 
 def test_minilm_is_a_text_encoder_of_the_zoo(tiny_schema):

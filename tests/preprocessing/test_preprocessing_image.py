@@ -45,6 +45,14 @@ def test_other_sizes_are_squeezed():
     np.testing.assert_allclose(decoded[0].numpy().mean(axis=(0, 1)), (10, 200, 30), atol=4)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP"])
+def test_one_pixel_is_its_color_everywhere(kind):
+    decoded, ok = decode(tf.constant([encode(plain((102, 102, 102), (1, 1)), kind), encode(plain(7, (1, 50)))]))
+    assert ok.numpy().tolist() == [True, True]
+    np.testing.assert_allclose(decoded[0], 102, atol=1)
+    np.testing.assert_array_equal(decoded[1], 7)
+
+
 def test_a_bad_image_costs_its_row_alone():
     good = encode(plain((1, 2, 3)))
     rows = [good, b"", b"no image", good[: len(good) // 2], good]

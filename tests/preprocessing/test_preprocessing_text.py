@@ -38,6 +38,13 @@ def test_ids_are_padding_unknown_then_words_after_the_special_tokens():
     assert ids.tolist() == [[4, 5, 0, 0], [1, 4, 0, 0], [0, 0, 0, 0], [4, 4, 4, 4]]
 
 
+def test_100_000_characters_are_cut():
+    feature = Feature("text", "text", ("t",), length=3, vocabulary=("a", "红"))
+    texts = ["a " * 50_000, "a" * 100_000, "红" * 100_000, " " * 100_000 + "a", "\U0001f600" * 100_000]
+    ids = text_vectorizer(feature)(np.array(texts, object)).numpy()
+    assert ids.tolist() == [[4, 4, 4], [1, 0, 0], [5, 5, 5], [4, 0, 0], [1, 1, 1]]
+
+
 def test_vocabulary_is_by_frequency_then_alphabet_and_bounded():
     vocabulary, lengths = learn_vocabulary(["b a b", "c a", ""])
     assert vocabulary == ("a", "b", "c")
