@@ -9,6 +9,7 @@ import warnings
 
 import click
 
+from kerasfusion.cli import app as app_page
 from kerasfusion.cli import (
     compare,
     demo,
@@ -53,6 +54,7 @@ COMMANDS = (
     index.index,
     verify.verify,
     serve.serve,
+    app_page.app,
     serving_files.serving_files,
 )
 for command in COMMANDS:

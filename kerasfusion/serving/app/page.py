@@ -1,0 +1,208 @@
+"""A page to try the models of a folder, made of their signatures with gradio (extra `[app]`)."""
+
+import io
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from kerasfusion.serving.app.fields import HIDDEN, input_fields, read_answer
+from kerasfusion.serving.capi import CApiSession
+from kerasfusion.serving.errors import ServingError
+from kerasfusion.serving.metadata import read_metadata
+from kerasfusion.serving.model_config import model_folders, versions_in
+from kerasfusion.serving.reference import FILE, load_reference
+
+_SUFFIXES = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"GIF8": ".gif", b"RIFF": ".wav"}
+_FIRST = ("search", "ground", "summarize", "caption", "serving_default")
+
+
+def require_gradio():
+    """Import gradio, or say which extra has it.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    try:
+        import gradio
+    except ImportError as error:
+        raise ImportError("The page needs the extra [app]: pip install 'kerasfusion[app]'.") from error
+    return gradio
+
+
+def find_versions(folder):
+    """The highest version of each model: dict name -> path.
+
+    Raises:
+        ServingError: There is none in the folder.
+    """
+    found = {}
+    for path in model_folders(Path(folder)):
+        versions = versions_in(path)
+        if versions:
+            found[path.name] = versions[max(versions)]
+    if not found:
+        raise ServingError(f"{folder} holds no exported model: NAME/VERSION/saved_model.pb (`kerasfusion export`).")
+    return found
+
+
+class Model:
+    """An exported model and what its page needs, loaded when it is first chosen.
+
+    Args:
+        path: `pathlib.Path` of the version.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.metadata = read_metadata(path)
+        self.session = CApiSession(path)
+        self.examples = load_reference(path / FILE) if (path / FILE).is_file() else {}
+
+    @property
+    def signatures(self):
+        """Names, the most telling one first, without the model's own tensors."""
+        names = [name for name in self.session.signatures if name not in HIDDEN]
+        return sorted(names, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+
+    def fields(self, signature):
+        """The `Field`s of a signature."""
+        return input_fields(self.session.signatures[signature], self.metadata)
+
+    def example(self, signature):
+        """Values of the fields from the reference that the export holds: dict name -> value."""
+        inputs, _ = self.examples.get(signature, ({}, {}))
+        return {
+            field.name: _shown(field, inputs[field.name][0])
+            for field in self.fields(signature)
+            if field.name in inputs
+        }
+
+    def answer(self, signature, values):
+        """What the model answers to the values of the fields, in their order; see `read_answer`."""
+        fields = self.fields(signature)
+        inputs = {field.name: field.to_array(value) for field, value in zip(fields, values, strict=True)}
+        image = next((value for field, value in zip(fields, values, strict=True) if field.kind == "image"), None)
+        return read_answer(self.session.run(signature, inputs), self.metadata, image)
+
+
+def _shown(field, value):
+    if field.kind == "text":
+        return value.decode("utf-8", "replace")
+    if field.kind == "lines":
+        return "\n".join(item.decode("utf-8", "replace") for item in value)
+    if field.kind == "numbers":
+        return str([round(float(item), 4) for item in value])
+    return value if isinstance(value, bytes) else list(value) if field.kind == "files" else value.item()
+
+
+def build_page(folder):
+    """Build the page.
+
+    Args:
+        folder: Folder of models, `NAME/VERSION/`.
+
+    Returns:
+        gradio.Blocks
+
+    Raises:
+        ImportError: gradio is not installed.
+        ServingError: There is no model in the folder.
+
+    Example:
+
+    ```python
+    build_page("saved_models").launch()
+    ```
+    """
+    gradio = require_gradio()
+    versions, loaded = find_versions(folder), {}
+
+    def model_of(name):
+        if name not in loaded:
+            loaded[name] = Model(versions[name])
+        return loaded[name]
+
+    with gradio.Blocks(title="kerasfusion") as page:
+        gradio.Markdown("# kerasfusion\nChoose a model, give it an image and a text, and see what it answers.")
+        with gradio.Row():
+            chosen = gradio.Dropdown(list(versions), value=next(iter(versions)), label="Model")
+
+        @gradio.render(inputs=chosen)
+        def show_model(name):
+            try:
+                model = model_of(name)
+            except ServingError as error:
+                gradio.Markdown(f"**{name} cannot be loaded.** {error}")
+                return
+            for signature in model.signatures:
+                with gradio.Tab(signature):
+                    _show_signature(gradio, model, signature)
+
+    return page
+
+
+def _show_signature(gradio, model, signature):
+    fields, example = model.fields(signature), model.example(signature)
+    with gradio.Row():
+        with gradio.Column():
+            inputs = [_input(gradio, field, example.get(field.name)) for field in fields]
+            button = gradio.Button("Ask", variant="primary")
+        with gradio.Column():
+            label = gradio.Label(label="probabilities", num_top_classes=5, visible=False)
+            image = gradio.Image(label="image", visible=False)
+            table = gradio.Dataframe(label="best first", visible=False)
+            other = gradio.JSON(label="other outputs")
+
+    def ask(*values):
+        try:
+            answer = model.answer(signature, [_value(f, v) for f, v in zip(fields, values, strict=True)])
+        except (ServingError, ValueError) as error:
+            raise gradio.Error(str(error)) from error
+        rows = answer.get("rows")
+        return (
+            gradio.update(value=answer.get("label"), visible="label" in answer),
+            gradio.update(value=answer.get("image"), visible="image" in answer),
+            gradio.update(
+                value=rows and {"headers": list(rows[0]), "data": [list(row.values()) for row in rows]},
+                visible=bool(rows),
+            ),
+            answer["other"],
+        )
+
+    button.click(ask, inputs, [label, image, table, other], api_name=False)
+
+
+def _input(gradio, field, example):
+    if field.kind == "image":
+        shown = None if example is None else Image.open(io.BytesIO(example))
+        return gradio.Image(shown, label=field.name, type="pil", format="png")
+    if field.kind in ("file", "files"):
+        count = "multiple" if field.kind == "files" else "single"
+        return gradio.File(_written(example), label=field.name, file_count=count, type="binary")
+    if field.kind == "number":
+        return gradio.Number(example, label=field.name, precision=0 if field.dtype.startswith("int") else None)
+    lines = 4 if field.kind == "lines" else 1
+    return gradio.Textbox(example, label=field.name, lines=lines)
+
+
+def _written(example):
+    """The bytes of one or several files as files, which gradio asks for; missing frames are left out."""
+    if example is None:
+        return None
+    parts = [part for part in (example if isinstance(example, list) else [example]) if part]
+    folder = Path(tempfile.mkdtemp(prefix="kerasfusion_"))
+    for place, part in enumerate(parts):
+        suffix = next((suffix for magic, suffix in _SUFFIXES.items() if part.startswith(magic)), ".bin")
+        (folder / f"{place:03}{suffix}").write_bytes(part)
+    paths = sorted(map(str, folder.iterdir()))
+    return paths if isinstance(example, list) else paths[0]
+
+
+def _value(field, value):
+    """What gradio gives, as `Field.to_array` takes it."""
+    if field.kind == "image" and value is not None:
+        buffer = io.BytesIO()
+        value.save(buffer, "PNG")
+        return buffer.getvalue()
+    return value
