@@ -125,8 +125,7 @@ def build_page(folder):
 
     with gradio.Blocks(title="kerasfusion") as page:
         gradio.Markdown("# kerasfusion\nChoose a model, give it an image and a text, and see what it answers.")
-        with gradio.Row():
-            chosen = gradio.Dropdown(list(versions), value=next(iter(versions)), label="Model")
+        chosen = gradio.Dropdown(list(versions), value=next(iter(versions)), label="Model")
 
         @gradio.render(inputs=chosen)
         def show_model(name):
@@ -135,9 +134,12 @@ def build_page(folder):
             except ServingError as error:
                 gradio.Markdown(f"**{name} cannot be loaded.** {error}")
                 return
-            for signature in model.signatures:
-                with gradio.Tab(signature):
-                    _show_signature(gradio, model, signature)
+            # A new selection for each model: tabs that are rendered again have none.
+            asked = gradio.Radio(model.signatures, value=model.signatures[0], label="Signature")
+
+            @gradio.render(inputs=asked)
+            def show_signature(signature):
+                _show_signature(gradio, model, signature)
 
     return page
 
