@@ -27,7 +27,7 @@ def test_inputs_get_fields_by_name_type_and_rank():
     }
     metadata = {"features": {"image": "image", "clip": "video", "sound": "signal"}}
     fields = input_fields({"inputs": inputs}, metadata)
-    assert {field.name: field.kind for field in fields} == {
+    assert {field.name: field.widget for field in fields} == {
         "image_bytes": "image",
         "clip_bytes": "files",
         "sound_bytes": "file",
@@ -36,7 +36,7 @@ def test_inputs_get_fields_by_name_type_and_rank():
         "numbers": "numbers",
         "seed": "number",
     }
-    assert [field.kind for field in fields][:3] == ["image", "files", "file"]
+    assert [field.widget for field in fields][:3] == ["image", "files", "file"]
 
 
 def test_values_become_arrays_of_one_row():

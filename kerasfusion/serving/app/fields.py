@@ -10,6 +10,8 @@ from PIL import Image, ImageDraw
 
 # Inputs and outputs that are numbers of the model's own, not of a person.
 HIDDEN = ("tensors",)
+# Kinds of features whose bytes are no plain file to a page.
+_WIDGETS = {"image": "image"}
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,13 @@ class Field:
 
     Args:
         name: Name in the signature.
-        kind: `"image"`, `"file"`, `"files"`, `"text"`, `"lines"`, `"number"` or `"numbers"`.
+        widget: `"image"`, `"file"`, `"files"`, `"text"`, `"lines"`, `"number"` or `"numbers"`.
         dtype: TensorFlow's name of its type.
         size: Numbers in one row, for `"numbers"`.
     """
 
     name: str
-    kind: str
+    widget: str
     dtype: str
     size: int | None = None
 
@@ -38,15 +40,15 @@ class Field:
         Raises:
             ValueError: Numbers that are not JSON, or not as many as the model takes.
         """
-        if self.kind in ("image", "file"):
+        if self.widget in ("image", "file"):
             return [value or b""]
-        if self.kind == "files":
+        if self.widget == "files":
             return [list(value or [b""])]
-        if self.kind == "text":
+        if self.widget == "text":
             return [(value or "").encode()]
-        if self.kind == "lines":
+        if self.widget == "lines":
             return [[line.strip().encode() for line in (value or "").splitlines() if line.strip()] or [b""]]
-        if self.kind == "number":
+        if self.widget == "number":
             return np.array([value or 0], self.dtype)
         try:
             numbers = np.atleast_1d(np.array(json.loads(value or "null"), self.dtype))
@@ -70,14 +72,14 @@ def input_fields(signature, metadata):
     kinds = metadata.get("features", {})
     fields = [_field(name, dtype, shape, kinds) for name, (dtype, shape) in signature["inputs"].items()]
     order = ("image", "files", "file", "text", "lines", "numbers", "number")
-    return sorted(fields, key=lambda field: (order.index(field.kind), field.name))
+    return sorted(fields, key=lambda field: (order.index(field.widget), field.name))
 
 
 def _field(name, dtype, shape, kinds):
     rank = len(shape or ())
     if name.endswith("_bytes"):
-        kind = kinds.get(name.removesuffix("_bytes"), "image")
-        return Field(name, "files" if rank > 1 else "image" if kind == "image" else "file", dtype)
+        single = _WIDGETS.get(kinds.get(name.removesuffix("_bytes"), "image"), "file")
+        return Field(name, "files" if rank > 1 else single, dtype)
     if dtype == "string":
         return Field(name, "lines" if rank > 1 else "text", dtype)
     return Field(name, "numbers" if rank > 1 else "number", dtype, shape[1] if rank > 1 else None)

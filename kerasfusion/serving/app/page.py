@@ -82,18 +82,18 @@ class Model:
         """What the model answers to the values of the fields, in their order; see `read_answer`."""
         fields = self.fields(signature)
         inputs = {field.name: field.to_array(value) for field, value in zip(fields, values, strict=True)}
-        image = next((value for field, value in zip(fields, values, strict=True) if field.kind == "image"), None)
+        image = next((value for field, value in zip(fields, values, strict=True) if field.widget == "image"), None)
         return read_answer(self.session.run(signature, inputs), self.metadata, image)
 
 
 def _shown(field, value):
-    if field.kind == "text":
+    if field.widget == "text":
         return value.decode("utf-8", "replace")
-    if field.kind == "lines":
+    if field.widget == "lines":
         return "\n".join(item.decode("utf-8", "replace") for item in value)
-    if field.kind == "numbers":
+    if field.widget == "numbers":
         return str([round(float(item), 4) for item in value])
-    return value if isinstance(value, bytes) else list(value) if field.kind == "files" else value.item()
+    return value if isinstance(value, bytes) else list(value) if field.widget == "files" else value.item()
 
 
 def build_page(folder):
@@ -176,15 +176,15 @@ def _show_signature(gradio, model, signature):
 
 
 def _input(gradio, field, example):
-    if field.kind == "image":
+    if field.widget == "image":
         shown = None if example is None else Image.open(io.BytesIO(example))
         return gradio.Image(shown, label=field.name, type="pil", format="png")
-    if field.kind in ("file", "files"):
-        count = "multiple" if field.kind == "files" else "single"
+    if field.widget in ("file", "files"):
+        count = "multiple" if field.widget == "files" else "single"
         return gradio.File(_written(example), label=field.name, file_count=count, type="binary")
-    if field.kind == "number":
+    if field.widget == "number":
         return gradio.Number(example, label=field.name, precision=0 if field.dtype.startswith("int") else None)
-    lines = 4 if field.kind == "lines" else 1
+    lines = 4 if field.widget == "lines" else 1
     return gradio.Textbox(example, label=field.name, lines=lines)
 
 
@@ -203,7 +203,7 @@ def _written(example):
 
 def _value(field, value):
     """What gradio gives, as `Field.to_array` takes it."""
-    if field.kind == "image" and value is not None:
+    if field.widget == "image" and value is not None:
         buffer = io.BytesIO()
         value.save(buffer, "PNG")
         return buffer.getvalue()
