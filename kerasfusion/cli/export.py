@@ -19,6 +19,8 @@ BASELINES = ("bag_of_words", "text_features", "image_features", "words_and_image
 @flag("--freeze", "Weights as constants of a simplified graph.")
 @flag("--bfloat16", "The same in bfloat16: half the size.")
 @flag("--lite", "A model with 8-bit weights for LiteRT too (an extra).")
+@flag("--onnx", "The network as ONNX too, compared in ONNX Runtime (an extra).")
+@flag("--network", "The network alone as a SavedModel too, for other runtimes.")
 @option("--data", "A labelled table to measure on; else the test split.")
 @click.option("--evaluate/--no-evaluate", default=True, help="Measure what --freeze, --bfloat16 and --lite cost.")
 @option("--baseline", "A simple baseline in place of the model.", type=click.Choice(BASELINES))

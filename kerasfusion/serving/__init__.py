@@ -11,6 +11,7 @@ _HOMES = {
     "ServingError": "errors",
     "LiteModel": "lite_model",
     "LitePredictor": "lite",
+    "OnnxModel": "onnx_model",
     "measure_latency": "latency",
     "export_model": "exporting",
     "serve": "http_server",

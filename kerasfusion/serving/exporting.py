@@ -19,6 +19,8 @@ from kerasfusion.serving.image_signatures import AutoencoderSignatures, DrawingS
 from kerasfusion.serving.lite import write_lite
 from kerasfusion.serving.lite_model import require_runtime
 from kerasfusion.serving.metadata import write_metadata
+from kerasfusion.serving.network_export import write_network
+from kerasfusion.serving.onnx_export import require_onnx, write_onnx
 from kerasfusion.serving.signatures import Signatures
 from kerasfusion.serving.tasks import TASKS
 
@@ -26,10 +28,21 @@ from kerasfusion.serving.tasks import TASKS
 # 8 bits of precision where a float32 has 24: each value is rounded by up to 0.4 %, and what the roundings of a
 # network's layers add up to moves a probability by one or two hundredths.
 TOLERANCES = {"variables": 1e-5, "frozen": 1e-5, "bfloat16": 2e-2}
+# Other forms of the network, in `assets.extra/`: name -> function that writes it and returns the card's entry.
+_FORMS = {"lite": write_lite, "onnx": write_onnx, "network": write_network}
 
 
 def export_model(
-    model, schema, model_dir, examples, variant="variables", lite=False, gallery=None, max_pixels=SERVING_PIXELS
+    model,
+    schema,
+    model_dir,
+    examples,
+    variant="variables",
+    lite=False,
+    gallery=None,
+    max_pixels=SERVING_PIXELS,
+    onnx=False,
+    network=False,
 ):
     """Write the next version of a SavedModel.
 
@@ -44,28 +57,36 @@ def export_model(
         lite: Write a model for LiteRT too, with weights in 8-bit integers: `assets.extra/model_int8.tflite`.
         gallery: A `Gallery` that a dual encoder searches; None writes no searches.
         max_pixels: Images of more pixels count as unreadable in requests.
+        onnx: Write the network as ONNX too, compared with Keras in ONNX Runtime: `assets.extra/model.onnx`.
+        network: Write the network alone as a SavedModel too, for other runtimes: `assets.extra/network/`. Its
+            `serving_default` takes the model's own inputs.
 
     Returns:
         Path: the version's folder. It counts as exported once `verify` has passed on it.
 
     Raises:
-        ImportError: `lite` without the extra `[lite]`, which runs what it writes.
+        ImportError: `lite` without the extra `[lite]`, or `onnx` without `[onnx]`, which run what they write.
         ValueError: `max_pixels` out of bounds, an unknown variant, any but the first of a captioner, weights too
-            large to be frozen, or `lite` of a model without tasks.
+            large to be frozen, another form of a model without tasks, or ONNX that does not answer as Keras does.
     """
     check_bounds(max_pixels=max_pixels)
+    forms = [name for name, wanted in (("lite", lite), ("onnx", onnx), ("network", network)) if wanted]
     if variant not in TOLERANCES:
         raise ValueError(f"There is no variant {variant!r}; choose one of {', '.join(TOLERANCES)}.")
-    if not all(TASKS[task.type].convertible for task in schema.tasks) and (lite or variant != "variables"):
+    if not all(TASKS[task.type].convertible for task in schema.tasks) and (forms or variant != "variables"):
         raise ValueError("A captioner writes word by word in a loop and is exported with plain weights alone.")
-    if lite and not schema.tasks:
-        raise ValueError("LiteRT models answer tasks: a model that gives back or draws images has none (lite).")
+    if forms and not schema.tasks:
+        raise ValueError(
+            f"Other forms answer tasks: a model that gives back or draws images has none ({', '.join(forms)})."
+        )
     if lite:
         require_runtime()
+    if onnx:
+        require_onnx()
 
     def write(folder):
         card = _write(model, schema, folder, examples, Path(model_dir).name, variant, gallery, max_pixels)
-        return {**card, "lite": write_lite(model, schema, folder)} if lite else card
+        return {**card, **{name: _FORMS[name](model, schema, folder) for name in forms}}
 
     return write_version(model_dir, write)
 

@@ -31,8 +31,8 @@ def read_metadata(version):
         `"bfloat16"`), `tolerance` (largest difference from Keras that `verify` allows), `vocabulary_bytes`,
         `constant_bytes` (weights that are part of the graph), `variables` (number of weights that are not); `gallery`
         (number of `images`, and `k`) where one is searched; `recommender` (numbers of `users`, `items` and
-        `factors`, and `k`) where items are recommended; `lite` where there is a model for LiteRT; `accuracy` where it
-        was measured.
+        `factors`, and `k`) where items are recommended; `lite`, `onnx` and `network` where the network was
+        written in these forms too; `accuracy` where it was measured.
 
     Example:
 

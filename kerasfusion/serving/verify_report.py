@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 MARKS = {True: "ok", False: "FAIL", None: "info"}
 
 
+class Failure(Exception):
+    """A check that did not pass, with the sentence for its row."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One row of a report.

@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from kerasfusion.feature_kinds import KINDS
-from kerasfusion.serving import lite_model, reference, warmup
+from kerasfusion.serving import lite_model, onnx_model, reference, warmup
 from kerasfusion.serving.c_library import tensorflow_version, use_libraries
 from kerasfusion.serving.capi import CApiSession, ServingError
 from kerasfusion.serving.metadata import read_metadata
 from kerasfusion.serving.tasks import TASKS
+from kerasfusion.serving.verify_forms import NETWORK, check_forms
+from kerasfusion.serving.verify_report import Failure
 from kerasfusion.serving.webp_rows import has_webp, leave_out, reads_webp
 
 BATCHES = (1, 3, 32)
@@ -34,10 +36,6 @@ TOLERANCE = 1e-5
 FORBIDDEN_TYPES = ("float16", "bfloat16")
 FORBIDDEN_MODULES = ("tensorflow", "keras")
 JUNK = b"\x00\x01 this is not an image \xff\xfe"
-
-
-class Failure(Exception):
-    """A check that did not pass, with the sentence for its row."""
 
 
 class Report:
@@ -249,9 +247,10 @@ def check_types(session):
 
 def check_size(folder, card, signatures=FEW_SIGNATURES):
     """The export holds the weights once, the vocabulary once, and little else."""
-    # What LiteRT runs is a model of its own, which TF Serving never reads; the stored examples hold the user's own
-    # images, and are as large as these are.
-    others = {folder / name for name in (lite_model.FILE, lite_model.SCHEMA_FILE, reference.FILE, warmup.FILE)}
+    # What other runtimes run are models of their own, which TF Serving never reads; the stored examples hold the
+    # user's own images, and are as large as these are.
+    names = (lite_model.FILE, lite_model.SCHEMA_FILE, onnx_model.FILE, reference.FILE, warmup.FILE)
+    others = {folder / name for name in names} | set((folder / NETWORK).rglob("*"))
     files = [path for path in folder.rglob("*") if path.is_file() and path not in others]
     total = sum(path.stat().st_size for path in files)
     weights = sum(path.stat().st_size for path in files if path.relative_to(folder).parts[0] == "variables")
@@ -285,25 +284,6 @@ def check_warmup(folder, session):
         except ServingError as error:
             raise Failure(f"Record {number} (`{signature}`): {error}") from None
     return f"{len(requests)} record{'s' if len(requests) > 1 else ''} replayed"
-
-
-def check_lite(folder, card, found):
-    """The model for LiteRT is the same network: its numbers are near Keras's."""
-    path = folder / lite_model.FILE
-    if not path.is_file():
-        raise Failure(f"{lite_model.FILE} is missing")
-    inputs, expected = found["tensors"]
-    model = lite_model.LiteModel(path)
-    actual = model.run({name: inputs[name] for name in model.inputs})
-    expected = {name: value for name, value in expected.items() if value.dtype.kind == "f"}
-    tolerance = card["lite"]["tolerance"]
-    missing = sorted(set(expected) ^ set(actual))
-    if missing:
-        raise Failure(f"The outputs and the stored ones are not the same: {', '.join(missing)}")
-    problems = [reference.difference(name, expected[name], actual[name], tolerance) for name in sorted(expected)]
-    if any(problems):
-        raise Failure("; ".join(filter(None, problems)))
-    return f"{path.stat().st_size / 1e6:.3f} MB, {len(next(iter(inputs.values())))} rows within {tolerance:g}"
 
 
 def check_process():
@@ -391,11 +371,8 @@ def check_export(report, folder, tolerance=None):
         report.check("warm-up", check_warmup, folder, session)
         signatures = len(session.signatures)
         session.close()
-        if "lite" in card and "tensors" in found:
-            if lite_model.installed():
-                report.check("LiteRT", check_lite, folder, card, found)
-            else:
-                report.check("LiteRT", lambda: f"not checked: {lite_model.MISSING}", info=True)
+        if "tensors" in found:
+            check_forms(report, folder, card, found)
     report.check("size", check_size, folder, card, signatures)
     report.check("process", check_process)
     report.end()

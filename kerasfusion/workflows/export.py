@@ -8,6 +8,7 @@ from kerasfusion.data.pipeline import BatchedDataset
 from kerasfusion.evaluation import postprocess, predict_classes, predict_logits, score_predictions
 from kerasfusion.serving import CApiSession, LiteModel, export_model, lite_model, reference
 from kerasfusion.serving.metadata import read_metadata, write_metadata
+from kerasfusion.serving.onnx_export import require_onnx
 from kerasfusion.serving.signatures import output_name
 from kerasfusion.training import from_preset
 from kerasfusion.workflows.export_baseline import export_baseline
@@ -28,6 +29,8 @@ def export(
     evaluate=True,
     max_pixels=SERVING_PIXELS,
     baseline=None,
+    onnx=False,
+    network=False,
 ):
     """Write the next version of a SavedModel for TensorFlow Serving.
 
@@ -57,6 +60,10 @@ def export(
         baseline: Export a classical baseline of the run in place of its model: `"bag_of_words"`, `"text_features"`,
             `"image_features"` or `"words_and_images"`, those that training fitted. Its `serving_default` takes and
             gives what the model's does, of the features that it reads; there are no other signatures.
+        onnx: Write the network as ONNX beside the SavedModel, `assets.extra/model.onnx`, if ONNX Runtime answers as
+            Keras does. It takes token ids and pixels. Needs the extra `[onnx]`.
+        network: Write the network alone as a SavedModel beside the other, `assets.extra/network/`, for runtimes that
+            read SavedModels but no strings, such as OpenVINO: its `serving_default` takes token ids and pixels.
 
     Returns:
         Path: the version's folder. It counts as exported once `verify` has passed on it.
@@ -64,7 +71,7 @@ def export(
     Raises:
         DataError: There is nothing to measure on: the run's data cannot be read again.
         FileNotFoundError: the folder is no run.
-        ImportError: `lite` without the extra `[lite]`.
+        ImportError: `lite` without the extra `[lite]`, or `onnx` without `[onnx]`.
         ValueError: `data` or `evaluate=False` for a plain export, which has nothing to measure; a variant of a match
             without `evaluate=False`; a baseline that the run has not fitted, or a variant of a baseline.
 
@@ -77,10 +84,14 @@ def export(
     """
     if not (freeze or bfloat16 or lite) and (data is not None or not evaluate):
         raise ValueError("A plain export loses nothing that could be measured: data and evaluate go with a variant.")
-    if baseline is not None and (freeze or bfloat16 or lite):
-        raise ValueError("A baseline is exported with plain weights alone: leave out freeze, bfloat16 and lite.")
+    if baseline is not None and (freeze or bfloat16 or lite or onnx or network):
+        raise ValueError(
+            "A baseline is exported with plain weights alone: leave out freeze, bfloat16, lite, onnx and network."
+        )
     if lite:
         lite_model.require_runtime()
+    if onnx:
+        require_onnx()
     run = from_preset(run)
     if examples is None:
         examples = reference.load_reference(run.path / "reference_inputs.npz")["serving_default"][0]
@@ -91,7 +102,12 @@ def export(
     variant = "bfloat16" if bfloat16 else "frozen" if freeze else "variables"
     # Before the export, so that a run whose data is gone leaves no version behind.
     rows, name = _rows(run, data) if (freeze or bfloat16 or lite) and evaluate else (None, None)
-    version = export_model(run.model, run.schema, model_dir, examples, variant, lite, max_pixels=max_pixels)
+    version = export_model(
+        *(run.model, run.schema, model_dir, examples, variant, lite),
+        max_pixels=max_pixels,
+        onnx=onnx,
+        network=network,
+    )
     if rows is not None:
         accuracy = {"rows": name, "tasks": measure_export(run, version, rows)}
         write_metadata(version, {**read_metadata(version), "accuracy": accuracy})

@@ -1,7 +1,10 @@
 """Every variant of an export answers like Keras, is as small as it says, and appears whole or not at all."""
 
 import errno
+import io
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +15,21 @@ import pytest
 from png import png_bytes
 
 from kerasfusion.schema import Feature, Schema, Task
-from kerasfusion.serving import CApiSession, exporting, reference, verify
+from kerasfusion.serving import (
+    CApiSession,
+    OnnxModel,
+    exporting,
+    lite_model,
+    onnx_export,
+    onnx_model,
+    reference,
+    verify,
+)
 from kerasfusion.serving.exporting import export_model
 from kerasfusion.serving.lite_model import installed
 from kerasfusion.serving.metadata import read_metadata
-from kerasfusion.serving.verify_worker import Failure, SignatureChecks, card_of, check_lite, check_size
+from kerasfusion.serving.verify_forms import NETWORK, check_forms
+from kerasfusion.serving.verify_worker import Failure, Report, SignatureChecks, card_of, check_size
 
 SCHEMA = Schema(
     features=(
@@ -58,7 +71,10 @@ def exports(tmp_path_factory):
     base = tmp_path_factory.mktemp("exports") / "pets"
     model = small_model()
     with_lite = ("bfloat16",) if installed() else ()
-    versions = {v: export_model(model, SCHEMA, base, EXAMPLES, v, lite=v in with_lite) for v in VARIANTS}
+    versions = {
+        v: export_model(model, SCHEMA, base, EXAMPLES, v, lite=v in with_lite, network=v == "frozen")
+        for v in VARIANTS
+    }
     assert sorted(path.name for path in base.iterdir()) == ["1", "2", "3"]
     return model, versions
 
@@ -73,6 +89,7 @@ def test_a_variant_is_verified_and_answers_like_keras(exports, variant):
         # The row of errors that TensorFlow logs about the graph.
         assert "log" not in [row.name for row in report.rows], str(report)
         assert ("LiteRT" in [row.name for row in report.rows]) == (variant == "bfloat16" and installed())
+        assert ("network" in [row.name for row in report.rows]) == (variant == "frozen")
     records = reference.load_reference(versions[variant] / reference.FILE)
     assert set(records) == {"serving_default", "tensors", "embed"}
     inputs, expected = records["tensors"]
@@ -225,19 +242,107 @@ def test_a_card_that_promises_too_much_is_found_out(exports):
             SignatureChecks(session, "tensors", *records["tensors"], card_of(version, 1e-6)).outputs()
 
 
+def form_row(version, card):
+    """The one row of an export's other forms: name, whether it passed, detail."""
+    stream = io.StringIO()
+    check_forms(Report(stream), version, card, reference.load_reference(version / reference.FILE))
+    (row,) = [message["row"] for message in map(json.loads, stream.getvalue().splitlines()) if "row" in message]
+    return row
+
+
 @pytest.mark.skipif(not installed(), reason="needs the extra [lite]")
 def test_the_lite_model_is_compared_with_keras(exports):
     version = exports[1]["bfloat16"]
-    records = reference.load_reference(version / reference.FILE)
     card = card_of(version)
     assert set(card["lite"]) == {"file", "bytes", "tolerance"}
-    assert "4 rows within 0.1" in check_lite(version, card, records)
+    name, ok, detail = form_row(version, card)
+    assert (name, ok) == ("LiteRT", True) and "4 rows within 0.1" in detail
     card["lite"]["tolerance"] = 1e-6
-    with pytest.raises(Failure, match="values differ"):
-        check_lite(version, card, records)
+    _, ok, detail = form_row(version, card)
+    assert ok is False and "values differ" in detail
 
 
-def test_a_lite_model_that_is_missing(exports):
-    records = reference.load_reference(exports[1]["frozen"] / reference.FILE)
-    with pytest.raises(Failure, match=r"model_int8\.tflite is missing"):
-        check_lite(exports[1]["frozen"], {"lite": {"tolerance": 0.1}}, records)
+@pytest.mark.parametrize(("form", "file"), [("lite", "model_int8.tflite"), ("onnx", "model.onnx")])
+def test_another_form_that_is_missing(exports, form, file, monkeypatch):
+    for module in (lite_model, onnx_model):
+        monkeypatch.setattr(module, "installed", lambda: True)
+    _, ok, detail = form_row(exports[1]["frozen"], {form: {"tolerance": 0.1}})
+    assert ok is False and detail == f"assets.extra/{file} is missing"
+
+
+@pytest.mark.parametrize("form", ["lite", "onnx"])
+def test_another_form_without_its_runtime_is_not_checked(exports, form, monkeypatch):
+    for module in (lite_model, onnx_model):
+        monkeypatch.setattr(module, "installed", lambda: False)
+    _, ok, detail = form_row(exports[1]["frozen"], {form: {"tolerance": 0.1}})
+    assert ok is None and detail.startswith("not checked: ") and f"[{form}]" in detail
+
+
+def test_onnx_without_its_packages_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_export.importlib.util, "find_spec", lambda name: name == "onnx" or None)
+    with pytest.raises(ImportError, match=r"ONNX needs onnxruntime, tf2onnx: pip install 'kerasfusion\[onnx\]'"):
+        export_model(None, SCHEMA, tmp_path / "new", EXAMPLES, onnx=True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_network_alone_is_a_savedmodel_with_the_same_numbers(exports, tmp_path):
+    version = shutil.copytree(exports[1]["frozen"], tmp_path / "1")
+    inputs, expected = reference.load_reference(version / reference.FILE)["tensors"]
+    with CApiSession(version / NETWORK) as session:
+        assert list(session.signatures) == ["serving_default"]
+        found = session.run("serving_default", inputs)
+    # Names of classes and tags are strings, which other runtimes lack.
+    assert set(expected) - set(found) == {"color", "tags"}
+    for name, value in found.items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-5)
+    card = card_of(version)
+    assert card["network"] == {"folder": "assets.extra/network", "tolerance": 1e-5}
+    assert form_row(version, card) == ["network", True, "4 rows within 1e-05"]
+    # TF Serving does not read it: what an export may weigh is without it.
+    with_network = check_size(version, card)
+    shutil.rmtree(version / NETWORK)
+    assert check_size(version, card) == with_network
+    _, ok, detail = form_row(version, card)
+    assert ok is False and "network" in detail
+
+
+def exported_with(tmp_path, **forms):
+    version = export_model(small_model(), SCHEMA, tmp_path, EXAMPLES, **forms)
+    report = verify(version)
+    assert report.ok, str(report)
+    return version, *reference.load_reference(version / reference.FILE)["tensors"], report
+
+
+@pytest.mark.onnx
+def test_the_onnx_model_answers_like_keras(tmp_path, monkeypatch):
+    for package in ("onnx", "onnxruntime", "tf2onnx"):
+        pytest.importorskip(package, reason="needs the extra [onnx]")
+    version, inputs, expected, report = exported_with(tmp_path, onnx=True)
+    assert [row.ok for row in report.rows if row.name == "ONNX"] == [True]
+    model = OnnxModel(version / onnx_model.FILE, threads=2)
+    assert model.inputs == sorted(inputs)
+    rows = np.array([2, 0, 1, 3, 0])
+    found = model.run({name: inputs[name][rows] for name in model.inputs})
+    assert set(expected) - set(found) == {"color", "tags"}
+    for name, value in found.items():
+        np.testing.assert_allclose(value, expected[name][rows], rtol=1e-4, atol=1e-4)
+    # A model that answers otherwise is not written, and neither is the version.
+    monkeypatch.setattr(onnx_export, "TOLERANCE", 0.0)
+    with pytest.raises(ValueError, match=r"The ONNX model does not answer as Keras does: .* values differ"):
+        export_model(small_model(), SCHEMA, tmp_path, EXAMPLES, onnx=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+@pytest.mark.openvino
+def test_openvino_reads_the_network_and_answers_like_keras(tmp_path):
+    openvino = pytest.importorskip("openvino", reason="needs OpenVINO")
+    version, inputs, expected, _ = exported_with(tmp_path, network=True)
+    # By default it computes in bfloat16 on processors that have it.
+    float32 = {"INFERENCE_PRECISION_HINT": "f32"}
+    model = openvino.compile_model(openvino.convert_model(str(version / NETWORK)), "CPU", float32)
+    for rows in ([0], [2, 0, 1, 3, 0]):
+        answers = model({name: inputs[name][rows] for name in inputs})
+        found = {next(iter(output.names)): value for output, value in answers.items()}
+        assert set(expected) - set(found) == {"color", "tags"}
+        for name, value in found.items():
+            np.testing.assert_allclose(value, expected[name][rows], rtol=1e-4, atol=1e-4)
