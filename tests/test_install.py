@@ -26,7 +26,7 @@ def test_the_core_needs_no_extra():
     code = """
 import importlib, pkgutil, sys
 extras = ("ai_edge_litert", "keras_tuner", "pyarrow", "starlette", "tensorboard", "tensorflow_datasets", "uvicorn")
-extras += ("av", "faiss", "pycocoevalcap", "pysat", "sacrebleu")
+extras += ("av", "faiss", "onnx", "onnxruntime", "pycocoevalcap", "pysat", "sacrebleu", "tf2onnx")
 for extra in extras:
     sys.modules[extra] = None
 import kerasfusion
