@@ -28,8 +28,6 @@ from kerasfusion.serving.tasks import TASKS
 # 8 bits of precision where a float32 has 24: each value is rounded by up to 0.4 %, and what the roundings of a
 # network's layers add up to moves a probability by one or two hundredths.
 TOLERANCES = {"variables": 1e-5, "frozen": 1e-5, "bfloat16": 2e-2}
-# Other forms of the network, in `assets.extra/`: name -> function that writes it and returns the card's entry.
-_FORMS = {"lite": write_lite, "onnx": write_onnx, "network": write_network}
 
 
 def export_model(
@@ -86,7 +84,8 @@ def export_model(
 
     def write(folder):
         card = _write(model, schema, folder, examples, Path(model_dir).name, variant, gallery, max_pixels)
-        return {**card, **{name: _FORMS[name](model, schema, folder) for name in forms}}
+        writers = {"lite": write_lite, "onnx": write_onnx, "network": write_network}
+        return {**card, **{name: writers[name](model, schema, folder) for name in forms}}
 
     return write_version(model_dir, write)
 
