@@ -215,6 +215,15 @@ TUTORIALS = (
             ("by words", "chinese", "captions by words, beam", "CIDEr"),
         ],
     ),
+    (
+        "000 §6.4",
+        "27_video_dialogue",
+        "video, sound and history, each needed",
+        [
+            ("accuracy", "video_dialogue", "video + sound + history", "accuracy"),
+            ("ceiling without sound", "video_dialogue", "ceiling without sound", "accuracy"),
+        ],
+    ),
 )
 
 # Result page, what it measures, headline figures.

@@ -107,6 +107,7 @@ KINDS = {
         shape=("length", "channels"),
         dtype="float32",
         counts=("length", "channels"),
+        spare_bytes=200_000,
     ),
     "video": FeatureKind(
         "video",

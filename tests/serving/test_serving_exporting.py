@@ -153,6 +153,7 @@ def test_a_deep_network_may_have_a_larger_graph(exports):
     card = card_of(version)
     assert card["variables"] > 0 and "+ 0.6)" in check_size(version, {**card, "variables": 32})
     assert "+ 0.8)" in check_size(version, {**card, "variables": 32, "features": {"clip": "video"}})
+    assert "+ 0.8)" in check_size(version, {**card, "variables": 32, "features": {"sound": "signal"}})
     assert "+ 1.2)" in check_size(version, {**card, "variables": 132})
     assert "+ 1.8)" in check_size(version, {**card, "variables": 132}, signatures=8)
 
