@@ -97,7 +97,9 @@ class TestClip:
         out = layer(pixels)
         np.testing.assert_allclose(numbers(out["pooled"]), expected, atol=1e-5)
         assert out["grid"].shape == (3, 2, 2, 4) and out["sequence"].shape == (3, 4, 4)
-        np.testing.assert_allclose(numbers(layer(layer.features(pixels))["grid"]), numbers(out["grid"]), atol=1e-6)
+        np.testing.assert_allclose(
+            numbers(layer({"features": layer.features(pixels)})["grid"]), numbers(out["grid"]), atol=1e-6
+        )
         pooled = CLIPImageEncoder(None, preset, global_pool=True)(pixels)
         np.testing.assert_allclose(numbers(pooled["grid"])[:, 0, 0], expected, atol=1e-5)
 
