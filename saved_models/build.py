@@ -17,11 +17,13 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from cards import write_card, write_table
+import pandas as pd
+from cards import VERIFIED, write_card, write_table
 from recipes import RECIPES
 
 import kerasfusion as kf
 from kerasfusion.evaluation.results import score_rows
+from kerasfusion.files import atomic_write
 from kerasfusion.presets import FOLDER, find_preset, list_presets
 from kerasfusion.serving import reference
 from kerasfusion.serving.serving_config import write_serving_config
@@ -112,13 +114,18 @@ def example_row(schema, inputs):
 
 
 def check(tensorflow):
-    """Verify every version of every model, and the sizes of presets and SavedModels."""
-    ok, total = True, 0
+    """Verify the newest version of every model, and the sizes of presets and SavedModels.
+
+    With releases of TensorFlow, what was found is written to `verified.csv`, which the table in `README.md` shows.
+    """
+    ok, total, rows = True, 0, []
     for name in list_presets():
         version = max(SAVED_MODELS.glob(f"{name}/[0-9]*"), key=lambda path: int(path.name))
         sizes = [size_of(find_preset(name)), size_of(version)]
         total += sum(size_of(path) for path in SAVED_MODELS.glob(f"{name}/[0-9]*")) + sizes[0]
-        report = kf.verify(version, tensorflow=tensorflow) if tensorflow else kf.verify(version)
+        report = kf.verify(version, tensorflow=tensorflow, verbose=0) if tensorflow else kf.verify(version)
+        for release, found in report.reports.items() if tensorflow else ():
+            rows.append({"model": name, "version": version.name, "tensorflow": release, "verified": found.ok})
         fits = sizes[0] <= MAX_PRESET_BYTES and sizes[1] <= MAX_SAVED_MODEL_BYTES
         ok = ok and report.ok and fits
         sizes = ", ".join(f"{size / 1e6:.2f} MB" for size in sizes)
@@ -128,6 +135,10 @@ def check(tensorflow):
         )
         if not report.ok:
             print(report)
+    if tensorflow:
+        with atomic_write(SAVED_MODELS / VERIFIED) as temporary:
+            pd.DataFrame(rows).to_csv(temporary, index=False)
+        write_table(SAVED_MODELS)
     print(f"{total / 1e6:.1f} MB together, at most {MAX_TOTAL_BYTES / 1e6:.0f} MB")
     return ok and total <= MAX_TOTAL_BYTES
 

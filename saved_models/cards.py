@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from kerasfusion.files import write_text
 from kerasfusion.presets import find_preset, list_presets, read_preset
 from kerasfusion.serving import CApiSession, reference
 
+VERIFIED = "verified.csv"
 MARKERS = "<!-- presets -->", "<!-- /presets -->"
 SHOWN = 24
 # Of these, the first that a model has is shown with a request.
@@ -147,19 +149,24 @@ def shape(dimensions):
 
 def write_table(saved_models):
     """Write the table of presets into `saved_models/README.md`, between its markers."""
-    lines = ["| model | what it does | metric on the test split |", "|---|---|---|"]
+    lines = ["| model | what it does | metric on the test split | verified in TensorFlow |", "|---|---|---|---|"]
     for name in list_presets():
         preset = read_preset(find_preset(name))
         first = preset["metrics"][0]
-        lines.append(
-            f"| [{name}]({name}/README.md) | {preset['summary']} | {first['metric']}: {number(first['value'])} |"
-        )
+        cells = [f"[{name}]({name}/README.md)", preset["summary"], f"{first['metric']}: {number(first['value'])}"]
+        lines.append(f"| {' | '.join([*cells, ', '.join(releases(saved_models, name))])} |")
     page = Path(saved_models) / "README.md"
     start, end = MARKERS
-    text = re.sub(
-        f"{start}.*{end}",
-        lambda _: "\n".join([start, *lines, end]),
-        page.read_text(encoding="utf-8"),
-        flags=re.DOTALL,
-    )
-    write_text(page, text)
+    table = "\n".join([start, *lines, end])
+    write_text(page, re.sub(f"{start}.*{end}", lambda _: table, page.read_text(encoding="utf-8"), flags=re.DOTALL))
+
+
+def releases(saved_models, name):
+    """The releases of TensorFlow that a model's newest version was verified in, by `verified.csv`."""
+    path = Path(saved_models) / VERIFIED
+    if not path.is_file():
+        return []
+    newest = max((int(folder.name) for folder in (Path(saved_models) / name).glob("[0-9]*")), default=0)
+    checked = pd.read_csv(path, dtype=str)
+    mine = (checked["model"] == name) & (checked["version"] == str(newest)) & (checked["verified"] == "True")
+    return checked.loc[mine, "tensorflow"].tolist()

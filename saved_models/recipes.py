@@ -295,6 +295,17 @@ def track_driving(folder, data_dir):
     return run_tutorial("24_driving", folder, None, "--seeds", "1")
 
 
+@recipe(
+    summary="Answers a question about a video of moving shapes with sound, by what was said before.",
+    limits="recorded videos; questions who hid first and what happened next are answered by chance.",
+    data=WORLD,
+    page="27_video_dialogue",
+    scores=scores_of("video + sound + history", ("accuracy", "accuracy"), ("accuracy (tone)", "accuracy (tone)")),
+)
+def moving_shapes_dialogue(folder, data_dir):
+    return run_tutorial("27_video_dialogue", folder, None, "--seeds", "1")
+
+
 def _catalogue(folder):
     """Ratings of drawn films, the films, and factors fitted to the ratings."""
     sys.path.insert(0, str(EXPERIMENTS))

@@ -36,7 +36,7 @@ def download(address, cache_dir=None):
     digest = _DIGEST.fullmatch(fragment)
     if digest is None:
         raise ValueError(
-            f"{address} names no SHA-256. Add that of its {FILE}, which whoever offers the preset tells you: "
+            f"{address} names no SHA-256. Add that of its {FILE}, as its publisher gives it: "
             f"{base}#sha256=…  (sha256sum {FILE} prints it)."
         )
     folder = cache_dir / digest[1].lower()
@@ -60,8 +60,8 @@ def _fetch(base, name, digest, folder):
         )
     except ValueError as error:
         raise ValueError(
-            f"{origin} has another SHA-256 than {digest.lower()}, so nothing was kept. Ask whoever offers the preset "
-            "for its digest."
+            f"{origin} has another SHA-256 than {digest.lower()}, so nothing was kept. Ask the "
+            "publisher of the preset for its digest."
         ) from error
     except Exception as error:
         # Keras raises plain exceptions for HTTP and network errors.

@@ -1,4 +1,4 @@
-"""Keep a model of one's own training as a run."""
+"""Save a model that was trained without `kf.train` as a run."""
 
 import keras
 

@@ -39,7 +39,7 @@ def test_cards_say_what_the_metadata_says(name):
 def test_the_table_says_what_the_metadata_says(name):
     preset = read_preset(find_preset(name))
     first = preset["metrics"][0]
-    row = f"| [{name}]({name}/README.md) | {preset['summary']} | {first['metric']}: {first['value']:.4g} |"
+    row = f"| [{name}]({name}/README.md) | {preset['summary']} | {first['metric']}: {first['value']:.4g} | 2"
     assert row in (FOLDER / "README.md").read_text(encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""A page to try exported models."""
+"""A web page to try exported models."""
 
 from kerasfusion.serving.app.page import build_page
 
