@@ -118,7 +118,7 @@ def embedding_model(schema, units=64):
     """
     kinds = {feature.name: feature.kind for feature in schema.features}
     make = {
-        "image": lambda name: kf.encoders.ResidualCNN(units, (16, 32, 64), coordinates=True, name=f"encoder_{name}"),
+        "image": lambda name: kf.encoders.SmallCNN(units, (8, 16, 32), flatten=True, name=f"encoder_{name}"),
         "text": lambda name: kf.encoders.AverageEmbeddingEncoder(
             schema[name].vocabulary_size, units, name=f"encoder_{name}"
         ),
@@ -172,7 +172,7 @@ class PeopleBatches(keras.utils.PyDataset):
         without: dict feature -> share of the rows that lose it.
     """
 
-    def __init__(self, examples, people, seed, people_per_batch=32, images=3, without=None):
+    def __init__(self, examples, people, seed, people_per_batch=20, images=3, without=None):
         super().__init__()
         self.examples, self.without = examples, without or {}
         self.rows = [np.flatnonzero(people == person) for person in np.unique(people)]
@@ -215,8 +215,22 @@ def _moved(pixels, rng, most=3):
     return found
 
 
-def train_embedding(model, examples, people, loss="triplet", epochs=12, seed=0, without=None):
-    """Train an `embedding_model` on the people of some rows, and return it."""
+def train_embedding(model, examples, people, loss, epochs, path, seed=0, without=None):
+    """Train an `embedding_model` on the people of some rows, or read the weights that an earlier call left.
+
+    Args:
+        model: An `embedding_model`.
+        examples: Training `Examples`.
+        people: int `(n,)`, the person of each row.
+        loss: A name in `LOSSES`.
+        epochs: Number of epochs.
+        path: pathlib.Path of the weights, `*.weights.h5`.
+        seed: Seed of the batches.
+        without: dict feature -> share of the rows that lose it.
+    """
+    if path.exists():
+        model.load_weights(path)
+        return
     make_loss, scale = LOSSES[loss]
     (task,) = examples.schema.tasks
     batches = PeopleBatches(examples, people, seed, without=without)
@@ -228,7 +242,8 @@ def train_embedding(model, examples, people, loss="triplet", epochs=12, seed=0, 
         loss_weights={task.name: 0.2, "person": 1.0},
     )
     trainer.fit(batches, epochs=epochs, verbose=0)
-    return model
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.save_weights(path)
 
 
 def pixels_of(examples, name="image"):
@@ -236,12 +251,12 @@ def pixels_of(examples, name="image"):
     return np.asarray(examples.banks[name].fetch(examples.arrays[name])[0])
 
 
-def embed(model, examples):
-    """The embeddings of rows, float32 `(n, units)` of length 1."""
+def embedder(model):
+    """Return a function from `Examples` to the embeddings of their rows, float32 `(n, units)` of length 1."""
     inputs = model.input
     vectors = model.fuse(model.encode(inputs), model.presence(inputs))
     network = keras.Model(inputs, {"embedding": vectors})
-    return kf.evaluation.predict_logits(network, examples)["embedding"]
+    return lambda examples: kf.evaluation.predict_logits(network, examples)["embedding"]
 
 
 def cosines(vectors, pairs):

@@ -188,6 +188,15 @@ TUTORIALS = (
         ],
     ),
     (
+        "000 §3.4",
+        "23_faces",
+        "two images: the same person?",
+        [
+            ("error half hidden: with text", "faces", "half hidden: image + text", "EER"),
+            ("image alone", "faces", "half hidden: image alone", "EER"),
+        ],
+    ),
+    (
         "002 §3.4, 6.4",
         "24_driving",
         "camera, command, speed: a closed loop",

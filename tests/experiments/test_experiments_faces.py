@@ -119,7 +119,7 @@ def test_the_rate_behind_a_filter():
 
 
 @pytest.mark.slow
-def test_metric_learning_separates_people_it_has_not_seen():
+def test_metric_learning_separates_people_it_has_not_seen(tmp_path):
     import kerasfusion as kf
 
     table = faces.draw_people({"train": 24, "validation": 4, "test": 10}, images=4)
@@ -129,7 +129,11 @@ def test_metric_learning_separates_people_it_has_not_seen():
     keras.utils.set_random_seed(0)
     model, train, test = faces.embedding_model(data.schema), data.splits["train"], data.splits["test"]
     pairs, same = faces.draw_pairs(test.frame["person"].to_numpy(), np.random.default_rng(0))
-    faces.train_embedding(model, train, train.frame["person"].to_numpy(), epochs=10)
-    vectors = faces.embed(model, test)
+    path = tmp_path / "faces.weights.h5"
+    faces.train_embedding(model, train, train.frame["person"].to_numpy(), "triplet", 10, path)
+    vectors = faces.embedder(model)(test)
+    again = faces.embedding_model(data.schema)
+    faces.train_embedding(again, train, train.frame["person"].to_numpy(), "triplet", 10, path)
+    np.testing.assert_allclose(faces.embedder(again)(test), vectors, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert kf.evaluation.score_verification(faces.cosines(vectors, pairs), same).eer < 0.25
