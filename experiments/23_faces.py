@@ -19,9 +19,9 @@ second draws faces of made-up people, "an elderly man with glasses", so that wha
 beforehand, and compared with what a model makes of it.
 
 **Privacy.** lfw_faces shows real people. No image of them is copied or appears in a figure, and the weights trained
-on them, which stay in the output folder so that the script can resume, are not to be passed on. What is exported is the
-model of the drawn faces. Its signature `embed` gives a vector, which is all that a service has to keep; but the vector
-of a face is personal data like the image, since it finds its person again.
+on them, which stay in the output folder so that the script can resume, are not to be passed on. What is exported is
+the model of the drawn faces. Its signature `embed` gives a vector, which is all that a service has to keep; but the
+vector of a face is personal data like the image, since it finds its person again.
 """
 
 # %%
@@ -101,10 +101,10 @@ print(f"{len(train):,} images to learn from; {len(split_pairs[arguments.on][1])}
 # %% [markdown]
 # ## 2. Metric learning, and what it has to beat
 #
-# Each batch has three images each of 20 people, and the triplet loss with semi-hard negatives stands on the cosines of
-# all of its pairs; `--losses triplet margin info_nce` trains with others of the library too and takes the one that is
-# best on the validation pairs, which also decide how many eigenfaces there are. The head learns the emotion beside
-# that. Baselines are the cosines of the pixels and of the eigenfaces.
+# Each batch has three images each of 20 people, and the triplet loss with semi-hard negatives is computed on the
+# cosines of all of its pairs. `--losses triplet margin info_nce` also trains with two others of the library, and takes
+# the one that is best on the validation pairs, which also decide how many eigenfaces there are. The head learns the
+# emotion. Baselines are the cosines of the pixels and of the eigenfaces.
 
 # %%
 
