@@ -102,7 +102,7 @@ print(f"{len(train):,} images to learn from; {len(split_pairs[arguments.on][1])}
 # ## 2. Metric learning, and what it has to beat
 #
 # Each batch has three images each of 20 people, and the triplet loss with semi-hard negatives is computed on the
-# cosines of all of its pairs. `--losses triplet margin info_nce` also trains with two others of the library, and takes
+# cosines of all of its pairs. `--losses triplet margin info_nce` also trains with two others of the library and takes
 # the one that is best on the validation pairs, which also decide how many eigenfaces there are. The head learns the
 # emotion. Baselines are the cosines of the pixels and of the eigenfaces.
 
