@@ -83,6 +83,7 @@ people, emotions = table["person"].to_numpy(), table["emotion"].to_numpy()
 photographs = kf.data.load(
     table[["image", "emotion", "person", "split"]],
     image="image",
+    text=[],  # or the column of names would be found and taken
     label="emotion",
     problem_type="multiclass",
     split="split",
@@ -251,14 +252,15 @@ print(table[["text", "shown"]].head(4).to_string(index=False))
 
 BOTH, IMAGE, TEXT, CONTROL = "image + text", "image alone", "text alone", "image + shuffled text"
 COLUMNS = {
-    IMAGE: {"image": "image"},
-    TEXT: {"text": "text"},
+    IMAGE: {"image": "image", "text": []},
+    TEXT: {"image": [], "text": "text"},
     BOTH: {"image": "image", "text": "text"},
     CONTROL: {"image": "image", "text": "shuffled"},
 }
 kept, embeddings = {}, {}
 for name, columns in COLUMNS.items():
     data = kf.data.load(table, **columns, label="hair", problem_type="multiclass", split="split", image_size=48)
+    print(f"{name}: a model of {', '.join(feature.name for feature in data.schema.features)}")
     keras.utils.set_random_seed(0)
     model, rows = embedding_model(data.schema), data.splits["train"]
     without = {"text": 0.2, "image": 0.1} if name == BOTH else None
