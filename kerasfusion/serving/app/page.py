@@ -1,4 +1,4 @@
-"""A page to try the models of a folder, made of their signatures with gradio (extra `[app]`)."""
+"""A page to try the models of a folder, built from their signatures with gradio (extra `[app]`)."""
 
 import io
 import tempfile
@@ -152,7 +152,7 @@ def _show_signature(gradio, model, signature):
             button = gradio.Button("Ask", variant="primary")
         with gradio.Column():
             label = gradio.Label(label="probabilities", num_top_classes=5, visible=False)
-            image = gradio.Image(label="image", visible=False)
+            image = gradio.Image(label="image", visible=False, interactive=False)
             table = gradio.Dataframe(label="best first", visible=False)
             other = gradio.JSON(label="other outputs")
 
