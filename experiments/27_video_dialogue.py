@@ -83,7 +83,7 @@ FEATURES = dict(zip(PARTS, ("video", "signal", "history"), strict=True))
 CEILING = "ceiling without "
 ceiling = ceilings()
 for missing in ceiling:
-    name = CEILING + (missing or "nothing")
+    name = CEILING + missing if missing else "ceiling with all parts"
     results.add(name, "accuracy", ceiling.loc["all", missing])
     for kind in ("first", "other", "tone", "next"):
         results.add(name, f"accuracy ({kind})", ceiling.loc[kind, missing])

@@ -306,6 +306,17 @@ def moving_shapes_dialogue(folder, data_dir):
     return run_tutorial("27_video_dialogue", folder, None, "--seeds", "1")
 
 
+@recipe(
+    summary="Embeds a drawn face and its description, so that images of one person have similar vectors.",
+    limits="photographs or real people: it has seen drawn faces alone. It stores no image: `embed` gives a vector.",
+    data=WORLD,
+    page="23_faces",
+    scores=scores_of("whole: image + text", ("EER", "equal error rate, whole faces")),
+)
+def faces_verification(folder, data_dir):
+    return run_tutorial("23_faces", folder, data_dir, "--seeds", "1")
+
+
 def _catalogue(folder):
     """Ratings of drawn films, the films, and factors fitted to the ratings."""
     sys.path.insert(0, str(EXPERIMENTS))
