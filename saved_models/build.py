@@ -102,7 +102,9 @@ def scores_of_run(run):
 def example_row(schema, inputs):
     """The first of raw inputs as a row of a table: dict column -> cell."""
     row = {}
-    for feature in schema.features:
+    # A generator draws a feature of its schema and takes the others.
+    given = [feature for feature in schema.features if {feature.name, f"{feature.name}_bytes"} & set(inputs)]
+    for feature in given:
         if feature.kind in ("text", "categorical"):
             row[feature.columns[0]] = inputs[feature.name][0].decode()
         elif feature.kind == "numeric":

@@ -114,7 +114,12 @@ class Run:
             "name": name or folder.name,
             "model": self.config.get("model"),
             "tasks": {task.name: task.type for task in self.schema.tasks},
-            "inputs": {column: feature.kind for feature in self.schema.features for column in feature.columns},
+            "inputs": {
+                column: feature.kind
+                for feature in self.schema.features
+                for column in feature.columns
+                if feature.name in self.model.input
+            },
             "kerasfusion": self.config.get("kerasfusion"),
             "keras": self.config.get("keras"),
             **about,
