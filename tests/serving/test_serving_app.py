@@ -1,5 +1,6 @@
 """The page of `kerasfusion app`: which field an input gets, and how answers are shown; its looks with `-m app`."""
 
+import gc
 import io
 import os
 import sys
@@ -10,7 +11,7 @@ from PIL import Image
 from png import png_bytes
 from toy_export import add_version
 
-from kerasfusion.serving.app.fields import Field, input_fields, read_answer
+from kerasfusion.serving.app.fields import Field, input_fields, open_image, read_answer
 from kerasfusion.serving.app.page import Model, build_page, find_versions
 from kerasfusion.serving.errors import ServingError
 
@@ -92,6 +93,12 @@ def test_an_exported_model_answers_the_values_of_its_fields(tmp_path, toy_export
     model.session.close()
 
 
+@pytest.mark.parametrize("encoded", [None, b"", b"no image"])
+def test_bytes_that_are_no_image_are_shown_as_they_are(encoded):
+    assert open_image(encoded) is None
+    assert read_answer({"image_bytes": [b""]}, {}) == {"other": {"image_bytes": ""}}
+
+
 def test_an_empty_folder_and_a_missing_extra_say_so(tmp_path, monkeypatch):
     with pytest.raises(ServingError, match="holds no exported model"):
         find_versions(tmp_path)
@@ -101,6 +108,8 @@ def test_an_empty_folder_and_a_missing_extra_say_so(tmp_path, monkeypatch):
 
 
 @pytest.mark.app
+# The warnings of gradio and of its server are not ours.
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_answers_in_a_browser(tmp_path, toy_exports, width):
     """Take a screenshot to look at: `toy_WIDTH.png` in the test's folder."""
@@ -124,3 +133,4 @@ def test_the_page_answers_in_a_browser(tmp_path, toy_exports, width):
             chromium.close()
     finally:
         page.close()
+        gc.collect()  # Sockets that gradio leaves open, while their warnings are ignored.

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, UnidentifiedImageError
 
 # Inputs and outputs that are numbers of the model's own, not of a person.
 HIDDEN = ("tensors",)
@@ -112,8 +112,9 @@ def read_answer(outputs, metadata, image=None):
     if "ids" in row:
         ids, scores = row.pop("ids"), row.pop("scores")
         answer["rows"] = [{"id": _text(i), "score": round(float(s), 4)} for i, s in zip(ids, scores, strict=True)]
-    if "image_bytes" in row:
-        answer["image"] = Image.open(io.BytesIO(row.pop("image_bytes"))).convert("RGB")
+    if (made := open_image(row.get("image_bytes"))) is not None:
+        answer["image"] = made.convert("RGB")
+        del row["image_bytes"]
     if "box_pixels" in row and image and row.get("image_ok", True):
         answer["image"] = _with_box(image, row["box_pixels"])
     if "chosen" in row:
@@ -123,6 +124,21 @@ def read_answer(outputs, metadata, image=None):
             if row["chosen"][place]
         ]
     return {**answer, "other": {name: _to_json(value) for name, value in row.items()}}
+
+
+def open_image(encoded):
+    """Open an encoded image.
+
+    Args:
+        encoded: Bytes, or None.
+
+    Returns:
+        PIL.Image.Image, or None where the bytes are missing or no image.
+    """
+    try:
+        return Image.open(io.BytesIO(encoded or b""))
+    except UnidentifiedImageError:
+        return None
 
 
 def _with_box(image, box):

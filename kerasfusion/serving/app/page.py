@@ -4,9 +4,7 @@ import io
 import tempfile
 from pathlib import Path
 
-from PIL import Image
-
-from kerasfusion.serving.app.fields import HIDDEN, input_fields, read_answer
+from kerasfusion.serving.app.fields import HIDDEN, input_fields, open_image, read_answer
 from kerasfusion.serving.capi import CApiSession
 from kerasfusion.serving.errors import ServingError
 from kerasfusion.serving.metadata import read_metadata
@@ -177,8 +175,7 @@ def _show_signature(gradio, model, signature):
 
 def _input(gradio, field, example):
     if field.widget == "image":
-        shown = None if example is None else Image.open(io.BytesIO(example))
-        return gradio.Image(shown, label=field.name, type="pil", format="png")
+        return gradio.Image(open_image(example), label=field.name, type="pil", format="png")
     if field.widget in ("file", "files"):
         count = "multiple" if field.widget == "files" else "single"
         return gradio.File(_written(example), label=field.name, file_count=count, type="binary")
