@@ -69,14 +69,15 @@ def find_preset(name: str | Path) -> Path:
         ValueError: There is no such preset; the message has the nearest names.
     """
     path = Path(name)
-    if _is_folder(path):
+    # What has a folder in it is a path, there or not: `kf.load` says what it lacks.
+    if _is_folder(path) or len(path.parts) > 1:
         return path
     known = list_presets()
     if str(name) in known:
         return FOLDER / str(name)
     near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
     hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"There are {', '.join(known)}."
-    raise ValueError(f"There is no preset {str(name)!r}, and no folder of a run. {hint}")
+    raise ValueError(f"{str(name)!r} holds no trained model, and there is no preset of that name. {hint}")
 
 
 def _is_folder(path):

@@ -73,10 +73,10 @@ def test_what_describes_no_preset_is_refused(content):
 
 def test_an_unknown_preset_names_the_nearest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"There is no preset 'shape_vqa'.*Did you mean 'shapes_vqa'"):
+    with pytest.raises(ValueError, match=r"'shape_vqa' holds no trained model, .*Did you mean 'shapes_vqa'"):
         find_preset("shape_vqa")
     for name in ("\0", "x" * 300):
-        with pytest.raises(ValueError, match="There is no preset"):
+        with pytest.raises(ValueError, match="there is no preset"):
             find_preset(name)
 
 

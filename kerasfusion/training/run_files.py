@@ -28,7 +28,9 @@ def read_object(path):
 
 def read_config(path):
     """Read a run's `config.json`; ValueError where an entry that the package reads is of another type."""
-    config = {"model": None, **read_object(path)}
+    config = read_object(path)
+    if "model" not in config:
+        raise ValueError(_damaged(path, "it has no 'model'"))
     for key, kind in _CONFIG.items():
         if key in config and not isinstance(config[key], kind):
             raise ValueError(_damaged(path, f"{key!r} is {config[key]!r}"))

@@ -51,7 +51,7 @@ def test_vectors_are_those_of_the_layers(data, table, tmp_path):
 
 def test_parquet_holds_the_table_and_the_vectors(data, table, tmp_path, monkeypatch):
     run = run_of(data, tmp_path, image_encoder={"name": "small_cnn", "filters": (4,)})
-    monkeypatch.setattr(importlib.import_module("kerasfusion.workflows.features"), "load", lambda path: run)
+    monkeypatch.setattr(importlib.import_module("kerasfusion.workflows.features"), "from_preset", lambda path: run)
     tmp_path.joinpath("run").mkdir()
     done = CliRunner().invoke(cli.app, ["features", f"{tmp_path}/run", str(table), "--output-dir", f"{tmp_path}/out"])
     assert done.exit_code == 0 and "features.parquet" in done.output, done.output

@@ -44,7 +44,7 @@ def test_rules_of_a_table_and_of_a_file(run, tmp_path, monkeypatch):
         ValueError, match=r"Rule P1 implies green \(wrong.txt, line 1\): there is no predicate 'green'"
     ):
         predict(run, tmp_path / "rows.csv", rules=tmp_path / "wrong.txt")
-    monkeypatch.setattr(kf.training, "load", lambda path: run)
+    monkeypatch.setattr(kf.training, "from_preset", lambda path: run)
     command = ["predict", "run", str(tmp_path / "rows.csv"), "--rules", str(tmp_path / "parts.csv")]
     answer = CliRunner().invoke(cli.app, command)
     assert answer.exit_code == 0 and "1.0,P2," in answer.stdout and ",blue,0.8" in answer.stdout
