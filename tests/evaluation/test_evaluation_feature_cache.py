@@ -136,6 +136,7 @@ def test_other_weights_have_other_features(table, tmp_path, calls):
     assert len(list((tmp_path / "features").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_training_ends_in_a_model_that_takes_ids(table, tmp_path):
     data = load(table, cache_dir=tmp_path / "cache")
     model = make(data)

@@ -27,6 +27,7 @@ def schema(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 def test_an_export_reads_pieces_as_training_does(schema, tmp_path):
     text = {"name": "bert", "hidden_dim": 16, "num_layers": 1, "num_heads": 2, "intermediate_dim": 32}
     model = fusion_model(schema, text_encoder={**text, "max_length": 12}, units=8)
