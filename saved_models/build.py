@@ -23,7 +23,7 @@ from recipes import RECIPES
 
 import kerasfusion as kf
 from kerasfusion.evaluation.results import score_rows
-from kerasfusion.files import atomic_write
+from kerasfusion.files import atomic_write, temporary_folder
 from kerasfusion.presets import FOLDER, find_preset, list_presets
 from kerasfusion.serving import reference
 from kerasfusion.serving.serving_config import write_serving_config
@@ -76,8 +76,11 @@ def build(name, folder, data_dir):
         metrics=scores,
         command=f"python saved_models/build.py {name} --data-dir DATA",
     )
-    shutil.rmtree(FOLDER / name, ignore_errors=True)
-    shutil.copytree(folder / "preset", FOLDER / name)
+    FOLDER.mkdir(exist_ok=True)
+    with temporary_folder(FOLDER) as temporary:
+        shutil.copytree(folder / "preset", temporary / name)
+        shutil.rmtree(FOLDER / name, ignore_errors=True)
+        (temporary / name).rename(FOLDER / name)
     run = kf.from_preset(name)
     export = recipe.export or (lambda run, model_dir, data_dir: kf.export(run, model_dir))
     version = export(run, SAVED_MODELS / name, data_dir)

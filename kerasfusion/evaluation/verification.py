@@ -165,7 +165,7 @@ def _resampled(same, groups, seed):
 class _WeightedRate:
     """The equal error rate of the same scores under many weights of the pairs.
 
-    `roc_curve` gives the same points, but sorts the scores anew each time.
+    `roc_curve` gives the same points, but sorts the scores again each time.
     """
 
     def __init__(self, scores, same):

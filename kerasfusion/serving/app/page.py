@@ -55,6 +55,8 @@ class Model:
         self.path = path
         self.metadata = read_metadata(path)
         self.session = CApiSession(path)
+        # Examples that a page offers as files; deleted with the model.
+        self.files = tempfile.TemporaryDirectory(prefix="kerasfusion_")
         self.examples = load_reference(path / FILE) if (path / FILE).is_file() else {}
 
     @property
@@ -146,7 +148,7 @@ def _show_signature(gradio, model, signature):
     fields, example = model.fields(signature), model.example(signature)
     with gradio.Row():
         with gradio.Column():
-            inputs = [_input(gradio, field, example.get(field.name)) for field in fields]
+            inputs = [_input(gradio, field, example.get(field.name), Path(model.files.name)) for field in fields]
             button = gradio.Button("Ask", variant="primary")
         with gradio.Column():
             label = gradio.Label(label="probabilities", num_top_classes=5, visible=False)
@@ -173,24 +175,24 @@ def _show_signature(gradio, model, signature):
     button.click(ask, inputs, [label, image, table, other], api_name=False)
 
 
-def _input(gradio, field, example):
+def _input(gradio, field, example, files):
     if field.widget == "image":
         return gradio.Image(open_image(example), label=field.name, type="pil", format="png")
     if field.widget in ("file", "files"):
         count = "multiple" if field.widget == "files" else "single"
-        return gradio.File(_written(example), label=field.name, file_count=count, type="binary")
+        return gradio.File(_written(example, files / field.name), label=field.name, file_count=count, type="binary")
     if field.widget == "number":
         return gradio.Number(example, label=field.name, precision=0 if field.dtype.startswith("int") else None)
     lines = 4 if field.widget == "lines" else 1
     return gradio.Textbox(example, label=field.name, lines=lines)
 
 
-def _written(example):
+def _written(example, folder):
     """The bytes of one or several files as files, which gradio asks for; missing frames are left out."""
     if example is None:
         return None
     parts = [part for part in (example if isinstance(example, list) else [example]) if part]
-    folder = Path(tempfile.mkdtemp(prefix="kerasfusion_"))
+    folder.mkdir(exist_ok=True)
     for place, part in enumerate(parts):
         suffix = next((suffix for magic, suffix in _SUFFIXES.items() if part.startswith(magic)), ".bin")
         (folder / f"{place:03}{suffix}").write_bytes(part)
