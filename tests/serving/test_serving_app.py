@@ -90,7 +90,8 @@ def test_an_exported_model_answers_the_values_of_its_fields(tmp_path, toy_export
     assert [field.name for field in model.fields("serving_default")] == ["image_bytes", "text"]
     answer = model.answer("times", ["[1, 2]"])
     assert answer["other"]["y"] == [2.0, 4.0]
-    model.session.close()
+    model.close()
+    assert not os.path.exists(model.files.name)
 
 
 @pytest.mark.parametrize("encoded", [None, b"", b"no image"])

@@ -59,6 +59,11 @@ class Model:
         self.files = tempfile.TemporaryDirectory(prefix="kerasfusion_")
         self.examples = load_reference(path / FILE) if (path / FILE).is_file() else {}
 
+    def close(self):
+        """Release the session and delete the example files."""
+        self.session.close()
+        self.files.cleanup()
+
     @property
     def signatures(self):
         """Names, the most telling one first, without the model's own tensors."""
